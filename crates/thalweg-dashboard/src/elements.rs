@@ -79,8 +79,8 @@ impl Elements {
     }
 }
 
-/// Makes the texts of a node's elements, and waits for them for up to [`TEXT_TIMEOUT`]. User code makes them, and may never
-/// return: it runs on a separate thread, one at a time.
+/// Makes the texts of a node's elements, and waits for them for up to [`TEXT_TIMEOUT`]. User code makes them, and may
+/// never return: it runs on a separate thread, one at a time.
 pub(crate) async fn prepare(app: &Arc<App>, pipeline: u64, node: u64) {
     let Some(elements) = &app.elements else {
         return;

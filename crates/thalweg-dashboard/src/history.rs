@@ -109,8 +109,8 @@ impl NodeHistory {
         self.samples.iter()
     }
 
-    /// The newest sample and the oldest one within `window` before it; at least the previous one, unless nobody viewed the
-    /// dashboard between the two.
+    /// The newest sample and the oldest one within `window` before it; at least the previous one, unless nobody viewed
+    /// the dashboard between the two.
     fn ends(&self, window: Duration) -> Option<(&Sample, &Sample)> {
         let last = self.samples.back()?;
         let mut older = self.samples.iter().rev().skip(1);

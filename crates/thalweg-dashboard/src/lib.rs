@@ -1,5 +1,5 @@
-//! A live dashboard for [thalweg] pipelines in the browser: flow, bottlenecks, failures and tasks; and the same figures as
-//! metrics.
+//! A live dashboard for [thalweg] pipelines in the browser: flow, bottlenecks, failures and tasks; and the same figures
+//! as metrics.
 //!
 //! ```
 //! use thalweg::Stream;
@@ -23,10 +23,11 @@
 //! | `/metrics` | the counters in the OpenMetrics format |
 //! | `/info`, `/health` | the status as JSON; a liveness probe |
 //!
-//! The dashboard runs on a separate thread. It takes a snapshot once a second while someone views it, and none otherwise;
-//! for thousands of nodes less often, so that it takes half a percent of a core. It waits for no pipeline: one that is busy in a function is shown as of the last snapshot. By default it listens on loopback
-//! only. It answers only requests for its own host names, so that no foreign page can read it, and is read-only unless
-//! [control is allowed](Builder::allow_control).
+//! The dashboard runs on a separate thread. It takes a snapshot once a second while someone views it, and none
+//! otherwise; for thousands of nodes less often, so that it takes half a percent of a core. It waits for no pipeline:
+//! one that is busy in a function is shown as of the last snapshot. By default it listens on loopback only. It answers
+//! only requests for its own host names, so that no foreign page can read it, and is read-only unless [control is
+//! allowed](Builder::allow_control).
 
 mod clock;
 mod control;

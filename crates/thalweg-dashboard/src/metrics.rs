@@ -96,19 +96,20 @@ impl Metrics {
         self.refreshed(text)
     }
 
-    /// Takes a snapshot and passes all metrics to the installed recorder of the crate `metrics`, under the names and labels
-    /// of `/metrics`; does nothing without a recorder. Call it before the recorder is read, or every few seconds.
+    /// Takes a snapshot and passes all metrics to the installed recorder of the crate `metrics`, under the names and
+    /// labels of `/metrics`; does nothing without a recorder. Call it before the recorder is read, or every few
+    /// seconds.
     ///
     /// The crate's counters are integers, so that `thalweg_waited_seconds_total` is a gauge there. Latencies are those
-    /// measured since the last call, each as the middle of its bucket. A recorder keeps the metrics of nodes that are gone
-    /// unless it has an idle timeout.
+    /// measured since the last call, each as the middle of its bucket. A recorder keeps the metrics of nodes that are
+    /// gone unless it has an idle timeout.
     ///
     /// ```
     /// use metrics::NoopRecorder;
     ///
     /// let ours = thalweg_dashboard::Metrics::default();
     /// ours.watch("mine", &thalweg::Stream::<i32>::new());
-    /// A program installs a recorder for all its threads by `metrics::set_global_recorder`.
+    /// // A program installs a recorder for all its threads by `metrics::set_global_recorder`.
     /// metrics::with_local_recorder(&NoopRecorder, || ours.record());
     /// ```
     #[cfg(feature = "metrics")]

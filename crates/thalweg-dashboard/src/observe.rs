@@ -11,8 +11,8 @@ use thalweg::{BoxError, Element, Failure, Stream, WeakStream};
 use crate::control::{self, Action};
 use crate::failures::Cause;
 
-/// Supplies a dashboard with pipelines and engines. Methods are called only while someone views the dashboard, on a thread
-/// that may block for a fraction of a second.
+/// Supplies a dashboard with pipelines and engines. Methods are called only while someone views the dashboard, on a
+/// thread that may block for a fraction of a second.
 pub trait Observe: Send + Sync + 'static {
     /// All pipelines.
     fn pipelines(&self) -> Vec<Pipeline> {
@@ -24,7 +24,8 @@ pub trait Observe: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Describes a failure; `None` leaves it to the error's own text. Called on the thread on which the function failed.
+    /// Describes a failure; `None` leaves it to the error's own text. Called on the thread on which the function
+    /// failed.
     fn describe(&self, failure: &Failure) -> Option<Cause> {
         let _ = failure;
         None

@@ -28,8 +28,8 @@ const PORTS: u16 = 100;
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const MAX_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Share of a core that refreshes may take, as a divisor: drawings of a thousand nodes are refreshed less often than once a
-/// second.
+/// Share of a core that refreshes may take, as a divisor: drawings of a thousand nodes are refreshed less often than
+/// once a second.
 const CORE_SHARE: u32 = 200;
 
 /// Greatest age of a snapshot shown to a new viewer.
@@ -106,8 +106,8 @@ impl Builder {
         self
     }
 
-    /// Accepts another host name in requests: that of this machine, or of a proxy in front of it. By default the dashboard
-    /// answers to `localhost` and to IP addresses.
+    /// Accepts another host name in requests: that of this machine, or of a proxy in front of it. By default the
+    /// dashboard answers to `localhost` and to IP addresses.
     #[must_use]
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.hosts.push(name.into());
@@ -263,15 +263,15 @@ impl Dashboard {
         format!("http://{host}:{}/status", self.addr.port())
     }
 
-    /// Token that authorizes control of pipelines: entered on `/status`, or sent in the header `X-Thalweg-Token` of a POST
-    /// to `/control`. `None` unless the dashboard [allows control](Builder::allow_control). Treat it as a password: keep
-    /// it out of logs.
+    /// Token that authorizes control of pipelines: entered on `/status`, or sent in the header `X-Thalweg-Token` of a
+    /// POST to `/control`. `None` unless the dashboard [allows control](Builder::allow_control). Treat it as a
+    /// password: keep it out of logs.
     pub fn token(&self) -> Option<&str> {
         self.app.controls.as_ref().map(|it| it.token.text())
     }
 
-    /// The [link](Self::link) with the token as its fragment, which browsers do not send and which the page removes from
-    /// the address bar. `None` unless the dashboard [allows control](Builder::allow_control).
+    /// The [link](Self::link) with the token as its fragment, which browsers do not send and which the page removes
+    /// from the address bar. `None` unless the dashboard [allows control](Builder::allow_control).
     ///
     /// ```
     /// let dashboard = thalweg_dashboard::Builder::new().allow_control().serve("127.0.0.1:0")?;
@@ -369,7 +369,8 @@ impl App {
         self.observed.control(pipeline, action)
     }
 
-    /// The last elements received by a node; `None` if they are not available now. May block for a fraction of a second.
+    /// The last elements received by a node; `None` if they are not available now. May block for a fraction of a
+    /// second.
     pub(crate) fn kept_elements(
         &self,
         pipeline: u64,

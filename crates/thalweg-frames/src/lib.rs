@@ -1,7 +1,7 @@
 //! Aggregations over streams of Arrow record batches: running, by group, and over windows.
 //!
-//! A [`Stream`] of [`RecordBatch`]es is a table whose rows come in batches. What is computed of it is sent anew for every
-//! batch, as a batch with one row, or with one for each group.
+//! A [`Stream`] of [`RecordBatch`]es is a table whose rows come in batches. What is computed of it is sent anew for
+//! every batch, as a batch with one row, or with one for each group.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -28,9 +28,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A state of a few numbers for each group is kept of each aggregation, and grows by a batch's rows alone; a window keeps
-//! its rows besides, and costs two merges of states for a batch, whatever its length. Functions of your own, on Arrow's
-//! kernels, stand in [`filter_rows`](Frames::filter_rows) and in [`Stream::try_map`].
+//! A state of a few numbers for each group is kept of each aggregation, and grows by a batch's rows alone; a window
+//! keeps its rows besides, and costs two merges of states for a batch, whatever its length. Functions of your own, on
+//! Arrow's kernels, stand in [`filter_rows`](Frames::filter_rows) and in [`Stream::try_map`].
 //!
 //! What is wrong with a batch is a [`FrameError`], the failure of that element, and follows the node's policy.
 

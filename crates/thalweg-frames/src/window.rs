@@ -295,7 +295,8 @@ fn kept(batch: &RecordBatch, values: &[Point], limit: Point) -> Result<RecordBat
     Ok(filter_record_batch(batch, &kept)?)
 }
 
-/// A value of the column that a window goes by: a number, or a time in the column's own unit. All of a column are alike.
+/// A value of the column that a window goes by: a number, or a time in the column's own unit. All of a column are
+/// alike.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Point {
     Number(f64),

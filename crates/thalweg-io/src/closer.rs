@@ -1,5 +1,5 @@
-//! How a source ends that reads ahead of its pipeline: what waits is left to the server, and the last acknowledgements are
-//! sent.
+//! How a source ends that reads ahead of its pipeline: what waits is left to the server, and the last acknowledgements
+//! are sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -16,7 +16,7 @@ pub enum PrefixWidth {
 }
 
 impl PrefixWidth {
-    /// The width of so many bytes, if there is one.
+    /// The width of this many bytes, if there is one.
     ///
     /// ```
     /// use thalweg_io::tcp::PrefixWidth;

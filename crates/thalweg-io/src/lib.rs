@@ -52,12 +52,11 @@
 //! | [`sse`] | [`from_sse`](sse::FromSse::from_sse) | | events |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
 //!
-//! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
-//! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `schedule`, `sqlite`, `kafka`, `mongodb`, `mqtt`, `nats`, `redis`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
-//! of thalweg.
-//! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
-//! program has installed another.
+//! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and whether it is text
+//! or bytes. The methods come with the [`prelude`]. All features but `schedule`, `sqlite`, `kafka`, `mongodb`, `mqtt`,
+//! `nats`, `redis`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default;
+//! `tokio`, on too, brings the event loops of thalweg. What talks to the web does so on a tokio runtime of its own,
+//! with TLS by rustls; it installs rustls' provider `ring` unless the program has installed another.
 //!
 //! # What they do
 //!
@@ -76,12 +75,12 @@
 //!
 //! # What they don't do
 //!
-//! - Files are looked at again and again, every 100 ms unless one says otherwise; the operating system is not asked to
+//! - Files are looked at again and again, every 100 ms by default; the operating system is not asked to
 //!   tell of changes. That works alike on network file systems, and costs a call per look.
 //! - Positions are kept in memory, not on disk, unless one gives a source a [`Position`] of a database: otherwise a
 //!   program that is started again begins anew, or [from the end](TextFile::from_end).
-//! - Nothing is unpacked, and no field of a line is understood. [`Stream::from_reader`](reader::FromReader::from_reader)
-//!   takes the readers of the crates that do.
+//! - Nothing is unpacked, and no field of a line is understood.
+//!   [`Stream::from_reader`](reader::FromReader::from_reader) takes the readers of the crates that do.
 
 #[cfg(any(
     feature = "http-client",

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The process in which this was made.
 ///
-/// Each task checks that it is still the current one. Asking the system for the process number would cost as much as all the
-/// rest of submitting a task, so forks are counted instead.
+/// Each task checks that it is still the current one. Asking the system for the process number would cost as much as
+/// all the rest of submitting a task, so forks are counted instead.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnerProcess {
     process: u32,

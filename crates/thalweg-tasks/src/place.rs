@@ -38,8 +38,8 @@ pub(crate) fn occupy(place: impl Place + 'static) -> Occupied {
     Occupied(())
 }
 
-/// Has somebody else told as well when this thread gives its place away, until what is returned is dropped: by then it has
-/// the place back. Where no task runs, nobody is told of anything.
+/// Has somebody else told as well when this thread gives its place away, until what is returned is dropped: by then it
+/// has the place back. Where no task runs, nobody is told of anything.
 pub(crate) fn tell(other: impl Place + 'static) -> Told {
     PLACES.with_borrow_mut(|places| {
         let is_told = !places.is_empty() && !IS_GIVEN.get();
@@ -121,8 +121,8 @@ impl Drop for Aside {
     }
 }
 
-/// Gives the place to another for as long as what is returned lives; `None` where no task runs, where the place has been
-/// given already, and when the system gives no more threads.
+/// Gives the place to another for as long as what is returned lives; `None` where no task runs, where the place has
+/// been given already, and when the system gives no more threads.
 pub fn aside() -> Option<Aside> {
     match !IS_GIVEN.get() && matches!(secede(), Ok(true)) {
         true => Some(Aside(())),
@@ -131,7 +131,8 @@ pub fn aside() -> Option<Aside> {
 }
 
 /// Waits by `wait`, which returns whether what was waited for has come by a deadline. In a task that waits for longer
-/// than a moment, another runs meanwhile: tasks that wait for tasks would otherwise take all threads, and wait for ever.
+/// than a moment, another runs meanwhile: tasks that wait for tasks would otherwise take all threads, and wait for
+/// ever.
 pub(crate) fn wait_aside(
     deadline: Option<Instant>,
     mut wait: impl FnMut(Option<Instant>) -> bool,

@@ -17,8 +17,8 @@ use std::time::Instant;
 
 /// The loop of a thread that runs tasks.
 pub trait Work<W: TaskTypes>: Send + Sync + 'static {
-    /// Runs tasks for as long as [`ThreadPool::take`] gives some: it waits for one. [`ThreadPool::finish`] takes one back
-    /// and says which is next, if there is one without waiting.
+    /// Runs tasks for as long as [`ThreadPool::take`] gives some: it waits for one. [`ThreadPool::finish`] takes one
+    /// back and says which is next, if there is one without waiting.
     fn work(&self, pool: &Arc<ThreadPool<W>>);
 }
 

@@ -4,9 +4,9 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, Tra
 use thalweg::trace::TraceContext;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// A span that goes on with a trace of elsewhere: in a function that runs in another process for an element that is traced,
-/// and that got [`current_context`](thalweg::trace::current_context) of where it was asked for. It does nothing unless a layer
-/// of `tracing-opentelemetry` is in this process's subscriber.
+/// A span that goes on with a trace of elsewhere: in a function that runs in another process for an element that is
+/// traced, and that got [`current_context`](thalweg::trace::current_context) of where it was asked for. It does nothing
+/// unless a layer of `tracing-opentelemetry` is in this process's subscriber.
 ///
 /// ```
 /// use thalweg::trace::TraceContext;

@@ -33,8 +33,8 @@ const BUCKETS: usize = 1 + PER_DOUBLING * DOUBLINGS;
 pub struct Latency {
     /// The bucket of the first count.
     first: usize,
-    /// Counts from the first bucket in use to the last: a node's latencies are close together, and histograms of a thousand
-    /// nodes are copied for each look at them.
+    /// Counts from the first bucket in use to the last: a node's latencies are close together, and histograms of a
+    /// thousand nodes are copied for each look at them.
     counts: Vec<u64>,
     count: u64,
     sum: Duration,
@@ -151,8 +151,8 @@ impl Latency {
         since
     }
 
-    /// Pairs of an upper bound, four times the previous one, and the number of durations between the two. The last bound is
-    /// `None`, for all longer durations.
+    /// Pairs of an upper bound, four times the previous one, and the number of durations between the two. The last
+    /// bound is `None`, for all longer durations.
     ///
     /// ```
     /// let mut latency = thalweg_view::Latency::default();

@@ -43,7 +43,7 @@ pub enum Outcome {
 ///     let ack = Ack::new(move |outcome| log.lock().unwrap().push((x, outcome)));
 ///     source.emit_with(x, ack).wait()?;
 /// }
-/// The third element is still in the partition.
+/// // The third element is still in the partition.
 /// assert_eq!(*log.lock().unwrap(), [(1, Outcome::Delivered), (2, Outcome::Delivered)]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```
@@ -80,8 +80,8 @@ impl Ack {
         Self::build(Some(Box::new(fire)), Some(Box::new(payload)))
     }
 
-    /// The same token with the trace that its element belongs to elsewhere, such as that of the request it has come with:
-    /// where the pipeline is [traced](crate::Stream::trace), the element goes on with it.
+    /// The same token with the trace that its element belongs to elsewhere, such as that of the request it has come
+    /// with: where the pipeline is [traced](crate::Stream::trace), the element goes on with it.
     ///
     /// ```
     /// use thalweg::Ack;

@@ -163,9 +163,9 @@ static WATCHERS: RwLock<Vec<FailureWatcher>> = RwLock::new(Vec::new());
 /// Whether there are any: a failure that nobody is told of need not be described.
 static IS_WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// Has `watcher` called with every failure of every node in this process from now on, whatever the node's policy says about
-/// it: for a dashboard, or a log. It is called where the function failed, and must not touch any pipeline. An element
-/// that is tried again has not failed yet. Each call adds one that is called, after those before.
+/// Has `watcher` called with every failure of every node in this process from now on, whatever the node's policy says
+/// about it: for a dashboard, or a log. It is called where the function failed, and must not touch any pipeline. An
+/// element that is tried again has not failed yet. Each call adds one that is called, after those before.
 ///
 /// ```
 /// use std::sync::Mutex;

@@ -42,8 +42,8 @@ static ASIDE: OnceLock<fn(Blocking<'_>)> = OnceLock::new();
 /// How long a thread waits before it counts as a long wait.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// Has `aside` called, in this whole process, wherever a thread has waited for more than a millisecond until a pipeline is
-/// free or an element has been taken: it calls what it is given, which waits on.
+/// Has `aside` called, in this whole process, wherever a thread has waited for more than a millisecond until a pipeline
+/// is free or an element has been taken: it calls what it is given, which waits on.
 ///
 /// It is for engines whose threads run functions that may use pipelines: while one of them waits, another thread can
 /// do the work that it may be waiting for. Only the first call has an effect; the result says whether it was this one.

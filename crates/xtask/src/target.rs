@@ -34,8 +34,8 @@ impl Target {
         let folder = project.target.join("zig").join(self.rust);
         let python = tools.tool("python");
         let script = |name: &str, command: String| write_script(&folder, name, &python, &command);
-        // The wrappers of `cargo-zigbuild` are for build scripts that ask for the compiler of a target. Those that configure
-        // and make as on any Unix take these.
+        // The wrappers of `cargo-zigbuild` are for build scripts that ask for the compiler of a target. Those that
+        // configure and make as on any Unix take these.
         let invocation = invocation
             .variable("CC", script("cc", format!("cc -target {}", self.zig))?)
             .variable("CXX", script("c++", format!("c++ -target {}", self.zig))?)

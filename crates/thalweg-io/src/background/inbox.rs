@@ -24,10 +24,10 @@ pub(crate) struct Inbox<T, E> {
 pub(crate) struct Outbox<T, E>(Sender<Result<T, E>>);
 
 impl<T: Send + 'static, E: Send + 'static> Inbox<T, E> {
-    /// Has a task run that fills the inbox; so many elements and errors may lie in it.
+    /// Has a task run that fills the inbox; this many elements and errors may lie in it.
     ///
     /// # Errors
-    /// The system gives no thread, or no descriptor, for the runtime.
+    /// The system has no thread or descriptor left for the runtime.
     pub(crate) fn fill<F>(capacity: usize, task: impl FnOnce(Outbox<T, E>) -> F) -> io::Result<Self>
     where
         F: Future<Output = ()> + Send + 'static,

@@ -35,7 +35,7 @@ impl Running {
 /// Has a task run on the runtime of the process.
 ///
 /// # Errors
-/// The system gives no thread, or no descriptor, for the runtime.
+/// The system has no thread or descriptor left for the runtime.
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<Running> {
     Ok(Running(Some(handle()?.spawn(task).abort_handle())))
 }

@@ -21,7 +21,7 @@ pub enum DeadLetterError {
     File {
         /// The file.
         place: String,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// A letter is longer than 16 MiB. The others are written, or read.
@@ -51,7 +51,7 @@ pub enum DeadLetterError {
     Element {
         /// The place.
         place: String,
-        /// Why not.
+        /// The cause.
         source: BoxError,
     },
     /// The database refuses.

@@ -152,8 +152,8 @@ impl DeadLetter {
         }
     }
 
-    /// One line of JSON: `node`, `ordinal`, `attempt`, `error`, and the element as `element`, or as `bytes` in Base64, or
-    /// as `shown`.
+    /// One line of JSON: `node`, `ordinal`, `attempt`, `error`, and the element as `element`, or as `bytes` in Base64,
+    /// or as `shown`.
     pub fn to_json(&self) -> String {
         let (name, element) = match &self.element {
             Kept::Json(json) => ("element", one_line(json)),

@@ -1,5 +1,5 @@
-//! Dead letters: elements that a function failed on, kept in a file, a table or a topic with their error, and sent again
-//! when whatever was wrong has been mended.
+//! Dead letters: elements that a function failed on, stored with their error in a file, a table or a topic, and
+//! replayed when the cause has been fixed.
 //!
 //! ```
 //! use thalweg::Stream;
@@ -55,7 +55,7 @@ use crate::Database;
 #[cfg(feature = "sql")]
 use crate::sql::LettersTable;
 
-/// Where dead letters are kept.
+/// Storage of dead letters.
 #[derive(Clone)]
 pub struct DeadLetters(Place);
 
@@ -73,8 +73,8 @@ enum Place {
 }
 
 impl DeadLetters {
-    /// A place by its URL: `kafka://host:port/topic`, feature `kafka`; the URL of a `Database`, feature
-    /// `sql`, where they are kept in the table `dead_letters`; or the name of a file.
+    /// Storage by URL: `kafka://host:port/topic` with the feature `kafka`; the URL of a `Database` with the feature
+    /// `sql`, in the table `dead_letters`; or the name of a file.
     ///
     /// ```
     /// use thalweg_io::DeadLetters;
@@ -86,11 +86,11 @@ impl DeadLetters {
     /// ```
     ///
     /// # Errors
-    /// The URL is another one, or the database cannot be opened.
+    /// The URL has another scheme, or the database cannot be opened.
     pub fn open(url: &str) -> Result<Self, DeadLetterError> {
         let scheme = url.split_once(':').map(|(scheme, _)| scheme);
         let invalid = |problem: &str| DeadLetterError::Invalid {
-            // The rest may have a password in it.
+            // The rest may contain a password.
             place: scheme.map_or_else(|| url.to_string(), |scheme| format!("`{scheme}:…`")),
             problem: problem.to_string(),
         };
@@ -115,26 +115,26 @@ impl DeadLetters {
         Ok(Self::file(url))
     }
 
-    /// A file of lines, each of them a letter in [JSON](DeadLetter::to_json). It is made if there is none. How far it has
-    /// been replayed is kept beside it, in a file with `.replayed` behind the name.
+    /// A file with one letter per line, in [JSON](DeadLetter::to_json), created if it does not exist. The replay
+    /// position is kept beside it, in a file with the suffix `.replayed`.
     ///
-    /// What was acknowledged survives the death of the program, and not that of the machine.
+    /// Acknowledged letters survive the death of the program, but not of the machine.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Place::File(path.into()))
     }
 
-    /// A table of a database, which is made if there is none, with a column for each field of a letter, and an `id`. How
-    /// far it has been replayed is kept in the table `thalweg_positions`.
+    /// A table of a database, created if it does not exist, with a column for each field of a letter, and an `id`. The
+    /// replay position is kept in the table `thalweg_positions`.
     ///
     /// # Errors
-    /// The database refuses.
+    /// The database reports an error.
     #[cfg(feature = "sql")]
     pub fn table(database: &Database, name: &str) -> Result<Self, DeadLetterError> {
         Ok(Self(Place::Table(LettersTable::create(database, name)?)))
     }
 
-    /// A topic of Kafka, whose messages are letters in [JSON](DeadLetter::to_json). How far it has been replayed is what
-    /// the group `replay TOPIC` has committed. `brokers` are `host:port`, with commas.
+    /// A topic of Kafka whose messages are letters in [JSON](DeadLetter::to_json). The replay position is the committed
+    /// offset of the group `replay TOPIC`. `brokers` is a comma-separated list of `host:port`.
     #[cfg(feature = "kafka")]
     pub fn topic(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
         Self(Place::Topic {
@@ -144,8 +144,8 @@ impl DeadLetters {
         })
     }
 
-    /// An option of librdkafka for reading and writing a topic, a login say; other places know none. Values are shown
-    /// nowhere.
+    /// An option of librdkafka for reading and writing a topic, such as a login; other storages ignore it. Values are
+    /// never shown.
     #[cfg(feature = "kafka")]
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -155,7 +155,7 @@ impl DeadLetters {
         self
     }
 
-    /// The place, without any secret.
+    /// The storage's name without secrets.
     pub fn shown(&self) -> String {
         match &self.0 {
             Place::File(path) => path.display().to_string(),
@@ -173,7 +173,7 @@ impl fmt::Debug for DeadLetters {
     }
 }
 
-/// What the token of a replayed element carries: how often it had been tried.
+/// Payload of a replayed element's token: its number of attempts.
 pub(crate) struct Replayed {
     pub(crate) attempts: u32,
 }

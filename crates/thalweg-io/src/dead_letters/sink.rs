@@ -161,8 +161,9 @@ async fn wait_for_all<R, E>(
 
 /// Places for dead letters as sinks: [`Stream::to_dead_letters`](ToDeadLetters::to_dead_letters).
 pub trait ToDeadLetters {
-    /// Keeps failures in a file, a table or a topic: the node, the error, the attempt, and of the element what `keep` makes
-    /// of it. An element of another type than `T`, and one that its function destroyed, is only said to be missing.
+    /// Keeps failures in a file, a table or a topic: the node, the error, the attempt, and of the element what `keep`
+    /// makes of it. An element of another type than `T`, and one that its function destroyed, is only said to be
+    /// missing.
     ///
     /// A failure is done when its letter has been written, and so is what its element acknowledges. An element that was
     /// [replayed](super::FromDeadLetters::from_dead_letters) and fails again has as many attempts more.

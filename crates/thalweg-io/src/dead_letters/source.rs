@@ -60,7 +60,7 @@ enum Letters {
     Table(LettersCursor),
 }
 
-/// What keeps, at the end, how far letters have been replayed, for those who run a [`DeadLetterSource`] by themselves.
+/// What keeps, at the end, how far letters have been replayed, for code that runs a [`DeadLetterSource`] directly.
 #[derive(Clone)]
 pub struct DeadLetterCloser(Closer);
 
@@ -323,13 +323,13 @@ impl Source for DeadLetterSource {
 
 /// Dead letters as sources: [`Stream::from_dead_letters`](FromDeadLetters::from_dead_letters).
 pub trait FromDeadLetters {
-    /// The letters that are kept in a place and have not been replayed; then the source ends. Letters that come meanwhile,
-    /// of elements that fail again say, are left for the next time.
+    /// The letters that are kept in a place and have not been replayed; then the source ends. Letters that come
+    /// meanwhile, of elements that fail again say, are left for the next time.
     ///
     /// A letter has been replayed once it, and all before it, are done: acknowledged by the last sink, or dropped on
-    /// purpose. One that fails where no policy takes care of it is replayed again, with those behind it. How far that is
-    /// is kept every 256 letters, and at the end of a drain; so a program that is killed meanwhile replays some letters
-    /// again. One program at a time replays a file or a table.
+    /// purpose. One that fails where no policy takes care of it is replayed again, with those behind it. How far that
+    /// is is kept every 256 letters, and at the end of a drain; so a program that is killed meanwhile replays some
+    /// letters again. One program at a time replays a file or a table.
     ///
     /// What is no letter is a failure of the source's node, and passed over.
     ///

@@ -1,5 +1,5 @@
-//! Requests over HTTP in a pipeline: [`fetch`](FetchUrls::fetch) makes responses of URLs, and
-//! [`to_http`](ToHttp::to_http) posts elements.
+//! HTTP requests in a pipeline: [`fetch`](FetchUrls::fetch) turns URLs into responses, and [`to_http`](ToHttp::to_http)
+//! posts elements.
 
 mod fetcher;
 mod hosts;
@@ -14,13 +14,13 @@ pub use self::fetcher::Fetcher;
 pub use self::stream::{FetchUrls, HttpSink, Poster, ToHttp};
 use crate::web::RequestOptions;
 
-/// How [`fetch`](FetchUrls::fetch) asks: how much at a time, how often, how long.
+/// Options of [`fetch`](FetchUrls::fetch): concurrency, retries and time limits.
 ///
 /// ```
 /// use std::time::Duration;
 /// use thalweg_io::Fetch;
 ///
-/// A polite crawl: one request a second to each host, as many hosts at a time as there are.
+/// // A polite crawl: one request a second to each host, as many hosts at a time as there are.
 /// let crawl = Fetch::new().per_host(1).interval(Duration::from_secs(1)).unordered();
 /// # drop(crawl);
 /// ```
@@ -41,7 +41,7 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    /// 64 requests at a time, 6 of them to one host, without a pause between them; 3 retries.
+    /// 64 requests at a time, 6 of them to one host, without pauses between them; 3 retries.
     pub fn new() -> Self {
         Self {
             options: RequestOptions::new(),
@@ -59,87 +59,86 @@ impl Fetch {
         }
     }
 
-    /// Headers for all requests, the time to connect, which redirects are followed.
+    /// Headers of all requests, connection timeout and allowed redirects.
     #[must_use]
     pub fn options(mut self, options: RequestOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// How many requests there are at a time: 64 unless one says otherwise, and one at least.
+    /// Limit of concurrent requests: 64 by default, at least 1.
     #[must_use]
     pub fn max_in_flight(mut self, count: usize) -> Self {
         self.max_in_flight = count.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 
-    /// How many of them are to the same host and port: 6 unless one says otherwise, and one at least.
+    /// Limit of concurrent requests to one host and port: 6 by default, at least 1.
     #[must_use]
     pub fn per_host(mut self, count: usize) -> Self {
         self.per_host = count.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 
-    /// How long to wait from one request to a host and port to the next, on the pipeline's clock: no time unless one
-    /// says otherwise.
+    /// Pause between two requests to the same host and port, on the pipeline's clock: none by default.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// How often a request is sent again: 3 times unless one says otherwise. That is done when there is no connection,
-    /// when it is lost or brings nothing, and for the status 408, 425, 429 and from 500 on; what may not be done twice, a
-    /// `POST` say, only if there was no connection, or for 429 and 503.
+    /// Number of retries: 3 by default. A request is sent again if the connection fails, is lost or brings no answer,
+    /// and for the statuses 408, 425, 429 and 500 and above. A request that must not be repeated, such as a `POST`, is
+    /// sent again only if there was no connection, or for 429 and 503.
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// How long to wait before that, on the pipeline's clock: 1 s unless one says otherwise, or the server in
-    /// `Retry-After`. It doubles each time, and up to half as long again is added by chance.
+    /// Pause before the first retry, on the pipeline's clock: 1 s by default, unless the server says otherwise in
+    /// `Retry-After`. It doubles each time, plus a random part of up to a half.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// How far that grows: to 30 s unless one says otherwise.
+    /// Longest pause before a retry: 30 s by default.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
         self
     }
 
-    /// How long a whole request may take, in real time: 60 s unless one says otherwise.
+    /// Time limit of a whole request, in real time: 60 s by default.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// The longest body in memory, in bytes: 16 MiB unless one says otherwise. A longer one is a failure of the node.
+    /// Limit of a body in memory, in bytes: 16 MiB by default. A longer one is a failure of the node.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
         self
     }
 
-    /// The longest body in a [file](crate::HttpRequest::save_as), in bytes: 16 GiB unless one says otherwise.
+    /// Limit of a body written to a [file](crate::HttpRequest::save_as), in bytes: 16 GiB by default.
     #[must_use]
     pub fn max_file_len(mut self, bytes: u64) -> Self {
         self.max_file_len = bytes;
         self
     }
 
-    /// Asks for nothing that a server's `robots.txt` ([RFC 9309](https://www.rfc-editor.org/rfc/rfc9309)) does not allow,
-    /// neither directly nor by a redirect: that is a failure of the node. The crawler's name is what the header
-    /// `User-Agent` begins with, `thalweg` unless one says otherwise. A `Crawl-delay` is followed, up to 5 minutes.
+    /// Obeys servers' `robots.txt` ([RFC 9309](https://www.rfc-editor.org/rfc/rfc9309)): a request that it disallows,
+    /// also after a redirect, is a failure of the node. The crawler's name is the beginning of the header `User-Agent`,
+    /// `thalweg` by default. A `Crawl-delay` is respected, up to 5 minutes.
     ///
-    /// A file that is not there (a status from 400 on) allows everything; one that cannot be had (429, a status from 500
-    /// on, no connection, after the retries) nothing, for a minute. An answer holds for a day, on the pipeline's clock;
-    /// 500 KiB of it are read. 1024 servers are remembered at most.
+    /// A missing file (a status of 400 and above) allows everything. One that cannot be fetched (429, 500 and above, or
+    /// no connection, after the retries) allows nothing for a minute. A file is valid for a day, on the pipeline's
+    /// clock; its first 500 KiB are read. At most 1024 servers are remembered.
     ///
     /// ```
     /// use thalweg_io::{Fetch, RequestOptions};
@@ -154,7 +153,7 @@ impl Fetch {
         self
     }
 
-    /// Sends each response on when it is there, whatever was asked for before it.
+    /// Emits responses as they arrive, instead of in the order of the requests.
     #[must_use]
     pub fn unordered(mut self) -> Self {
         self.is_ordered = false;

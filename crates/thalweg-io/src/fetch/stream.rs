@@ -37,12 +37,12 @@ impl<T: Element> Place<T> {
 
 /// Asking for what is at URLs: [`Stream::fetch`](FetchUrls::fetch).
 pub trait FetchUrls {
-    /// Sends each element, a URL or an [`HttpRequest`], to its server, and emits the responses, in order unless it is to be
-    /// [otherwise](Fetch::unordered).
+    /// Sends each element, a URL or an [`HttpRequest`], to its server, and emits the responses, in order unless it is
+    /// to be [otherwise](Fetch::unordered).
     ///
-    /// A response has any status but those that mean that one is to ask again: after that, they are failures of the node,
-    /// as are requests that find no server. 1024 elements are in hand at most, with those that wait for their turn; then
-    /// the emitter has to wait.
+    /// A response has any status but those that mean that one is to ask again: after that, they are failures of the
+    /// node, as are requests that find no server. 1024 elements are in hand at most, with those that wait for their
+    /// turn; then the emitter has to wait.
     ///
     /// ```
     /// # use std::io::{Read, Write};
@@ -109,7 +109,7 @@ impl HttpSink {
         }
     }
 
-    /// Sends requests of this method: `POST` unless one says otherwise.
+    /// Sends requests of this method: `POST` by default.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.method = method;

@@ -1,4 +1,4 @@
-//! The names of files that match a pattern, and of those that appear later.
+//! Names of files that match a pattern, including those that appear later.
 
 mod source;
 mod walk;
@@ -13,23 +13,20 @@ use thalweg::interval::{IntervalError, IntoInterval, wait};
 pub use source::FromFilenames;
 use walk::Walk;
 
-/// File names as a source: those that match a pattern now, sorted, and then, at each look, those
-/// that are new, sorted.
+/// File names as a source: the current matches in sorted order, and then, at each poll, the new ones in sorted order.
 ///
-/// The pattern is the path of a directory, for everything in it, or a glob: `?`, `*`, `[a-z]`,
-/// `[!a-z]`, `{csv,txt}` inside one name, `**` for any number of directories, and a backslash
-/// before what is meant to the letter. As in a shell, names that begin with a dot are left out
-/// unless the pattern spells the dot out.
+/// The pattern is the path of a directory, for everything in it, or a glob: `?`, `*`, `[a-z]`, `[!a-z]`, `{csv,txt}`
+/// within one name, `**` for any number of directories, and a backslash before a literal character. As in a shell,
+/// names that begin with a dot match only if the pattern spells the dot out.
 ///
-/// Each name is given out once, as in streamz's `filenames`, also if its file goes away and another
-/// comes by the same name; [`forget_removed`](Self::forget_removed) changes that. A name is given
-/// out as soon as it is seen: let writers write elsewhere, and rename the file when it is complete.
-/// Looking takes place on the calling thread; keep patterns that walk large trees on a long
-/// `poll_interval`.
+/// Each name is emitted once, as by streamz's `filenames`, even if its file is removed and another one appears under
+/// the same name; [`forget_removed`](Self::forget_removed) changes that. A name is emitted as soon as it is seen: let
+/// writers write elsewhere, and rename complete files. Polling runs on the calling thread; use a long `poll_interval`
+/// for patterns that walk large trees.
 ///
-/// [`Stream::filenames`](FromFilenames::filenames) makes a stream of it, without end. A pattern that
-/// is none, or a directory that can't be read, ends the source; if a directory can no longer be read
-/// later on, that is reported, and looked at again and again until it can be.
+/// [`Stream::filenames`](FromFilenames::filenames) makes an endless stream of it. An invalid pattern, or a directory
+/// that cannot be read, ends the source. If a directory becomes unreadable later, this is reported, and polling
+/// continues.
 ///
 /// ```
 /// use thalweg_io::Filenames;
@@ -56,12 +53,12 @@ pub struct Filenames {
     poll_interval: Result<Duration, IntervalError>,
     forget_removed: bool,
     seen: HashSet<PathBuf>,
-    /// Seen by a pipeline's source, which was stopped before it had emitted them.
+    /// Names seen by a pipeline's source that was stopped before it emitted them.
     ready: VecDeque<PathBuf>,
 }
 
 impl Filenames {
-    /// Looks for what `pattern` matches. It need not match anything yet.
+    /// Watches for matches of `pattern`. It need not match anything yet.
     pub fn new(pattern: impl AsRef<Path>) -> Self {
         Self {
             pattern: pattern.as_ref().to_owned(),
@@ -73,28 +70,26 @@ impl Filenames {
         }
     }
 
-    /// The time from one look to the next: a duration, a number of seconds, or a text such as
-    /// `"2s"`; 100 ms by default. With zero it looks again as soon as others on the same event loop have had their turn. A time that can't be waited for is a build error, which the pipeline
-    /// reports.
+    /// Time between two polls: a duration, a number of seconds, or text such as `"2s"`; 100 ms by default. With zero it
+    /// polls again after other tasks of the event loop had their turn. An invalid time is a build error, which the
+    /// pipeline reports.
     pub fn poll_interval(mut self, interval: impl IntoInterval) -> Self {
         self.poll_interval = wait(interval);
         self
     }
 
-    /// Whether a name whose file is gone is forgotten, so that it is new when it comes again. It is
-    /// not by default. A source that runs for long over a directory where files come and go wants
-    /// this: names that are never forgotten take up memory.
+    /// Whether to forget a name when its file is removed, so that it is new when it appears again: false by default.
+    /// Set it for a source that runs for long over a directory where files come and go: remembered names take memory.
     pub fn forget_removed(mut self, forget: bool) -> Self {
         self.forget_removed = forget;
         self
     }
 
-    /// The names that were not there at the last look, sorted. This is how a pipeline looks; it
-    /// needs none itself.
+    /// The names that were not there at the last poll, in sorted order. For use without a pipeline.
     ///
     /// # Errors
     ///
-    /// See [`FilenamesError`]. Names are lost by none: the next look gives them out.
+    /// See [`FilenamesError`]. No name is lost: the next poll returns it.
     pub fn poll(&mut self) -> Result<Vec<PathBuf>, FilenamesError> {
         let found = self.list()?;
         if self.forget_removed {
@@ -124,20 +119,19 @@ impl<P: AsRef<Path>> From<P> for Filenames {
     }
 }
 
-/// Why file names could not be looked for.
+/// Errors of looking for file names.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilenamesError {
-    /// The pattern is not one.
+    /// The pattern is invalid.
     #[error("`{}` is not a pattern: {}", pattern.display(), source.kind())]
     Pattern {
         /// The pattern as given.
         pattern: PathBuf,
-        /// Why it is none.
+        /// The cause.
         source: globset::Error,
     },
-    /// A part of the pattern has wildcards and is not UTF-8. The names it matches, and its other
-    /// parts, need not be.
+    /// A part of the pattern has wildcards and is not UTF-8. Matching names, and other parts, need not be UTF-8.
     #[error("`{}` is not a pattern: a part with wildcards is not UTF-8", pattern.display())]
     NotUtf8 {
         /// The pattern as given.
@@ -148,7 +142,7 @@ pub enum FilenamesError {
     Read {
         /// The directory.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }

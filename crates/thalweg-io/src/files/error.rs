@@ -23,7 +23,7 @@ pub enum FileError {
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// An element cannot be written in this format.

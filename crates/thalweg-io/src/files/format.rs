@@ -57,7 +57,8 @@ pub trait Format<T>: Send + 'static {
     /// Adds an element.
     ///
     /// # Errors
-    /// It cannot be written in this format. What was added to `out` is taken back then; the format must be as before, too.
+    /// It cannot be written in this format. What was added to `out` is taken back then; the format must be as before,
+    /// too.
     fn add(&mut self, element: &T, out: &mut Vec<u8>) -> Result<(), BoxError>;
 
     /// Ends a file: adds what stands behind all elements.

@@ -1,9 +1,9 @@
 //! Positions that are kept beside the files.
 //!
 //! A file's record says how far the sources have got once the file has its name. It is written before that, beside the
-//! file; then the file gets its name, and then the record takes the place of the one before. So it is known at any moment
-//! whether a record holds: its file is not there under its temporary name. That the file has its own name is not asked
-//! for: a reader may have taken it away.
+//! file; then the file gets its name, and then the record takes the place of the one before. So it is known at any
+//! moment whether a record holds: its file is not there under its temporary name. That the file has its own name is not
+//! asked for: a reader may have taken it away.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -140,7 +140,8 @@ impl Kept {
         places
     }
 
-    /// The record of the open file, which has this number, and what holds once it has its name; `None` without positions.
+    /// The record of the open file, which has this number, and what holds once it has its name; `None` without
+    /// positions.
     pub(super) fn record(&self, number: u64) -> Option<(String, After)> {
         let state = self.lock();
         if state.sources.is_empty() {

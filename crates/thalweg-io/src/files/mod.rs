@@ -1,7 +1,8 @@
-//! Files that are written whole, and files of records: lines of JSON, CSV, messages behind their lengths, Parquet.
+//! Files that appear only when they are complete, and files of records: JSON lines, CSV, length-prefixed messages,
+//! Parquet.
 //!
-//! A reader of the folder never sees half of a file. A file is written under another name
-//! beside it, `.name.partial`, synchronized to the disk, and then gets its name at once.
+//! A reader of the folder never sees half a file. A file is written beside its final name as `.name.partial`,
+//! synchronized to the disk, and then renamed.
 //!
 //! ```
 //! use thalweg::Stream;
@@ -63,15 +64,15 @@ pub use crate::framing::PrefixWidth;
 use kept::Kept;
 use name::Template;
 
-/// Files that a pipeline writes one after the other: their names, and when one ends.
+/// Names and limits of the files that a pipeline writes one after the other.
 ///
-/// A file ends, and gets its name, when it has as many rows or bytes, or is as old, as it may, and when the pipeline is
-/// drained. The name has `{number}` in it, which becomes `000000`, `000001` and so on, if there is to be more than one; it
-/// may have `{start}`, the time at which the file was begun, in UTC, such as `20260131T235959Z`. A name without a number
-/// is that of a single file, which gets its name at the drain, and takes the place of a file that has it.
+/// A file is complete, and gets its name, when it reaches its limit of rows, bytes or age, and when the pipeline is
+/// drained. The name contains `{number}`, which becomes `000000`, `000001` and so on, if there is to be more than one
+/// file; it may contain `{start}`, the time at which the file was begun, in UTC, such as `20260131T235959Z`. A name
+/// without a number stands for a single file, which gets its name at the drain, and replaces an existing file.
 ///
-/// Numbers go on behind the highest one in the folder. What an earlier program has left unfinished there is removed:
-/// a template is for one pipeline at a time.
+/// Numbers continue after the highest one in the folder. Unfinished files of an earlier program are removed: a template
+/// is for one pipeline at a time.
 ///
 /// ```
 /// use thalweg_io::Files;
@@ -93,7 +94,7 @@ pub struct Files {
     kept: Kept,
 }
 
-/// The same, checked.
+/// The checked name and limits.
 pub(crate) struct Settings {
     template: Template,
     max_rows: Option<u64>,
@@ -105,7 +106,7 @@ pub(crate) struct Settings {
 }
 
 impl Files {
-    /// Files with this name. Their folder must be there.
+    /// Files with this name. Their folder must exist.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
@@ -118,39 +119,39 @@ impl Files {
         }
     }
 
-    /// Ends a file that has so many rows.
+    /// Completes a file after this many rows.
     #[must_use]
     pub fn max_rows(mut self, rows: u64) -> Self {
         self.max_rows = Some(rows);
         self
     }
 
-    /// Ends a file that has come to so many bytes. It may be longer, by an element.
+    /// Completes a file at this size in bytes. It may be longer by one element.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// Ends a file so long after its first element, on the pipeline's clock: a duration, a number of seconds, or a text
-    /// such as `"10min"`.
+    /// Completes a file this long after its first element, on the pipeline's clock: a duration, a number of seconds, or
+    /// text such as `"10min"`.
     #[must_use]
     pub fn max_age(mut self, age: impl IntoInterval) -> Self {
         self.max_age = Some(age.into_interval());
         self
     }
 
-    /// Whether a file is synchronized to the disk, on a thread of its own, before it gets its name, as it is by default.
-    /// If not, it is whole all the same when the program is killed, but perhaps not when the machine loses its power.
-    /// A virtual clock waits for no other thread: a pipeline on one is not to synchronize.
+    /// Whether a file is synchronized to the disk, on a separate thread, before it gets its name: true by default.
+    /// Otherwise a file is complete even if the program is killed, but perhaps not after a power failure. A virtual
+    /// clock waits for no other thread: a pipeline on one must not synchronize.
     #[must_use]
     pub fn sync(mut self, sync: bool) -> Self {
         self.syncs = sync;
         self
     }
 
-    /// The time that the zero of the pipeline's clock stands for in names, for virtual clocks; otherwise that of this
-    /// machine.
+    /// Time that the zero of the pipeline's clock stands for in names, for virtual clocks; by default this machine's
+    /// time.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -174,13 +175,13 @@ impl Files {
         self
     }
 
-    /// The position of this name, for one source of one pipeline. It is kept beside the files that the source's elements
-    /// are written to, in a hidden one: so the pipeline may be killed at any moment, and started again. Give it to the
-    /// source, and these files to the sink; the name of the files has a `{number}`.
+    /// The position with this name, for one source of one pipeline. It is kept in a hidden file beside the files that
+    /// the source's elements are written to, so that the pipeline may be killed at any moment and started again. Pass
+    /// it to the source, and these files to the sink; their name contains `{number}`.
     ///
-    /// Nothing is lost and nothing is doubled if the source gives the same elements again behind a position, and the
-    /// pipeline makes the same rows of each element, of one or of groups that do not overlap. Files that have their names
-    /// may be taken away meanwhile.
+    /// Nothing is lost or doubled if the source emits the same elements again after a position, and the pipeline makes
+    /// the same rows of each element, or of groups that do not overlap. Files with their names may be removed
+    /// meanwhile.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -189,7 +190,7 @@ impl Files {
     /// # let dir = tempfile::tempdir()?;
     /// # let folder = dir.path();
     /// std::fs::write(folder.join("log"), "river\nbed\n")?;
-    /// The second time there is nothing left to do.
+    /// // The second time there is nothing left to do.
     /// for _ in 0..2 {
     ///     let files = Files::new(folder.join("part-{number}.txt"));
     ///     let position = files.position("log")?;
@@ -203,7 +204,7 @@ impl Files {
     /// ```
     ///
     /// # Errors
-    /// [`FileError::Invalid`]: the name of the files is none, or has no number, or what is kept there is no position.
+    /// [`FileError::Invalid`]: the name of the position or of the files is invalid, or the stored position is.
     /// [`FileError::Io`]: it cannot be read.
     pub fn position(&self, name: &str) -> Result<Position, FileError> {
         let template = self.clone().settings()?.template;
@@ -214,10 +215,10 @@ impl Files {
         self.kept.position(&template, name)
     }
 
-    /// Whether everything is right, before anything is written.
+    /// Checks name and limits before anything is written.
     ///
     /// # Errors
-    /// [`FileError::Invalid`] says what is wrong.
+    /// [`FileError::Invalid`].
     pub fn check(&self) -> Result<(), FileError> {
         self.clone().settings().map(drop)
     }
@@ -265,13 +266,13 @@ impl<P: AsRef<Path>> From<P> for Files {
 
 /// Files as sinks: [`Stream::to_files`](ToFiles::to_files).
 pub trait ToFiles<T> {
-    /// Writes each element, a string or bytes, as a line of a file, which others see when it is whole: see [`Files`].
+    /// Writes each element, a string or bytes, as a line of a file, which appears when it is complete: see [`Files`].
     ///
-    /// An element is acknowledged when its file has its name. A file also ends after 32,768 elements that wait for that,
-    /// if its name has a number. An element that cannot be written, for want of room say, is a failure of this node, and
-    /// can be tried again; those before it are kept. A file that cannot be synchronized to the disk, or not get its name, is
-    /// kept, written anew and tried again for half a minute, on a thread of its own. Then its elements have failed, which
-    /// is a failure of this node with the last of them.
+    /// An element is acknowledged when its file has its name. A file also ends after 32,768 elements that wait for
+    /// that, if its name has a number. An element that cannot be written, for want of room say, is a failure of this
+    /// node, and can be tried again; those before it are kept. A file that cannot be synchronized to the disk, or not
+    /// get its name, is kept, written anew and tried again for half a minute, on a thread of its own. Then its elements
+    /// have failed, which is a failure of this node with the last of them.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -332,8 +333,8 @@ impl<T: Element + Serialize> ToJsonl for Stream<T> {
 /// CSV as sinks: [`Stream::to_csv`](ToCsv::to_csv).
 #[cfg(feature = "csv")]
 pub trait ToCsv {
-    /// Writes each element as a record of CSV, with commas, as [`to_files`](ToFiles::to_files) writes lines. If elements
-    /// are structs, each file begins with the names of their fields.
+    /// Writes each element as a record of CSV, with commas, as [`to_files`](ToFiles::to_files) writes lines. If
+    /// elements are structs, each file begins with the names of their fields.
     ///
     /// ```
     /// use thalweg::Stream;

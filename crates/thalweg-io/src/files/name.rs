@@ -114,7 +114,8 @@ impl Template {
         record(&self.path)
     }
 
-    /// The records that lie beside files, in the order of these, and what each file is called as long as it is not whole.
+    /// The records that lie beside files, in the order of these, and what each file is called as long as it is not
+    /// whole.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -197,8 +198,8 @@ impl Template {
     }
 }
 
-/// Checks that a file may get a name, and with it take the place of what has that name: of a file only. A device or a pipe
-/// would be gone.
+/// Checks that a file may get a name, and with it take the place of what has that name: of a file only. A device or a
+/// pipe would be gone.
 ///
 /// # Errors
 /// [`FileError::Invalid`].

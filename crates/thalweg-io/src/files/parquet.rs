@@ -267,8 +267,8 @@ impl Source for ParquetFile {
 
 /// Parquet as sources: [`Stream::from_parquet`](FromParquet::from_parquet).
 pub trait FromParquet {
-    /// The rows of a file of Parquet, in batches, until its end. A file that is not there, or is none of Parquet, ends the
-    /// source with an error that names it.
+    /// The rows of a file of Parquet, in batches, until its end. A file that is not there, or is none of Parquet, ends
+    /// the source with an error that names it.
     fn from_parquet(file: impl Into<ParquetFile>) -> Stream<RecordBatch>;
 }
 

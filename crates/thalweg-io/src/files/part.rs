@@ -109,8 +109,8 @@ impl<T> Part<T> {
     /// Synchronizes the file to the disk, if it `syncs`, and writes its record.
     ///
     /// # Errors
-    /// The system refuses. What has become of the bytes is not known then: [`rewrite`](Self::rewrite) comes before another
-    /// try.
+    /// The system refuses. What has become of the bytes is not known then: [`rewrite`](Self::rewrite) comes before
+    /// another try.
     pub(super) fn secure(&mut self, syncs: bool) -> Result<(), FileError> {
         let secured = self.try_secure(syncs);
         secured.map_err(|error| FileError::io("finish", &self.path, error))
@@ -128,8 +128,8 @@ impl<T> Part<T> {
         }
     }
 
-    /// Writes what is in the file to another one, which takes its place. When a system could not bring a page to the disk,
-    /// it may take it for clean all the same, and would synchronize nothing the next time.
+    /// Writes what is in the file to another one, which takes its place. When a system could not bring a page to the
+    /// disk, it may take it for clean all the same, and would synchronize nothing the next time.
     ///
     /// # Errors
     /// It cannot be read, or not be written.

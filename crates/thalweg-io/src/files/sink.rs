@@ -278,8 +278,8 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
     }
 }
 
-/// What has become of a file that was synchronized to the disk: it, if it has not got its name. `None` if the thread has
-/// ended without a word.
+/// What has become of a file that was synchronized to the disk: it, if it has not got its name. `None` if the thread
+/// has ended without a word.
 pub struct Finished<T>(Option<Result<After, Unfinished<T>>>);
 
 impl<T> fmt::Debug for Finished<T> {

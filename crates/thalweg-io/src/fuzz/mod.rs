@@ -1,8 +1,8 @@
 //! Bytes by chance against everything that parses what comes from outside.
 //!
-//! Each target runs for a moment in `cargo test`, and for as long as one likes by `cargo xtask fuzz --seconds 600`. What
-//! has failed once, and what is worth beginning with, is in `corpus/<target>`, and is tried first. Coverage is not looked
-//! at: what guides by it needs a nightly compiler.
+//! Each target runs for a moment in `cargo test`, and for as long as one likes by `cargo xtask fuzz --seconds 600`.
+//! What has failed once, and what is worth beginning with, is in `corpus/<target>`, and is tried first. Coverage is not
+//! looked at: what guides by it needs a nightly compiler.
 
 mod connections;
 mod parsers;

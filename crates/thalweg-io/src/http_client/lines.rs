@@ -41,7 +41,7 @@ struct Asked {
 }
 
 impl HttpLines {
-    /// Reads from an `http` or `https` URL. Nothing is asked before the pipeline starts.
+    /// Reads from an `http` or `https` URL. Nothing is sent before the pipeline starts.
     pub fn new(url: impl Into<String>) -> Self {
         let request = Request::new(url.into());
         let idle_timeout = Duration::from_secs(60);
@@ -74,7 +74,7 @@ impl<T> HttpLines<T> {
         self
     }
 
-    /// How long the server may send nothing: 60 s unless one says otherwise.
+    /// How long the server may send nothing: 60 s by default.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.asked.idle_timeout = limit;

@@ -51,10 +51,10 @@ pub enum HttpError {
         url: String,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The system gives no thread, or no descriptor, to connect with.
+    /// The system has no thread or descriptor left for the connection.
     #[error("cannot start to read over HTTP: {0}")]
     Start(io::Error),
 }

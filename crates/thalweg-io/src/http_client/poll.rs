@@ -67,14 +67,14 @@ impl HttpPoll {
         self
     }
 
-    /// How long a whole request may take, in real time: 60 s unless one says otherwise.
+    /// How long a whole request may take, in real time: 60 s by default.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// The longest body, in bytes: 16 MiB unless one says otherwise. A longer one is a failure of the source's node.
+    /// The longest body, in bytes: 16 MiB by default. A longer one is a failure of the source's node.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;

@@ -63,7 +63,7 @@ impl HttpService {
     /// ```
     ///
     /// # Errors
-    /// The system gives no thread, or no descriptor, to work with.
+    /// The system has no thread or descriptor left.
     pub fn begin(
         &self,
         request: HttpRequest,

@@ -33,7 +33,7 @@ pub(super) struct Serving {
 
 impl Serving {
     /// # Errors
-    /// The system gives no thread, or no descriptor.
+    /// The system has no thread or descriptor left.
     pub(super) fn start(shared: Arc<Shared>, listeners: Option<Taken>) -> io::Result<Self> {
         let close = watch::Sender::new(());
         let (listeners, gate) = listeners.unzip();

@@ -1,4 +1,4 @@
-//! A server over HTTP whose requests are the elements of a pipeline.
+//! An HTTP server whose requests are the elements of a pipeline.
 //!
 //! ```no_run
 //! use thalweg::Stream;
@@ -14,8 +14,8 @@
 //! # Ok::<(), thalweg::Error>(())
 //! ```
 //!
-//! The network is served by threads of this crate; elements go to the pipeline in batches: one at once when there is
-//! little to do, many when there is much. All limits are in real time, whatever the pipeline's clock is.
+//! Threads of this crate serve the network. Elements reach the pipeline in batches: one at once when there is little to
+//! do, many when there is much. All limits are in real time, whatever the pipeline's clock.
 
 mod call;
 mod listen;
@@ -44,7 +44,7 @@ use self::settings::{Kind, Path, Settings};
 pub use self::source::{FromHttpRequests, FromHttpServer, HttpExchanges};
 use crate::listening::{Place, Taken};
 
-/// Where a server listens, and its limits.
+/// Address and limits of a server.
 ///
 /// [`Stream::from_http_server`](FromHttpServer::from_http_server) and
 /// [`Stream::from_http_requests`](FromHttpRequests::from_http_requests) make streams of it. Clones are the same server.
@@ -60,14 +60,14 @@ use crate::listening::{Place, Taken};
 /// ```
 #[derive(Clone, Debug)]
 pub struct HttpServer {
-    /// None for a part of another server.
+    /// `None` for a part of another server.
     place: Option<Place>,
     pattern: String,
     settings: Settings,
     live: Arc<Live>,
 }
 
-/// Why a server does not serve.
+/// Errors of a server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpServerError {
@@ -78,10 +78,10 @@ pub enum HttpServerError {
         host: String,
         /// The port.
         port: u16,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The path is no regular expression.
+    /// The path is no valid regular expression.
     #[error("{pattern:?} is no regular expression for paths: {reason}")]
     Path {
         /// The path.
@@ -89,18 +89,18 @@ pub enum HttpServerError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The system gives no thread, or no descriptor, to serve with.
+    /// The system has no thread or descriptor left for the server.
     #[error("cannot start to serve over HTTP: {0}")]
     Start(io::Error),
 }
 
 impl HttpServer {
-    /// Listens at this port of this machine, which others cannot reach; port 0 is any that is free.
+    /// Listens on a port of the loopback address, which other machines cannot reach; port 0 takes any free one.
     pub fn new(port: u16) -> Self {
         Self::at(Some(Place::here(port)))
     }
 
-    /// Listens nowhere: its [`service`](Self::service) is a part of another server.
+    /// Does not listen: its [`service`](Self::service) is part of another server.
     pub fn mounted() -> Self {
         Self::at(None)
     }
@@ -114,7 +114,7 @@ impl HttpServer {
         }
     }
 
-    /// The host name or address to listen at, for others to reach it: `0.0.0.0` is all that there are.
+    /// Host name or address to listen on, for other machines to connect; `0.0.0.0` stands for all addresses.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         if let Some(place) = &mut self.place {
@@ -123,74 +123,72 @@ impl HttpServer {
         self
     }
 
-    /// A regular expression for the paths that there are, the whole of them; others are answered with 404. All, unless
-    /// one says otherwise.
+    /// Regular expression that a path has to match as a whole; other paths are answered with 404. By default all paths
+    /// match.
     #[must_use]
     pub fn path(mut self, pattern: impl Into<String>) -> Self {
         self.pattern = pattern.into();
         self
     }
 
-    /// The longest body, in bytes: 16 MiB unless one says otherwise. A longer one is answered with 413.
+    /// Limit of a body, in bytes: 16 MiB by default. A longer one is answered with 413.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.settings.max_len = bytes;
         self
     }
 
-    /// The longest head of a request, in bytes: 64 KiB unless one says otherwise, and 8 KiB at least. A longer one is
-    /// answered with 431.
+    /// Limit of a request's head, in bytes: 64 KiB by default, at least 8 KiB. A longer one is answered with 431.
     #[must_use]
     pub fn max_head(mut self, bytes: usize) -> Self {
         self.settings.max_head = bytes;
         self
     }
 
-    /// How long the head of a request may take, from the one before, and how long its body: 30 s unless one says
-    /// otherwise. After that, the connection is closed, or the request answered with 408.
+    /// Time limits of the head of a request, after the previous one, and of its body: 30 s each by default. Then the
+    /// connection is closed, or the request answered with 408.
     #[must_use]
     pub fn read_timeout(mut self, limit: Duration) -> Self {
         self.settings.read_timeout = limit;
         self
     }
 
-    /// How long the pipeline has for a request; after that, it is answered with 504. Requests have 60 s unless one says
-    /// otherwise, bodies as long as it takes.
+    /// Time limit of the pipeline for a request, which is then answered with 504: 60 s by default for requests, none
+    /// for bodies.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.settings.time_limit = Some(limit);
         self
     }
 
-    /// How many connections there may be at a time: 10,000 unless one says otherwise. Others wait to be accepted.
+    /// Limit of open connections: 10,000 by default. Others wait to be accepted.
     #[must_use]
     pub fn max_connections(mut self, count: usize) -> Self {
         self.settings.max_connections = count.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 
-    /// How many requests may be in the pipeline at a time: 1024 unless one says otherwise. One more is answered with 503
-    /// and `Retry-After`.
+    /// Limit of requests in the pipeline: 1024 by default. Further ones are answered with 503 and `Retry-After`.
     #[must_use]
     pub fn max_in_flight(mut self, count: usize) -> Self {
         self.settings.max_in_flight = count;
         self
     }
 
-    /// Gives the text of the pipeline's error as the body of a response with the status 500. It may have secrets in it.
+    /// Sends the text of the pipeline's error as the body of a response with status 500. It may contain secrets.
     #[must_use]
     pub fn show_errors(mut self) -> Self {
         self.settings.shows_errors = true;
         self
     }
 
-    /// Begins to listen, which the source would do when it runs; returns the address. What connects waits for the source.
+    /// Begins to listen before the source runs; returns the address. Clients that connect wait for the source.
     ///
     /// # Errors
     /// [`HttpServerError::Bind`], [`HttpServerError::Path`].
     ///
     /// # Panics
-    /// If the server is [a part of another one](Self::mounted).
+    /// The server is [a part of another one](Self::mounted).
     pub fn listen(&self) -> Result<SocketAddr, HttpServerError> {
         self.check()?;
         let place = self.place.as_ref();
@@ -200,8 +198,8 @@ impl HttpServer {
         Ok(address)
     }
 
-    /// Gives the address back that [`listen`](Self::listen) took; returns whether no source has run since. One that runs
-    /// goes on with the connections that there are, and nobody else can connect. [A part of another
+    /// Closes the listeners, also those of a running source; returns whether no source has run since
+    /// [`listen`](Self::listen). A running source finishes the open connections. [A part of another
     /// server](Self::mounted) refuses requests from now on.
     ///
     /// ```
@@ -224,19 +222,19 @@ impl HttpServer {
         }
     }
 
-    /// Lets requests in, which the source would do when it runs: those that come by way of [`service`](Self::service)
-    /// wait for the source, instead of being answered with 503. Where the source is not going to run,
-    /// [`release`](Self::release) refuses them.
+    /// Accepts requests before the source runs: those that arrive through [`service`](Self::service) wait for the
+    /// source, instead of being answered with 503. If the source is not going to run, [`release`](Self::release)
+    /// refuses them.
     pub fn open(&self) {
         self.live.open();
     }
 
-    /// The address it listens at; `None` before it does.
+    /// Address it listens on; `None` before it listens.
     pub fn address(&self) -> Option<SocketAddr> {
         self.live.address()
     }
 
-    /// Checks the path, before anything is served.
+    /// Checks the path before anything is served.
     ///
     /// ```
     /// use thalweg_io::HttpServer;
@@ -252,8 +250,8 @@ impl HttpServer {
         self.to_settings().map(drop)
     }
 
-    /// The requests as a [tower](https://docs.rs/tower-service) service, for a part of another server. It is for a
-    /// pipeline that begins with [`from_http_requests`](FromHttpRequests::from_http_requests).
+    /// The requests as a [tower](https://docs.rs/tower-service) service, as part of another server. For a pipeline that
+    /// begins with [`from_http_requests`](FromHttpRequests::from_http_requests).
     ///
     /// ```
     /// use axum::Router;
@@ -274,8 +272,8 @@ impl HttpServer {
         Ok(HttpService(self.shared(Kind::Requests)?))
     }
 
-    /// The same for a pipeline that begins with [`from_http_server`](FromHttpServer::from_http_server): bodies that are
-    /// posted, and no other requests.
+    /// The same for a pipeline that begins with [`from_http_server`](FromHttpServer::from_http_server), which takes
+    /// posted bodies only.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -320,7 +318,7 @@ impl HttpServer {
         }
     }
 
-    /// What it listens at, for the source; nothing for a part of another server.
+    /// Listeners for the source; none for a part of another server.
     fn take_listeners(&self) -> Result<Option<Taken>, HttpServerError> {
         let Some(place) = &self.place else {
             return Ok(None);

@@ -206,8 +206,8 @@ impl Open {
 pub trait FromHttpServer {
     /// The bodies that are posted to a port, by its number or of an [`HttpServer`] with its settings.
     ///
-    /// The status of the response says what came of it: 200 when the pipeline has taken the body, 500 when it has failed
-    /// on it, 503 when it is closing, or when there are as many requests in flight as may be.
+    /// The status of the response says what came of it: 200 when the pipeline has taken the body, 500 when it has
+    /// failed on it, 503 when it is closing, or when there are as many requests in flight as may be.
     ///
     /// ```
     /// # use std::io::{Read, Write};

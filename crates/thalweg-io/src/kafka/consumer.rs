@@ -1,7 +1,7 @@
 //! The thread that reads, as a member of a group.
 //!
-//! It has a thread of its own since the client blocks: when offsets are committed for the last time, and when a partition
-//! goes to another member, which is told to wait until the messages in flight are done.
+//! It has a thread of its own since the client blocks: when offsets are committed for the last time, and when a
+//! partition goes to another member, which is told to wait until the messages in flight are done.
 
 mod committer;
 mod context;

@@ -5,7 +5,7 @@ use crate::position::{Overdue, PositionError};
 /// What to do about a message that is too large.
 pub(super) const SEND_LESS: &str = "raise the option `message.max.bytes`, and `max.message.bytes` of the topic, or write less at once";
 
-/// Why there is no message, or why one was not written. `brokers` are the addresses that were given, everywhere.
+/// Errors of reading and writing messages. `brokers` are the addresses that were given, everywhere.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KafkaError {
@@ -54,7 +54,7 @@ pub enum KafkaError {
         group: String,
         /// The topics and partitions, as far as they are known.
         partitions: String,
-        /// Why not.
+        /// The cause.
         problem: String,
     },
     /// Something else has gone wrong. The client tries again, unless it says that it cannot.
@@ -66,7 +66,7 @@ pub enum KafkaError {
         group: String,
         /// The topics.
         topics: String,
-        /// What has gone wrong.
+        /// The cause.
         problem: String,
         /// Whether the source has ended.
         is_fatal: bool,
@@ -80,7 +80,7 @@ pub enum KafkaError {
         brokers: String,
         /// The consumer group.
         group: String,
-        /// Why not.
+        /// The cause.
         problem: String,
     },
     /// A message was not written.
@@ -98,12 +98,12 @@ pub enum KafkaError {
         partition: Option<i32>,
         /// Bytes of key and value.
         bytes: usize,
-        /// Why not.
+        /// The cause.
         problem: String,
         /// What to do.
         remedy: Option<&'static str>,
     },
-    /// An element is nothing that can be written.
+    /// An element cannot be written.
     #[error("Kafka at {brokers}: not written to topic `{topic}`: {problem}")]
     NoRecord {
         /// The brokers.
@@ -120,7 +120,7 @@ pub enum KafkaError {
         brokers: String,
         /// Their id.
         id: String,
-        /// What has gone wrong.
+        /// The cause.
         problem: String,
         /// What to do.
         remedy: &'static str,
@@ -145,7 +145,7 @@ pub enum KafkaError {
     /// A message has not been done for long.
     #[error(transparent)]
     Overdue(#[from] Overdue),
-    /// The system gives no thread.
+    /// The system has no thread left.
     #[error("cannot start to work with Kafka: {0}")]
     Start(io::Error),
 }
@@ -157,7 +157,7 @@ impl KafkaError {
         matches!(self, Self::NotWritten { remedy: Some(remedy), .. } if *remedy == SEND_LESS)
     }
 
-    /// Whether the source goes on nevertheless.
+    /// Whether the source continues.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { .. }

@@ -1,10 +1,10 @@
-//! [Kafka](https://kafka.apache.org): topics as sources, and as sinks.
+//! [Kafka](https://kafka.apache.org): topics as sources and sinks.
 //!
 //! A source reads as a member of a consumer group, and commits an offset once everything that was made of the messages
 //! up to there is done: acknowledged by the last sink, or dropped on purpose. Messages may be done in any order, since
 //! each partition has a [`Position`]; a commit never passes one that is not. A sink is done with an element once the
-//! brokers have confirmed it. So a pipeline from Kafka may be killed at any moment, and loses nothing; what was in flight
-//! then is read again.
+//! brokers have confirmed it. So a pipeline from Kafka may be killed at any moment, and loses nothing; what was in
+//! flight then is read again.
 
 mod config;
 mod consumer;
@@ -38,7 +38,7 @@ pub use self::testing::TestBroker;
 pub use self::transactions::{KafkaTransactions, TransactionalSink};
 use crate::Position;
 
-/// Makes the position of a partition.
+/// Returns the position of a partition.
 type PositionOf = dyn Fn(&str, i32) -> Result<Position, BoxError> + Send + Sync;
 
 /// Topics to read: [`Stream::from_kafka`](FromKafka::from_kafka).
@@ -68,8 +68,8 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Topics by their names, and brokers, as a list of `host:port` with commas. A name that begins with `^` is a regular
-    /// expression for the names of topics. Nothing is asked before the pipeline starts.
+    /// Topics by name, and brokers as a comma-separated list of `host:port`. A name that begins with `^` is a regular
+    /// expression for topics. Nothing is sent before the pipeline starts.
     pub fn new<I>(brokers: impl Into<String>, topics: I) -> Self
     where
         I: IntoIterator<Item: Into<String>>,
@@ -77,7 +77,7 @@ impl Kafka {
         Self::with_options(topics).option("bootstrap.servers", brokers)
     }
 
-    /// The same where the brokers are among the [options](Self::option).
+    /// The same with the brokers among the [options](Self::option).
     pub fn with_options<I>(topics: I) -> Self
     where
         I: IntoIterator<Item: Into<String>>,
@@ -103,86 +103,84 @@ impl Kafka {
         self.option("group.id", name)
     }
 
-    /// Any option of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md) for consumers.
-    /// Values are shown nowhere. `enable.auto.commit` can only be false: this source commits what is done.
+    /// An option of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md) for
+    /// consumers. Values are never shown. `enable.auto.commit` can only be false: this source commits what is done.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.set(name.into(), value.into());
         self
     }
 
-    /// Has a group without committed offsets begin with the first message there is, and not with the first that comes after
+    /// Makes a group without committed offsets begin with the first available message, instead of the first one after
     /// the source has begun.
     #[must_use]
     pub fn from_earliest(self) -> Self {
         self.option("auto.offset.reset", "earliest")
     }
 
-    /// The most messages that lie ready for the pipeline: 10,000 unless one says otherwise, and one at least. Then the
-    /// partitions are paused.
+    /// Limit of messages that wait for the pipeline: 10,000 by default, at least 1. Then the partitions are paused.
     #[must_use]
     pub fn max_messages(mut self, count: usize) -> Self {
         self.max_messages = count.max(1);
         self
     }
 
-    /// The most bytes of messages that lie ready for the pipeline: 64 MiB unless one says otherwise. A single message may
-    /// be larger. librdkafka fetches up to `queued.max.messages.kbytes` ahead of that, which is 16 MiB here unless that
-    /// option says otherwise.
+    /// Limit of the bytes of messages that wait for the pipeline: 64 MiB by default. A single message may be larger.
+    /// librdkafka fetches up to `queued.max.messages.kbytes` beyond that, 16 MiB here unless the option is set.
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// How often offsets are committed, in real time: every second unless one says otherwise.
+    /// Interval between commits of offsets, in real time: 1 s by default.
     #[must_use]
     pub fn commit_interval(mut self, interval: Duration) -> Self {
         self.commit_interval = interval;
         self
     }
 
-    /// How long a partition that goes to another member of the group waits for its messages in flight: 10 s unless one
-    /// says otherwise. Those that are not done by then are read again by that member.
+    /// How long a revoked partition waits for its messages in flight: 10 s by default. The new owner reads those again
+    /// that are not done by then.
     #[must_use]
     pub fn revoke_timeout(mut self, limit: Duration) -> Self {
         self.revoke_timeout = limit;
         self
     }
 
-    /// After how long a message that is not done is reported as a failure of the node, once, on the pipeline's clock:
-    /// 60 s unless one says otherwise. Nothing behind it can be committed.
+    /// Time after which an unfinished message is reported as a failure of the node, once, on the pipeline's clock: 60 s
+    /// by default. Nothing after it can be committed.
     #[must_use]
     pub fn overdue_after(mut self, limit: Duration) -> Self {
         self.overdue_after = limit;
         self
     }
 
-    /// Has the source end when it has read all partitions it was given up to where they ended at that time.
+    /// Ends the source when it has read all assigned partitions up to their ends at that time.
     #[must_use]
     pub fn until_end(mut self) -> Self {
         self.until_end = true;
         self.option("enable.partition.eof", "true")
     }
 
-    /// Reads only so many partitions of each topic, the first ones. Those that the group gives to this member beside them
-    /// are read by nobody.
+    /// Reads only the first partitions of each topic, this many. Others that the group assigns to this member are not
+    /// read.
     #[must_use]
     pub fn max_partitions(mut self, count: i32) -> Self {
         self.max_partitions = Some(count);
         self
     }
 
-    /// Goes on behind the position that `position_of` returns for a topic and a partition, or at the beginning if that has
-    /// no value, whatever the group has committed. It is called for each partition that is assigned, on a thread that may block. With
-    /// positions of a [database](crate::Position) that the pipeline writes to, nothing is lost or doubled when it is
-    /// killed; with [`Position::behind`] a source begins at any offset.
+    /// Continues after the position that `position_of` returns for a topic and a partition, or at the beginning if the
+    /// position has no value, whatever the group has committed. Called for each assigned partition, on a thread that
+    /// may block. With positions of a [database](crate::Position) that the pipeline writes to, nothing is lost or
+    /// doubled by a kill; with [`Position::behind`] a source begins at any offset.
     ///
     /// ```
     /// use thalweg_io::{Kafka, Position};
     ///
     /// let topic = Kafka::new("localhost:9092", ["readings"]).group("averages");
-    /// Begins with the offset 1000.
+    /// // Begins with the offset 1000.
     /// let from_1000 = topic.positions(|topic, partition| Ok(Position::behind(format!("{topic}/{partition}"), "999")));
     /// # drop(from_1000);
     /// ```
@@ -195,14 +193,14 @@ impl Kafka {
         self
     }
 
-    /// Commits offsets in the transactions of the sink that has the same ones: see [`KafkaTransactions`].
+    /// Commits offsets in the transactions of the sink with the same object: see [`KafkaTransactions`].
     #[must_use]
     pub fn transactions(mut self, transactions: &KafkaTransactions) -> Self {
         self.transactions = Some(transactions.clone());
         self
     }
 
-    /// Checks the options, before anything is asked.
+    /// Checks the options before anything is sent.
     ///
     /// # Errors
     /// [`KafkaError::Invalid`].
@@ -232,7 +230,7 @@ impl Kafka {
         self.consumer_config().check()
     }
 
-    /// What librdkafka is told.
+    /// The options for librdkafka.
     fn consumer_config(&self) -> Config {
         let mut config = self.config.clone();
         config.set("enable.auto.commit".into(), "false".into());
@@ -241,7 +239,7 @@ impl Kafka {
         config
     }
 
-    /// Where it reads, for labels.
+    /// Description for labels.
     fn label(&self) -> String {
         self.topics.join(",")
     }

@@ -57,8 +57,8 @@ impl Producer {
         }))
     }
 
-    /// Writes a message; done when the brokers have confirmed it. Messages are written in the order in which their futures
-    /// are first polled. While the client has no room for another, it waits.
+    /// Writes a message; done when the brokers have confirmed it. Messages are written in the order in which their
+    /// futures are first polled. While the client has no room for another, it waits.
     ///
     /// # Errors
     /// [`KafkaError::Invalid`], [`KafkaError::NotWritten`].
@@ -78,7 +78,8 @@ impl Producer {
         usize::try_from(count).unwrap_or(0)
     }
 
-    /// Blocks until the brokers have confirmed all messages, for `limit` at most, or for 11 days; returns how many they have not.
+    /// Blocks until the brokers have confirmed all messages, for `limit` at most, or for 11 days; returns how many they
+    /// have not.
     pub fn flush(&self, limit: Duration) -> usize {
         if let Some(client) = self.0.lock().clone() {
             // What is left says whether it has come to its end.

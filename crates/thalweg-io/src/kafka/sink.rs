@@ -33,7 +33,8 @@ pub struct KafkaSink {
 }
 
 impl KafkaSink {
-    /// A topic by its name, and brokers, as a list of `host:port` with commas. Nothing is asked before the first element.
+    /// A topic by its name, and brokers, as a list of `host:port` with commas. Nothing is asked before the first
+    /// element.
     pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
         Self::with_options(topic).option("bootstrap.servers", brokers)
     }
@@ -48,16 +49,16 @@ impl KafkaSink {
         }
     }
 
-    /// Any option of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md) for producers.
-    /// Values are shown nowhere. Unless the options say something about it, `enable.idempotence` is true: a message that
-    /// the client writes again is there once, and order is kept.
+    /// Any option of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md) for
+    /// producers. Values are never shown. Unless the options say something about it, `enable.idempotence` is true: a
+    /// message that the client writes again is there once, and order is kept.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.set(name.into(), value.into());
         self
     }
 
-    /// The most messages that are not confirmed: 10,000 unless one says otherwise. Then emitters wait.
+    /// The most messages that are not confirmed: 10,000 by default. Then emitters wait.
     #[must_use]
     pub fn max_in_flight(mut self, count: usize) -> Self {
         self.max_in_flight = count.max(1);
@@ -65,14 +66,15 @@ impl KafkaSink {
     }
 
     /// Writes in transactions, together with the offsets of the source that has the same ones: see
-    /// [`KafkaTransactions`]. Elements that have come meanwhile go into one transaction, and their emitters do not wait for it.
+    /// [`KafkaTransactions`]. Elements that have come meanwhile go into one transaction, and their emitters do not wait
+    /// for it.
     #[must_use]
     pub fn transactions(mut self, transactions: &KafkaTransactions) -> Self {
         self.transactions = Some(transactions.clone());
         self
     }
 
-    /// Checks the options, before anything is asked.
+    /// Checks the options before anything is sent.
     ///
     /// # Errors
     /// [`KafkaError::Invalid`].
@@ -123,9 +125,9 @@ impl fmt::Debug for KafkaSink {
 
 /// Topics as sinks: [`Stream::to_kafka`](ToKafka::to_kafka).
 pub trait ToKafka {
-    /// Writes elements, texts, bytes or [`KafkaRecord`]s, to a topic. An element is done when the brokers have confirmed it:
-    /// until then its token is held, and its emitter waits, unless it sends many. One that is not written is a failure of
-    /// its element. A drain waits for all.
+    /// Writes elements, texts, bytes or [`KafkaRecord`]s, to a topic. An element is done when the brokers have
+    /// confirmed it: until then its token is held, and its emitter waits, unless it sends many. One that is not written
+    /// is a failure of its element. A drain waits for all.
     ///
     /// [`from_kafka`](super::FromKafka::from_kafka) has an example.
     fn to_kafka(&self, sink: KafkaSink) -> Sink;

@@ -57,8 +57,8 @@ struct Watch {
     look_at: Duration,
 }
 
-/// What a source is asked and told from outside, for those who run it by themselves: commits what is done and leaves the
-/// group.
+/// What a source is asked and told from outside, for those who run it by themselves: commits what is done and leaves
+/// the group.
 #[derive(Clone, Debug)]
 pub struct KafkaCloser(Arc<Queue>);
 
@@ -138,8 +138,8 @@ impl KafkaSource {
 }
 
 impl KafkaBatches {
-    /// A source of batches: every `interval`, on the pipeline's clock, what has come of each partition, in batches of at
-    /// most `max_len` messages.
+    /// A source of batches: every `interval`, on the pipeline's clock, what has come of each partition, in batches of
+    /// at most `max_len` messages.
     pub fn new(kafka: Kafka, interval: Duration, max_len: usize) -> Self {
         Self {
             intake: Intake::new(kafka),
@@ -357,17 +357,17 @@ fn take_batch(taken: &mut VecDeque<Fetched>, lane: &Arc<Lane>, len: usize) -> Ve
 pub trait FromKafka {
     /// The messages of topics, as a member of a consumer group; each partition in its order.
     ///
-    /// An offset is committed when its message and all before it in its partition are done: when their tokens have fired.
-    /// One that fails, and that no policy takes care of, holds up its partition's commits: it is read again by the next
-    /// that starts, with what came behind it. Stopped and started again, the source goes on with the message after the
-    /// last one emitted; a drain commits what is done, and leaves the group. Reading and committing are in real time,
-    /// whatever clock the pipeline has.
+    /// An offset is committed when its message and all before it in its partition are done: when their tokens have
+    /// fired. One that fails, and that no policy takes care of, holds up its partition's commits: it is read again by
+    /// the next that starts, with what came behind it. Stopped and started again, the source goes on with the message
+    /// after the last one emitted; a drain commits what is done, and leaves the group. Reading and committing are in
+    /// real time, whatever clock the pipeline has.
     ///
     /// ```
     /// use thalweg::Stream;
     /// use thalweg_io::{Kafka, KafkaSink, kafka::TestBroker, prelude::*};
     ///
-    /// A broker for tests; another's address is `host:port`, too.
+    /// // A broker for tests; another's address is `host:port`, too.
     /// let broker = TestBroker::start([("readings", 1)])?;
     /// let brokers = broker.address();
     ///
@@ -389,7 +389,7 @@ pub trait FromKafka {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Options that are wrong are a build error, see [`Stream::check`].
+    /// Invalid options are a build error, see [`Stream::check`].
     fn from_kafka(kafka: Kafka) -> Stream<KafkaMessage>;
 }
 
@@ -404,8 +404,8 @@ impl FromKafka for Stream<KafkaMessage> {
 
 /// Topics as sources of batches: [`Stream::from_kafka_batches`](FromKafkaBatches::from_kafka_batches).
 pub trait FromKafkaBatches {
-    /// The messages of topics, those of a partition together: every `interval`, on the pipeline's clock, what has come, in
-    /// batches of at most `max_len`. A batch is committed as a whole. Otherwise as
+    /// The messages of topics, those of a partition together: every `interval`, on the pipeline's clock, what has come,
+    /// in batches of at most `max_len`. A batch is committed as a whole. Otherwise as
     /// [`from_kafka`](FromKafka::from_kafka).
     fn from_kafka_batches(
         kafka: Kafka,

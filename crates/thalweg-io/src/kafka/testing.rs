@@ -7,9 +7,9 @@ use rdkafka::mocking::MockCluster;
 
 use super::KafkaError;
 
-/// A stand-in for a broker, in this process, for tests of pipelines: librdkafka's own. It listens on a port of this machine
-/// that is free, keeps everything in memory, and knows producers, consumer groups and committed offsets, but neither
-/// logins nor the administration of topics. It ends when it is dropped.
+/// A stand-in for a broker, in this process, for tests of pipelines: librdkafka's own. It listens on a port of this
+/// machine that is free, keeps everything in memory, and knows producers, consumer groups and committed offsets, but
+/// neither logins nor the administration of topics. It ends when it is dropped.
 ///
 /// ```
 /// use thalweg_io::kafka::TestBroker;

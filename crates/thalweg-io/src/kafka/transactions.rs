@@ -1,7 +1,7 @@
 //! Exactly once from Kafka to Kafka: what is written, and how far the source has got, in one transaction.
 //!
-//! Offsets are committed with a note of how many messages were written for each element behind them that is still on its
-//! way. Read again after a crash, an element makes the same messages: so many of them are skipped.
+//! Offsets are committed with a note of how many messages were written for each element behind them that is still on
+//! its way. Read again after a crash, an element makes the same messages: so many of them are skipped.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -37,8 +37,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The longest note that brokers take, unless their setting `offset.metadata.max.bytes` says otherwise.
 const MAX_NOTE: usize = 4096;
 
-/// Joins a source and a sink of Kafka: what the sink writes and the offsets of the source are committed in one transaction,
-/// so that a reader of committed messages finds each exactly once, however often the pipeline is killed.
+/// Joins a source and a sink of Kafka: what the sink writes and the offsets of the source are committed in one
+/// transaction, so that a reader of committed messages finds each exactly once, however often the pipeline is killed.
 ///
 /// ```no_run
 /// use thalweg::Stream;

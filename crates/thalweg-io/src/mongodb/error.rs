@@ -4,7 +4,7 @@ use ::mongodb::error::{Error as ServerError, ErrorKind, RETRYABLE_WRITE_ERROR, W
 
 use super::MongoDb;
 
-/// Why nothing is read, or not written.
+/// Errors of reading and writing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MongoDbError {
@@ -25,7 +25,7 @@ pub enum MongoDbError {
         address: String,
         /// The database and the collection.
         collection: String,
-        /// What has gone wrong.
+        /// The cause.
         problem: String,
     },
     /// The server refuses for good.
@@ -49,7 +49,7 @@ pub enum MongoDbError {
         address: String,
         /// The database and the collection.
         collection: String,
-        /// Why not.
+        /// The cause.
         problem: String,
         /// How often it was tried.
         attempts: u32,
@@ -64,13 +64,13 @@ pub enum MongoDbError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The system gives no thread, or no descriptor.
+    /// The system has no thread or descriptor left.
     #[error("cannot start to work with MongoDB: {0}")]
     Start(io::Error),
 }
 
 impl MongoDbError {
-    /// Whether the source goes on nevertheless.
+    /// Whether the source continues.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
     }
@@ -101,7 +101,8 @@ const HISTORY_LOST: [i32; 3] = [260, 280, 286];
 /// Codes of logins and permissions that are refused, that of Atlas included.
 const LOGIN: [i32; 4] = [13, 18, 31, 8_000];
 
-/// Codes of servers that stop, start or have another primary: the driver marks only those of writes that it would retry.
+/// Codes of servers that stop, start or have another primary: the driver marks only those of writes that it would
+/// retry.
 const TEMPORARY: [i32; 12] = [
     6, 7, 89, 91, 134, 189, 262, 9_001, 10_107, 11_600, 11_602, 13_435,
 ];

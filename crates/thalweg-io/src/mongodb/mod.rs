@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Documents are written together while the server is busy. Each has its `_id` before it is sent, so what is written
-//! again after a connection was lost is not there twice.
+//! again after a connection was lost is not written twice.
 
 mod client;
 mod error;
@@ -89,8 +89,8 @@ impl MongoDbChange {
     }
 }
 
-/// A value as [JSON](https://www.mongodb.com/docs/manual/reference/mongodb-extended-json/), in which values of types that it
-/// does not have are objects.
+/// A value as [JSON](https://www.mongodb.com/docs/manual/reference/mongodb-extended-json/), in which values of types
+/// that it does not have are objects.
 ///
 /// ```
 /// use thalweg_io::mongodb::{Bson, DateTime, to_json};
@@ -136,8 +136,8 @@ pub struct MongoDb {
 
 impl MongoDb {
     /// A collection of a database, and the URI of the server: `mongodb://user:password@host:port/`, with the
-    /// [options](https://www.mongodb.com/docs/manual/reference/connection-string-options/) of all drivers behind a question
-    /// mark, `?tls=true&tlsCAFile=ca.pem` say. Nothing is asked before the pipeline starts.
+    /// [options](https://www.mongodb.com/docs/manual/reference/connection-string-options/) of all drivers behind a
+    /// question mark, `?tls=true&tlsCAFile=ca.pem` say. Nothing is sent before the pipeline starts.
     pub fn new(
         uri: impl Into<String>,
         database: impl Into<String>,
@@ -181,8 +181,9 @@ impl MongoDb {
         self
     }
 
-    /// Reads the documents that are there, in the order of a field which tells them apart and grows: `_id`, say. Without
-    /// it, changes are read as they happen, by a [change stream](https://www.mongodb.com/docs/manual/changeStreams/).
+    /// Reads the documents that are there, in the order of a field which tells them apart and grows: `_id`, say.
+    /// Without it, changes are read as they happen, by a [change
+    /// stream](https://www.mongodb.com/docs/manual/changeStreams/).
     #[must_use]
     pub fn cursor(mut self, field: impl Into<String>) -> Self {
         self.cursor = Some(field.into());
@@ -204,30 +205,29 @@ impl MongoDb {
         self
     }
 
-    /// Goes on behind a position, if that has a value, and has it move on: the resume token of a change, or the cursor of a
-    /// document.
+    /// Goes on behind a position, if that has a value, and has it move on: the resume token of a change, or the cursor
+    /// of a document.
     #[must_use]
     pub fn position(mut self, position: &Position) -> Self {
         self.position = Some(position.clone());
         self
     }
 
-    /// How often a server that cannot be reached is tried again, for writing: 10 times unless one says otherwise. A source
-    /// tries without end.
+    /// Number of retries for writing when the server cannot be reached: 10 times by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
         self.retries = count;
         self
     }
 
-    /// The first pause before that: 100 ms unless one says otherwise. Each is twice the one before, and 30 s at most.
+    /// The first pause before that: 100 ms by default. Each is twice the one before, and 30 s at most.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
         self.wait = pause;
         self
     }
 
-    /// Checks the arguments, before anything is asked.
+    /// Checks the arguments before anything is sent.
     ///
     /// # Errors
     /// [`MongoDbError::Invalid`].

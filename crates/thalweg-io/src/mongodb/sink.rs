@@ -86,15 +86,15 @@ pub trait ToMongoDb {
     /// Writes elements, [`Document`]s or what serde makes such of, to a collection; those that have come meanwhile
     /// together.
     ///
-    /// A document without an `_id` gets one before it is sent. An element is acknowledged when the server has said that it
-    /// has written it, as the write concern of the URI has it. If the connection is lost before that, it is sent again, and
-    /// is there once. With a [key](MongoDb::key) a document takes the place of the one with the same key.
+    /// A document without an `_id` gets one before it is sent. An element is acknowledged when the server has said that
+    /// it has written it, as the write concern of the URI has it. If the connection is lost before that, it is sent
+    /// again, and is there once. With a [key](MongoDb::key) a document takes the place of the one with the same key.
     ///
-    /// If the server refuses a document, a double `_id` say, the others of its batch are written, and the failure is that of
-    /// its element. A server that cannot be reached is tried [again](MongoDb::retries); then it is the failure of the node,
-    /// see [`Stream::sink_to`].
+    /// If the server refuses a document, a double `_id` say, the others of its batch are written, and the failure is
+    /// that of its element. A server that cannot be reached is tried [again](MongoDb::retries); then it is the failure
+    /// of the node, see [`Stream::sink_to`].
     ///
-    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    /// Invalid arguments are a build error, see [`Stream::check`].
     fn to_mongodb(&self, mongo: MongoDb) -> Sink;
 }
 

@@ -197,15 +197,15 @@ pub trait FromMongoDb {
     /// [cursor](MongoDb::cursor), the documents that are there in the order of a field, and with
     /// [`MongoDb::poll`] those that come.
     ///
-    /// Changes need a server with change streams, which replica sets of MongoDB have. Another one ends the source, with an
-    /// error that says so. Stopped and started again, the source goes on behind the last element emitted; started by
-    /// another program, behind its [position](MongoDb::position): the server keeps changes for as long as its history goes
-    /// back. With a cursor, documents that get a smaller one than the last that was read are not seen.
+    /// Changes need a server with change streams, which replica sets of MongoDB have. Another one ends the source, with
+    /// an error that says so. Stopped and started again, the source goes on behind the last element emitted; started by
+    /// another program, behind its [position](MongoDb::position): the server keeps changes for as long as its history
+    /// goes back. With a cursor, documents that get a smaller one than the last that was read are not seen.
     ///
-    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up to
-    /// 30 s. A login that is refused ends the source.
+    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up
+    /// to 30 s. A login that is refused ends the source.
     ///
-    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    /// Invalid arguments are a build error, see [`Stream::check`].
     fn from_mongodb(mongo: MongoDb) -> Stream<MongoDbChange>;
 }
 

@@ -113,7 +113,8 @@ impl Writing {
         Err(problem.into_error(mongo))
     }
 
-    /// Whether all have been written. A refusal is told once of an element that is alone; what comes then is to be tried.
+    /// Whether all have been written. A refusal is told once of an element that is alone; what comes then is to be
+    /// tried.
     fn outcome(&mut self, mongo: &MongoDb, ordinals: &[u64]) -> Result<(), MongoDbError> {
         let refused = ordinals
             .iter()

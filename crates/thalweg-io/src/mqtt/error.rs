@@ -2,7 +2,7 @@ use std::io;
 
 use thalweg::BoxError;
 
-/// Why there is no message, or why one was not written.
+/// Errors of reading and writing messages.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MqttError {
@@ -23,7 +23,7 @@ pub enum MqttError {
         address: String,
         /// The topic.
         topic: String,
-        /// What has gone wrong.
+        /// The cause.
         problem: String,
     },
     /// The broker refuses the client, or the subscription, for good.
@@ -45,7 +45,7 @@ pub enum MqttError {
         address: String,
         /// The topic.
         topic: String,
-        /// Why not.
+        /// The cause.
         problem: String,
         /// How often it was tried.
         attempts: u32,
@@ -64,7 +64,7 @@ pub enum MqttError {
         /// The limit, in bytes.
         max_len: u32,
     },
-    /// An element is nothing that can be sent.
+    /// An element cannot be sent.
     #[error("MQTT at {address}, topic `{topic}`: {problem}")]
     Element {
         /// The broker's host and port.
@@ -74,13 +74,13 @@ pub enum MqttError {
         /// What is wrong with it.
         problem: BoxError,
     },
-    /// The system gives no thread, or no descriptor.
+    /// The system has no thread or descriptor left.
     #[error("cannot start to work with MQTT: {0}")]
     Start(io::Error),
 }
 
 impl MqttError {
-    /// Whether the source goes on nevertheless.
+    /// Whether the source continues.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
     }

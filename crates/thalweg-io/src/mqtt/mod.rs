@@ -1,4 +1,4 @@
-//! [MQTT](https://mqtt.org) 3.1.1 and 5: topics as sources, and as sinks.
+//! [MQTT](https://mqtt.org) 3.1.1 and 5: topics as sources and sinks.
 //!
 //! ```no_run
 //! use thalweg::Stream;
@@ -12,9 +12,9 @@
 //! # Ok::<(), thalweg::Error>(())
 //! ```
 //!
-//! With the quality of service 1, which is the default, a message is acknowledged to the broker once everything that was
-//! made of it is done; until then the broker keeps it for a client that has an [id](Mqtt::client_id), and sends it again
-//! over the next connection.
+//! With quality of service 1, the default, a message is acknowledged to the broker when everything derived from it is
+//! done. Until then the broker keeps it for a client with an [id](Mqtt::client_id), and sends it again over the next
+//! connection.
 
 mod error;
 mod link;
@@ -32,34 +32,34 @@ pub use self::error::MqttError;
 pub use self::sink::{MqttSink, ToMqtt};
 pub use self::source::{FromMqtt, MqttCloser, MqttSource};
 
-/// A message that was received.
+/// A received message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MqttMessage {
     /// The topic.
     pub topic: String,
-    /// What it says.
+    /// The payload.
     pub payload: Bytes,
-    /// The quality of service it was delivered with.
+    /// Quality of service of the delivery.
     pub qos: Qos,
-    /// Whether the broker had kept it for whoever subscribes.
+    /// Whether the broker had retained it.
     pub retain: bool,
     /// Whether it may have been delivered before.
     pub dup: bool,
-    /// Its number on its connection; 0 with [`Qos::AtMostOnce`].
+    /// Packet id, unique within its connection; 0 with [`Qos::AtMostOnce`].
     pub packet_id: u16,
 }
 
-/// How hard it is tried to deliver a message.
+/// Quality of service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Qos {
-    /// Sent once, and not acknowledged: it may be lost.
+    /// Sent once and not acknowledged: may be lost.
     AtMostOnce,
-    /// Sent until it is acknowledged: it may be there twice.
+    /// Sent until it is acknowledged: may arrive twice.
     #[default]
     AtLeastOnce,
 }
 
-/// A version of the protocol.
+/// Version of the protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MqttVersion {
     /// 3.1.1, which every broker speaks.
@@ -99,7 +99,7 @@ pub struct Mqtt {
 }
 
 impl Mqtt {
-    /// A topic, which to read may have the wildcards `+` and `#`. Nothing is asked before the pipeline starts.
+    /// A topic; for reading it may contain the wildcards `+` and `#`. Nothing is sent before the pipeline starts.
     pub fn new(host: impl Into<String>, port: u16, topic: impl Into<String>) -> Self {
         Self {
             host: host.into(),
@@ -119,82 +119,80 @@ impl Mqtt {
         }
     }
 
-    /// The version of the protocol: 3.1.1 unless one says otherwise.
+    /// Version of the protocol: 3.1.1 by default.
     #[must_use]
     pub fn version(mut self, version: MqttVersion) -> Self {
         self.version = version;
         self
     }
 
-    /// The client's id, which no other client of the broker may have. For a source that has one, the broker keeps
-    /// messages that were not acknowledged, and those that come while it is away. Without, both are lost when the
-    /// connection is.
+    /// Id of the client, unique at the broker. For a source with an id, the broker keeps messages that were not
+    /// acknowledged, and those that arrive while it is away. Without an id, both are lost with the connection.
     #[must_use]
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = Some(id.into());
         self
     }
 
-    /// User and password, which are sent as they are: there is no TLS here. They are shown nowhere.
+    /// User and password, which are sent in plain text, since TLS is not supported. They are never shown.
     #[must_use]
     pub fn login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.login = Some((user.into(), password.into()));
         self
     }
 
-    /// After how long the client says that it is still there, in whole seconds, one at least: 60 s unless one says
-    /// otherwise. A broker gives a client up that says nothing for half as long again.
+    /// Keep-alive interval in whole seconds, at least 1: 60 s by default. A broker drops a client that is silent for
+    /// half as long again.
     #[must_use]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.keep_alive = interval.max(Duration::from_secs(1));
         self
     }
 
-    /// The quality of service: [`Qos::AtLeastOnce`] unless one says otherwise.
+    /// Quality of service: [`Qos::AtLeastOnce`] by default.
     #[must_use]
     pub fn qos(mut self, qos: Qos) -> Self {
         self.qos = qos;
         self
     }
 
-    /// Has the broker keep the last message for whoever subscribes later; for writing.
+    /// For writing: makes the broker retain the last message for later subscribers.
     #[must_use]
     pub fn retain(mut self, retain: bool) -> Self {
         self.retain = retain;
         self
     }
 
-    /// The longest message, in bytes with its topic: 16 MiB unless one says otherwise.
+    /// Limit of a message, in bytes including its topic: 16 MiB by default.
     #[must_use]
     pub fn max_len(mut self, bytes: u32) -> Self {
         self.max_len = bytes;
         self
     }
 
-    /// The most messages that lie ready for the pipeline, for reading: 10,000 unless one says otherwise. Then nothing is
-    /// read from the connection.
+    /// For reading: limit of messages that wait for the pipeline, 10,000 by default. Then nothing is read from the
+    /// connection.
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.max_waiting = count.max(1);
         self
     }
 
-    /// How often a broker that cannot be reached is tried again, for writing: 10 times unless one says otherwise. A source
-    /// tries without end.
+    /// For writing: number of retries when the broker cannot be reached, 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
         self.retries = count;
         self
     }
 
-    /// The first pause before that: 100 ms unless one says otherwise. Each is twice the one before, and 30 s at most.
+    /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 s.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
         self.wait = pause;
         self
     }
 
-    /// Checks the arguments, before anything is asked.
+    /// Checks the arguments before anything is sent.
     ///
     /// # Errors
     /// [`MqttError::Invalid`].
@@ -238,7 +236,7 @@ impl Mqtt {
         format!("{} {}", self.address(), self.topic)
     }
 
-    /// The pause behind another one.
+    /// Pause after the previous one.
     fn next_pause(&self, pause: Duration) -> Duration {
         (pause * 2).min(self.max_wait.max(self.wait))
     }

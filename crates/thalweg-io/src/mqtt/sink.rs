@@ -200,12 +200,12 @@ impl<T: Element + Sync> BatchSink<T> for MqttSink<T> {
 pub trait ToMqtt<T> {
     /// Writes elements, texts or bytes, to a topic; those that have come meanwhile together.
     ///
-    /// An element is acknowledged when the broker has, with [`Qos::AtLeastOnce`]; with [`Qos::AtMostOnce`] when it has been
-    /// handed to the system. What the broker has not acknowledged when the connection is lost is written again, and may
-    /// be there twice. A broker that cannot be reached is tried [again](Mqtt::retries); then it is the failure of the
-    /// node, see [`Stream::sink_to`].
+    /// An element is acknowledged when the broker has, with [`Qos::AtLeastOnce`]; with [`Qos::AtMostOnce`] when it has
+    /// been handed to the system. What the broker has not acknowledged when the connection is lost is written again,
+    /// and may be there twice. A broker that cannot be reached is tried [again](Mqtt::retries); then it is the failure
+    /// of the node, see [`Stream::sink_to`].
     ///
-    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    /// Invalid arguments are a build error, see [`Stream::check`].
     fn to_mqtt(&self, mqtt: Mqtt) -> Sink;
 }
 

@@ -56,7 +56,7 @@ enum Order {
     Disconnect,
 }
 
-/// What acknowledges the last messages and disconnects, for those who run an [`MqttSource`] by themselves.
+/// What acknowledges the last messages and disconnects, for code that runs an [`MqttSource`] directly.
 #[derive(Clone, Default)]
 pub struct MqttCloser(Closer<Result<Received, MqttError>, Order>);
 
@@ -290,17 +290,17 @@ impl Source for MqttSource {
 pub trait FromMqtt {
     /// The messages of a topic.
     ///
-    /// With [`Qos::AtLeastOnce`] a message is acknowledged once its token has fired: when everything that was made of it
-    /// is done. One that fails, and that no policy takes care of, is not; the broker sends it again over the next
+    /// With [`Qos::AtLeastOnce`] a message is acknowledged once its token has fired: when everything that was made of
+    /// it is done. One that fails, and that no policy takes care of, is not; the broker sends it again over the next
     /// connection, and counts it among those in flight until then. How many may be is the broker's limit, 20 with
     /// Mosquitto's settings: a window of more never fills.
     ///
-    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up to
-    /// 30 s. What was not acknowledged is sent again to a client with an [id](Mqtt::client_id). A login or a topic that is
-    /// refused ends the source. Behind a slow pipeline nothing is read when [`max_waiting`](Mqtt::max_waiting) messages
-    /// lie ready; a broker may then give the client up, which connects again.
+    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up
+    /// to 30 s. What was not acknowledged is sent again to a client with an [id](Mqtt::client_id). A login or a topic
+    /// that is refused ends the source. Behind a slow pipeline nothing is read when [`max_waiting`](Mqtt::max_waiting)
+    /// messages lie ready; a broker may then give the client up, which connects again.
     ///
-    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    /// Invalid arguments are a build error, see [`Stream::check`].
     fn from_mqtt(mqtt: Mqtt) -> Stream<MqttMessage>;
 }
 

@@ -2,7 +2,7 @@ use std::io;
 
 use thalweg::BoxError;
 
-/// Why nothing is read, or not written.
+/// Errors of reading and writing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NatsError {
@@ -23,7 +23,7 @@ pub enum NatsError {
         address: String,
         /// The subject, and the stream.
         place: String,
-        /// What has gone wrong.
+        /// The cause.
         problem: String,
     },
     /// Messages without a stream have come faster than they were taken, and are lost. The source goes on.
@@ -55,7 +55,7 @@ pub enum NatsError {
         address: String,
         /// The subject, and the stream.
         place: String,
-        /// Why not.
+        /// The cause.
         problem: String,
         /// How often it was tried.
         attempts: u32,
@@ -74,7 +74,7 @@ pub enum NatsError {
         /// The longest that the server takes, in bytes.
         max_len: usize,
     },
-    /// An element is nothing that can be written.
+    /// An element cannot be written.
     #[error("NATS at {address}, {place}: {problem}")]
     Element {
         /// The server's address.
@@ -84,13 +84,13 @@ pub enum NatsError {
         /// What is wrong with it.
         problem: BoxError,
     },
-    /// The system gives no thread, or no descriptor.
+    /// The system has no thread or descriptor left.
     #[error("cannot start to work with NATS: {0}")]
     Start(io::Error),
 }
 
 impl NatsError {
-    /// Whether the source goes on nevertheless.
+    /// Whether the source continues.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Dropped { .. })
     }

@@ -49,7 +49,8 @@ pub(super) struct Intake {
     done: UnboundedSender<Done>,
 }
 
-/// What acknowledges the last messages and disconnects, for those who run a [`NatsSource`](super::NatsSource) by themselves.
+/// What acknowledges the last messages and disconnects, for code that runs a [`NatsSource`](super::NatsSource)
+/// directly.
 #[derive(Clone, Default)]
 pub struct NatsCloser(Closer<Result<NatsMessage, NatsError>, Done>);
 

@@ -1,4 +1,4 @@
-//! [NATS](https://nats.io): subjects, as sources and as sinks; with JetStream, confirmed.
+//! [NATS](https://nats.io): subjects as sources and sinks; confirmed with JetStream.
 //!
 //! ```no_run
 //! use thalweg::Stream;
@@ -12,9 +12,9 @@
 //! # Ok::<(), thalweg::Error>(())
 //! ```
 //!
-//! What is read from a [stream](Nats::stream) of JetStream is acknowledged once everything that was made of it is done;
-//! until then it stays with the server, and is delivered again after a crash. Without a stream, messages are those of core
-//! NATS, which are delivered once or not at all.
+//! A message from a [stream](Nats::stream) of JetStream is acknowledged when everything derived from it is done; until
+//! then it stays at the server, and is delivered again after a crash. Without a stream, messages are those of core
+//! NATS, which are delivered at most once.
 
 mod connection;
 mod error;
@@ -37,19 +37,19 @@ pub use self::intake::NatsCloser;
 pub use self::sink::{NatsSink, ToNats};
 pub use self::source::{FromNats, NatsSource};
 
-/// A message that was read.
+/// A received message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NatsMessage {
-    /// The subject it was sent to.
+    /// The subject that it was sent to.
     pub subject: String,
-    /// What it carries.
+    /// The payload.
     pub payload: Bytes,
-    /// Names and values of its headers.
+    /// Headers as names and values.
     pub headers: Vec<(String, String)>,
-    /// Its number in its stream, from 1 on; 0 without a stream.
+    /// Sequence number in its stream, from 1; 0 without a stream.
     pub sequence: u64,
-    /// How often it has been delivered, this time included; 0 without a stream.
+    /// Number of deliveries, including this one; 0 without a stream.
     pub deliveries: u64,
 }
 
@@ -64,14 +64,14 @@ pub struct NatsMessage {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NatsRecord {
-    /// What it carries.
+    /// The payload.
     pub payload: Bytes,
-    /// The subject, if it is another than the sink's.
+    /// The subject, if it differs from the sink's.
     pub subject: Option<String>,
-    /// What tells it apart. A stream keeps one of several that come with the same id within two minutes, or whatever its
-    /// window for duplicates is.
+    /// Id for deduplication. A stream keeps one of several messages with the same id within two minutes, or within its
+    /// configured window.
     pub id: Option<String>,
-    /// Names and values of its headers.
+    /// Headers as names and values.
     pub headers: Vec<(String, String)>,
 }
 
@@ -83,7 +83,7 @@ impl NatsRecord {
         self
     }
 
-    /// Gives it an id, by which a stream knows it when it comes again: after a crash, say.
+    /// Sets the id by which a stream recognizes a message that is sent again, for example after a crash.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
@@ -159,8 +159,8 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// A subject, and the URL of the server: `nats://user:password@host:port`, or `tls://`; several of a cluster are
-    /// separated by commas. Nothing is asked before the pipeline starts.
+    /// A subject, and the URL of the server: `nats://user:password@host:port`, or `tls://`; separate the servers of a
+    /// cluster by commas. Nothing is sent before the pipeline starts.
     pub fn new(url: impl Into<String>, subject: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -190,8 +190,8 @@ impl Nats {
         self
     }
 
-    /// The durable consumer to read the stream with. It is created if it does not exist; an existing one is used unchanged.
-    /// Programs that use the same consumer share the messages.
+    /// The durable consumer to read the stream with. It is created if it does not exist; an existing one is used
+    /// unchanged. Programs that use the same consumer share the messages.
     #[must_use]
     pub fn durable(mut self, name: impl Into<String>) -> Self {
         self.durable = Some(name.into());
@@ -205,92 +205,88 @@ impl Nats {
         self
     }
 
-    /// The queue group of core NATS: each message goes to one of those that read with it. Consumers of streams have no
-    /// need of it.
+    /// The queue group of core NATS: each message goes to one of its members. Consumers of streams do not need one.
     #[must_use]
     pub fn queue(mut self, name: impl Into<String>) -> Self {
         self.queue = Some(name.into());
         self
     }
 
-    /// A token for the login, instead of a user and a password.
+    /// Token for the login, instead of user and password.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
     }
 
-    /// Speaks TLS, and verifies the server's certificate by those of a PEM file instead of the system's.
+    /// Uses TLS, and verifies the server's certificate against a PEM file instead of the system's certificates.
     #[must_use]
     pub fn authorities(mut self, path: impl Into<PathBuf>) -> Self {
         self.authorities = Some(path.into());
         self
     }
 
-    /// Has a consumer that is made here begin with what is sent from then on, and not with the first message there is.
+    /// Makes a newly created consumer begin with messages sent from then on, instead of the first available one.
     #[must_use]
     pub fn from_latest(mut self) -> Self {
         self.from_latest = true;
         self
     }
 
-    /// After how long a consumer that is made here delivers again what was not acknowledged, because its program has died:
-    /// 30 s unless one says otherwise. The server is told of messages that are on their way here, however long that takes.
+    /// For a newly created consumer: time after which unacknowledged messages of a dead program are delivered again, 30
+    /// s by default. The server is told about messages that are still in the pipeline, however long they take.
     #[must_use]
     pub fn ack_wait(mut self, limit: Duration) -> Self {
         self.ack_wait = limit.max(Duration::from_millis(100));
         self
     }
 
-    /// After how long a message that failed, and that no policy took care of, is delivered again: 30 s unless one says
-    /// otherwise.
+    /// Pause before a failed message, not handled by a policy, is delivered again: 30 s by default.
     #[must_use]
     pub fn redeliver_after(mut self, pause: Duration) -> Self {
         self.redeliver_after = pause;
         self
     }
 
-    /// How often a consumer that is made here delivers a message at most: without end unless one says otherwise. What is
-    /// delivered no more stays in its stream.
+    /// For a newly created consumer: limit of deliveries per message, unlimited by default. A message that reaches it
+    /// stays in its stream.
     #[must_use]
     pub fn max_deliveries(mut self, count: u32) -> Self {
         self.max_deliveries = Some(count.max(1));
         self
     }
 
-    /// The most messages that a consumer that is made here has delivered and that are not acknowledged: 65,536 unless one
-    /// says otherwise. A window of more never fills.
+    /// For a newly created consumer: limit of delivered messages without acknowledgement, 65,536 by default. A larger
+    /// window never fills.
     #[must_use]
     pub fn max_in_flight(mut self, count: u32) -> Self {
         self.max_in_flight = count.max(1);
         self
     }
 
-    /// The most messages that lie ready for the pipeline: 1024 unless one says otherwise. Then no more are asked for; what
-    /// comes without a stream is lost, which is a failure of the node.
+    /// Limit of messages that wait for the pipeline: 1024 by default. Then no more are requested; without a stream,
+    /// further messages are lost, which is a failure of the node.
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.max_waiting = count.clamp(1, 1 << 20);
         self
     }
 
-    /// How often what a server has not confirmed is written again: 10 times unless one says otherwise. A source tries
-    /// without end.
+    /// For writing: number of retries of an unconfirmed message, 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
         self.retries = count;
         self
     }
 
-    /// The first pause before a server that cannot be reached is tried again: 100 ms unless one says otherwise. Each is
-    /// twice the one before, and 30 s at most.
+    /// Pause before the first attempt to reconnect: 100 ms by default. It doubles each time, up to 30 s.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
         self.wait = pause;
         self
     }
 
-    /// Checks the arguments, before anything is asked.
+    /// Checks the arguments before anything is sent.
     ///
     /// # Errors
     /// [`NatsError::Invalid`].
@@ -359,7 +355,7 @@ impl Nats {
         }
     }
 
-    /// The URLs without schemes, users and passwords, and without anything behind a question mark.
+    /// The URLs without scheme, user, password and query.
     fn address(&self) -> String {
         let address = |url: &str| {
             let rest = url.trim().split_once("://").map_or("", |(_, rest)| rest);
@@ -370,7 +366,7 @@ impl Nats {
         addresses.join(",")
     }
 
-    /// The subject, and the stream if there is one, as errors name them.
+    /// Subject and stream, as named in errors.
     fn place(&self) -> String {
         match &self.stream {
             Some(stream) => format!("subject `{}` of stream `{stream}`", self.subject),
@@ -382,7 +378,7 @@ impl Nats {
         format!("{} {}", self.address(), self.subject)
     }
 
-    /// The pause before the try with this number.
+    /// Pause before the attempt with this number.
     fn pause(&self, attempts: usize) -> Duration {
         let doubled = u32::try_from(attempts.min(20)).map_or(1, |times| 1 << times);
         (self.wait.saturating_mul(doubled)).min(self.max_wait.max(self.wait))

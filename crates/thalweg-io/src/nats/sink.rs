@@ -285,14 +285,15 @@ impl<T: Element + Sync> BatchSink<T> for NatsSink<T> {
 pub trait ToNats {
     /// Sends elements, texts, bytes or [`NatsRecord`]s, to a subject; those that have come meanwhile together.
     ///
-    /// With a [stream](Nats::stream) of JetStream an element is acknowledged when the stream has confirmed that it keeps
-    /// it. What was not confirmed is sent again, with the same id, so that the stream keeps it once; a server that cannot be
-    /// reached is tried [again](Nats::retries), then it is the failure of the node, see [`Stream::sink_to`]. Elements that
-    /// a program sends again after a crash are kept once as well if each has an [id](NatsRecord::id) of its own.
+    /// With a [stream](Nats::stream) of JetStream an element is acknowledged when the stream has confirmed that it
+    /// keeps it. What was not confirmed is sent again, with the same id, so that the stream keeps it once; a server
+    /// that cannot be reached is tried [again](Nats::retries), then it is the failure of the node, see
+    /// [`Stream::sink_to`]. Elements that a program sends again after a crash are kept once as well if each has an
+    /// [id](NatsRecord::id) of its own.
     ///
     /// Without a stream an element is acknowledged when the system has taken it: it arrives at most once.
     ///
-    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    /// Invalid arguments are a build error, see [`Stream::check`].
     fn to_nats(&self, nats: Nats) -> Sink;
 }
 

@@ -37,7 +37,7 @@ impl NatsSource {
         self.closer.clone()
     }
 
-    /// Checks the arguments, before anything is asked.
+    /// Checks the arguments before anything is sent.
     ///
     /// # Errors
     /// [`NatsError::Invalid`](super::NatsError::Invalid).
@@ -93,19 +93,19 @@ impl Source for NatsSource {
 pub trait FromNats {
     /// The messages of a subject.
     ///
-    /// With a [stream](Nats::stream) of JetStream, by a [durable](Nats::durable) consumer, a message is acknowledged once
-    /// its token has fired: when everything that was made of it is done. One that fails, and that no policy takes care of,
-    /// is given back, and delivered again [later](Nats::redeliver_after); what a program had in hand that has died is
-    /// delivered again after [`ack_wait`](Nats::ack_wait), to any that reads by the consumer. As many messages are asked
-    /// for as there is [room](Nats::max_waiting) for.
+    /// With a [stream](Nats::stream) of JetStream, by a [durable](Nats::durable) consumer, a message is acknowledged
+    /// once its token has fired: when everything that was made of it is done. One that fails, and that no policy takes
+    /// care of, is given back, and delivered again [later](Nats::redeliver_after); what a program had in hand that has
+    /// died is delivered again after [`ack_wait`](Nats::ack_wait), to any that reads by the consumer. As many messages
+    /// are asked for as there is [room](Nats::max_waiting) for.
     ///
-    /// Without a stream a message is delivered at most once: what comes while nobody reads, while the connection is lost,
-    /// or faster than the pipeline is, is lost. The last two are failures of the node.
+    /// Without a stream a message is delivered at most once: what comes while nobody reads, while the connection is
+    /// lost, or faster than the pipeline is, is lost. The last two are failures of the node.
     ///
-    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up to
-    /// 30 s. A login that is refused, or a stream that is not there, ends the source.
+    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up
+    /// to 30 s. A login that is refused, or a stream that is not there, ends the source.
     ///
-    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    /// Invalid arguments are a build error, see [`Stream::check`].
     fn from_nats(nats: Nats) -> Stream<NatsMessage>;
 }
 

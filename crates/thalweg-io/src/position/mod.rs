@@ -35,7 +35,7 @@ const MAX_IN_FLIGHT: usize = 65_536;
 /// let position = Position::new("readings");
 /// let [first, second] = ["a", "b"].map(|value| position.ack(value, Duration::ZERO));
 /// drop(second);
-/// The first one is still on its way.
+/// // The first one is still on its way.
 /// assert_eq!(position.value(), None);
 /// assert_eq!(position.oldest(), Some(("a".to_string(), Duration::ZERO)));
 /// drop(first);
@@ -181,8 +181,8 @@ impl Position {
         .await
     }
 
-    /// The oldest element if it has not been done for `limit`, at the time `now` of the clock that [`ack`](Self::ack) was
-    /// given. Each element is returned once, so that a source can [report](thalweg::Emitter::report) it.
+    /// The oldest element if it has not been done for `limit`, at the time `now` of the clock that [`ack`](Self::ack)
+    /// was given. Each element is returned once, so that a source can [report](thalweg::Emitter::report) it.
     ///
     /// ```
     /// use std::time::Duration;

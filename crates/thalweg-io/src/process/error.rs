@@ -14,7 +14,7 @@ pub enum ProcessError {
     Start {
         /// The program.
         program: String,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// Its output could not be read.
@@ -22,7 +22,7 @@ pub enum ProcessError {
     Read {
         /// The program.
         program: String,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// Its output is not a line as [`Lines`](crate::Lines) describes them.

@@ -2,7 +2,7 @@ use std::io;
 
 use thalweg::BoxError;
 
-/// Why nothing is read, or not written.
+/// Errors of reading and writing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisError {
@@ -23,7 +23,7 @@ pub enum RedisError {
         address: String,
         /// The key.
         key: String,
-        /// What has gone wrong.
+        /// The cause.
         problem: String,
     },
     /// The server refuses for good.
@@ -45,12 +45,12 @@ pub enum RedisError {
         address: String,
         /// The key.
         key: String,
-        /// Why not.
+        /// The cause.
         problem: String,
         /// How often it was tried.
         attempts: u32,
     },
-    /// An element is nothing that can be written.
+    /// An element cannot be written.
     #[error("Redis at {address}, key `{key}`: {problem}")]
     Element {
         /// The server's address.
@@ -60,13 +60,13 @@ pub enum RedisError {
         /// What is wrong with it.
         problem: BoxError,
     },
-    /// The system gives no thread, or no descriptor.
+    /// The system has no thread or descriptor left.
     #[error("cannot start to work with Redis: {0}")]
     Start(io::Error),
 }
 
 impl RedisError {
-    /// Whether the source goes on nevertheless.
+    /// Whether the source continues.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
     }

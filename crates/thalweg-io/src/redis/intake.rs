@@ -53,7 +53,7 @@ pub(super) struct Intake {
     in_flight: InFlight,
 }
 
-/// What acknowledges the last elements, for those who run a source of Redis by themselves.
+/// What acknowledges the last elements, for code that runs a source of Redis directly.
 #[derive(Clone, Default)]
 pub struct RedisCloser(Closer<Result<Read, RedisError>, Done>);
 
@@ -154,8 +154,8 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads a stream, behind what this consumer has not acknowledged if this is its first connection: later that may be on
-    /// its way here.
+    /// Reads a stream, behind what this consumer has not acknowledged if this is its first connection: later that may
+    /// be on its way here.
     async fn stream(&self, connection: &mut Connection, is_first: bool) -> Result<(), End> {
         connection.make_group().await?;
         let mut behind = is_first.then(|| "0".to_string());
@@ -178,8 +178,8 @@ impl Reader {
         }
     }
 
-    /// Reads a list, behind what was taken over another connection and is not on its way here: its answer was lost, or its
-    /// program.
+    /// Reads a list, behind what was taken over another connection and is not on its way here: its answer was lost, or
+    /// its program.
     async fn list(&self, connection: &mut Connection) -> Result<(), End> {
         let mut here = lock(&self.in_flight).clone();
         for value in connection.processing().await? {
@@ -335,7 +335,8 @@ async fn send(redis: &Redis, is_list: bool, open: &mut Option<Connection>, keys:
                 *open = Some(connection);
                 return;
             }
-            // An element that was let go of already could be an equal one the next time: rather one twice than one lost.
+            // An element that was let go of already could be an equal one the next time: rather one twice than one
+            // lost.
             Err(_) if is_list => return,
             Err(error) if remedy(&error).is_some() => return,
             Err(_) => {

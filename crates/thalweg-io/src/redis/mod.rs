@@ -1,4 +1,4 @@
-//! [Redis](https://redis.io): streams, read as a member of a consumer group, and lists; as sources, and as sinks.
+//! [Redis](https://redis.io): streams, read as a member of a consumer group, and lists, as sources and sinks.
 //!
 //! ```no_run
 //! use thalweg::Stream;
@@ -11,8 +11,8 @@
 //! # Ok::<(), thalweg::Error>(())
 //! ```
 //!
-//! What is read is acknowledged once everything that was made of it is done; until then it stays with the server, and is
-//! read again after a crash.
+//! An element is acknowledged when everything derived from it is done; until then it stays at the server, and is read
+//! again after a crash.
 
 mod connection;
 mod error;
@@ -32,26 +32,26 @@ pub use self::intake::RedisCloser;
 pub use self::sink::{RedisSink, ToRedis};
 pub use self::source::{FromRedisList, FromRedisStream, RedisListSource, RedisStreamSource};
 
-/// The name of the field that a text, or bytes, are in.
+/// Name of the field for text and bytes.
 const VALUE: &str = "value";
 
 /// An entry of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RedisEntry {
-    /// Its id, which grows from entry to entry; when it is written, empty for one that the server makes.
+    /// Its id, which increases from entry to entry. Empty for writing, if the server is to create it.
     pub id: String,
-    /// Names and values, in order.
+    /// Fields as names and values.
     pub fields: Vec<(String, Bytes)>,
 }
 
 impl RedisEntry {
-    /// The field of this name.
+    /// Value of the field with a name.
     pub fn get(&self, name: &str) -> Option<&Bytes> {
         let mut fields = self.fields.iter();
         fields.find_map(|(known, value)| (known == name).then_some(value))
     }
 
-    /// The field `value`, which texts and bytes are written to; empty if there is none.
+    /// Value of the field `value`, to which text and bytes are written; empty if there is none.
     ///
     /// ```
     /// use thalweg_io::redis::RedisEntry;
@@ -128,8 +128,8 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// A key, and the URL of the server: `redis://user:password@host:port/database`. Nothing is asked before the pipeline
-    /// starts.
+    /// A key, and the URL of the server: `redis://user:password@host:port/database`. Nothing is sent before the
+    /// pipeline starts.
     pub fn new(url: impl Into<String>, key: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -146,66 +146,65 @@ impl Redis {
         }
     }
 
-    /// The consumer group that a stream is read as a member of. It is made if there is none. A list has no groups.
+    /// The consumer group for reading a stream, created if it does not exist. Lists have no groups.
     #[must_use]
     pub fn group(mut self, name: impl Into<String>) -> Self {
         self.group = Some(name.into());
         self
     }
 
-    /// The name of this reader: `thalweg` unless one says otherwise. What a reader of the same name has not acknowledged
-    /// is read first; of those that read at the same time each needs a name of its own.
+    /// Name of this reader: `thalweg` by default. Elements that a reader of the same name has not acknowledged are read
+    /// first. Concurrent readers need different names.
     #[must_use]
     pub fn consumer(mut self, name: impl Into<String>) -> Self {
         self.consumer = name.into();
         self
     }
 
-    /// Has a group that is made here begin with what is written from then on, and not with the first entry there is.
+    /// Makes a newly created group begin with entries written from then on, instead of the first available one.
     #[must_use]
     pub fn from_latest(mut self) -> Self {
         self.from_latest = true;
         self
     }
 
-    /// After how long an entry of a stream that was not acknowledged, by this reader or by another of the group, is read
-    /// again, in real time: 60 s unless one says otherwise. Entries that are on their way here are not.
+    /// Time after which an unacknowledged entry of a stream, of this or another reader of the group, is read again, in
+    /// real time: 60 s by default. Entries that are still in this pipeline are not.
     #[must_use]
     pub fn claim_after(mut self, limit: Duration) -> Self {
         self.claim_after = limit;
         self
     }
 
-    /// The most elements that lie ready for the pipeline: 1024 unless one says otherwise. Then nothing is read.
+    /// Limit of elements that wait for the pipeline: 1024 by default. Then nothing is read.
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.max_waiting = count.max(1);
         self
     }
 
-    /// Has the server drop the oldest entries of a stream that is written, once it has about so many more.
+    /// For writing to a stream: limits its length approximately; the server drops the oldest entries.
     #[must_use]
     pub fn max_len(mut self, entries: usize) -> Self {
         self.max_len = Some(entries);
         self
     }
 
-    /// How often a server that cannot be reached is tried again, for writing: 10 times unless one says otherwise. A source
-    /// tries without end.
+    /// For writing: number of retries when the server cannot be reached, 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
         self.retries = count;
         self
     }
 
-    /// The first pause before that: 100 ms unless one says otherwise. Each is twice the one before, and 30 s at most.
+    /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 s.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
         self.wait = pause;
         self
     }
 
-    /// Checks the arguments, before anything is asked.
+    /// Checks the arguments before anything is sent.
     ///
     /// # Errors
     /// [`RedisError::Invalid`].
@@ -241,7 +240,7 @@ impl Redis {
         }
     }
 
-    /// The URL without scheme, user and password, and without anything behind a question mark.
+    /// The URL without scheme, user, password and query.
     fn address(&self) -> String {
         let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
@@ -252,12 +251,12 @@ impl Redis {
         format!("{} {}", self.address(), self.key)
     }
 
-    /// The list that holds what this reader has not acknowledged of a list.
+    /// The list of elements that this reader has taken from a list and not acknowledged.
     fn processing(&self) -> String {
         format!("{}:processing:{}", self.key, self.consumer)
     }
 
-    /// The pause behind another one.
+    /// Pause after the previous one.
     fn next_pause(&self, pause: Duration) -> Duration {
         (pause * 2).min(self.max_wait.max(self.wait))
     }

@@ -155,10 +155,10 @@ pub trait ToRedis {
     /// Adds elements, texts, bytes or [`RedisEntry`]s, to a stream; those that have come meanwhile together.
     ///
     /// An element is acknowledged when the server has said that it has it. If the connection is lost before that, it is
-    /// written again, and may be there twice. A server that cannot be reached is tried [again](Redis::retries); then it is
-    /// the failure of the node, see [`Stream::sink_to`].
+    /// written again, and may be there twice. A server that cannot be reached is tried [again](Redis::retries); then it
+    /// is the failure of the node, see [`Stream::sink_to`].
     ///
-    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    /// Invalid arguments are a build error, see [`Stream::check`].
     fn to_redis_stream(&self, redis: Redis) -> Sink;
 
     /// Adds elements, texts or bytes, to the end of a list. Otherwise as [`to_redis_stream`](Self::to_redis_stream).

@@ -157,14 +157,15 @@ impl Source for RedisListSource {
 pub trait FromRedisStream {
     /// The entries of a stream, as a member of a consumer [group](Redis::group), which is made if there is none.
     ///
-    /// An entry is acknowledged once its token has fired: when everything that was made of it is done. One that fails, and
-    /// that no policy takes care of, is read again [later](Redis::claim_after), by any member; so are those of a member
-    /// that has died. Entries that a reader of the same [name](Redis::consumer) has not acknowledged are read first.
+    /// An entry is acknowledged once its token has fired: when everything that was made of it is done. One that fails,
+    /// and that no policy takes care of, is read again [later](Redis::claim_after), by any member; so are those of a
+    /// member that has died. Entries that a reader of the same [name](Redis::consumer) has not acknowledged are read
+    /// first.
     ///
-    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up to
-    /// 30 s. A login that is refused, or a key that holds something else, ends the source.
+    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up
+    /// to 30 s. A login that is refused, or a key that holds something else, ends the source.
     ///
-    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    /// Invalid arguments are a build error, see [`Stream::check`].
     fn from_redis_stream(redis: Redis) -> Stream<RedisEntry>;
 }
 
@@ -181,9 +182,10 @@ impl FromRedisStream for Stream<RedisEntry> {
 pub trait FromRedisList {
     /// The elements of a list from its beginning, which are taken out of it.
     ///
-    /// An element is moved to the list `KEY:processing:CONSUMER` (`BLMOVE`, of Redis 6.2), and out of that once its token
-    /// has fired. What is there when a reader of the same [name](Redis::consumer) starts, or connects again, is read
-    /// first: what a program had in hand that was killed, and what has failed. Elements may come twice, and none is lost.
+    /// An element is moved to the list `KEY:processing:CONSUMER` (`BLMOVE`, of Redis 6.2), and out of that once its
+    /// token has fired. What is there when a reader of the same [name](Redis::consumer) starts, or connects again, is
+    /// read first: what a program had in hand that was killed, and what has failed. Elements may come twice, and none
+    /// is lost.
     ///
     /// Otherwise as [`from_redis_stream`](FromRedisStream::from_redis_stream).
     fn from_redis_list(redis: Redis) -> Stream<Bytes>;

@@ -31,16 +31,16 @@ pub use source::FromSchedule;
 /// the week are given, either will do, as in crontab.
 ///
 /// # Daylight saving
-/// Clocks are read in the schedule's [time zone](Self::zone). Named hours and minutes, `30 2 * * *`, come once a
-/// day: if clocks go forward over that time, at the moment they do; if it comes twice, the first time. With a `*`
-/// for seconds, minutes or hours, `*/5 * * * *`, it is what clocks show that counts: times that do not exist are left out, and times
-/// that come twice come twice. Intervals know nothing of clocks on the wall.
+/// Clocks are read in the schedule's [time zone](Self::zone). Named hours and minutes, `30 2 * * *`, come once a day:
+/// if clocks go forward over that time, at the moment they do; if it comes twice, the first time. With a `*` for
+/// seconds, minutes or hours, `*/5 * * * *`, it is what clocks show that counts: times that do not exist are left out,
+/// and times that come twice come twice. Intervals know nothing of clocks on the wall.
 ///
 /// # Time
 /// The source waits on the pipeline's clock, and each time is worked out from the schedule: nothing adds up. What
-/// instant the clock's zero stands for is the system's time when the source first runs, unless
-/// [`start`](Self::start) says it. It is not looked up again: a system whose time is corrected, or that sleeps, has its own clock
-/// for pipelines, which the schedule goes with.
+/// instant the clock's zero stands for is the system's time when the source first runs, unless [`start`](Self::start)
+/// says it. It is not looked up again: a system whose time is corrected, or that sleeps, has its own clock for
+/// pipelines, which the schedule goes with.
 ///
 /// ```
 /// use thalweg_io::Schedule;

@@ -56,7 +56,8 @@ impl Database {
     /// that is not on this machine is asked for TLS; with `sslmode=require` there is no other way.
     ///
     /// # Errors
-    /// The URL is another one, or the file can't be opened or is no database, or the server can't be reached or refuses.
+    /// The URL is another one, or the file can't be opened or is no database, or the server can't be reached or
+    /// refuses.
     pub fn open(url: &str) -> Result<Self, SqlError> {
         let (jobs, work) = async_channel::unbounded::<Job>();
         let (replier, opened) = reply();

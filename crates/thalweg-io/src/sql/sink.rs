@@ -25,7 +25,7 @@ use crate::position::{Pending, Place, Position, Rows};
 /// let table = Table::new("latest", ["sensor", "celsius"], |reading: &Reading| {
 ///     [reading.sensor.as_str().into(), SqlValue::from(reading.celsius)]
 /// });
-/// One row for each sensor, which is made if there is none.
+/// // One row for each sensor, which is made if there is none.
 /// let table = table.key(["sensor"]).create();
 /// # drop(table);
 /// ```

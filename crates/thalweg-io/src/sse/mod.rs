@@ -45,7 +45,7 @@ pub struct Sse {
 }
 
 impl Sse {
-    /// A feed, by its `http` or `https` URL. Nothing is asked before the pipeline starts.
+    /// A feed, by its `http` or `https` URL. Nothing is sent before the pipeline starts.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             request: Request::new(url.into()),
@@ -80,29 +80,28 @@ impl Sse {
         self
     }
 
-    /// How long a connection may bring nothing, not even a comment, before another is made: 60 s unless one says
-    /// otherwise.
+    /// How long a connection may bring nothing, not even a comment, before another is made: 60 s by default.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
         self
     }
 
-    /// How long to wait before connecting again, if the server does not say: 1 s unless one says otherwise.
+    /// How long to wait before connecting again, if the server does not say: 1 s by default.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// How far the time to wait grows while there is no connection: to 30 s unless one says otherwise.
+    /// How far the time to wait grows while there is no connection: to 30 s by default.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
         self
     }
 
-    /// The longest event, in bytes: 16 MiB unless one says otherwise. A longer one is a failure of the source's node.
+    /// The longest event, in bytes: 16 MiB by default. A longer one is a failure of the source's node.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
@@ -154,7 +153,7 @@ pub enum SseError {
         /// The limit.
         source: SseTooLong,
     },
-    /// The system gives no thread, or no descriptor, to connect with.
+    /// The system has no thread or descriptor left for the connection.
     #[error("cannot start to read server-sent events: {0}")]
     Start(std::io::Error),
 }

@@ -1,5 +1,5 @@
-//! The format of server-sent events, as the [HTML standard](https://html.spec.whatwg.org/multipage/server-sent-events.html)
-//! parses it.
+//! The format of server-sent events, as the [HTML
+//! standard](https://html.spec.whatwg.org/multipage/server-sent-events.html) parses it.
 
 use std::time::Duration;
 
@@ -98,7 +98,8 @@ impl SseParser {
         }
     }
 
-    /// Id of the last event, or the one that was set: a server goes on after it when it is asked again. Empty if there is none.
+    /// Id of the last event, or the one that was set: a server goes on after it when it is asked again. Empty if there
+    /// is none.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }

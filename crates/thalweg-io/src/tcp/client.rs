@@ -245,9 +245,10 @@ impl<T: Element + Sync> BatchSink<T> for TcpSink<T> {
 pub trait ToTcp<T> {
     /// Sends elements to a port, each as a line, or as the [`TcpClient`] says; those that have come meanwhile together.
     ///
-    /// An element is acknowledged when the system has taken it: that it has arrived, only the other end could say. Over a
-    /// connection that breaks, elements may be lost that were acknowledged; those that were not are sent again over another
-    /// one. A server that cannot be reached is tried again; then it is the failure of the node, see [`Stream::sink_to`].
+    /// An element is acknowledged when the system has taken it: that it has arrived, only the other end could say. Over
+    /// a connection that breaks, elements may be lost that were acknowledged; those that were not are sent again over
+    /// another one. A server that cannot be reached is tried again; then it is the failure of the node, see
+    /// [`Stream::sink_to`].
     ///
     /// ```
     /// # use std::io::{BufRead, BufReader};

@@ -16,7 +16,7 @@ pub enum TcpError {
         host: String,
         /// The port.
         port: u16,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// The delimiter is empty.
@@ -46,7 +46,7 @@ pub enum TcpError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The system gives no thread, or no descriptor, to serve with.
+    /// The system has no thread or descriptor left for the server.
     #[error("cannot start to serve over TCP: {0}")]
     Start(io::Error),
     /// The other end cannot be reached.
@@ -58,10 +58,10 @@ pub enum TcpError {
         port: u16,
         /// How often it was tried.
         attempts: u32,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// An element is nothing that can be sent.
+    /// An element cannot be sent.
     #[error("to {host}:{port}: {problem}")]
     Element {
         /// The host.

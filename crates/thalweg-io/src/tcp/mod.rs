@@ -101,8 +101,8 @@ impl<T> TcpServer<T> {
         }
     }
 
-    /// The longest message, in bytes, 16 MiB by default. A longer one is a failure of the source's node, and those behind
-    /// it are read.
+    /// The longest message, in bytes, 16 MiB by default. A longer one is a failure of the source's node, and those
+    /// behind it are read.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.framing.set_max_len(bytes);
@@ -130,7 +130,8 @@ impl<T> TcpServer<T> {
         self
     }
 
-    /// Begins to listen, which the source would do when it runs; returns the address. What connects waits for the source.
+    /// Begins to listen, which the source would do when it runs; returns the address. What connects waits for the
+    /// source.
     ///
     /// # Errors
     /// [`TcpError::Bind`].
@@ -138,8 +139,8 @@ impl<T> TcpServer<T> {
         self.place.listen().map_err(|error| self.bind_error(error))
     }
 
-    /// Gives the address back that [`listen`](Self::listen) took; returns whether no source has run since. One that runs
-    /// goes on with the connections that there are, and nobody else can connect.
+    /// Gives the address back that [`listen`](Self::listen) took; returns whether no source has run since. One that
+    /// runs goes on with the connections that there are, and nobody else can connect.
     ///
     /// ```
     /// use thalweg_io::TcpServer;

@@ -1,5 +1,5 @@
-//! A proxy that makes a connection as bad as it can be, for tests: it cuts, stalls, is slow, and gives bytes on in other
-//! pieces than they came in.
+//! A proxy that makes a connection as bad as it can be, for tests: it cuts, stalls, is slow, and gives bytes on in
+//! other pieces than they came in.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,9 +13,9 @@ use std::time::Duration;
 pub(crate) enum Fault {
     /// None.
     Nothing,
-    /// It is cut after so many bytes, of both directions.
+    /// It is cut after this many bytes, of both directions.
     CutAfter(usize),
-    /// Nothing passes after so many bytes, and it stays open.
+    /// Nothing passes after this many bytes, and it stays open.
     StallAfter(usize),
     /// Each piece takes so long.
     Slow(Duration),

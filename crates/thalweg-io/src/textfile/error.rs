@@ -14,7 +14,7 @@ pub enum TextFileError {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// It is a directory, a pipe or a device. A pipe can be read with a [`Reader`](crate::Reader).
@@ -28,7 +28,7 @@ pub enum TextFileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// Writing failed.
@@ -36,7 +36,7 @@ pub enum TextFileError {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// The input is no line as [`Lines`](crate::Lines) describes it.

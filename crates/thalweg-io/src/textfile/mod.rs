@@ -79,7 +79,7 @@ pub struct TextFile<T = String> {
     path: PathBuf,
     lines: Lines<T>,
     follow: bool,
-    /// Whether reading begins with the last line of what is there, or of so many bytes.
+    /// Whether reading begins with the last line of what is there, or of this many bytes.
     from_end: Option<u64>,
     poll_interval: Result<Duration, IntervalError>,
     chunk: usize,
@@ -156,19 +156,19 @@ impl<T> TextFile<T> {
         self
     }
 
-    /// Begins behind a position, the place of a byte, if it has a value, and has it move on: for a file that only grows.
-    /// One that has become shorter than that is read from its first byte. It counts in a pipeline only.
+    /// Begins behind a position, the place of a byte, if it has a value, and has it move on: for a file that only
+    /// grows. One that has become shorter than that is read from its first byte. It counts in a pipeline only.
     ///
-    /// A last line without an ending, which [`until_end`](Self::until_end) has given out, has been read; what is added to
-    /// it later is the next line.
+    /// A last line without an ending, which [`until_end`](Self::until_end) has given out, has been read; what is added
+    /// to it later is the next line.
     pub fn position(mut self, position: &Position) -> Self {
         self.position = Some(position.clone());
         self
     }
 
-    /// The time from one look to the next when there was nothing new: a duration, a number of
-    /// seconds, or a text such as `"2s"`; 100 ms by default. With zero it is looked at again as soon as others on the
-    /// same event loop have had their turn. A time that can't be waited for is a build error, which the pipeline reports.
+    /// The time from one look to the next when there was nothing new: a duration, a number of seconds, or a text such
+    /// as `"2s"`; 100 ms by default. With zero it is looked at again as soon as others on the same event loop have had
+    /// their turn. A time that can't be waited for is a build error, which the pipeline reports.
     pub fn poll_interval(mut self, interval: impl IntoInterval) -> Self {
         self.poll_interval = wait(interval);
         self

@@ -273,7 +273,7 @@ mod tests {
 
     use super::*;
 
-    /// A disk with so many bytes of room.
+    /// A disk with this many bytes of room.
     struct Disk {
         room: Arc<Mutex<usize>>,
         content: Arc<Mutex<Vec<u8>>>,

@@ -94,7 +94,7 @@ pub trait FromTextFile {
     /// let lines = Stream::from_textfile(&path);
     /// let errors = lines.filter(|line| line.contains("ERROR")).sink_to_list();
     /// lines.start()?;
-    /// …
+    /// // …
     /// lines.drain("5s").wait()?;
     /// # assert!(errors.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())

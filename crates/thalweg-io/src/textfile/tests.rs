@@ -334,7 +334,7 @@ fn a_link_that_is_turned_to_another_file_is_a_rotation() {
 enum Step {
     /// So many bytes more.
     Append(usize),
-    /// The file is moved away, its writer writes so many bytes more, and then takes up a new file.
+    /// The file is moved away, its writer writes this many bytes more, and then takes up a new file.
     Rotate(usize),
     /// The reader looks until nothing comes.
     Look,

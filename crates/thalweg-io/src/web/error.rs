@@ -24,7 +24,7 @@ pub enum WebError {
     Connect {
         /// The URL.
         url: String,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// The response broke off.
@@ -68,7 +68,7 @@ pub enum WebError {
         url: String,
         /// Where to.
         to: String,
-        /// Why not.
+        /// The cause.
         reason: &'static str,
     },
 }

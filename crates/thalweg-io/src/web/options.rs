@@ -37,7 +37,7 @@ impl RequestOptions {
         self
     }
 
-    /// How long connecting may take: 10 s unless one says otherwise.
+    /// How long connecting may take: 10 s by default.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;

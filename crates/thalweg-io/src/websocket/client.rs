@@ -89,7 +89,8 @@ impl WebSocketClient {
         self
     }
 
-    /// How often a server that cannot be reached is tried again by a sink, 10 times by default. A source does not give up.
+    /// How often a server that cannot be reached is tried again by a sink, 10 times by default. A source does not give
+    /// up.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
         self.retries = count;
@@ -127,7 +128,8 @@ impl WebSocketClient {
         self
     }
 
-    /// Whether a source connects again when the server has closed the connection, as it does by default; otherwise it ends.
+    /// Whether a source connects again when the server has closed the connection, as it does by default; otherwise it
+    /// ends.
     #[must_use]
     pub fn reconnect(mut self, reconnect: bool) -> Self {
         self.reconnects = reconnect;

@@ -23,7 +23,7 @@ pub enum WebSocketError {
         host: String,
         /// The port.
         port: u16,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// The certificate or the key cannot be used.
@@ -49,7 +49,7 @@ pub enum WebSocketError {
         url: String,
         /// How often it was tried.
         attempts: u32,
-        /// Why not.
+        /// The cause.
         source: BoxError,
     },
     /// The connection to a server is lost.
@@ -68,7 +68,7 @@ pub enum WebSocketError {
         /// What is wrong with it.
         problem: BoxError,
     },
-    /// The system gives no thread, or no descriptor, to work with.
+    /// The system has no thread or descriptor left.
     #[error("cannot start to speak WebSocket: {0}")]
     Start(io::Error),
 }

@@ -102,9 +102,9 @@ impl WebSocketServer {
         self
     }
 
-    /// Lets pages of this origin connect as well, `https://example.com` say, by their visitors' browsers; `*` is any page
-    /// there is, `null` a page without an origin. Others are refused with 403, but for pages that the server's own host has
-    /// given. Clients that are no browsers say no origin, and may always connect.
+    /// Lets pages of this origin connect as well, `https://example.com` say, by their visitors' browsers; `*` is any
+    /// page there is, `null` a page without an origin. Others are refused with 403, but for pages that the server's own
+    /// host has given. Clients that are no browsers say no origin, and may always connect.
     ///
     /// ```
     /// use thalweg_io::WebSocketServer;
@@ -120,8 +120,8 @@ impl WebSocketServer {
         self
     }
 
-    /// When nothing has come from a client for `interval`, it is asked whether it is there, and given up if nothing comes
-    /// for `timeout` then; 20 seconds each by default, in real time.
+    /// When nothing has come from a client for `interval`, it is asked whether it is there, and given up if nothing
+    /// comes for `timeout` then; 20 seconds each by default, in real time.
     #[must_use]
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
         self.keeping.ping_interval = interval;
@@ -146,8 +146,8 @@ impl WebSocketServer {
             .map_err(|source| self.bind_error(source))
     }
 
-    /// Gives the address back that [`listen`](Self::listen) took; returns whether no pipeline has run since. One that runs
-    /// goes on with the connections that there are, and nobody else can connect.
+    /// Gives the address back that [`listen`](Self::listen) took; returns whether no pipeline has run since. One that
+    /// runs goes on with the connections that there are, and nobody else can connect.
     pub fn release(&self) -> bool {
         self.place.release()
     }

@@ -67,8 +67,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> &str {
     value.unwrap_or_default()
 }
 
-/// Whether it is the origin of a page that the server's own host has given. A name that leads here by somebody else's will
-/// does not count for a server that only this machine can reach.
+/// Whether it is the origin of a page that the server's own host has given. A name that leads here by somebody else's
+/// will does not count for a server that only this machine can reach.
 fn is_own(origin: &str, host: &str, place: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else {
         return false;

@@ -265,12 +265,13 @@ async fn send(
 pub trait ToWebSocket {
     /// Sends messages to a server, as a [`WebSocketClient`], or to all who connect, as a [`WebSocketServer`].
     ///
-    /// To a server, those that have come meanwhile are sent together, and acknowledged when the server has answered a ping
-    /// that was sent behind them: it has read them then. Over a connection that breaks, messages that were not are sent
-    /// again over another one, and may come twice. A server that cannot be reached is tried again; then it is the failure
-    /// of the node, see [`Stream::sink_to`].
+    /// To a server, those that have come meanwhile are sent together, and acknowledged when the server has answered a
+    /// ping that was sent behind them: it has read them then. Over a connection that breaks, messages that were not are
+    /// sent again over another one, and may come twice. A server that cannot be reached is tried again; then it is the
+    /// failure of the node, see [`Stream::sink_to`].
     ///
-    /// Who connects to a server gets the messages from then on. One who is too slow is left behind, so nobody waits for it.
+    /// Who connects to a server gets the messages from then on. One who is too slow is left behind, so nobody waits for
+    /// it.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -285,7 +286,7 @@ pub trait ToWebSocket {
     /// let (sends, received) = std::sync::mpsc::channel();
     /// messages.sink(move |message: WebSocketMessage| drop(sends.send(message)));
     /// messages.start()?;
-    /// It gets those that come when it has connected.
+    /// // It gets those that come when it has connected.
     /// # let moment = std::time::Duration::from_millis(10);
     /// while received.recv_timeout(moment).is_err() {
     ///     shown.emit(WebSocketMessage::from("news")).wait()?;

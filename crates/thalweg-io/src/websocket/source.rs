@@ -166,9 +166,9 @@ pub trait FromWebSocket<T> {
     /// [`WebSocketClient`].
     ///
     /// The messages of one connection stay in order. Who sends what is too long, or no message, is told so, and its
-    /// connection closed, which is a failure of this node; the others go on. Where the pipeline is slow, connections are
-    /// read no further. A client connects again, with longer and longer pauses, when its connection is lost, which is a
-    /// failure of this node, too; what was sent meanwhile has gone by. A server that refuses it ends the source.
+    /// connection closed, which is a failure of this node; the others go on. Where the pipeline is slow, connections
+    /// are read no further. A client connects again, with longer and longer pauses, when its connection is lost, which
+    /// is a failure of this node, too; what was sent meanwhile has gone by. A server that refuses it ends the source.
     ///
     /// ```
     /// use thalweg::Stream;

@@ -1,5 +1,6 @@
-//! Paths without a function of the user's up to where an element waits for the event loop or an engine. The emitting thread
-//! takes an element along such a path itself: handing it to the loop's thread would cost more than all of the rest.
+//! Paths without a function of the user's up to where an element waits for the event loop or an engine. The emitting
+//! thread takes an element along such a path itself: handing it to the loop's thread would cost more than all of the
+//! rest.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,7 +29,8 @@ pub(super) fn note_edge() {
 pub(super) struct Straight(AtomicU64);
 
 impl Parts {
-    /// Whether elements that this node sends wait for the event loop or an engine before any function is called on this side.
+    /// Whether elements that this node sends wait for the event loop or an engine before any function is called on this
+    /// side.
     ///
     /// # Errors
     /// A node has not been built.

@@ -234,7 +234,7 @@ impl BuildContext {
         self.tell(py, "_fail", &exception);
     }
 
-    /// Compiles the pipeline, if so many elements are worth it.
+    /// Compiles the pipeline, if this many elements are worth it.
     fn settle(&self, py: Python<'_>, elements: usize) {
         let node = match &*lock(&self.run) {
             Some(run) => run.node.clone_ref(py),
@@ -248,7 +248,8 @@ impl BuildContext {
         }
     }
 
-    /// Has what an element comes to be told, and a failure logged, when it has come, be the source still running or not.
+    /// Has what an element comes to be told, and a failure logged, when it has come, be the source still running or
+    /// not.
     fn follow(&self, emit: Emit, tell: Tell) {
         let Some(event_loop) = lock(&self.run).as_ref().map(|run| run.event_loop.clone()) else {
             return;
@@ -438,8 +439,8 @@ impl<T> HandOn<'_, T> {
         Ok(())
     }
 
-    /// Emits elements, each with its tokens, up to the first that has to be waited for: the GIL is taken once for all of
-    /// them.
+    /// Emits elements, each with its tokens, up to the first that has to be waited for: the GIL is taken once for all
+    /// of them.
     ///
     /// # Errors
     /// As [`batch`](Self::batch).

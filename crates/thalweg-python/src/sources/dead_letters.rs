@@ -93,8 +93,8 @@ impl DeadLetterEnd {
     }
 }
 
-/// `to_dead_letters`: the end of a stream of failures, of which `take_apart` makes node, ordinal, attempt, error, the form
-/// of the element, and the element.
+/// `to_dead_letters`: the end of a stream of failures, of which `take_apart` makes node, ordinal, attempt, error, the
+/// form of the element, and the element.
 ///
 /// # Errors
 /// An option for Kafka is wrong.

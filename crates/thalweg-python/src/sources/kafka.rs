@@ -193,7 +193,7 @@ impl KafkaProducer {
         Ok(Self { producer, limit })
     }
 
-    /// Waits until everything has been delivered, for so many seconds; returns how many messages have not.
+    /// Waits until everything has been delivered, for this many seconds; returns how many messages have not.
     fn flush(&self, py: Python<'_>, limit: f64) -> PyResult<usize> {
         let limit = match limit < 0.0 {
             true => Duration::MAX,

@@ -1,6 +1,6 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch`, `kafka`, `mongodb`, `mqtt`, `nats`, `redis`, `dead_letters`, `files`, `tcp` and `websocket` make them of
-//! Python's arguments.
+//! `http_server`, `fetch`, `kafka`, `mongodb`, `mqtt`, `nats`, `redis`, `dead_letters`, `files`, `tcp` and `websocket`
+//! make them of Python's arguments.
 
 mod asgi;
 pub(crate) mod bridge;

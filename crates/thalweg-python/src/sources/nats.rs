@@ -58,8 +58,8 @@ impl NatsSubject {
         Ok(Self(nats))
     }
 
-    /// A source of what `make` makes of the subject of a message, its payload, a dict of its headers, its number and how
-    /// often it has been delivered.
+    /// A source of what `make` makes of the subject of a message, its payload, a dict of its headers, its number and
+    /// how often it has been delivered.
     #[expect(clippy::too_many_arguments, reason = "they are Python's")]
     fn messages(
         &self,
@@ -108,7 +108,8 @@ impl NatsSubject {
         Ok((source, end))
     }
 
-    /// The end of a stream of text, bytes, and tuples of these, a subject or None, a dict of headers, and an id or None.
+    /// The end of a stream of text, bytes, and tuples of these, a subject or None, a dict of headers, and an id or
+    /// None.
     fn sink(&self, max_batch: usize) -> PyResult<Blueprint> {
         let sink = NatsSink::new(self.0.clone(), to_record);
         let sink = sink.map_err(|error| invalid(&error))?;

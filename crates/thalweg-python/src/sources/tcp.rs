@@ -22,7 +22,8 @@ pub(super) struct TcpServer(thalweg_io::TcpServer<Vec<u8>>);
 
 #[pymethods]
 impl TcpServer {
-    /// Messages end with a delimiter, which stays, or are behind their lengths, if `width` says how many bytes these have.
+    /// Messages end with a delimiter, which stays, or are behind their lengths, if `width` says how many bytes these
+    /// have.
     ///
     /// # Errors
     /// The delimiter is empty, there is no such width, or the files of TLS cannot be used.

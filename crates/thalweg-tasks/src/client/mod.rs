@@ -55,7 +55,7 @@ impl Drop for Inner {
 }
 
 impl Client {
-    /// A client with so many threads.
+    /// A client with this many threads.
     ///
     /// # Errors
     /// [`Error::NoWorkers`] if `count` is 0, [`Error::Start`] if the system gives no more threads.
@@ -63,7 +63,7 @@ impl Client {
         Self::threads_with(count, [])
     }
 
-    /// A client with so many threads, and so much of what tasks may [ask for](TaskBuilder::resource).
+    /// A client with this many threads, and so much of what tasks may [ask for](TaskBuilder::resource).
     ///
     /// # Errors
     /// Like those of [`threads`](Self::threads).
@@ -71,7 +71,7 @@ impl Client {
     /// ```
     /// use thalweg_tasks::Client;
     ///
-    /// Four tasks run at a time, and two of them on the card.
+    /// // Four tasks run at a time, and two of them on the card.
     /// let client = Client::threads_with(4, [("card", 2.0)])?;
     /// let task = client.task().resource("card", 1.0).submit(|| 1);
     /// assert_eq!(task.result()?, 1);
@@ -277,9 +277,9 @@ impl Client {
         self.engine().time_limits_struck()
     }
 
-    /// The tasks that ran in the last minute, oldest first in each thread, and those that run. From the first call on it
-    /// is recorded which do, until five minutes after the last; before that, nothing is. Short tasks of one name that follow each
-    /// other closely are one run, so that it takes no more memory the more there are.
+    /// The tasks that ran in the last minute, oldest first in each thread, and those that run. From the first call on
+    /// it is recorded which do, until five minutes after the last; before that, nothing is. Short tasks of one name
+    /// that follow each other closely are one run, so that it takes no more memory the more there are.
     ///
     /// ```
     /// use thalweg_tasks::{Client, RunOutcome};

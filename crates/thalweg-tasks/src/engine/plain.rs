@@ -1,5 +1,5 @@
-//! Plain tasks, which have no dependencies and no options. They go through a queue to a thread, past the scheduler and its
-//! lock.
+//! Plain tasks, which have no dependencies and no options. They go through a queue to a thread, past the scheduler and
+//! its lock.
 
 use super::TaskEngine;
 use crate::scheduler::{Assignment, Entry, Next, Output, RunQueue, WorkerId};

@@ -16,8 +16,8 @@ pub trait BatchEngine<S: Steps>: Send + Sync + 'static {
     /// Bytes that a value takes when it is sent, roughly.
     fn size_of(&self, value: &S::Value) -> usize;
 
-    /// Sends a batch. Somebody [settles](Batch::settle) it later, or [loses](Batch::lose) it; a batch that is dropped is
-    /// lost.
+    /// Sends a batch. Somebody [settles](Batch::settle) it later, or [loses](Batch::lose) it; a batch that is dropped
+    /// is lost.
     fn send(&self, batch: Batch<S>);
 
     /// Failure of elements that are lost without a reason.

@@ -23,8 +23,8 @@ pub(super) fn note(queue: &Arc<impl Holding + 'static>) {
     });
 }
 
-/// Sends what this thread has left in queues that hold it back: it is going to wait, and brings no more. Without it, elements
-/// are held back for a moment.
+/// Sends what this thread has left in queues that hold it back: it is going to wait, and brings no more. Without it,
+/// elements are held back for a moment.
 pub fn send_held() {
     let held = HELD.take();
     for queue in held.iter().filter_map(Weak::upgrade) {

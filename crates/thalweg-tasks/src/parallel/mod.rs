@@ -1,8 +1,8 @@
 //! Elements of a stream on an engine, whatever they and the engine are made of.
 //!
-//! An element is a [`Part`]: a promise of a value. What is launched waits in a [`Queue`], whose [`Runner`]s are threads of an
-//! [`Engine`]; to other processes, which a [`BatchEngine`] has, it goes in batches. States that go through elements in order
-//! are [`Strand`]s. No pipeline is known here.
+//! An element is a [`Part`]: a promise of a value. What is launched waits in a [`Queue`], whose [`Runner`]s are threads
+//! of an [`Engine`]; to other processes, which a [`BatchEngine`] has, it goes in batches. States that go through
+//! elements in order are [`Strand`]s. No pipeline is known here.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -17,10 +17,10 @@ const FADING: f64 = 0.99;
 
 /// Measured cost of elements on an engine, and of the way there.
 ///
-/// Elements wait until there are enough of them to be worth the round trip, or until a batch is back. While nothing is in
-/// flight, they wait for those that came with them before, if those were many: but only until whoever brings them waits
-/// himself, or for a moment. A batch is no larger than keeps all of the engine busy that is worth it, and takes no longer than
-/// a few milliseconds.
+/// Elements wait until there are enough of them to be worth the round trip, or until a batch is back. While nothing is
+/// in flight, they wait for those that came with them before, if those were many: but only until whoever brings them
+/// waits himself, or for a moment. A batch is no larger than keeps all of the engine busy that is worth it, and takes
+/// no longer than a few milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// Seconds per element; `None` until a batch has come back.

@@ -88,9 +88,9 @@ impl<S: Steps> Clone for Outcome<S> {
 
 /// An element in transit: a value, or a step that makes it.
 ///
-/// A step runs once, on a thread of the engine, after somebody [launches](Self::launch) it. Steps before it that were not
-/// launched run with it, one after the other on the same thread. A part that nobody launches is launched when its last
-/// holder drops it, so that every function is called with every element.
+/// A step runs once, on a thread of the engine, after somebody [launches](Self::launch) it. Steps before it that were
+/// not launched run with it, one after the other on the same thread. A part that nobody launches is launched when its
+/// last holder drops it, so that every function is called with every element.
 pub struct Part<S: Steps>(Arc<Cell<S>>);
 
 impl<S: Steps> fmt::Debug for Part<S> {
@@ -379,8 +379,8 @@ impl<S: Steps> Line<S> {
         }
     }
 
-    /// The steps to run, with their input. `None` if there is nothing to run, or if another thread is busy with the input,
-    /// for which it waits.
+    /// The steps to run, with their input. `None` if there is nothing to run, or if another thread is busy with the
+    /// input, for which it waits.
     pub(super) fn prepare(self, queue: &Arc<Queue<S>>) -> Option<Self> {
         let (mut line, outcome) = self.begin(queue)?;
         match outcome {

@@ -20,8 +20,8 @@ pub trait Engine<S: Steps>: Send + Sync + 'static {
 
     /// Has a runner run on a thread of the engine's. One that can't be, since the engine has been closed, is dropped.
     ///
-    /// With a limit, it may run for so long; then the thread is told to stop, and it is said that the time is over. So it is
-    /// if the thread is told to stop for another reason.
+    /// With a limit, it may run for so long; then the thread is told to stop, and it is said that the time is over. So
+    /// it is if the thread is told to stop for another reason.
     fn start(&self, runner: Runner<S>, limit: Option<(Duration, Over<S>)>);
 
     /// Failure of elements that can't be sent to the engine, or get lost there.
@@ -33,10 +33,10 @@ pub type Over<S> = Box<dyn FnOnce(Option<<S as Steps>::Failure>) + Send>;
 
 /// Everything that has been launched and that nobody has begun with, for one stream.
 ///
-/// Threads come for one element at a time. A thread that has begun goes on until there is no more. So small elements take no
-/// more than a lock each, and a slow one keeps nobody waiting: another thread is woken for what takes longer than waking one,
-/// and when elements wait for one that takes longer than those before. To other processes elements are sent in
-/// [batches](super::Batch).
+/// Threads come for one element at a time. A thread that has begun goes on until there is no more. So small elements
+/// take no more than a lock each, and a slow one keeps nobody waiting: another thread is woken for what takes longer
+/// than waking one, and when elements wait for one that takes longer than those before. To other processes elements are
+/// sent in [batches](super::Batch).
 pub struct Queue<S: Steps> {
     pub(super) engine: Where<S>,
     pub(super) state: Mutex<State<S>>,
@@ -269,8 +269,8 @@ impl<S: Steps> Queue<S> {
         }
     }
 
-    /// Does something alone, in no more than so much time; `over` is called if it takes longer, `lost` if it is never done,
-    /// and one of them only if it does not come to its end.
+    /// Does something alone, in no more than so much time; `over` is called if it takes longer, `lost` if it is never
+    /// done, and one of them only if it does not come to its end.
     pub(super) fn start_limited(
         self: &Arc<Self>,
         limit: Duration,

@@ -66,8 +66,8 @@ impl ProcessesBuilder {
         self
     }
 
-    /// How long a worker may not answer before it is killed and replaced, in whatever way it has been stopped; 30 seconds
-    /// unless something else is said, `None` for ever. Workers answer on a thread that no task can hold up.
+    /// How long a worker may not answer before it is killed and replaced, in whatever way it has been stopped; 30
+    /// seconds unless something else is said, `None` for ever. Workers answer on a thread that no task can hold up.
     pub fn worker_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
         self.ttl = ttl.into();
         self
@@ -214,9 +214,9 @@ impl Processes {
         self.inner.engine.time_limits_struck()
     }
 
-    /// The tasks that ran in the last minute, oldest first in each process, and those that run. From the first call on it
-    /// is recorded which do, until five minutes after the last; before that, nothing is. Short tasks of one function that follow
-    /// each other closely are one run.
+    /// The tasks that ran in the last minute, oldest first in each process, and those that run. From the first call on
+    /// it is recorded which do, until five minutes after the last; before that, nothing is. Short tasks of one function
+    /// that follow each other closely are one run.
     pub fn task_runs(&self) -> Vec<TaskRun> {
         let mut runs = self.inner.engine.task_runs();
         let processes = self.inner.pool.processes();

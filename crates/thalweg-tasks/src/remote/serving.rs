@@ -104,7 +104,7 @@ fn failure(message: impl ToString) -> Payload {
 ///
 /// ```
 /// thalweg_tasks::init_worker();
-/// This is no worker process.
+/// // This is no worker process.
 /// ```
 pub fn init_worker() {
     if std::env::args_os()

@@ -1,5 +1,5 @@
-//! Plain tasks, which have no dependencies and no options. The slot holds all of such a task, and the scheduler does not
-//! know it.
+//! Plain tasks, which have no dependencies and no options. The slot holds all of such a task, and the scheduler does
+//! not know it.
 
 use super::{Contents, Slot, SlotState, Watcher, Watchers};
 use crate::engine::TaskEngine;
@@ -73,8 +73,8 @@ impl<W: TaskTypes> Slot<W> {
         Some(program)
     }
 
-    /// Stores the outcome, unless the task was stopped meanwhile, and returns the watchers to fire. `telling` is incremented
-    /// before the outcome is visible, if there are any.
+    /// Stores the outcome, unless the task was stopped meanwhile, and returns the watchers to fire. `telling` is
+    /// incremented before the outcome is visible, if there are any.
     pub(crate) fn end(
         &self,
         program: W::Program,
@@ -160,8 +160,8 @@ impl<W: TaskTypes> Slot<W> {
         (stopped, watchers)
     }
 
-    /// Makes a failed task that has stopped running wait to run again. Returns the failure, since dropping it may run any
-    /// code.
+    /// Makes a failed task that has stopped running wait to run again. Returns the failure, since dropping it may run
+    /// any code.
     pub(crate) fn wait_again(&self) -> Option<SlotState<W>> {
         let mut contents = lock(&self.contents);
         let has_failed = matches!(contents.state, SlotState::Failed(_));

@@ -6,10 +6,10 @@ use thalweg::interval::IntoInterval;
 
 /// # Flow control
 ///
-/// These do what the methods of [`Stream`](thalweg::Stream) with the same names do; all but [`buffer`](Self::buffer) wait for
-/// the values, in order. For others there is [`here`](Self::here).
+/// These do what the methods of [`Stream`](thalweg::Stream) with the same names do; all but [`buffer`](Self::buffer)
+/// wait for the values, in order. For others there is [`here`](Self::here).
 impl<T: Element + Sync> ParallelStream<T> {
-    /// Lets so many elements be on their way before emitters wait. See [`Stream::buffer`](thalweg::Stream::buffer).
+    /// Lets this many elements be on their way before emitters wait. See [`Stream::buffer`](thalweg::Stream::buffer).
     pub fn buffer(&self, size: usize) -> Self {
         Self::new(self.launched().buffer(size), &self.queue)
     }
@@ -19,12 +19,14 @@ impl<T: Element + Sync> ParallelStream<T> {
         self.here(|values| values.delay(interval))
     }
 
-    /// Lets an element through once per interval, and has others wait. See [`Stream::rate_limit`](thalweg::Stream::rate_limit).
+    /// Lets an element through once per interval, and has others wait. See
+    /// [`Stream::rate_limit`](thalweg::Stream::rate_limit).
     pub fn rate_limit(&self, interval: impl IntoInterval) -> Self {
         self.here(|values| values.rate_limit(interval))
     }
 
-    /// Lets an element through once per interval, and drops others. See [`Stream::throttle`](thalweg::Stream::throttle).
+    /// Lets an element through once per interval, and drops others. See
+    /// [`Stream::throttle`](thalweg::Stream::throttle).
     pub fn throttle(&self, interval: impl IntoInterval) -> Self {
         self.here(|values| values.throttle(interval))
     }
@@ -44,7 +46,7 @@ impl<T: Element + Sync> ParallelStream<T> {
         self.here(|values| values.latest())
     }
 
-    /// Makes lists of so many elements. See [`Stream::partition`](thalweg::Stream::partition).
+    /// Makes lists of this many elements. See [`Stream::partition`](thalweg::Stream::partition).
     pub fn partition(&self, size: usize) -> ParallelStream<Vec<T>> {
         self.here(|values| values.partition(size))
     }
@@ -54,7 +56,8 @@ impl<T: Element + Sync> ParallelStream<T> {
         self.here(|values| values.sliding_window(size))
     }
 
-    /// Makes a list of the elements that come in each interval. See [`Stream::timed_window`](thalweg::Stream::timed_window).
+    /// Makes a list of the elements that come in each interval. See
+    /// [`Stream::timed_window`](thalweg::Stream::timed_window).
     pub fn timed_window(&self, interval: impl IntoInterval) -> ParallelStream<Vec<T>> {
         self.here(|values| values.timed_window(interval))
     }

@@ -49,12 +49,12 @@ impl<T: Element + Sync> Scatter<T> for Stream<T> {
 /// Functions that follow one another are called one after the other on the same thread. Operators for which it matters
 /// which elements there are, and in what order, wait for the values, in order, and work where the pipeline does.
 ///
-/// The emitter of an element waits until it has come through [`gather`](Self::gather), or waits in a [`buffer`](Self::buffer) or
-/// a window on the way. So several are in flight behind a buffer, by several emitters, or by
-/// [`emit_many`](Stream::emit_many) and sources, which send as many at a time as the client runs.
+/// The emitter of an element waits until it has come through [`gather`](Self::gather), or waits in a
+/// [`buffer`](Self::buffer) or a window on the way. So several are in flight behind a buffer, by several emitters, or
+/// by [`emit_many`](Stream::emit_many) and sources, which send as many at a time as the client runs.
 ///
-/// A function that panics, or returns an error, fails its element alone. The failure comes to light where the values are
-/// waited for, and is dealt with as the policy of that stream says.
+/// A function that panics, or returns an error, fails its element alone. The failure comes to light where the values
+/// are waited for, and is dealt with as the policy of that stream says.
 #[must_use = "without `gather` the results go nowhere"]
 pub struct ParallelStream<T> {
     parts: Stream<Part<ClosureSteps>>,
@@ -265,8 +265,8 @@ impl<T: Element + Sync> ParallelStream<T> {
         settled.try_filter_map(value_of)
     }
 
-    /// Does something with the elements where the pipeline works: whatever a [`Stream`] can. It gets them in their order,
-    /// and what comes of it is on the client again.
+    /// Does something with the elements where the pipeline works: whatever a [`Stream`] can. It gets them in their
+    /// order, and what comes of it is on the client again.
     ///
     /// ```
     /// use thalweg::Stream;

@@ -113,7 +113,8 @@ impl CurrentCall {
         }))
     }
 
-    /// A call of a node's function that runs outside of the pipeline: see [`Stream::outside_call`](crate::Stream::outside_call).
+    /// A call of a node's function that runs outside of the pipeline: see
+    /// [`Stream::outside_call`](crate::Stream::outside_call).
     pub(crate) fn outside(node: &Core) -> Self {
         Self(Arc::new(Call {
             site: node.begin_to_call().clone(),

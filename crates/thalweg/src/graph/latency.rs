@@ -1,7 +1,7 @@
 //! Latency: while somebody asks for it, a sample of the elements is timed.
 //!
-//! A timed element carries a token with the time of its emission. All nodes have a flag at their gate while such a token
-//! exists, so that all other elements take the fast path.
+//! A timed element carries a token with the time of its emission. All nodes have a flag at their gate while such a
+//! token exists, so that all other elements take the fast path.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -92,8 +92,8 @@ impl Born {
 }
 
 impl Graph {
-    /// Whether these elements may take the fast path: only timing and tracing stand against it, and none of them is to be
-    /// timed or traced. If so, they are counted.
+    /// Whether these elements may take the fast path: only timing and tracing stand against it, and none of them is to
+    /// be timed or traced. If so, they are counted.
     #[inline(never)]
     pub(super) fn pass_unseen(&self, detours: u8, elements: usize, carry_tokens: bool) -> bool {
         let (is_timed, is_traced) = (detours & detour::TIMED != 0, detours & detour::TRACED != 0);

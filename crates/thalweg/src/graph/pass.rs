@@ -166,8 +166,8 @@ impl Pass {
         Duration::from_nanos(self.now.get())
     }
 
-    /// When the current element was emitted, if it is one that is timed; of several that have been joined or gathered, the
-    /// newest.
+    /// When the current element was emitted, if it is one that is timed; of several that have been joined or gathered,
+    /// the newest.
     pub(super) fn born(&self) -> Option<Born> {
         self.lease
             .acks

@@ -169,8 +169,8 @@ impl<Op: Operator> Context<'_, Op> {
     }
 
     /// A waker for what happens elsewhere, on any thread: when it is woken, [`Operator::event`] is called with `key`
-    /// and what `event` returns, by the runtime, which the pipeline needs for it. Wakes that come before the call is made
-    /// are one.
+    /// and what `event` returns, by the runtime, which the pipeline needs for it. Wakes that come before the call is
+    /// made are one.
     pub fn waker(&mut self, key: u64, event: fn() -> Op::Event) -> Waker {
         self.pass.graph().need_runtime(self.pass);
         self.node.waker(key, event, self.pass)

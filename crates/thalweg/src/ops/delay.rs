@@ -18,7 +18,7 @@ use crate::{
 ///
 /// let source = Stream::on(VirtualClock::new());
 /// source.apply(DelayOptions::by("1s").bound(2)).sink(drop);
-/// One goes through at once, two wait their turn, and the emitter of the fourth waits as well.
+/// // One goes through at once, two wait their turn, and the emitter of the fourth waits as well.
 /// let emitted: Vec<_> = (0..4).map(|x| source.emit(x)).collect();
 /// assert!(emitted[2].is_ready() && !emitted[3].is_ready());
 /// ```

@@ -142,7 +142,7 @@ impl<T: Element> Stream<T> {
     ///     source.emit(x).wait()?;
     /// }
     /// clock.advance(Duration::from_secs(5));
-    /// The first went through, the second waited for the rate, and the last had skipped ahead.
+    /// // The first went through, the second waited for the rate, and the last had skipped ahead.
     /// assert_eq!(list.to_vec(), [0, 1, 4]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```

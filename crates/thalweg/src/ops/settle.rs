@@ -19,8 +19,8 @@ pub trait Promise: Element {
 /// Passes on elements that are promises, each when it is known what it comes to.
 ///
 /// Their emitters wait for that, and until everything downstream has taken them. Whoever sends many elements, a buffer
-/// say, a source, or [`emit_many`](crate::Stream::emit_many), waits for room only, and there is room for
-/// `places` of them. Elements are sent one at a time, each when the one before has been taken, by the pipeline's runtime.
+/// say, a source, or [`emit_many`](crate::Stream::emit_many), waits for room only, and there is room for `places` of
+/// them. Elements are sent one at a time, each when the one before has been taken, by the pipeline's runtime.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};

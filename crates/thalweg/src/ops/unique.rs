@@ -19,7 +19,7 @@ use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Reconfi
 /// let source = Stream::new();
 /// let list = source.apply(UniqueOptions::new().key(|x: &i32| x % 10).history(2)).sink_to_list();
 /// source.emit_many([1, 11, 2, 21, 3, 31, 2]).wait()?;
-/// Seeing 21 has kept the 1 in mind, so that the 3 has put the 2 out of it.
+/// // Seeing 21 has kept the 1 in mind, so that the 3 has put the 2 out of it.
 /// assert_eq!(list.to_vec(), [1, 2, 3, 2]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```

@@ -14,7 +14,7 @@ use super::{Alarm, Runtime, RuntimeHandle, Task};
 /// ```
 /// use thalweg::{EventLoop, Stream};
 ///
-/// A thread of its own; `emit(…).wait()` blocks this one until the pipeline is ready.
+/// // A thread of its own; `emit(…).wait()` blocks this one until the pipeline is ready.
 /// let event_loop = EventLoop::thread();
 /// let source = Stream::on(&event_loop);
 /// let list = source.rate_limit("1ms").sink_to_list();

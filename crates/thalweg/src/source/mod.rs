@@ -151,7 +151,7 @@ impl<T: Element> Stream<T> {
     /// #     }
     /// # }
     ///
-    /// `Hours` is a source that emits the time every hour.
+    /// // `Hours` is a source that emits the time every hour.
     /// let clock = VirtualClock::new();
     /// let hours = Stream::from_source_on(Hours, &clock);
     /// let list = hours.sink_to_list();

@@ -126,8 +126,8 @@ impl<T: Element> Stream<T> {
         }
     }
 
-    /// The same as [`emit_with_acks`](Self::emit_with_acks), by a thread that is a guest: it takes the element as far as
-    /// that gets without waiting, and does nothing else in the pipeline. What others leave for whoever is inside,
+    /// The same as [`emit_with_acks`](Self::emit_with_acks), by a thread that is a guest: it takes the element as far
+    /// as that gets without waiting, and does nothing else in the pipeline. What others leave for whoever is inside,
     /// and what operators do as soon as something outside has happened, is done by the runtime, if there is one.
     ///
     /// It is for hosts that promise to call functions on one thread, and know that none is on the element's way.
@@ -149,12 +149,12 @@ impl<T: Element> Stream<T> {
             .emit_as_guest(self.outlet(), x, Lease::accepted(acks))
     }
 
-    /// Says that a function belongs to this node which runs outside of the pipeline: on an engine say, while the node has
-    /// already sent on a promise of the result.
+    /// Says that a function belongs to this node which runs outside of the pipeline: on an engine say, while the node
+    /// has already sent on a promise of the result.
     ///
     /// What such a function emits comes to whoever waits for the promise behind the promise itself. So, in
-    /// [`enter`](CurrentCall::enter), an element that leads to the node, or sets out below it, counts as taken as soon as
-    /// it is queued, and nobody waits for it.
+    /// [`enter`](CurrentCall::enter), an element that leads to the node, or sets out below it, counts as taken as soon
+    /// as it is queued, and nobody waits for it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -165,7 +165,7 @@ impl<T: Element> Stream<T> {
     /// let node = source.map(|x: u32| x);
     /// let list = node.rate_limit("1s").sink_to_list();
     /// drop(source.emit(1));
-    /// It would wait for a second to pass, and nobody lets it pass.
+    /// // It would wait for a second to pass, and nobody lets it pass.
     /// node.outside_call().enter(|| source.emit(2).wait())?;
     /// assert_eq!(list.to_vec(), [1]);
     /// clock.advance(Duration::from_secs(1));

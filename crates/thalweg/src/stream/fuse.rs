@@ -3,12 +3,12 @@ use crate::graph::{Fused, FusedPart};
 use crate::operator::Element;
 
 impl<T: Element> Stream<T> {
-    /// Has nodes of this pipeline run as one: `body` gets what comes to the first of `parts` from the nodes above it, in
-    /// the place of the nodes. It is for hosts that compile parts of pipelines.
+    /// Has nodes of this pipeline run as one: `body` gets what comes to the first of `parts` from the nodes above it,
+    /// in the place of the nodes. It is for hosts that compile parts of pipelines.
     ///
     /// `parts` are the first node and those behind it, depth first: each of the others has one upstream, which is among
-    /// them. All take elements of type `T`. `exits` are the edges that lead out of them, each as the position of a node and
-    /// the [id](Self::node_id) of the one it leads to.
+    /// them. All take elements of type `T`. `exits` are the edges that lead out of them, each as the position of a node
+    /// and the [id](Self::node_id) of the one it leads to.
     ///
     /// It ends as soon as an edge or a policy changes anywhere in the pipeline. Until then the nodes still take what
     /// comes to them by other ways; see [`Fused`] for what `body` has to see to. Returns false, and changes nothing, if

@@ -14,9 +14,10 @@ impl<T: Element> Stream<T> {
     /// sink, to the end of the sink's work. Where it grows from one node to the next, elements wait, or a function is
     /// slow. For an element made of several, such as a window, the newest counts.
     ///
-    /// The first call for any node of a pipeline begins the timing, by the pipeline's clock, of a sample: the next element,
-    /// and then about a hundred a second, fewer in a pipeline of more than 25 nodes. Before that nothing is measured, and
-    /// it costs nothing. `None` until an element has been timed here, and at nodes where elements are emitted.
+    /// The first call for any node of a pipeline begins the timing, by the pipeline's clock, of a sample: the next
+    /// element, and then about a hundred a second, fewer in a pipeline of more than 25 nodes. Before that nothing is
+    /// measured, and it costs nothing. `None` until an element has been timed here, and at nodes where elements are
+    /// emitted.
     ///
     /// ```
     /// use std::time::Duration;
@@ -69,8 +70,9 @@ impl<T: Element> Stream<T> {
         Ok(())
     }
 
-    /// Makes each node of the pipeline keep the last `limit` [timed](Self::measure_latency) elements: nearly all of a slow
-    /// stream, a sample of a fast one. They are dropped when the timing ends, or with a `limit` of 0. Does not block.
+    /// Makes each node of the pipeline keep the last `limit` [timed](Self::measure_latency) elements: nearly all of a
+    /// slow stream, a sample of a fast one. They are dropped when the timing ends, or with a `limit` of 0. Does not
+    /// block.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -99,8 +101,8 @@ impl<T: Element> Stream<T> {
         kept.unwrap_or_default()
     }
 
-    /// Calls `f` with these elements: at once if no thread is inside the pipeline, and otherwise on the thread inside, when
-    /// it leaves. Does not block; `f` must not touch any pipeline.
+    /// Calls `f` with these elements: at once if no thread is inside the pipeline, and otherwise on the thread inside,
+    /// when it leaves. Does not block; `f` must not touch any pipeline.
     pub fn send_kept_elements(
         &self,
         node: u64,

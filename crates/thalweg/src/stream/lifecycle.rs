@@ -398,8 +398,8 @@ impl<T: Element> Stream<T> {
     /// pipelines emit, and those that come on threads on which `from` says so. It is for hosts that drain several
     /// pipelines that emit into one another, or wait for some of the threads that emit; the first `from` holds.
     ///
-    /// A drain goes on while such elements come. Those that come when it has ended, or is about to, are delivered as far
-    /// as they get without another drain, which [`has_late_elements`](Self::has_late_elements) asks for.
+    /// A drain goes on while such elements come. Those that come when it has ended, or is about to, are delivered as
+    /// far as they get without another drain, which [`has_late_elements`](Self::has_late_elements) asks for.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -419,7 +419,8 @@ impl<T: Element> Stream<T> {
         self.graph().take_late(from);
     }
 
-    /// Has the pipeline refuse elements again when it is drained, after [`take_late_elements`](Self::take_late_elements).
+    /// Has the pipeline refuse elements again when it is drained, after
+    /// [`take_late_elements`](Self::take_late_elements).
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -7,10 +7,10 @@ use crate::operator::Element;
 use crate::trace::Tracer;
 
 impl<T: Element> Stream<T> {
-    /// Has elements of the pipeline traced from now on: `tracer` is told of each node that they come to, until their last
-    /// sink is done with them, on engines as well. Elements that belong to a trace elsewhere are traced if that is
-    /// [sampled](crate::trace::TraceContext::is_sampled), and of the others one in `one_in`: 1 for all, 0 for none. It waits
-    /// for nothing; it is for the whole pipeline, and takes the place of the tracer before.
+    /// Has elements of the pipeline traced from now on: `tracer` is told of each node that they come to, until their
+    /// last sink is done with them, on engines as well. Elements that belong to a trace elsewhere are traced if that is
+    /// [sampled](crate::trace::TraceContext::is_sampled), and of the others one in `one_in`: 1 for all, 0 for none. It
+    /// waits for nothing; it is for the whole pipeline, and takes the place of the tracer before.
     ///
     /// ```
     /// use std::any::Any;

@@ -17,7 +17,7 @@ impl<T: Element> Stream<T> {
     ///
     /// ```
     /// # use thalweg::Stream;
-    /// Counts down to zero by feeding back.
+    /// // Counts down to zero by feeding back.
     /// let numbers = Stream::new();
     /// let list = numbers.sink_to_list();
     /// numbers.filter(|x| *x > 0).map(|x| x - 1).connect(&numbers)?;

@@ -21,8 +21,8 @@ type Build = dyn Fn(&Stream<i32>, &Trial) + Send + Sync;
 /// An operator under test.
 ///
 /// [`check`](Self::check) sends it the elements 1 to 10, 300 ms apart on a virtual clock, again and again: with each
-/// kind of sink; with a pipeline that is drained and with one that is dropped; with its own function, and one behind it,
-/// failing on element 3, by an error and by a panic, under each policy.
+/// kind of sink; with a pipeline that is drained and with one that is dropped; with its own function, and one behind
+/// it, failing on element 3, by an error and by a panic, under each policy.
 ///
 /// ```
 /// use thalweg::testing::Case;

@@ -52,8 +52,8 @@ impl Current {
         guarded(|| self.span.fail(error));
     }
 
-    /// The call of a function for it, on another thread or in another process, in a span of its own. `None` if the tracer
-    /// has panicked.
+    /// The call of a function for it, on another thread or in another process, in a span of its own. `None` if the
+    /// tracer has panicked.
     #[must_use]
     pub fn run(&self) -> Option<Self> {
         Some(Self {

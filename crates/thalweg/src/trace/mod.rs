@@ -1,8 +1,8 @@
 //! Traces: what becomes of single elements, from their source to the last sink.
 //!
-//! The engine knows no tracing system. Somebody who does is a [`Tracer`]: it is told of each element that is traced, of each
-//! node that the element comes to, and where functions run for it. The crate `thalweg-tracing` is one for `tracing` and
-//! OpenTelemetry. While nobody traces a pipeline, it costs nothing there.
+//! The engine knows no tracing system. Somebody who does is a [`Tracer`]: it is told of each element that is traced, of
+//! each node that the element comes to, and where functions run for it. The crate `thalweg-tracing` is one for
+//! `tracing` and OpenTelemetry. While nobody traces a pipeline, it costs nothing there.
 
 mod context;
 mod current;

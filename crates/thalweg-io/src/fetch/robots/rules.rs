@@ -86,8 +86,8 @@ impl Rules {
         }
     }
 
-    /// The rule that forbids a path, with its query if it has one: the longest that fits decides, and of two as long the
-    /// one that allows.
+    /// The rule that forbids a path, with its query if it has one: the longest that fits decides, and of two as long
+    /// the one that allows.
     pub(crate) fn forbidding(&self, path: &str) -> Option<String> {
         let path = path.as_bytes();
         if path == b"/robots.txt" {
@@ -117,8 +117,8 @@ impl Rule {
         self.pattern.len() + usize::from(self.is_whole)
     }
 
-    /// Whether a path begins, or is, as the pattern says. What is between two `*` is taken where it comes first: nothing is
-    /// tried twice.
+    /// Whether a path begins, or is, as the pattern says. What is between two `*` is taken where it comes first:
+    /// nothing is tried twice.
     fn fits(&self, path: &[u8]) -> bool {
         let mut parts = self.pattern.split(|byte| *byte == b'*');
         let first = parts.next().unwrap_or_default();

@@ -92,8 +92,8 @@ impl Records<CsvRow> {
 }
 
 impl<T: DeserializeOwned + 'static> Records<T> {
-    /// Records of CSV, with commas. The first one has the names of the columns, which are those of the fields of a struct;
-    /// tuples take the values in their order.
+    /// Records of CSV, with commas. The first one has the names of the columns, which are those of the fields of a
+    /// struct; tuples take the values in their order.
     ///
     /// ```
     /// use thalweg_io::files::Records;

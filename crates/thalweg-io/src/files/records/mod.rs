@@ -43,7 +43,7 @@ pub struct Records<T> {
     make: Make<T>,
 }
 
-/// Makes what cuts records of at most so many bytes.
+/// Makes what cuts records of at most this many bytes.
 type Make<T> = Arc<dyn Fn(usize) -> Box<dyn Decode<T> + Send> + Send + Sync>;
 
 impl<T> Records<T> {
@@ -54,8 +54,8 @@ impl<T> Records<T> {
         }
     }
 
-    /// The longest record, in bytes; 16 MiB by default. A longer one is an error, reported as soon as the limit is passed,
-    /// and is not kept.
+    /// The longest record, in bytes; 16 MiB by default. A longer one is an error, reported as soon as the limit is
+    /// passed, and is not kept.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
@@ -137,8 +137,8 @@ impl<T> fmt::Debug for Records<T> {
     }
 }
 
-/// Bytes in, records out: what [`Records::buffer`] makes. It holds at most one record of the longest length allowed, and
-/// what was pushed last.
+/// Bytes in, records out: what [`Records::buffer`] makes. It holds at most one record of the longest length allowed,
+/// and what was pushed last.
 pub struct RecordBuffer<T> {
     decode: Box<dyn Decode<T> + Send>,
 }

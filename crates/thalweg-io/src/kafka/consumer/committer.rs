@@ -1,5 +1,5 @@
-//! Commits offsets on a thread of its own: the client waits until the brokers have answered, which may take a minute once
-//! they are gone, and meanwhile messages are read, partitions come and go, and errors are told.
+//! Commits offsets on a thread of its own: the client waits until the brokers have answered, which may take a minute
+//! once they are gone, and meanwhile messages are read, partitions come and go, and errors are told.
 //!
 //! Of a commit that nobody waits for, the client does not tell what has come of it.
 

@@ -242,8 +242,8 @@ impl Context {
         }
     }
 
-    /// Notes where the partitions of topics end, if a group that has committed nothing begins there: it takes a while until
-    /// they are assigned, and what is written meanwhile is not to be missed.
+    /// Notes where the partitions of topics end, if a group that has committed nothing begins there: it takes a while
+    /// until they are assigned, and what is written meanwhile is not to be missed.
     pub(super) fn note_ends(&self, consumer: &BaseConsumer<Self>) {
         if !self.begins_at_ends() {
             return;
@@ -268,8 +268,8 @@ impl Context {
             && matches!(reset, None | Some("latest" | "largest" | "end"))
     }
 
-    /// Where to begin with a partition for which the group has committed nothing: where it ended when the source began, or
-    /// ends now. It is committed at once, so that nothing is missed either if the next source begins there.
+    /// Where to begin with a partition for which the group has committed nothing: where it ended when the source began,
+    /// or ends now. It is committed at once, so that nothing is missed either if the next source begins there.
     fn end_of(&self, consumer: &BaseConsumer<Self>, topic: &str, partition: i32) -> Option<i64> {
         if !self.begins_at_ends() {
             return None;
@@ -378,8 +378,8 @@ impl Context {
         })
     }
 
-    /// Lets go of partitions. What was not emitted is dropped, and what is in flight may come to its end for a while; what
-    /// is done is committed, unless the partitions are another member's already.
+    /// Lets go of partitions. What was not emitted is dropped, and what is in flight may come to its end for a while;
+    /// what is done is committed, unless the partitions are another member's already.
     fn revoke(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -460,8 +460,8 @@ impl ConsumerContext for Context {
     }
 }
 
-/// Whether offsets are not committed since partitions move: they are committed with the next ones, or their messages read
-/// again by another member.
+/// Whether offsets are not committed since partitions move: they are committed with the next ones, or their messages
+/// read again by another member.
 fn is_rebalancing(error: &ClientError) -> bool {
     matches!(
         error.rdkafka_error_code(),

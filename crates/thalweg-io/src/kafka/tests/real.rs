@@ -1,4 +1,5 @@
-//! Against a real server, if there is one: `cargo xtask services up` starts it, and `THALWEG_TEST_KAFKA` says where it is.
+//! Against a real server, if there is one: `cargo xtask services up` starts it, and `THALWEG_TEST_KAFKA` says where it
+//! is.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

@@ -15,8 +15,8 @@ use crate::sql::fields;
 /// How deep documents may be nested; servers take no more.
 const MAX_DEPTH: usize = 100;
 
-/// The types that values have in Python, as far as JSON does not have them: of ids, of times in milliseconds since 1970, of
-/// decimals, of UUIDs and of what there is no type for, in JSON.
+/// The types that values have in Python, as far as JSON does not have them: of ids, of times in milliseconds since
+/// 1970, of decimals, of UUIDs and of what there is no type for, in JSON.
 #[derive(FromPyObject)]
 pub(super) struct Types {
     #[pyo3(attribute("ObjectId"))]

@@ -15,7 +15,7 @@ pub const LARGE: usize = 64 << 10;
 /// More bytes than this are put into memory that both processes see, not through the socket.
 pub const SHARED: usize = 1 << 20;
 
-/// Pieces begin at multiples of so many bytes: numbers in them are read where they are.
+/// Pieces begin at multiples of this many bytes: numbers in them are read where they are.
 const ALIGNED: u64 = 64;
 
 /// Something on its way to another process: a head, and buffers that belong to it.
@@ -62,7 +62,7 @@ pub(in crate::process) enum Body {
 pub enum Pieces<'a> {
     /// In this process' memory.
     Bytes(Vec<&'a [u8]>),
-    /// In a file of so many bytes, at these places.
+    /// In a file of this many bytes, at these places.
     File {
         /// The file, which does not change any more.
         file: &'a SharedFile,

@@ -5,7 +5,8 @@ use crate::process::system::{SharedFile, now};
 use std::io;
 use std::time::Duration;
 
-/// A line for each thread: the number of a task, whether its function is still being loaded, and when that or the task began.
+/// A line for each thread: the number of a task, whether its function is still being loaded, and when that or the task
+/// began.
 #[derive(Debug)]
 pub(in crate::process) struct Scoreboard(SharedFile);
 

@@ -40,7 +40,8 @@ pub trait Fused<T: Element>: Send + Sync + 'static {
         }
     }
 
-    /// Whether it takes a batch as the host keeps it; see [`Stream::emit_host_batches`](crate::Stream::emit_host_batches).
+    /// Whether it takes a batch as the host keeps it; see
+    /// [`Stream::emit_host_batches`](crate::Stream::emit_host_batches).
     fn takes(&self, _batch: &dyn Any) -> bool {
         false
     }

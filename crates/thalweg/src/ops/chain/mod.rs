@@ -258,9 +258,9 @@ impl<T: Element> Stream<T> {
     ///
     /// Its parts are one node in pictures, with one set of counters. A failure names the part that it happened in, and
     /// is left to the [policy](Self::on_error) of the node, unless the [part](Chain::on_error) drops what it fails on.
-    /// A panic is a failure of the node. By the time a part fails, the parts before it have changed their states and used
-    /// the element up, so that a policy that tries again goes on to what follows from it at once; a function that is to
-    /// be tried again is a node of its own.
+    /// A panic is a failure of the node. By the time a part fails, the parts before it have changed their states and
+    /// used the element up, so that a policy that tries again goes on to what follows from it at once; a function that
+    /// is to be tried again is a node of its own.
     ///
     /// ```
     /// use thalweg::{OnError, Stream};

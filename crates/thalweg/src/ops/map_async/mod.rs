@@ -157,8 +157,8 @@ where
         })
     }
 
-    /// Has the emitter of an element wait until everything downstream has taken its result. Whoever sends many elements,
-    /// a buffer say, or [`emit_many`](Stream::emit_many), waits for room only.
+    /// Has the emitter of an element wait until everything downstream has taken its result. Whoever sends many
+    /// elements, a buffer say, or [`emit_many`](Stream::emit_many), waits for room only.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -25,7 +25,7 @@ use crate::{Element, IntoInterval, IntoOperator};
 ///     .sink_to_list();
 /// source.emit_many([1, 2, 3]).wait()?;
 /// assert_eq!(list.to_vec(), [[1, 3]]);
-/// The even one waits for another no longer than a second.
+/// // The even one waits for another no longer than a second.
 /// clock.advance(Duration::from_secs(1));
 /// assert_eq!(list.to_vec(), [vec![1, 3], vec![2]]);
 /// # Ok::<(), thalweg::Error>(())
