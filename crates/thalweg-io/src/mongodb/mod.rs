@@ -97,7 +97,7 @@ impl MongoDbChange {
 ///
 /// assert_eq!(to_json(&Bson::Int32(7)), "7");
 /// let time = Bson::DateTime(DateTime::from_millis(0));
-/// assert_eq!(to_json(&time), r#"{"$date":"1970-01-01T00:00:00Z"}"#);
+/// assert_eq!(to_json(&time), r#"{"$date":{"$numberLong":"0"}}"#);
 /// ```
 pub fn to_json(value: &Bson) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
