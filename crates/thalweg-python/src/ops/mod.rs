@@ -1,4 +1,4 @@
-//! Operators. Each function takes Python's arguments and returns a blueprint of the engine's operator.
+//! Operators: each takes Python's arguments, and makes a blueprint of the engine's operator.
 //!
 //! `cargo xtask stubs` writes this file: it lists the functions in the modules.
 
