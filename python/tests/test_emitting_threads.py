@@ -103,6 +103,18 @@ def test_functions_before_it_are_called_by_the_loop(name):
     assert threads and threading.main_thread() not in threads
 
 
+def test_an_interval_that_is_set_to_zero_later_counts():
+    threads = []
+    source = Stream()
+    node = source.debounce("1h")
+    node.sink(lambda x: threads.append(threading.current_thread()))
+    source.emit(1)
+    node.interval = 0
+    source.emit(2)
+    source.drain()
+    assert threads and threading.main_thread() not in threads
+
+
 def test_an_edge_that_is_added_later_counts():
     threads = []
     source = Stream()

@@ -15,8 +15,8 @@
 //! # Ok::<(), thalweg::Error>(())
 //! ```
 //!
-//! Documents are written together while the server is busy. Each has its `_id` before it is sent, so what is written
-//! again after a connection was lost is not written twice.
+//! Documents are written together while the server is busy. Each has its `_id` before it is sent, so that one
+//! that is sent again after a lost connection is stored once.
 
 mod client;
 mod error;

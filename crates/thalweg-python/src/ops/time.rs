@@ -43,13 +43,11 @@ pub(super) fn shift(interval: f64) -> PyResult<Blueprint> {
 /// `debounce`: passes an element that no other has followed for an interval.
 #[pyfunction]
 pub(super) fn debounce(interval: f64) -> PyResult<Blueprint> {
-    let interval = interval::seconds(interval)?;
-    // Without an interval an element passes at once.
-    let passage = match interval.is_zero() {
-        true => Passage::Straight,
-        false => Passage::Ends,
-    };
-    timed(Debounce::new(interval), passage)
+    // Its interval may be set to zero later: then elements pass at once.
+    timed(
+        Debounce::new(interval::seconds(interval)?),
+        Passage::Straight,
+    )
 }
 
 /// `throttle`: drops elements within an interval after one that passed.

@@ -246,7 +246,7 @@ impl Unwrap {
                     Ok(parts) => parts.out.emit_internal(failure, cx.acks()),
                     Err(error) => return cx.fail(x, error),
                 };
-                // Whoever waits for the element waits for it.
+                // The element's own awaiter waits for it.
                 drop(emit.wait_within());
                 Ok(())
             }

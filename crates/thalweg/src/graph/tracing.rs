@@ -15,7 +15,7 @@ use crate::trace::{self, TraceContext, Traced, TracedNode, Tracer};
 #[derive(Default)]
 pub(super) struct Tracing {
     tracer: Mutex<Option<Arc<dyn Tracer>>>,
-    /// One in this many elements is traced, of those that belong to no trace elsewhere.
+    /// Traces one of this many elements, not counting those that belong to a trace elsewhere.
     one_in: AtomicU32,
     /// Elements until the next that is. Written by the thread inside the monitor.
     left: AtomicU32,
@@ -35,8 +35,7 @@ impl Tracing {
 }
 
 impl Graph {
-    /// Has one in this many elements traced from now on, and those that belong to a trace elsewhere; none without a
-    /// tracer.
+    /// From now on traces one of this many elements, and all that belong to a trace elsewhere; none without a tracer.
     pub(crate) fn trace(&self, tracer: Option<Arc<dyn Tracer>>, one_in: u32) {
         let is_on = tracer.is_some();
         let earlier = std::mem::replace(&mut *lock(&self.tracing.tracer), tracer);
@@ -53,7 +52,7 @@ impl Graph {
         drop(earlier);
     }
 
-    /// Whether none of this many elements without tokens is the next to be traced; if so, they are counted.
+    /// Whether none of the next elements, this many and without tokens, is due to be traced; if so, they are counted.
     pub(super) fn are_untraced(&self, elements: usize) -> bool {
         let left = self.tracing.left.load(Ordering::Relaxed);
         if left as usize <= elements {
