@@ -1,5 +1,5 @@
-//! How a source ends that reads ahead of its pipeline: what waits is left to the server, and the last acknowledgements
-//! are sent.
+//! Closing a source that prefetches: elements that the pipeline has not taken go back to the server, and the last
+//! acknowledgements are sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::background::Running;
 use crate::reply::Reply;
 
-/// What ends the reading of a source: of items `T`, by a task that takes orders `D`.
+/// Closes a source of items `T` whose task takes commands `D`.
 pub(crate) struct Closer<T, D>(Arc<Mutex<Option<Ending<T, D>>>>);
 
 impl<T, D> Clone for Closer<T, D> {
@@ -24,26 +24,26 @@ impl<T, D> Default for Closer<T, D> {
     }
 }
 
-/// What it takes to end it.
+/// State needed to close the source.
 pub(crate) struct Ending<T, D> {
     pub(crate) items: Receiver<T>,
     pub(crate) orders: UnboundedSender<D>,
-    /// The last order.
+    /// The last command.
     pub(crate) last: D,
-    /// Says that all orders have been carried out.
+    /// Completed once all commands have been executed.
     pub(crate) ended: Reply<()>,
-    /// The task that reads, where another one carries out the orders.
+    /// The reading task, if commands are executed by another one.
     pub(crate) reading: Option<Running>,
     pub(crate) _task: Running,
 }
 
 impl<T, D> Closer<T, D> {
-    /// The source has begun to read.
+    /// Notes that the source has begun to read.
     pub(crate) fn begin(&self, ending: Ending<T, D>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
     }
 
-    /// Ends it, and waits until that is done; at once if the source has never run.
+    /// Closes the source, and waits until that is done; returns at once if the source never ran.
     pub(crate) async fn close(&self) {
         let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(ending) = ending else {

@@ -1,8 +1,8 @@
-//! Messages behind their lengths.
+//! Length-prefixed messages.
 
 use crate::lines::LineError;
 
-/// How many bytes say how long a message is.
+/// Number of bytes of the length prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrefixWidth {
     /// One byte: messages of up to 255 bytes.
@@ -16,7 +16,7 @@ pub enum PrefixWidth {
 }
 
 impl PrefixWidth {
-    /// The width of this many bytes, if there is one.
+    /// The width with this many bytes, if there is one.
     ///
     /// ```
     /// use thalweg_io::tcp::PrefixWidth;
@@ -43,7 +43,7 @@ impl PrefixWidth {
         }
     }
 
-    /// A message's length as it is sent before it; none if it does not fit.
+    /// The length prefix of a message; none if the length does not fit.
     pub(crate) fn prefix(self, len: usize) -> Option<Vec<u8>> {
         let all = (len as u64).to_be_bytes();
         let (zeros, prefix) = all.split_at(8 - self.bytes());
@@ -51,16 +51,16 @@ impl PrefixWidth {
     }
 }
 
-/// Bytes in, messages out. It holds at most one message of the longest length allowed, and what was pushed last.
+/// Cuts bytes into messages. It buffers at most one message of the maximum length, and the bytes pushed last.
 pub(crate) struct Prefixed {
     width: PrefixWidth,
     max_len: usize,
     buffer: Vec<u8>,
-    /// Where the next message begins in it, with its length.
+    /// Where the next message begins in `buffer`, with its length.
     start: usize,
-    /// How much of a message that is too long has not come yet.
+    /// Bytes still to come of a message that is too long.
     skip: u64,
-    /// Where `start` is in all that has come.
+    /// Offset of `start` in the content.
     offset: u64,
 }
 
@@ -76,26 +76,26 @@ impl Prefixed {
         }
     }
 
-    /// Where the next message begins, in all that has come.
+    /// Offset of the next message in the content.
     #[cfg(feature = "files")]
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Whether the rest of a message that is too long has not come yet.
+    /// Whether the rest of a message that is too long is still to come.
     #[cfg(feature = "files")]
     pub(crate) fn is_skipping(&self) -> bool {
         self.skip > 0
     }
 
-    /// Begins anew, at this place of another content.
+    /// Starts over, at this offset of another content.
     #[cfg(feature = "files")]
     pub(crate) fn restart(&mut self, offset: u64) {
         self.buffer.clear();
         (self.start, self.skip, self.offset) = (0, 0, offset);
     }
 
-    /// How many bytes have come of a message that has not come to its end.
+    /// Bytes buffered of an incomplete message.
     pub(crate) fn unfinished(&self) -> usize {
         self.buffer.len() - self.start
     }
@@ -129,7 +129,7 @@ impl Prefixed {
             self.offset += (width + skipped) as u64;
             return Some(Err(error));
         }
-        // It fits into memory, since it is no longer than it may be.
+        // Fits into memory, since its length has been checked.
         let len = len as usize;
         if there < len {
             return None;

@@ -1,4 +1,4 @@
-//! Sources and sinks for [thalweg] pipelines: what they read, and what they write to.
+//! Sources and sinks for [thalweg] pipelines.
 //!
 //! ```
 //! use thalweg::Stream;
@@ -21,8 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Without [`until_end`](TextFile::until_end) the file is followed as it grows, and through its
-//! rotations; [`drain`](thalweg::Stream::drain) ends that.
+//! Without [`until_end`](TextFile::until_end) the source follows the file as it grows, and through rotations;
+//! [`drain`](thalweg::Stream::drain) ends that.
 //!
 //! # What there is
 //!
@@ -60,27 +60,26 @@
 //!
 //! # What they do
 //!
-//! - They hold no more than they must: a file is read 64 KiB at a time, a process or a reader at most
-//!   320 KiB ahead of the pipeline, and no line is longer than [`Lines::max_len`]. Behind a slow sink a
-//!   file waits, and so does a process.
-//! - They lose nothing: stopped and started again, a source goes on with the line after the last one
-//!   emitted. (A process is killed, and started anew.)
-//! - One bad line is one failure of the source's node, which its policy deals with like any other:
-//!   it can be [skipped](thalweg::OnError::Skip) or go to [dead letters](thalweg::Stream::errors). The
-//!   source goes on. What ends it, a file that is not there, a process that exits with an error, is
-//!   reported by the drain, and by [`on_unhandled`](thalweg::Stream::on_unhandled).
-//! - They wait on the pipeline's clock: files can be followed for an hour of
-//!   [virtual time](thalweg::VirtualClock) in a millisecond. What others write on a thread or in a process
-//!   of their own knows nothing of that clock; processes, readers and standard input want a real one.
+//! - Bounded memory: files are read 64 KiB at a time, processes and readers at most 320 KiB ahead of the pipeline, and
+//!   no line is longer than [`Lines::max_len`]. Back pressure reaches files and processes.
+//! - No loss: stopped and started again, a source continues with the line after the last one emitted. (A process is
+//!   killed, and started anew.)
+//! - One invalid line is one failure of the source's node, handled by its policy like any other: it can be
+//!   [skipped](thalweg::OnError::Skip) or go to [dead letters](thalweg::Stream::errors). The source continues. Errors
+//!   that end it, such as a missing file or a process that exits with an error, are reported by `drain` and by
+//!   [`on_unhandled`](thalweg::Stream::on_unhandled).
+//! - Waits use the pipeline's clock: files can be followed for an hour of [virtual time](thalweg::VirtualClock) in a
+//!   millisecond. Processes, readers and standard input write from threads or processes that ignore that clock; they
+//!   need a real one.
 //!
 //! # What they don't do
 //!
 //! - Files are looked at again and again, every 100 ms by default; the operating system is not asked to
 //!   tell of changes. That works alike on network file systems, and costs a call per look.
-//! - Positions are kept in memory, not on disk, unless one gives a source a [`Position`] of a database: otherwise a
-//!   program that is started again begins anew, or [from the end](TextFile::from_end).
-//! - Nothing is unpacked, and no field of a line is understood.
-//!   [`Stream::from_reader`](reader::FromReader::from_reader) takes the readers of the crates that do.
+//! - Positions are kept in memory, not on disk, unless a source is given a [`Position`] of a database: otherwise a
+//!   restarted program begins anew, or [from the end](TextFile::from_end).
+//! - No decompression, no parsing of fields: for these, [`Stream::from_reader`](reader::FromReader::from_reader) takes
+//!   the readers of other crates.
 
 #[cfg(any(
     feature = "http-client",
@@ -256,7 +255,7 @@ pub use web::{RequestOptions, WebError};
 #[cfg(feature = "websocket")]
 pub use websocket::{WebSocketClient, WebSocketError, WebSocketMessage, WebSocketServer};
 
-/// The examples of the project's front page, as tests.
+/// The examples of the project's README, as tests.
 #[cfg(all(doctest, feature = "textfile"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -1,14 +1,14 @@
-//! The result of a job that another thread does.
+//! The result of a job done by another thread.
 
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// The result, once it is there; `None` if the job was dropped. Whoever waits is woken outside of any lock: waking may
-/// wait for a lock that the thread holds which waits here.
+/// Future of the result; `None` if the job was dropped. The waker is called outside of any lock: it may wait for a lock
+/// whose holder waits for this result.
 pub(crate) struct Reply<R>(Arc<Shared<R>>);
 
-/// Where the result is put.
+/// The sending half.
 pub(crate) struct Replier<R>(Arc<Shared<R>>);
 
 struct Shared<R> {

@@ -11,13 +11,13 @@ use crate::{LineError, Lines};
 
 /// Standard input as a source of lines, until it ends.
 ///
-/// Standard input belongs to the whole program, so only one `Stdin` at a time can read it; the next
-/// one goes on where the last one was dropped. It is read ahead, as with a
-/// [`Reader`](crate::Reader): whoever else reads the program's standard input may miss some of it.
+/// Standard input belongs to the whole program, so only one `Stdin` at a time can read it; the next one continues where
+/// the last one was dropped. It is read ahead, as with a [`Reader`](crate::Reader), so that other readers of standard
+/// input may miss some of it.
 ///
-/// [`Stream::from_stdin`](FromStdin::from_stdin) makes a stream of it. Stopped and started again, it
-/// goes on with the line after the last one emitted. A line that is not as it should be is a failure
-/// of the source's node, and reading goes on with the next one.
+/// [`Stream::from_stdin`](FromStdin::from_stdin) makes a stream of it. Stopped and started again, it continues with the
+/// line after the last one emitted. An invalid line is a failure of the source's node, and reading continues with the
+/// next one.
 ///
 /// ```no_run
 /// use thalweg_io::Stdin;
@@ -40,7 +40,7 @@ static STANDARD_INPUT: Input = Input {
     turn: Mutex::new(Turn::Unread),
 };
 
-/// The process's one standard input.
+/// The standard input of the process.
 struct Input {
     open: fn() -> Box<dyn Read + Send>,
     turn: Mutex<Turn>,
@@ -49,7 +49,7 @@ struct Input {
 enum Turn {
     Unread,
     Taken,
-    /// Nobody reads it; these bytes come first.
+    /// No reader; these bytes come first.
     Left(Chunks<io::Error>, Vec<u8>),
 }
 
@@ -60,7 +60,7 @@ impl Input {
 }
 
 impl Stdin<String> {
-    /// Reads standard input. Nothing is read before the first line is asked for.
+    /// Reads standard input. Nothing is read before the first line is requested.
     pub fn new() -> Self {
         Self::of(&STANDARD_INPUT, Lines::text())
     }
@@ -81,16 +81,16 @@ impl<T> Stdin<T> {
         }
     }
 
-    /// How the text is cut into lines, and what they are given out as.
+    /// How the text is split into lines and decoded.
     pub fn lines<U>(self, lines: Lines<U>) -> Stdin<U> {
         Stdin::of(self.input, lines)
     }
 
-    /// Waits for the next line; `None` at the end. Nothing is lost when the future is dropped.
+    /// Waits for the next line; `None` at the end. Cancel-safe: nothing is lost when the future is dropped.
     ///
     /// # Errors
     ///
-    /// See [`StdinError`]. After [`StdinError::Line`] reading goes on with the next line.
+    /// See [`StdinError`]. After [`StdinError::Line`] the next call continues with the next line.
     pub async fn next_line(&mut self) -> Result<Option<T>, StdinError> {
         Ok(self.reading()?.next_line().await?)
     }
@@ -129,10 +129,9 @@ impl<T: Element> Source for Stdin<T> {
 
 /// Standard input as a source: [`Stream::from_stdin`](FromStdin::from_stdin).
 pub trait FromStdin {
-    /// The lines of the program's standard input, until it ends; see [`Stdin`].
+    /// Emits the lines of the program's standard input until it ends; see [`Stdin`].
     ///
-    /// For other elements than `String`s give [`Stdin`] with its settings to
-    /// [`Stream::from_source`].
+    /// For elements other than `String`s, pass a configured [`Stdin`] to [`Stream::from_source`].
     ///
     /// ```no_run
     /// use thalweg::Stream;
@@ -169,7 +168,7 @@ impl<T> fmt::Debug for Stdin<T> {
     }
 }
 
-/// Why standard input could not be read.
+/// Error of reading standard input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StdinError {
@@ -179,7 +178,7 @@ pub enum StdinError {
     /// Reading failed.
     #[error("cannot read standard input: {0}")]
     Read(#[from] io::Error),
-    /// The input is no line as [`Lines`] describes it.
+    /// The input contains an invalid line; see [`Lines`].
     #[error("standard input: {0}")]
     Line(#[from] LineError),
 }

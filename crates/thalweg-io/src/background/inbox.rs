@@ -6,25 +6,25 @@ use async_channel::{Receiver, Sender, TryRecvError};
 
 use super::runtime::{Running, spawn};
 
-/// The most elements of one batch.
+/// Maximum elements per batch.
 const BATCH: usize = 1024;
 
-/// What a task has received for a source. The task waits when the source doesn't take it out, and ends when the inbox
-/// is dropped.
+/// Elements that a background task has received for a source. The task waits while the inbox is full, and ends when the
+/// inbox is dropped.
 #[derive(Debug)]
 pub(crate) struct Inbox<T, E> {
     items: Receiver<Result<T, E>>,
-    /// What came behind the elements of the last batch.
+    /// An error received after the elements of the last batch.
     error: Option<E>,
     _task: Running,
 }
 
-/// The task's end of it.
+/// The task's sending half.
 #[derive(Debug)]
 pub(crate) struct Outbox<T, E>(Sender<Result<T, E>>);
 
 impl<T: Send + 'static, E: Send + 'static> Inbox<T, E> {
-    /// Has a task run that fills the inbox; this many elements and errors may lie in it.
+    /// Spawns a task that fills the inbox, which holds at most `capacity` elements and errors.
     ///
     /// # Errors
     /// The system has no thread or descriptor left for the runtime.
@@ -41,11 +41,11 @@ impl<T: Send + 'static, E: Send + 'static> Inbox<T, E> {
         })
     }
 
-    /// Waits until something has come, and takes it all, up to the first error, which the next call returns. `None`
-    /// when the task has ended. Nothing is lost when the future is dropped.
+    /// Waits for elements and takes all that are there, up to the first error, which the next call returns. `None` when
+    /// the task has ended. Cancel-safe: nothing is lost when the future is dropped.
     ///
     /// # Errors
-    /// What the task has sent instead of an element. More may follow.
+    /// An error that the task sent. More elements may follow.
     pub(crate) async fn next_batch(&mut self) -> Result<Option<Vec<T>>, E> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -67,7 +67,7 @@ impl<T: Send + 'static, E: Send + 'static> Inbox<T, E> {
         Ok(Some(batch))
     }
 
-    /// Ends the task; returns what it had sent by then.
+    /// Aborts the task and returns what it had sent.
     #[cfg(feature = "tcp")]
     pub(crate) fn take_rest(mut self) -> Vec<Result<T, E>> {
         self.items.close();
@@ -78,12 +78,12 @@ impl<T: Send + 'static, E: Send + 'static> Inbox<T, E> {
 }
 
 impl<T, E> Outbox<T, E> {
-    /// Puts an element in, once there is room; returns whether anybody is there to take it out.
+    /// Adds an element, waiting for room; returns whether the source still exists.
     pub(crate) async fn send(&self, item: T) -> bool {
         self.0.send(Ok(item)).await.is_ok()
     }
 
-    /// Reports an error in its place among the elements; returns whether anybody is there to hear of it.
+    /// Reports an error, in order with the elements; returns whether the source still exists.
     pub(crate) async fn report(&self, error: E) -> bool {
         self.0.send(Err(error)).await.is_ok()
     }

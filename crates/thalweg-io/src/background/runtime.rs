@@ -5,14 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::AbortHandle;
 
-/// Threads of the runtime: they wait for the network most of the time.
+/// Worker threads of the runtime. Two are enough, since tasks mostly wait for the network.
 const THREADS: usize = 2;
 
-/// The runtime, and the process that it was started in. A process that was forked has the memory of it, and none of its
-/// threads: then it needs another.
+/// The runtime and the id of the process that started it. A forked process inherits its memory but none of its threads,
+/// and needs a new one.
 static CURRENT: Mutex<Option<(u32, Handle)>> = Mutex::new(None);
 
-/// A task on the runtime, which ends when this is dropped.
+/// A task on the runtime, aborted on drop.
 #[derive(Debug)]
 pub(crate) struct Running(Option<AbortHandle>);
 
@@ -26,13 +26,13 @@ impl Drop for Running {
 
 #[cfg(any(feature = "http-server", feature = "mqtt", feature = "websocket"))]
 impl Running {
-    /// Has the task run to its end, whatever happens.
+    /// Detaches the task, so that it runs to its end.
     pub(crate) fn detach(mut self) {
         self.0 = None;
     }
 }
 
-/// Has a task run on the runtime of the process.
+/// Spawns a task on the runtime of the process.
 ///
 /// # Errors
 /// The system has no thread or descriptor left for the runtime.
@@ -40,7 +40,7 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Resu
     Ok(Running(Some(handle()?.spawn(task).abort_handle())))
 }
 
-/// The runtime of the process.
+/// Returns the runtime of the process, starting it if necessary.
 ///
 /// # Errors
 /// As [`spawn`].
@@ -57,7 +57,7 @@ fn handle() -> io::Result<Handle> {
         .enable_all()
         .build()?;
     let handle = runtime.handle().clone();
-    // It lives as long as the process. Dropped, it would wait for its threads: in a process that was forked, for ever.
+    // Leaked on purpose: dropping it would wait for its threads, which in a forked process do not exist.
     std::mem::forget(runtime);
     *current = Some((process::id(), handle.clone()));
     Ok(handle)

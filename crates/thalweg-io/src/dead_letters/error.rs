@@ -2,14 +2,14 @@ use std::io;
 
 use thalweg::BoxError;
 
-/// Why dead letters are not written, or not read.
+/// Error of writing or reading dead letters.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeadLetterError {
-    /// The place cannot be used as it was given.
+    /// The storage cannot be used as given.
     #[error("dead letters in {place}: {problem}")]
     Invalid {
-        /// The place.
+        /// The storage.
         place: String,
         /// What is wrong with it.
         problem: String,
@@ -24,51 +24,51 @@ pub enum DeadLetterError {
         /// The cause.
         source: io::Error,
     },
-    /// A letter is longer than 16 MiB. The others are written, or read.
+    /// A letter is longer than 16 MiB. The others are still written or read.
     #[error(
         "dead letters in {place}: the letter of an element of `{node}` has {len} bytes, and 16 MiB is the most; keep less of the element"
     )]
     TooLong {
-        /// The place.
+        /// The storage.
         place: String,
-        /// The node that failed on the element, if the letter has been read so far.
+        /// The node that failed on the element, if it was read before the limit.
         node: String,
-        /// Bytes of the letter.
+        /// Size of the letter in bytes.
         len: usize,
     },
-    /// What is kept there is no letter. Those behind it are read.
+    /// A stored record is not a letter. The records after it are still read.
     #[error("dead letters in {place}: {at} is no letter: {problem}")]
     NoLetter {
-        /// The place.
+        /// The storage.
         place: String,
-        /// Where it stands there.
+        /// Position of the record in the storage.
         at: String,
         /// What is wrong with it.
         problem: String,
     },
-    /// An element cannot be taken for a failure.
+    /// The element cannot be turned into a failure record.
     #[error("dead letters in {place}: {source}")]
     Element {
-        /// The place.
+        /// The storage.
         place: String,
         /// The cause.
         source: BoxError,
     },
-    /// The database refuses.
+    /// The database reports an error.
     #[cfg(feature = "sql")]
     #[error(transparent)]
     Sql(#[from] crate::SqlError),
-    /// The brokers refuse, or cannot be reached.
+    /// The brokers report an error, or cannot be reached.
     #[cfg(feature = "kafka")]
     #[error(transparent)]
     Kafka(#[from] crate::KafkaError),
-    /// A letter has failed again, and too many behind it have been read.
+    /// A letter has failed again, and too many letters after it have been read.
     #[error(transparent)]
     Stuck(#[from] crate::PositionError),
 }
 
 impl DeadLetterError {
-    /// Whether another letter may be written, or read, nevertheless.
+    /// Whether other letters may still be written or read.
     pub(super) fn is_about_one(&self) -> bool {
         match self {
             Self::TooLong { .. } | Self::NoLetter { .. } | Self::Element { .. } => true,

@@ -1,4 +1,4 @@
-//! Letters in a file of lines.
+//! Letters in a file, one per line.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::letter::MAX_LEN;
 use super::{DeadLetter, DeadLetterError};
 
-/// Adds letters to a file.
+/// Appends letters to a file.
 pub(super) struct Writer {
     path: PathBuf,
     open: Option<File>,
@@ -25,7 +25,7 @@ impl Writer {
             text.push('\n');
         }
         let written = self.file().and_then(|mut file| {
-            // Half a batch would be there twice once it is written again.
+            // A half-written batch would be duplicated when it is written again.
             let len = file.seek(SeekFrom::End(0))?;
             file.write_all(text.as_bytes())
                 .inspect_err(|_| drop(file.set_len(len)))
@@ -42,7 +42,7 @@ impl Writer {
     }
 }
 
-/// Opens a file, and ends its last line if that was cut off.
+/// Opens a file, and ends its last line if it was cut off.
 fn open(path: &Path) -> io::Result<File> {
     let options = OpenOptions::new()
         .append(true)
@@ -61,7 +61,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The letters that were there when the file was opened.
+/// The letters that were in the file when it was opened.
 pub(super) struct Reader {
     path: PathBuf,
     lines: BufReader<io::Take<File>>,
@@ -69,7 +69,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Begins behind an offset, or at the beginning if the file is shorter than that.
+    /// Starts at an offset, or at the beginning if the file is shorter than that.
     pub(super) fn open(path: &Path, offset: u64) -> Result<Self, DeadLetterError> {
         let opened = File::open(path).and_then(|mut file| {
             let len = file.metadata()?.len();
@@ -85,10 +85,10 @@ impl Reader {
         })
     }
 
-    /// The next letter, and the offset behind it.
+    /// Reads the next letter and the offset after it.
     ///
     /// # Errors
-    /// The file cannot be read, or there is no letter; then the next call goes on behind it.
+    /// The file cannot be read, or the line is not a letter; in that case the next call continues with the next line.
     pub(super) fn next(&mut self) -> Result<Option<(DeadLetter, u64)>, DeadLetterError> {
         loop {
             let begin = self.offset;
@@ -120,7 +120,7 @@ impl Reader {
         }
     }
 
-    /// Reads a line, of which no more is kept than a letter may have; returns its length in bytes.
+    /// Reads a line, keeping at most the maximum length of a letter; returns its length in bytes.
     fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<usize> {
         let mut len = 0;
         loop {
@@ -140,7 +140,7 @@ impl Reader {
     }
 }
 
-/// The offset behind which nothing has been replayed.
+/// Reads the replay position: the offset up to which letters have been replayed.
 pub(super) fn replayed(path: &Path) -> Result<Option<String>, DeadLetterError> {
     let beside = beside(path, "replayed");
     match fs::read_to_string(&beside) {
@@ -159,7 +159,7 @@ pub(super) fn replayed(path: &Path) -> Result<Option<String>, DeadLetterError> {
     }
 }
 
-/// Keeps that offset: whoever is killed meanwhile leaves the old one or the new one.
+/// Stores the replay position atomically: a crash leaves either the old one or the new one.
 pub(super) fn keep_replayed(path: &Path, offset: &str) -> Result<(), DeadLetterError> {
     let (beside, new) = (beside(path, "replayed"), beside(path, "replayed.new"));
     let kept = fs::write(&new, offset).and_then(|()| fs::rename(&new, &beside));

@@ -8,41 +8,41 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use thalweg::Failure;
 
-/// The longest letter, in bytes of JSON.
+/// Maximum length of a letter, in bytes of JSON.
 pub(super) const MAX_LEN: usize = 16 * 1024 * 1024;
 
-/// The most characters of an element that is only shown.
+/// Maximum characters of an element that is stored for display only.
 const MAX_SHOWN: usize = 1000;
 
-/// An element that a function failed on, in a form that can be kept.
+/// An element that a function failed on, in a storable form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The name of the node whose function failed.
+    /// Name of the node whose function failed.
     pub node: String,
-    /// 1-based position of the element among those of the node; 0 if there was no element.
+    /// 1-based position of the element among those of the node; 0 if the failure has no element.
     pub ordinal: u64,
-    /// Attempts at the element, all of which failed: those of the node's policy, and those of all replays.
+    /// Failed attempts: those of the node's policy plus those of all replays.
     pub attempt: u32,
-    /// What the function failed on, and what that was caused by.
+    /// The error, with its causes.
     pub error: String,
     /// The element.
     pub element: Kept,
 }
 
-/// An element as it is kept.
+/// The stored form of an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kept {
-    /// A JSON text. Text is a JSON string.
+    /// JSON. Text is stored as a JSON string.
     Json(String),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// What people see of an element that has no other form, up to 1,000 characters. It cannot be replayed.
+    /// Text for display, up to 1,000 characters, of an element that has no other form. It cannot be replayed.
     Shown(String),
 }
 
 impl Kept {
-    /// Anything that serde makes JSON of. What it makes none of is a [`Shown`](Self::Shown) with the reason.
+    /// Serializes a value to JSON. A value that cannot be serialized becomes a [`Shown`](Self::Shown) with the reason.
     ///
     /// ```
     /// use thalweg_io::dead_letters::Kept;
@@ -59,13 +59,13 @@ impl Kept {
         }
     }
 
-    /// What `Debug` shows of an element, for people.
+    /// The `Debug` output of an element, for display.
     pub fn shown(element: &impl Debug) -> Self {
         let shown = format!("{element:?}");
         Self::Shown(shown.chars().take(MAX_SHOWN).collect())
     }
 
-    /// The text, if it is one.
+    /// The text, if the element is one.
     ///
     /// ```
     /// use thalweg_io::dead_letters::Kept;
@@ -77,10 +77,10 @@ impl Kept {
         self.parse().ok()
     }
 
-    /// What serde makes of the JSON.
+    /// Deserializes the JSON.
     ///
     /// # Errors
-    /// It is something else, or no JSON.
+    /// The element has another form, or its JSON does not fit the type.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         match self {
             Self::Json(json) => serde_json::from_str(json),
@@ -115,7 +115,7 @@ impl From<&[u8]> for Kept {
 }
 
 impl DeadLetter {
-    /// The letter of a failure, with its element as it is to be kept.
+    /// Creates the letter of a failure, with the stored form of its element.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -137,7 +137,7 @@ impl DeadLetter {
         let mut cause = failure.cause().source();
         while let Some(behind) = cause {
             let text = behind.to_string();
-            // Many errors show what they were caused by.
+            // Many errors include their causes in their own text.
             if !error.contains(&text) {
                 error = format!("{error}: {text}");
             }
@@ -152,8 +152,8 @@ impl DeadLetter {
         }
     }
 
-    /// One line of JSON: `node`, `ordinal`, `attempt`, `error`, and the element as `element`, or as `bytes` in Base64,
-    /// or as `shown`.
+    /// Serializes the letter as one line of JSON: `node`, `ordinal`, `attempt`, `error`, and the element as `element`,
+    /// or as `bytes` in Base64, or as `shown`.
     pub fn to_json(&self) -> String {
         let (name, element) = match &self.element {
             Kept::Json(json) => ("element", one_line(json)),
@@ -169,10 +169,10 @@ impl DeadLetter {
         )
     }
 
-    /// A letter of its JSON. What it has beside the known fields is passed over.
+    /// Parses a letter from JSON. Unknown fields are ignored.
     ///
     /// # Errors
-    /// It is no JSON, or a field is missing or of another kind.
+    /// The text is not JSON, or a field is missing or of the wrong type.
     pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
         let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(json)?;
         let element = if let Some(element) = fields.get("element") {
@@ -208,7 +208,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// JSON without line breaks, which stand between its parts only: in strings they are escaped.
+/// Removes line breaks from JSON. They occur between tokens only, since strings escape them.
 fn one_line(json: &str) -> String {
     json.replace(['\n', '\r'], " ")
 }

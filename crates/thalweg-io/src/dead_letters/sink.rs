@@ -1,4 +1,4 @@
-//! Letters on their way to where they are kept.
+//! The sink that writes letters to their storage.
 
 use std::fmt;
 use thalweg::ops::{Batch, BatchSink, SinkBatches};
@@ -12,7 +12,7 @@ use crate::kafka::{KafkaRecord, KafkaSink, Producer};
 #[cfg(feature = "sql")]
 use crate::sql::LettersTable;
 
-/// Keeps failures: what [`ToDeadLetters::to_dead_letters`] puts at the end of a stream.
+/// Sink for failures, created by [`ToDeadLetters::to_dead_letters`].
 pub struct DeadLetterSink<T> {
     shown: String,
     to_letter: ToLetter<T>,
@@ -38,10 +38,10 @@ enum Letterbox {
 }
 
 impl<T> DeadLetterSink<T> {
-    /// A sink for elements that `to_letter` makes letters of.
+    /// Creates a sink for elements that `to_letter` turns into letters.
     ///
     /// # Errors
-    /// An option for Kafka is wrong.
+    /// An option for Kafka is invalid.
     pub fn new(
         letters: &DeadLetters,
         to_letter: impl FnMut(&T) -> Result<DeadLetter, BoxError> + Send + 'static,
@@ -113,7 +113,7 @@ impl<T: Element + Sync> BatchSink<T> for DeadLetterSink<T> {
             Letterbox::Topic(producer) => {
                 let sent = letters.iter().map(|letter| {
                     let record = KafkaRecord::from(letter.to_json());
-                    // Begun one after the other, and waited for together.
+                    // Sent one after the other, awaited together.
                     Box::pin(producer.send(record.key(letter.node.clone())))
                 });
                 let mut sent: Vec<_> = sent.collect();
@@ -132,7 +132,7 @@ impl<T: Element + Sync> BatchSink<T> for DeadLetterSink<T> {
     }
 }
 
-/// Polls all of them until each is done, in their order; returns the first error.
+/// Awaits all futures, polling them in order; returns the first error.
 #[cfg(feature = "kafka")]
 async fn wait_for_all<R, E>(
     all: &mut [impl Future<Output = Result<R, E>> + Unpin],
@@ -159,14 +159,13 @@ async fn wait_for_all<R, E>(
     .await
 }
 
-/// Places for dead letters as sinks: [`Stream::to_dead_letters`](ToDeadLetters::to_dead_letters).
+/// Dead letters as a sink: [`Stream::to_dead_letters`](ToDeadLetters::to_dead_letters).
 pub trait ToDeadLetters {
-    /// Keeps failures in a file, a table or a topic: the node, the error, the attempt, and of the element what `keep`
-    /// makes of it. An element of another type than `T`, and one that its function destroyed, is only said to be
-    /// missing.
+    /// Stores failures in a file, a table or a topic: the node, the error, the attempt, and the element in the form
+    /// that `keep` gives it. If the element is not a `T`, or its function consumed it, only its absence is recorded.
     ///
-    /// A failure is done when its letter has been written, and so is what its element acknowledges. An element that was
-    /// [replayed](super::FromDeadLetters::from_dead_letters) and fails again has as many attempts more.
+    /// A failure is acknowledged when its letter has been written, and so is its element. An element that was
+    /// [replayed](super::FromDeadLetters::from_dead_letters) and fails again adds its earlier attempts.
     ///
     /// The [module](crate::dead_letters) has an example.
     fn to_dead_letters<T: Clone + 'static>(

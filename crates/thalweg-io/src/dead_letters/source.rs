@@ -1,4 +1,4 @@
-//! Letters on their way back into a pipeline.
+//! The source that replays letters.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use crate::kafka::{Kafka, KafkaCloser, KafkaMessage, KafkaSource};
 #[cfg(feature = "sql")]
 use crate::sql::{LettersCursor, LettersTable};
 
-/// After how many letters a position is kept.
+/// The replay position is stored after this many letters.
 const EACH: usize = 256;
 
-/// Letters as a source: [`Stream::from_dead_letters`](FromDeadLetters::from_dead_letters).
+/// Source of dead letters, created by [`Stream::from_dead_letters`](FromDeadLetters::from_dead_letters).
 pub struct DeadLetterSource {
     shown: String,
     reading: Reading,
@@ -42,7 +42,7 @@ enum Reading {
 /// Letters in a file or a table.
 struct Stored {
     store: Store,
-    /// How far what has been read is done, once anything has been.
+    /// The replay position, once anything has been read.
     position: Arc<Mutex<Option<Position>>>,
     letters: Option<Letters>,
 }
@@ -60,7 +60,7 @@ enum Letters {
     Table(LettersCursor),
 }
 
-/// What keeps, at the end, how far letters have been replayed, for code that runs a [`DeadLetterSource`] directly.
+/// Stores the replay position at the end, for code that runs a [`DeadLetterSource`] directly.
 #[derive(Clone)]
 pub struct DeadLetterCloser(Closer);
 
@@ -80,10 +80,10 @@ enum Closer {
 }
 
 impl DeadLetterCloser {
-    /// Does so, and waits until it is done; at once if the source has never run.
+    /// Stores the replay position, and waits until that is done; returns at once if the source never ran.
     ///
     /// # Errors
-    /// It cannot be kept.
+    /// The position cannot be stored.
     pub async fn close(&self) -> Result<(), DeadLetterError> {
         match &self.0 {
             Closer::Stored(store, position) => {
@@ -102,7 +102,7 @@ impl DeadLetterCloser {
 }
 
 impl Store {
-    /// How far its letters have been replayed.
+    /// The replay position of the source.
     async fn position(&self) -> Result<Position, DeadLetterError> {
         match self {
             Self::File(path) => Ok(match replayed(path)? {
@@ -125,7 +125,7 @@ impl Store {
         }
     }
 
-    /// The letters behind a value that are there now.
+    /// Reads the letters after a position that exist now.
     async fn letters(&self, behind: Option<String>) -> Result<Letters, DeadLetterError> {
         let behind = behind.and_then(|value| value.parse::<u64>().ok());
         let behind = behind.unwrap_or(0);
@@ -138,7 +138,7 @@ impl Store {
 }
 
 impl Letters {
-    /// The next letter, and its value as a position.
+    /// Reads the next letter, and its position.
     async fn next(&mut self) -> Result<Option<(DeadLetter, u64)>, DeadLetterError> {
         match self {
             Self::File(reader) => reader.next(),
@@ -190,7 +190,7 @@ impl From<&DeadLetters> for DeadLetterSource {
 }
 
 impl DeadLetterSource {
-    /// What ends it.
+    /// What closes the source.
     pub fn closer(&self) -> DeadLetterCloser {
         DeadLetterCloser(match &self.reading {
             Reading::Stored(stored) => {
@@ -204,7 +204,7 @@ impl DeadLetterSource {
     }
 }
 
-/// A token that says how often the element had been tried.
+/// Token that carries the number of earlier attempts.
 fn replaying(letter: &DeadLetter, ack: Ack) -> Ack {
     let replayed = Replayed {
         attempts: letter.attempt,
@@ -321,17 +321,17 @@ impl Source for DeadLetterSource {
     }
 }
 
-/// Dead letters as sources: [`Stream::from_dead_letters`](FromDeadLetters::from_dead_letters).
+/// Dead letters as a source: [`Stream::from_dead_letters`](FromDeadLetters::from_dead_letters).
 pub trait FromDeadLetters {
-    /// The letters that are kept in a place and have not been replayed; then the source ends. Letters that come
-    /// meanwhile, of elements that fail again say, are left for the next time.
+    /// Emits the letters of a storage that have not been replayed, then ends. Letters that arrive meanwhile, for
+    /// example of elements that fail again, are left for the next replay.
     ///
-    /// A letter has been replayed once it, and all before it, are done: acknowledged by the last sink, or dropped on
-    /// purpose. One that fails where no policy takes care of it is replayed again, with those behind it. How far that
-    /// is is kept every 256 letters, and at the end of a drain; so a program that is killed meanwhile replays some
-    /// letters again. One program at a time replays a file or a table.
+    /// A letter counts as replayed once it and all letters before it are done: acknowledged by the last sink, or
+    /// dropped on purpose. A letter that fails without a policy to handle it is replayed again, with those after it.
+    /// The replay position is stored every 256 letters, and when the pipeline is drained; after a crash some letters
+    /// are replayed twice. Only one program at a time may replay a file or a table.
     ///
-    /// What is no letter is a failure of the source's node, and passed over.
+    /// A record that is not a letter is a failure of the source's node, and is skipped.
     ///
     /// The [module](crate::dead_letters) has an example.
     fn from_dead_letters(letters: &DeadLetters) -> Stream<DeadLetter>;

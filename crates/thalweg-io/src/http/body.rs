@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-/// The body of a request or a response, and what it is: text is `text/plain`, bytes are `application/octet-stream`.
+/// Body of a request or a response, with its media type: `text/plain` for text, `application/octet-stream` for bytes.
 ///
 /// ```
 /// use thalweg_io::HttpBody;
@@ -15,15 +15,15 @@ use bytes::Bytes;
 pub struct HttpBody {
     /// The bytes.
     pub bytes: Bytes,
-    /// The type, for the header `Content-Type`.
+    /// The media type, for the header `Content-Type`.
     pub content_type: &'static str,
 }
 
 impl HttpBody {
-    /// A value as JSON.
+    /// Serializes a value to JSON.
     ///
     /// # Errors
-    /// The value cannot be written as JSON: a map whose keys are no text, say.
+    /// The value cannot be serialized: a map with keys that are not text, for example.
     pub fn json_of(value: &impl serde::Serialize) -> serde_json::Result<Self> {
         Ok(Self {
             bytes: serde_json::to_vec(value)?.into(),
@@ -32,7 +32,7 @@ impl HttpBody {
     }
 }
 
-/// Types that are bodies, and what each is.
+/// Conversion to a body and its media type.
 macro_rules! bodies {
     ($($source:ty: $content_type:literal),* $(,)?) => {$(
         impl From<$source> for HttpBody {

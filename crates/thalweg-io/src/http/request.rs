@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use thalweg::trace::TraceContext;
 
-/// A request over HTTP: one that a server got, or one to send.
+/// An HTTP request: received by a server, or to be sent.
 ///
 /// ```
 /// use thalweg_io::HttpRequest;
@@ -17,18 +17,18 @@ use thalweg::trace::TraceContext;
 pub struct HttpRequest {
     /// The method: `GET`, `POST` and others.
     pub method: Method,
-    /// The URL. Of a request that a server got, the path and the query.
+    /// The URL. For a received request, path and query only.
     pub url: String,
     /// The headers.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// The file that the response's body goes to.
+    /// File to write the response's body to.
     pub file: Option<PathBuf>,
 }
 
 impl HttpRequest {
-    /// The trace that it belongs to, if its headers `traceparent` and `tracestate` name one.
+    /// The trace it belongs to, if the headers `traceparent` and `tracestate` name one.
     ///
     /// ```
     /// use thalweg_io::HttpRequest;
@@ -45,7 +45,7 @@ impl HttpRequest {
         TraceContext::of_headers(text("traceparent"), text("tracestate"))
     }
 
-    /// A request of this method, without headers and body.
+    /// Creates a request with this method, without headers and body.
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         Self {
             method,
@@ -56,12 +56,12 @@ impl HttpRequest {
         }
     }
 
-    /// A request for what is at a URL.
+    /// Creates a `GET` request.
     pub fn get(url: impl Into<String>) -> Self {
         Self::new(Method::GET, url)
     }
 
-    /// A request that brings a body.
+    /// Creates a `POST` request with a body.
     pub fn post(url: impl Into<String>, body: impl Into<Bytes>) -> Self {
         Self {
             body: body.into(),
@@ -69,7 +69,7 @@ impl HttpRequest {
         }
     }
 
-    /// The same with a header more. What is no header is left out.
+    /// Adds a header. An invalid header is ignored.
     ///
     /// ```
     /// use thalweg_io::HttpRequest;
@@ -83,15 +83,15 @@ impl HttpRequest {
         self
     }
 
-    /// Has the body of the response written to a file, as it comes. Whoever opens the file finds all of it, or what was
-    /// there before.
+    /// Writes the response's body to a file as it arrives. Readers of the file see either all of it or its previous
+    /// content.
     #[must_use]
     pub fn save_as(mut self, file: impl Into<PathBuf>) -> Self {
         self.file = Some(file.into());
         self
     }
 
-    /// The path of the URL, percent-encoded as it came.
+    /// The path of the URL, percent-encoded as received.
     pub fn path(&self) -> &str {
         let (before, _) = self.url.split_once(['?', '#']).unwrap_or((&self.url, ""));
         match before.split_once("://") {
@@ -100,13 +100,13 @@ impl HttpRequest {
         }
     }
 
-    /// What follows the `?` of the URL; empty if there is none.
+    /// The part of the URL after `?`; empty if there is none.
     pub fn query(&self) -> &str {
         let (_, query) = self.url.split_once('?').unwrap_or_default();
         query.split('#').next().unwrap_or_default()
     }
 
-    /// The body as text; what is not UTF-8 becomes U+FFFD.
+    /// The body as text; invalid UTF-8 becomes U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -122,7 +122,7 @@ impl HttpRequest {
     /// ```
     ///
     /// # Errors
-    /// It is no JSON, or none of this type.
+    /// The body is not JSON, or does not fit the type.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_slice(&self.body)
     }

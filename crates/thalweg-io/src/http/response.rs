@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderValue};
 
 use super::HttpBody;
 
-/// A response over HTTP: one that a server gave, or one to give.
+/// An HTTP response: received from a server, or to be sent.
 ///
-/// Text becomes one of the type `text/plain`, bytes one of `application/octet-stream`, `()` one without a body (status
-/// 204), and a pair of a status and one of these has that status.
+/// Text converts to a response of the type `text/plain`, bytes to `application/octet-stream`, `()` to an empty one
+/// (status 204), and a pair of a status and one of these to that status.
 ///
 /// ```
 /// use thalweg_io::HttpResponse;
@@ -26,16 +26,16 @@ pub struct HttpResponse {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body; empty if it is in a file.
+    /// The body; empty if it was written to a file.
     pub body: Bytes,
-    /// The file that the body is in, if the request asked for one.
+    /// File with the body, if the request asked for one.
     pub file: Option<PathBuf>,
-    /// The URL it came from, after redirects. Empty for one to give.
+    /// The URL it came from, after redirects. Empty for a response to be sent.
     pub url: String,
 }
 
 impl HttpResponse {
-    /// A response without headers and body.
+    /// Creates a response without headers and body.
     pub fn new(status: u16) -> Self {
         Self {
             status,
@@ -46,7 +46,7 @@ impl HttpResponse {
         }
     }
 
-    /// A value as JSON.
+    /// Serializes a value to JSON.
     ///
     /// ```
     /// use thalweg_io::HttpResponse;
@@ -58,24 +58,24 @@ impl HttpResponse {
     /// ```
     ///
     /// # Errors
-    /// The value cannot be written as JSON: a map whose keys are no text, say.
+    /// The value cannot be serialized: a map with keys that are not text, for example.
     pub fn json_of(value: &impl serde::Serialize) -> serde_json::Result<Self> {
         Ok(HttpBody::json_of(value)?.into())
     }
 
-    /// The same with a header more. What is no header is left out.
+    /// Adds a header. An invalid header is ignored.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         super::add_header(&mut self.headers, name, value);
         self
     }
 
-    /// Whether the status is one of 200 to 299.
+    /// Whether the status is from 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The body as text; what is not UTF-8 becomes U+FFFD.
+    /// The body as text; invalid UTF-8 becomes U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -83,7 +83,7 @@ impl HttpResponse {
     /// The body, parsed as JSON.
     ///
     /// # Errors
-    /// It is no JSON, or none of this type.
+    /// The body is not JSON, or does not fit the type.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_slice(&self.body)
     }

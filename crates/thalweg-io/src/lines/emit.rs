@@ -1,4 +1,4 @@
-//! Lines on their way into a pipeline.
+//! Emitting lines in batches.
 
 use std::iter;
 
@@ -7,9 +7,8 @@ use thalweg::{BoxError, Element, Emitter, Stop};
 use super::{LineBuffer, LineError};
 
 impl<T: Element> LineBuffer<T> {
-    /// Emits a line, and with it those that lie ready behind it: they go through the pipeline as a
-    /// batch. It ends early at a line that is not as it should be, which is reported as `fault`
-    /// says, and when the source is to stop. What is left stays here.
+    /// Emits a line and the complete lines buffered after it as one batch. The batch ends early at an invalid line,
+    /// which is reported as `fault` says, and when the source is stopped. The rest stays buffered.
     pub(crate) async fn emit_from(
         &mut self,
         first: T,

@@ -1,6 +1,6 @@
-//! How bytes become lines: the delimiter, the longest line allowed, and what a line is decoded to.
+//! Splitting bytes into lines: delimiter, maximum length and decoding.
 //!
-//! Every source of text here, a file, a process, standard input or any reader, takes a [`Lines`].
+//! All sources of text (files, processes, standard input, readers) take a [`Lines`].
 
 #[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 mod emit;
@@ -11,14 +11,13 @@ use std::str::Utf8Error;
 
 use splitter::{Piece, Splitter};
 
-/// The longest line that is accepted unless [`Lines::max_len`] says otherwise: 16 MiB.
+/// Maximum length of a line unless [`Lines::max_len`] sets another: 16 MiB.
 pub const DEFAULT_MAX_LEN: usize = 16 << 20;
 
-/// How bytes are cut into lines, and what a line is given out as.
+/// How bytes are split into lines, and how lines are decoded.
 ///
-/// [`text`](Lines::text), the default everywhere, gives `String`s and takes anything but UTF-8 for
-/// an error; [`lossy`](Lines::lossy) puts `U+FFFD` in the place of what is not UTF-8;
-/// [`bytes`](Lines::bytes) gives `Vec<u8>` and takes anything.
+/// [`text`](Lines::text), the default, yields `String`s and reports invalid UTF-8 as an error; [`lossy`](Lines::lossy)
+/// replaces invalid UTF-8 by `U+FFFD`; [`bytes`](Lines::bytes) yields `Vec<u8>` and accepts anything.
 ///
 /// ```
 /// use thalweg_io::{Lines, TextFile, textfile::Poll};
@@ -41,22 +40,21 @@ pub struct Lines<T> {
 }
 
 impl Lines<String> {
-    /// Lines of UTF-8. A line that is not UTF-8 is an error that names the offending byte's place.
+    /// Lines of UTF-8. An invalid line is an error with the offset of the first invalid byte.
     pub fn text() -> Self {
         Self::new(|bytes| Ok(std::str::from_utf8(bytes)?.to_owned()))
     }
 
-    /// Lines of text, with `U+FFFD` in the place of what is not UTF-8.
+    /// Lines of text, with `U+FFFD` in place of invalid UTF-8.
     pub fn lossy() -> Self {
         Self::new(|bytes| Ok(String::from_utf8_lossy(bytes).into_owned()))
     }
 }
 
 impl Lines<Vec<u8>> {
-    /// Lines of bytes, taken as they are.
+    /// Lines of bytes, not decoded.
     ///
-    /// With these, a line that is not UTF-8 can be handled like any other failing element: decode
-    /// it in a `try_map`, and give that a policy.
+    /// They allow a policy for invalid UTF-8 like for any other failure: decode them in a `try_map` with that policy.
     pub fn bytes() -> Self {
         Self::new(|bytes| Ok(bytes.to_owned()))
     }
@@ -72,26 +70,25 @@ impl<T> Lines<T> {
         }
     }
 
-    /// Cuts at exactly these bytes.
+    /// Splits at exactly these bytes.
     ///
-    /// Unless this is called, lines end with `\n`, and a `\r` before it belongs to the ending, as
-    /// with [`BufRead::lines`](std::io::BufRead::lines). An empty delimiter is reported when
-    /// reading begins.
+    /// By default lines end with `\n`, and a `\r` before it belongs to the ending, as with
+    /// [`BufRead::lines`](std::io::BufRead::lines). An empty delimiter is reported when reading begins.
     pub fn delimiter(mut self, delimiter: impl AsRef<[u8]>) -> Self {
         self.delimiter = Some(delimiter.as_ref().to_owned());
         self
     }
 
-    /// Whether the delimiter stays at the end of each line, as in streamz. It does not by default.
+    /// Keeps the delimiter at the end of each line, as streamz does; false by default.
     pub fn keep_delimiter(mut self, keep: bool) -> Self {
         self.keep_delimiter = keep;
         self
     }
 
-    /// The longest line accepted, in bytes without its delimiter; [`DEFAULT_MAX_LEN`] by default.
+    /// Maximum length of a line, in bytes without its delimiter; [`DEFAULT_MAX_LEN`] by default.
     ///
-    /// A longer one is a [`LineError::TooLong`], reported as soon as the limit is passed, so that
-    /// input without delimiters can't fill the memory. Reading on continues with the line after it.
+    /// A longer line is a [`LineError::TooLong`], reported as soon as the limit is passed, so that input without
+    /// delimiters cannot fill the memory. Reading continues with the next line.
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
         self
@@ -102,7 +99,7 @@ impl<T> Lines<T> {
         self.delimiter.as_deref().unwrap_or(b"\n")
     }
 
-    /// A buffer that cuts bytes pushed into it.
+    /// A buffer that splits the bytes pushed into it.
     ///
     /// # Errors
     /// [`LineError::EmptyDelimiter`] if the delimiter is empty.
@@ -155,64 +152,63 @@ impl<T> fmt::Debug for Lines<T> {
     }
 }
 
-/// Why bytes could not be given out as a line. Offsets count bytes from the start of the content:
-/// of the file as it is now, or of what the process or reader has given.
+/// Error of a line. Offsets count bytes from the start of the content: of the current file, or of the output of the
+/// process or reader.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// The line is longer than [`Lines::max_len`]. It is passed over: the next line read is the one
-    /// after it.
+    /// The line is longer than [`Lines::max_len`]. It is skipped: reading continues with the next line.
     #[error("the line at byte {offset} is longer than the {limit} bytes allowed")]
     TooLong {
-        /// Where the line begins.
+        /// Offset of the line.
         offset: u64,
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The line is not UTF-8. It is passed over: the next line read is the one after it.
+    /// The line is not UTF-8. It is skipped: reading continues with the next line.
     #[error("invalid UTF-8 at byte {offset}, in the line at byte {line}")]
     NotUtf8 {
-        /// Where the first byte that is not UTF-8 stands.
+        /// Offset of the first invalid byte.
         offset: u64,
-        /// Where the line begins.
+        /// Offset of the line.
         line: u64,
     },
-    /// The delimiter is empty, so that it would cut nowhere.
+    /// The delimiter is empty, so it matches nowhere.
     #[error("the delimiter is empty")]
     EmptyDelimiter,
 }
 
 impl LineError {
-    /// Whether reading goes on with the next line.
+    /// Whether reading continues with the next line.
     #[cfg(feature = "textfile")]
     pub(crate) fn is_passed_over(&self) -> bool {
         !matches!(self, Self::EmptyDelimiter)
     }
 }
 
-/// Bytes in, lines out: what [`Lines::buffer`] makes. It holds at most one line of the longest length
-/// allowed, and what was pushed last.
+/// Splits bytes into lines; created by [`Lines::buffer`]. It holds at most one line of the maximum length, and the
+/// bytes pushed last.
 pub struct LineBuffer<T> {
     splitter: Splitter,
     decode: fn(&[u8]) -> Result<T, Utf8Error>,
 }
 
 impl<T> LineBuffer<T> {
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.splitter.push(bytes);
     }
 
-    /// The next complete line, or `None` until more is pushed.
+    /// Returns the next complete line, or `None` until more is pushed.
     ///
     /// # Errors
-    /// See [`LineError`]. The call after one goes on with the next line.
+    /// See [`LineError`]. The next call continues with the next line.
     pub fn next_line(&mut self) -> Option<Result<T, LineError>> {
         let piece = self.splitter.next()?;
         Some(piece.and_then(|piece| decode(&piece, self.decode)))
     }
 
-    /// The last line, which has no ending; call it when [`next_line`](Self::next_line) has given `None`.
+    /// Returns the last line, which has no ending; call it once [`next_line`](Self::next_line) has returned `None`.
     ///
     /// # Errors
     /// See [`LineError`].
@@ -221,25 +217,25 @@ impl<T> LineBuffer<T> {
         Some(piece.and_then(|piece| decode(&piece, self.decode)))
     }
 
-    /// How many bytes have come of a line that has not come to its end.
+    /// Bytes buffered of an incomplete line.
     #[cfg(feature = "tcp")]
     pub(crate) fn unfinished(&self) -> usize {
         self.splitter.unfinished()
     }
 
-    /// Where the next line begins in the content, in bytes.
+    /// Offset of the next line in the content, in bytes.
     #[cfg(any(feature = "textfile", feature = "files"))]
     pub(crate) fn offset(&self) -> u64 {
         self.splitter.offset()
     }
 
-    /// Starts on another content: what is pushed from now on begins at its `offset`, in bytes.
+    /// Starts over with another content, whose first pushed byte is at `offset`, in bytes.
     #[cfg(any(feature = "textfile", feature = "files"))]
     pub(crate) fn restart(&mut self, offset: u64) {
         self.splitter.restart(offset);
     }
 
-    /// Takes out what has been pushed and not been given out.
+    /// Takes the bytes that have been pushed and not returned.
     #[cfg(feature = "reader")]
     pub(crate) fn take_rest(&mut self) -> Vec<u8> {
         self.splitter.take_rest()

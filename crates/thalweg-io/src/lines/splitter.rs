@@ -1,4 +1,4 @@
-//! Cuts a growing run of bytes at a delimiter.
+//! Splits a growing run of bytes at a delimiter.
 
 use std::ops::Range;
 
@@ -6,25 +6,24 @@ use memchr::memmem::Finder;
 
 use super::LineError;
 
-/// Holds what has been read and not yet given out: at most one line's limit plus what was pushed
-/// last.
+/// Buffers bytes that have not been returned: at most one line of the maximum length plus the bytes pushed last.
 pub(super) struct Splitter {
     finder: Finder<'static>,
     strip_cr: bool,
     keep_delimiter: bool,
     limit: usize,
     buffer: Vec<u8>,
-    /// Where the next line begins in `buffer`.
+    /// Start of the next line in `buffer`.
     start: usize,
     /// No delimiter begins in `buffer[start..scanned]`.
     scanned: usize,
-    /// Where `buffer[start]` stands in the content.
+    /// Offset of `buffer[start]` in the content.
     offset: u64,
-    /// A line that was too long has been reported, and its end has not been seen.
+    /// A line that was too long has been reported, and its end is still to come.
     skipping: bool,
 }
 
-/// One line and where it begins in the content.
+/// A line and its offset in the content.
 #[derive(Debug, PartialEq)]
 pub(super) struct Piece<'a> {
     pub(super) bytes: &'a [u8],
@@ -32,7 +31,7 @@ pub(super) struct Piece<'a> {
 }
 
 impl Splitter {
-    /// `strip_cr` takes a carriage return off a line's end, unless the delimiter is kept.
+    /// `strip_cr` removes a carriage return at a line's end, unless the delimiter is kept.
     pub(super) fn new(
         delimiter: &[u8],
         strip_cr: bool,
@@ -59,7 +58,7 @@ impl Splitter {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next complete line, or `None` until more is pushed.
+    /// Returns the next complete line, or `None` until more is pushed.
     pub(super) fn next(&mut self) -> Option<Result<Piece<'_>, LineError>> {
         let (line, offset) = match self.advance()? {
             Ok(found) => found,
@@ -71,8 +70,8 @@ impl Splitter {
         }))
     }
 
-    /// The content ends here: what has come without a delimiter is its last line.
-    /// Call it when [`next`](Self::next) has given `None`.
+    /// Ends the content: bytes without a delimiter are its last line. Call it once [`next`](Self::next) has returned
+    /// `None`.
     pub(super) fn finish(&mut self) -> Option<Result<Piece<'_>, LineError>> {
         let line = self.start..self.buffer.len();
         let offset = self.offset;
@@ -89,19 +88,19 @@ impl Splitter {
         }))
     }
 
-    /// How much there is behind the last delimiter.
+    /// Bytes after the last delimiter.
     #[cfg(feature = "tcp")]
     pub(super) fn unfinished(&self) -> usize {
         self.buffer.len() - self.start
     }
 
-    /// Where the next line begins in the content.
+    /// Offset of the next line in the content.
     #[cfg(any(feature = "textfile", feature = "files"))]
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Starts on another content: what is pushed from now on begins at its `offset`, in bytes.
+    /// Starts over with another content, whose first pushed byte is at `offset`, in bytes.
     #[cfg(any(feature = "textfile", feature = "reader"))]
     pub(super) fn restart(&mut self, offset: u64) {
         self.move_to(self.buffer.len());
@@ -109,7 +108,7 @@ impl Splitter {
         self.offset = offset;
     }
 
-    /// Takes out what has been pushed and not been given out.
+    /// Takes the bytes that have been pushed and not returned.
     #[cfg(feature = "reader")]
     pub(super) fn take_rest(&mut self) -> Vec<u8> {
         let rest = self.buffer.split_off(self.start);
@@ -136,7 +135,7 @@ impl Splitter {
             };
             return Some(Ok((start..end, offset)));
         }
-        // The delimiter's first bytes may be the last ones here.
+        // The last bytes may be the beginning of a delimiter.
         self.scanned = self
             .start
             .max((self.buffer.len() + 1).saturating_sub(width));
@@ -170,8 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything a splitter makes of `chunks`: lines with their offsets, or where one was too
-    /// long.
+    /// Everything a splitter yields for `chunks`: lines with their offsets, or the offset of one that was too long.
     fn run(splitter: &mut Splitter, chunks: &[&[u8]]) -> Vec<Result<(Vec<u8>, u64), u64>> {
         let mut out = Vec::new();
         let mut give = |piece: Result<Piece<'_>, LineError>| {
@@ -276,7 +274,7 @@ mod tests {
                 expected.push(line(part.as_bytes(), offset));
                 offset += (part.len() + delimiter.len()) as u64;
             }
-            // What comes after the last delimiter is a line only if there is something.
+            // Bytes after the last delimiter are a line only if there are any.
             if let Some(Ok((last, _))) = expected.last() && last.is_empty() {
                 expected.pop();
             }

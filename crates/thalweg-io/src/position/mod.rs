@@ -1,9 +1,9 @@
-//! How far a source has got: the place behind which nothing has to be read again.
+//! Positions of sources: the place from which reading continues after a crash.
 //!
-//! A [`Position`] belongs to a source. It gives a token to each element, and moves on when everything before a place
-//! has been dealt with, in whatever order that happens. A sink that keeps positions in the same transaction as what
-//! was made of the elements, [`to_sql`](crate::sql::ToSql) does, makes a pipeline that can be killed at any moment,
-//! and started again: nothing is missing then, and nothing is there twice.
+//! A [`Position`] belongs to a source. It gives a token to each element, and advances when every element before a place
+//! is done, in whatever order that happens. A sink that stores positions in the same transaction as its rows, such as
+//! [`to_sql`](crate::sql::ToSql), makes a pipeline that can be killed at any moment and started again: no element is
+//! lost, and none is written twice.
 
 #[cfg(any(feature = "files", feature = "kafka", feature = "sql"))]
 mod rows;
@@ -23,10 +23,10 @@ use thalweg::{Ack, Outcome};
 pub(crate) use self::rows::{Pending, Rows};
 pub use self::watermark::Watermark;
 
-/// The most elements that have left the source and are not done, unless something else is said.
+/// Default for the maximum number of unfinished elements.
 const MAX_IN_FLIGHT: usize = 65_536;
 
-/// A source's position. Clones are the same one.
+/// A source's position. Clones share it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,7 +46,7 @@ pub struct Position(Arc<Shared>);
 
 struct Shared {
     name: String,
-    /// The store that keeps it, by a number of its own.
+    /// The store that keeps it, by the store's id.
     store: Option<u64>,
     max_in_flight: usize,
     state: Mutex<State>,
@@ -55,18 +55,18 @@ struct Shared {
 struct State {
     watermark: Watermark,
     has_failed: bool,
-    /// The number of the element that was last said to be overdue.
+    /// Number of the element last reported as overdue.
     overdue: u64,
     waiting: Vec<Waker>,
 }
 
-/// What a token carries: whose position it is, and which element.
+/// Payload of a token: the position and the element's number.
 pub(crate) struct Place {
     pub(crate) position: Position,
     pub(crate) number: u64,
 }
 
-/// A source cannot go on, because one of its elements is never done.
+/// A source cannot continue, because one of its elements will never be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "position `{name}`: the element at {value:?} has failed, and {behind} behind it have been read; start again to have it tried again, or give the node that fails a policy, such as skip"
@@ -77,7 +77,7 @@ pub struct PositionError {
     behind: usize,
 }
 
-/// An element that has not been done for long. Everything behind it is read again after a crash.
+/// An element that has been unfinished for a long time. All elements after it are read again after a crash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "position `{name}`: the element at {value:?} has not been done for {} s, and {behind} behind it wait for it; look for a function that does not return, or a window that does not fill", waited.as_secs()
@@ -90,12 +90,12 @@ pub struct Overdue {
 }
 
 impl Position {
-    /// A position that nobody keeps, for tests and for stores of one's own. It begins before everything.
+    /// Creates a position that no store keeps, for tests and for custom stores. It starts before the first element.
     pub fn new(name: impl Into<String>) -> Self {
         Self::restored(name.into(), None, Watermark::new())
     }
 
-    /// The same behind the element with this value.
+    /// Creates such a position after the element with this value.
     ///
     /// ```
     /// use thalweg_io::Position;
@@ -121,31 +121,32 @@ impl Position {
         }))
     }
 
-    /// Its name, which tells it from others of its store.
+    /// Its name, unique in its store.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Where the source is to go on: behind the element with this value. `None` at the beginning.
+    /// Where the source continues: after the element with this value. `None` at the beginning.
     pub fn value(&self) -> Option<String> {
         self.lock().watermark.value().map(str::to_string)
     }
 
-    /// How many elements have been sent and are not known to be done: those from the oldest one on.
+    /// Number of elements from the oldest unfinished one on.
     pub fn in_flight(&self) -> usize {
         self.lock().watermark.len()
     }
 
-    /// The value of the oldest element that is not done, and the time at which it was sent, on the clock that
-    /// [`ack`](Self::ack) was given.
+    /// Value of the oldest unfinished element, and the time at which it was sent, by the clock that [`ack`](Self::ack)
+    /// was given.
     pub fn oldest(&self) -> Option<(String, Duration)> {
         let state = self.lock();
         let (value, at) = state.watermark.oldest()?;
         Some((value.to_string(), at))
     }
 
-    /// The token for the next element, which is at `value` and is sent at the time `now`. Once the token has fired for
-    /// this one and for all before, the position is behind it. An element that failed stays where it is.
+    /// Returns the token for the next element, which has the value `value` and is sent at the time `now`. Once the
+    /// tokens of this element and of all before it have fired, the position is after it. A failed element stops the
+    /// position.
     pub fn ack(&self, value: impl Into<String>, now: Duration) -> Ack {
         let number = self.lock().watermark.begin(value.into(), now);
         let position = self.clone();
@@ -159,7 +160,7 @@ impl Position {
     /// Waits until fewer than 65,536 elements are in flight.
     ///
     /// # Errors
-    /// The oldest of them has failed, so that there will never be fewer.
+    /// The oldest of them has failed, so their number will never decrease.
     pub async fn room(&self) -> Result<(), PositionError> {
         poll_fn(|cx| {
             let mut state = self.lock();
@@ -181,8 +182,9 @@ impl Position {
         .await
     }
 
-    /// The oldest element if it has not been done for `limit`, at the time `now` of the clock that [`ack`](Self::ack)
-    /// was given. Each element is returned once, so that a source can [report](thalweg::Emitter::report) it.
+    /// Returns the oldest element if it has been unfinished for `limit`, at the time `now` by the clock that
+    /// [`ack`](Self::ack) was given. Each element is returned once, so that a source can
+    /// [report](thalweg::Emitter::report) it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -257,15 +259,15 @@ impl Position {
         self.0.store
     }
 
-    /// The number of the last element before which everything is done, and its value.
+    /// Number of the last element before which everything is done, and its value.
     pub(crate) fn committed(&self) -> (u64, Option<String>) {
         let state = self.lock();
         let value = state.watermark.value().map(str::to_string);
         (state.watermark.number(), value)
     }
 
-    /// The number of the last element before which everything is done, and the offset of the first that is to be read
-    /// again, for values that are offsets.
+    /// Number of the last element before which everything is done, and the offset of the next one to be read, for
+    /// values that are offsets.
     #[cfg(feature = "kafka")]
     pub(crate) fn restart(&self) -> (u64, Option<i64>) {
         let state = self.lock();
@@ -279,7 +281,7 @@ impl Position {
         (state.watermark.number(), next)
     }
 
-    /// Whether it is the same one.
+    /// Whether both are clones of one position.
     #[cfg(feature = "kafka")]
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

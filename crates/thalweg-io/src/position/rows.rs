@@ -1,10 +1,10 @@
 use std::collections::{HashMap, VecDeque};
 
-/// How many rows a sink has written for each element of a source, behind the source's position. Read again after a
-/// crash, an element makes the same rows: so many of them are skipped.
+/// Number of rows that a sink has written for each element after the source's position. After a crash an element yields
+/// the same rows again: that many of them are skipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rows {
-    /// The number of the element before the first one in `elements`.
+    /// Number of the element before the first one in `elements`.
     base: u64,
     elements: VecDeque<Element>,
 }
@@ -17,12 +17,12 @@ struct Element {
     passed: u32,
 }
 
-/// Rows of a batch that is being written, by the number of their element.
+/// Rows of the batch being written, by the number of their element.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending(HashMap<u64, u32>);
 
 impl Pending {
-    /// Takes back the last row of an element, which was not written after all.
+    /// Undoes the last row of an element, which was not written after all.
     #[cfg(feature = "files")]
     pub(crate) fn take_back(&mut self, number: u64) {
         if let Some(rows) = self.0.get_mut(&number) {
@@ -32,7 +32,7 @@ impl Pending {
 }
 
 impl Rows {
-    /// What was stored with the number of the element before it.
+    /// Parses the text stored with the number of the element before the first one.
     ///
     /// # Errors
     /// The text was not made by [`to_text`](Self::to_text).
@@ -50,8 +50,7 @@ impl Rows {
         Some(Self { base, elements })
     }
 
-    /// The counts from the element with the number `base + 1` on: how many elements have how many rows, again and
-    /// again.
+    /// Encodes the counts from the element `base + 1` on, as runs: number of elements, rows per element.
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         let mut counts = self.elements.iter().map(Element::written).peekable();
@@ -65,7 +64,7 @@ impl Rows {
         text
     }
 
-    /// Whether the next row of an element is to be written: it was not, before a crash.
+    /// Whether the next row of an element must be written: it was not, before a crash.
     pub(crate) fn is_new(&self, number: u64, pending: &mut Pending) -> bool {
         let element = self.index(number).and_then(|at| self.elements.get(at));
         let element = element.copied().unwrap_or_default();
@@ -74,7 +73,7 @@ impl Rows {
         element.passed + *within > element.restored
     }
 
-    /// Takes up the rows of a batch that has been written, and forgets elements up to `number`, which are done.
+    /// Adds the rows of a written batch, and forgets elements up to `number`, which are done.
     pub(crate) fn commit(&mut self, pending: &Pending, number: u64) {
         for (number, rows) in &pending.0 {
             let Some(at) = self.index(*number) else {

@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The place before which everything is done, where things are done out of order. It is pure: a position's arithmetic.
+/// The place before which everything is done, for elements that finish out of order. Pure: the arithmetic of a
+/// position.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,11 +19,11 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Watermark {
-    /// The number of the last one that is done with all before it; the first one has the number 1.
+    /// Number of the last element that is done with all before it; the first element has the number 1.
     number: u64,
     value: Option<String>,
     entries: VecDeque<Entry>,
-    /// Entries that are neither done nor have failed.
+    /// Entries that are neither done nor failed.
     open: usize,
 }
 
@@ -41,12 +42,12 @@ enum State {
 }
 
 impl Watermark {
-    /// Before everything.
+    /// Starts before the first element.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Behind the element with this number and value.
+    /// Starts after the element with this number and value.
     pub(crate) fn behind(number: u64, value: Option<String>) -> Self {
         Self {
             number,
@@ -56,7 +57,7 @@ impl Watermark {
         }
     }
 
-    /// Begins with the next element; returns its number.
+    /// Adds the next element; returns its number.
     pub fn begin(&mut self, value: String, now: Duration) -> u64 {
         self.entries.push_back(Entry {
             value,
@@ -67,7 +68,7 @@ impl Watermark {
         self.number + self.entries.len() as u64
     }
 
-    /// Says that an element is done. One that is done already, or was never begun, changes nothing.
+    /// Marks an element as done. No effect if it is done already or does not exist.
     pub fn done(&mut self, number: u64) {
         self.set(number, State::Done);
         while let Some(first) = self.entries.front()
@@ -78,7 +79,7 @@ impl Watermark {
         }
     }
 
-    /// Says that an element has failed, and will not be done.
+    /// Marks an element as failed: it will not be done.
     pub fn failed(&mut self, number: u64) {
         self.set(number, State::Failed);
     }
@@ -96,7 +97,7 @@ impl Watermark {
         }
     }
 
-    /// The number of the last element that is done with all before it; 0 if there is none.
+    /// Number of the last element that is done with all before it; 0 if there is none.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -106,12 +107,12 @@ impl Watermark {
         self.value.as_deref()
     }
 
-    /// How many elements have begun from the first one on that is not done.
+    /// Number of elements from the first unfinished one on.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// How many of them are neither done nor have failed.
+    /// Number of elements that are neither done nor failed.
     pub fn open(&self) -> usize {
         self.open
     }
@@ -121,12 +122,12 @@ impl Watermark {
         self.entries.is_empty()
     }
 
-    /// The value of the first element that is not done, and when it began.
+    /// Value of the first unfinished element, and when it was added.
     pub fn oldest(&self) -> Option<(&str, Duration)> {
         self.entries.front().map(|entry| (&*entry.value, entry.at))
     }
 
-    /// The same if that element has failed.
+    /// The same, if that element has failed.
     pub(crate) fn failed_oldest(&self) -> Option<(&str, Duration)> {
         let first = self.entries.front()?;
         (first.state == State::Failed).then_some((&*first.value, first.at))

@@ -5,11 +5,11 @@ use std::process::ExitStatus;
 
 use crate::LineError;
 
-/// Why a process gives no line. Each names the program.
+/// Error of a process. Each names the program.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProcessError {
-    /// It could not be started: there is no such program, say.
+    /// The program could not be started: it does not exist, for example.
     #[error("cannot start `{program}`: {source}")]
     Start {
         /// The program.
@@ -17,7 +17,7 @@ pub enum ProcessError {
         /// The cause.
         source: io::Error,
     },
-    /// Its output could not be read.
+    /// The output could not be read.
     #[error("cannot read from `{program}`: {source}")]
     Read {
         /// The program.
@@ -25,7 +25,7 @@ pub enum ProcessError {
         /// The cause.
         source: io::Error,
     },
-    /// Its output is not a line as [`Lines`](crate::Lines) describes them.
+    /// The output contains an invalid line; see [`Lines`](crate::Lines).
     #[error("`{program}`: {source}")]
     Line {
         /// The program.
@@ -33,15 +33,14 @@ pub enum ProcessError {
         /// The line's error.
         source: LineError,
     },
-    /// It has ended, but not with success.
+    /// The process exited without success.
     #[error("`{program}` failed ({status}){}", last_words(stderr))]
     Failed {
         /// The program.
         program: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
-        /// The end of what it wrote to standard error: whole lines, at most 8 KiB. Empty if
-        /// standard error went elsewhere.
+        /// The end of its standard error: whole lines, at most 8 KiB. Empty if standard error went elsewhere.
         stderr: String,
     },
 }

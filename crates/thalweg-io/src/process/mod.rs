@@ -1,4 +1,4 @@
-//! Lines that a process writes.
+//! Lines of a process's output.
 
 mod error;
 mod running;
@@ -15,20 +15,19 @@ pub use source::FromProcess;
 
 use crate::Lines;
 
-/// A process as a source of the lines it writes to standard output.
+/// A process as a source of the lines on its standard output.
 ///
-/// It is given its arguments as they are, with no shell in between, unless [`shell`](Self::shell)
-/// is used. Its standard input is empty. What it writes ahead of the pipeline is bounded: at some
-/// 320 KiB the pipe is no longer read, and the process waits.
+/// Arguments are passed as they are, with no shell in between, unless [`shell`](Self::shell) is used. Standard input is
+/// empty. Output is read at most about 320 KiB ahead of the pipeline; then the pipe is full, and the process waits.
 ///
-/// It is killed when the source is stopped or dropped: the process that was started, not those it
-/// has started itself. Starting the source again runs the command anew.
+/// The process is killed when the source is stopped or dropped; processes that it has started itself are not. Starting
+/// the source again runs the command anew.
 ///
-/// [`Stream::from_process`](FromProcess::from_process) makes a stream of it. A line that is not as it
-/// should be is a failure of the source's node, and reading goes on with the next one.
+/// [`Stream::from_process`](FromProcess::from_process) makes a stream of it. An invalid line is a failure of the
+/// source's node, and reading continues with the next one.
 ///
-/// If it ends with anything but success that is an error, with its exit status and the last it
-/// wrote to standard error, after its last line has been given out.
+/// An exit without success is an error, reported after the last line, with the exit status and the end of standard
+/// error.
 ///
 /// ```
 /// use thalweg_io::Process;
@@ -49,16 +48,16 @@ pub struct Process<T = String> {
     lines: Lines<T>,
 }
 
-/// Where the standard error of a [`Process`] goes.
+/// Where a [`Process`] sends its standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stderr {
     /// Its end is kept, for the error if the process fails.
     #[default]
     Keep,
-    /// Among the lines, as with streamz's `with_stderr`.
+    /// Merged into the lines, as with streamz's `with_stderr`.
     Merge,
-    /// Where this program's own standard error goes.
+    /// Inherited from this program.
     Inherit,
 }
 
@@ -73,8 +72,8 @@ impl Process<String> {
         Self::from(command)
     }
 
-    /// Has the system's shell (`sh`, or `cmd` on Windows) carry out a line of text. Put nothing
-    /// into the line that comes from others.
+    /// Runs a line of text in the system's shell (`sh`, or `cmd` on Windows). Never put input from others into that
+    /// line.
     pub fn shell(line: impl AsRef<OsStr>) -> Self {
         let (shell, flag) = match cfg!(windows) {
             true => ("cmd", "/C"),
@@ -85,7 +84,7 @@ impl Process<String> {
 }
 
 impl<T> Process<T> {
-    /// How the output is cut into lines, and what they are given out as.
+    /// How the output is split into lines and decoded.
     pub fn lines<U>(self, lines: Lines<U>) -> Process<U> {
         Process {
             command: self.command,
@@ -94,25 +93,23 @@ impl<T> Process<T> {
         }
     }
 
-    /// Where its standard error goes; [`Stderr::Keep`] by default.
+    /// Where standard error goes; [`Stderr::Keep`] by default.
     pub fn stderr(mut self, stderr: Stderr) -> Self {
         self.stderr = stderr;
         self
     }
 
-    /// Starts it. This is how a pipeline does; it needs none itself.
+    /// Starts the process. Sources call it; it needs no pipeline.
     ///
     /// # Errors
     ///
-    /// [`ProcessError::Start`] if the program can't be started, and [`ProcessError::Line`] if the
-    /// delimiter is empty.
+    /// [`ProcessError::Start`] if the program cannot be started, and [`ProcessError::Line`] if the delimiter is empty.
     pub fn start(&mut self) -> Result<Running<T>, ProcessError> {
         Running::start(&mut self.command, self.stderr, &self.lines)
     }
 }
 
-/// Runs a command with the directory, environment and standard input it was given. Its standard
-/// output and error are set by the source.
+/// Runs a command with its directory, environment and standard input. The source sets standard output and error.
 impl From<Command> for Process<String> {
     fn from(command: Command) -> Self {
         Self {

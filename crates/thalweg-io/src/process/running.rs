@@ -1,4 +1,4 @@
-//! A process that has been started.
+//! A running process.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -14,15 +14,14 @@ use super::{ProcessError, Stderr};
 use crate::Lines;
 use crate::reader::{Chunks, LineReader, NextLineError};
 
-/// A [`Process`](super::Process) that has been started. Dropping it kills the process and waits for
-/// its end.
+/// A [`Process`](super::Process) that has been started. Dropping it kills the process and waits for its end.
 pub struct Running<T> {
     program: String,
     child: Owned,
     reader: LineReader<T, End>,
 }
 
-/// How a process ended that did not end well.
+/// Exit of a process without success.
 enum End {
     Unreadable(io::Error),
     Failed { status: ExitStatus, stderr: String },
@@ -66,23 +65,23 @@ impl<T> Running<T> {
         }
     }
 
-    /// The process's id.
+    /// The process id.
     pub fn id(&self) -> u32 {
         lock(&self.child.0).id()
     }
 
-    /// Waits for the next line; `None` when the process has ended with success. Nothing is lost
-    /// when the future is dropped.
+    /// Waits for the next line; `None` when the process has exited with success. Cancel-safe: nothing is lost when the
+    /// future is dropped.
     ///
     /// # Errors
     ///
-    /// See [`ProcessError`]. After [`ProcessError::Line`] reading goes on with the next line.
+    /// See [`ProcessError`]. After [`ProcessError::Line`] the next call continues with the next line.
     pub async fn next_line(&mut self) -> Result<Option<T>, ProcessError> {
         let line = self.reader.next_line().await;
         line.map_err(|fault| error(&self.program, fault))
     }
 
-    /// Emits lines until the end of the process or until the source is to stop.
+    /// Emits lines until the process ends or the source is stopped.
     pub(super) async fn emit_all(&mut self, out: &Emitter<T>) -> Result<(), Stop>
     where
         T: Element,
@@ -107,7 +106,7 @@ fn error(program: &str, fault: NextLineError<End>) -> ProcessError {
     }
 }
 
-/// Starts the child with its output in a pipe.
+/// Spawns the child with its output in a pipe.
 fn spawn(
     command: &mut Command,
     stderr: Stderr,
@@ -123,7 +122,7 @@ fn spawn(
         }
     };
     let spawned = command.spawn();
-    // The command would hold the pipe's writing ends open, and the pipe would never end.
+    // The command holds the writing ends of the pipe open; replaced, so that the pipe ends with the child.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = spawned?;
     let pipes = (child.stdout.take(), child.stderr.take());
@@ -137,7 +136,7 @@ fn spawn(
     Ok((child, output, tail))
 }
 
-/// Waits for the end of a child that others must be able to kill meanwhile.
+/// Waits for the end of a child that other threads must be able to kill meanwhile.
 fn wait(child: &Mutex<Child>) -> io::Result<ExitStatus> {
     let mut pause = Duration::from_millis(1);
     loop {
@@ -156,7 +155,7 @@ fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
 impl Drop for Owned {
     fn drop(&mut self) {
         let mut child = lock(&self.0);
-        // An error means that it has ended, and been waited for, already.
+        // An error means that the child has already been waited for.
         let _ = child.kill();
         let _ = child.wait();
     }

@@ -22,15 +22,15 @@ impl<T: Element> Source for Process<T> {
 
 /// Processes as sources: [`Stream::from_process`](FromProcess::from_process).
 pub trait FromProcess {
-    /// Makes the element of a line.
+    /// Conversion of a line to an element.
     type Line: Element;
 
-    /// The lines that a process writes, until it ends. It is given as a [`Process`] or as a
+    /// Emits the lines of a process's output until it ends. The process is given as a [`Process`] or a
     /// [`Command`](std::process::Command). The name is streamz's.
     ///
-    /// The process runs from [`start`](Stream::start) on. [`stop`](Stream::stop) and
-    /// [`drain`](Stream::drain) kill it: what it has written and the pipeline has not yet taken is
-    /// lost. If it fails, the failure is that of the source's node, which a drain reports.
+    /// The process runs from [`start`](Stream::start) on. [`stop`](Stream::stop) and [`drain`](Stream::drain) kill it:
+    /// output that the pipeline has not yet taken is lost. Its failure is a failure of the source's node, which `drain`
+    /// reports.
     ///
     /// ```
     /// use thalweg::Stream;

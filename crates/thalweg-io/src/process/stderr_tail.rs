@@ -1,4 +1,4 @@
-//! The last that a process wrote to standard error.
+//! The end of a process's standard error.
 
 use std::io::{self, Read};
 use std::process::ChildStderr;
@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// The most that is kept, in bytes.
+/// Maximum size of the text, in bytes.
 const LIMIT: usize = 8 * 1024;
 
-/// How long a process that has ended may leave its standard error open, in the hands of another
-/// process.
+/// How long to wait for the end of standard error after the process has exited: another process may still hold it open.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Reads standard error to its end on a thread of its own, so that it never blocks the process.
+/// Reads standard error to its end on a separate thread, so that the process never blocks on it.
 pub(super) struct StderrTail {
     kept: Arc<Mutex<Tail>>,
     ended: Receiver<()>,
@@ -23,7 +22,7 @@ pub(super) struct StderrTail {
 #[derive(Default)]
 struct Tail {
     bytes: Vec<u8>,
-    /// Whether something came before `bytes`.
+    /// Whether text before `bytes` was dropped.
     cut: bool,
 }
 
@@ -47,9 +46,9 @@ impl StderrTail {
         Ok(Self { kept, ended })
     }
 
-    /// The text kept, from its first whole line on.
+    /// The kept text, from its first whole line on.
     pub(super) fn text(self) -> String {
-        // Either it has ended, or what there is has to do.
+        // A timeout leaves what has been read so far.
         let _ = self.ended.recv_timeout(PATIENCE);
         self.kept
             .lock()

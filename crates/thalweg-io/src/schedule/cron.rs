@@ -1,4 +1,4 @@
-//! Cron expressions: what the fields say, and when that is next.
+//! Cron expressions: parsing, and the next matching time.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -11,13 +11,13 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/// Longer than from one 29 February to the next on the same weekday, over a century without one.
+/// Longer than from one 29 February to the next on the same weekday, even over a century without one.
 const LONGEST_WAIT: i32 = 41 * 366;
 
-/// No time zone moves its clocks by more than a day.
+/// No time zone shifts its clocks by more than a day.
 const LARGEST_SHIFT: SignedDuration = SignedDuration::from_hours(26);
 
-/// What a field is called, and what it can hold.
+/// Name and allowed values of a field.
 struct Field {
     name: &'static str,
     least: u8,
@@ -36,7 +36,7 @@ const FIELDS: [Field; 6] = [
     Field::new("day of the week", 0, 7, &WEEKDAYS, 0),
 ];
 
-/// The numbers of a field, a bit each.
+/// The numbers of a field, as a bit set.
 #[derive(Clone, Copy, Debug)]
 struct Numbers(u64);
 
@@ -45,7 +45,7 @@ impl Numbers {
         self.0 >> number & 1 == 1
     }
 
-    /// The first that is not below `number`.
+    /// The first number that is not below `number`.
     fn from(self, number: i8) -> Option<i8> {
         let rest = self.0.checked_shr(number as u32)?;
         (rest != 0).then(|| number + rest.trailing_zeros() as i8)
@@ -61,10 +61,9 @@ pub(super) struct Cron {
     days: Numbers,
     months: Numbers,
     weekdays: Numbers,
-    /// Whether both days of the month and of the week are named: then either will do.
+    /// Whether both the day of the month and the day of the week are restricted: then either may match.
     is_either_day: bool,
-    /// Whether it goes with the clock on the wall when that is moved, as `*` for minutes or hours does; named times
-    /// come once a day.
+    /// Whether it follows shifted clocks, because seconds, minutes or hours are `*`; fixed times match once a day.
     is_repeating: bool,
 }
 
@@ -119,7 +118,7 @@ impl Cron {
         Ok(cron)
     }
 
-    /// The first time from `from` on.
+    /// The first time that is not before `from`.
     pub(super) fn next(&self, from: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let from = whole_second(from)?;
         if self.is_repeating {
@@ -129,7 +128,7 @@ impl Cron {
         }
     }
 
-    /// Looks at one stretch between two shifts of the clocks after the other.
+    /// Searches one stretch between two clock shifts after the other.
     fn next_on_the_wall(&self, mut from: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let last = from.checked_add(SignedDuration::from_hours(24 * i64::from(LONGEST_WAIT)));
         let last = last.unwrap_or(Timestamp::MAX);
@@ -141,7 +140,7 @@ impl Cron {
             let shift = zone.following(from).next().map(|shift| shift.timestamp());
             match shift {
                 Some(shift) if shift <= found => {
-                    // Shifts long before what was found change nothing about it.
+                    // Later shifts cannot change what was found.
                     let before = found.checked_sub(LARGEST_SHIFT * 2).ok()?;
                     from = shift.max(before);
                 }
@@ -155,7 +154,7 @@ impl Cron {
         let here = zone.to_datetime(from);
         let soon = from.checked_add(1.second()).ok()?;
         let shift = zone.preceding(soon).next().map(|shift| shift.timestamp());
-        // Times that a shift has left out are behind on the wall, and not yet over.
+        // Times that a shift skipped come before its end in local time, and are still due.
         let is_shifted = shift.is_some_and(|shift| from.duration_since(shift) < LARGEST_SHIFT);
         let mut civil = match is_shifted {
             true => here.checked_sub(LARGEST_SHIFT).ok()?,
@@ -171,7 +170,7 @@ impl Cron {
         }
     }
 
-    /// The first date and time from `from`, a whole second, on.
+    /// The first date and time that is not before `from`, a whole second.
     fn next_civil(&self, from: DateTime) -> Option<DateTime> {
         let mut date = from.date();
         let mut time = (from.hour(), from.minute(), from.second());
@@ -215,7 +214,7 @@ impl Cron {
     }
 }
 
-/// When it is so late: the first time if it is twice, and if never, when the clocks are put forward.
+/// The instant of a local time: the first one if it occurs twice, and that of the shift if it does not occur.
 fn instant(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     match zone.to_ambiguous_timestamp(civil).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(civil).ok(),
@@ -317,7 +316,7 @@ mod tests {
 
     use super::*;
 
-    /// Looks at every minute: the times from `from` until a day or two later.
+    /// Brute force: all matching minutes from `from` to a day or two later.
     fn plain(cron: &Cron, from: Timestamp, hours: i64, zone: &TimeZone) -> Vec<Timestamp> {
         let minutes = |count: i64| from + SignedDuration::from_mins(count);
         let fits = |civil: DateTime| {
@@ -326,7 +325,7 @@ mod tests {
                 && cron.minutes.has(civil.minute())
         };
         let mut times = Vec::new();
-        // On the wall the time before the first minute, from a day earlier, so that repeated times are known.
+        // Local time before the first minute, from a day earlier, so that repeated times are known.
         let mut latest = zone.to_datetime(minutes(-1500));
         for count in -1499..hours * 60 {
             let at = minutes(count);
@@ -334,7 +333,7 @@ mod tests {
             let is_due = if cron.is_repeating {
                 fits(civil)
             } else {
-                // All that the wall has gone over since the latest it has shown.
+                // All minutes that local time has passed since its latest value.
                 let mut passed = latest;
                 let mut is_due = false;
                 while passed < civil {
@@ -361,7 +360,7 @@ mod tests {
         ]
     }
 
-    /// Minutes around which clocks are shifted, by an hour, by half an hour and by a day, and some where they are not.
+    /// Minutes around clock shifts by an hour, by half an hour and by a day, and some without a shift.
     fn moment() -> impl Strategy<Value = (&'static str, i64)> {
         let moments = [
             ("Europe/Berlin", "2026-03-29T01:00:00Z"),

@@ -1,4 +1,4 @@
-//! Times of a schedule: cron expressions and intervals, in a time zone.
+//! Schedules: cron expressions and intervals, in a time zone.
 
 mod cron;
 mod source;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-/// The times here: of the crate `jiff`.
+/// The date and time types, from the crate `jiff`.
 pub use jiff::{Timestamp, Zoned};
 use thalweg::IntoInterval;
 use thalweg::interval::IntervalError;
@@ -15,9 +15,9 @@ use thalweg::interval::IntervalError;
 use cron::Cron;
 pub use source::FromSchedule;
 
-/// The times of a schedule, as a source.
+/// A schedule, as a source of its times.
 ///
-/// A schedule is written as one of these:
+/// The text of a schedule is one of:
 ///
 /// | form | examples |
 /// |---|---|
@@ -26,21 +26,20 @@ pub use source::FromSchedule;
 /// | a name | `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly` |
 /// | an [interval](thalweg::interval) | `30s`, `1h30min` |
 ///
-/// A field is `*`, a number, a range `9-17`, a step `*/5` or `9-17/2`, or several of them with commas; months
-/// and days of the week have names of three letters, and Sunday is 0 and 7. If both a day of the month and a day of
-/// the week are given, either will do, as in crontab.
+/// A field is `*`, a number, a range `9-17`, a step `*/5` or `9-17/2`, or a comma-separated list of them; months and
+/// days of the week also have three-letter names, and Sunday is 0 or 7. If both a day of the month and a day of the
+/// week are given, either may match, as in crontab.
 ///
 /// # Daylight saving
-/// Clocks are read in the schedule's [time zone](Self::zone). Named hours and minutes, `30 2 * * *`, come once a day:
-/// if clocks go forward over that time, at the moment they do; if it comes twice, the first time. With a `*` for
-/// seconds, minutes or hours, `*/5 * * * *`, it is what clocks show that counts: times that do not exist are left out,
-/// and times that come twice come twice. Intervals know nothing of clocks on the wall.
+/// Fields are matched against local time in the schedule's [time zone](Self::zone). A fixed time such as `30 2 * * *`
+/// matches once a day: when the clocks skip it, at the moment of the shift; when it occurs twice, the first time. With
+/// `*` for seconds, minutes or hours, as in `*/5 * * * *`, every displayed time counts: times that do not exist are
+/// skipped, and times that occur twice match twice. Intervals ignore local time.
 ///
 /// # Time
-/// The source waits on the pipeline's clock, and each time is worked out from the schedule: nothing adds up. What
-/// instant the clock's zero stands for is the system's time when the source first runs, unless [`start`](Self::start)
-/// says it. It is not looked up again: a system whose time is corrected, or that sleeps, has its own clock for
-/// pipelines, which the schedule goes with.
+/// The source waits on the pipeline's clock, and each time is computed from the schedule, so errors do not accumulate.
+/// The clock's zero is the system time at the source's first start, unless [`start`](Self::start) sets it. It is read
+/// once: if the system's time is corrected, or the system sleeps, the schedule follows the pipeline's clock.
 ///
 /// ```
 /// use thalweg_io::Schedule;
@@ -57,11 +56,11 @@ pub struct Schedule {
     times: Result<Times, ScheduleError>,
     zone: Result<TimeZone, ScheduleError>,
     missed: Missed,
-    /// What the clock's zero stands for.
+    /// The instant of the clock's zero.
     zero: Option<Timestamp>,
     /// The first time of an interval.
     anchor: Option<Timestamp>,
-    /// The last time that was emitted or left out.
+    /// The last time that was emitted or skipped.
     last: Option<Timestamp>,
 }
 
@@ -71,21 +70,21 @@ enum Times {
     Every(Duration),
 }
 
-/// What becomes of times that go by while the pipeline is busy, or the source is stopped.
+/// How to handle times that pass while the pipeline is busy or the source is stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Missed {
-    /// They are left out.
+    /// Skip them.
     #[default]
     Skip,
-    /// The last of them is emitted.
+    /// Emit the last one only.
     Once,
-    /// All of them are emitted, one after the other.
+    /// Emit all of them, one after the other.
     All,
 }
 
 impl Schedule {
-    /// Reads a schedule, in UTC until [`zone`](Self::zone) says otherwise. One that is none is a build error, which the
-    /// pipeline reports, and [`check`](Self::check) returns.
+    /// Parses a schedule, in UTC unless [`zone`](Self::zone) sets another time zone. An invalid one is a build error,
+    /// reported by the pipeline and by [`check`](Self::check).
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         Self {
@@ -99,7 +98,7 @@ impl Schedule {
         }
     }
 
-    /// The time zone whose clocks are meant: a name such as `Europe/Berlin`, or `local` for the system's.
+    /// The time zone: a name such as `Europe/Berlin`, or `local` for the system's.
     pub fn zone(mut self, name: &str) -> Self {
         let zone = match name {
             "local" => TimeZone::try_system(),
@@ -111,19 +110,19 @@ impl Schedule {
         self
     }
 
-    /// What becomes of missed times; [`Missed::Skip`] by default.
+    /// How to handle missed times; [`Missed::Skip`] by default.
     pub fn missed(mut self, missed: Missed) -> Self {
         self.missed = missed;
         self
     }
 
-    /// The instant that the zero of the pipeline's clock stands for: for a [`VirtualClock`](thalweg::VirtualClock).
+    /// The instant of the zero of the pipeline's clock: for a [`VirtualClock`](thalweg::VirtualClock).
     pub fn start(mut self, zero: Timestamp) -> Self {
         self.zero = Some(zero);
         self
     }
 
-    /// Whether this is a schedule.
+    /// Checks the schedule.
     ///
     /// # Errors
     /// See [`ScheduleError`].
@@ -131,8 +130,8 @@ impl Schedule {
         self.parts().map(drop)
     }
 
-    /// The first time that is not before `from`, which is also where intervals begin unless they have begun.
-    /// It is `None` if there is no such time before the year 9999.
+    /// The first time that is not before `from`. An interval that has not started starts at `from`. `None` if there is
+    /// no such time before the year 9999.
     ///
     /// # Errors
     /// See [`ScheduleError`].
@@ -168,7 +167,7 @@ impl Times {
         Ok(Self::Cron(cron))
     }
 
-    /// The first time from `from` on.
+    /// The first time that is not before `from`.
     fn next(&self, from: Timestamp, zone: &TimeZone, anchor: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Cron(cron) => cron.next(from, zone),
@@ -182,7 +181,7 @@ impl Times {
         }
     }
 
-    /// The last time that is not after `until`, of which there is one from `first` on.
+    /// The last time that is not after `until`; there is one that is not before `first`.
     fn last(
         &self,
         first: Timestamp,
@@ -192,7 +191,7 @@ impl Times {
     ) -> Timestamp {
         let next = |from| self.next(from, zone, anchor).filter(|at| *at <= until);
         let mut last = first;
-        // Looks back twice as far each time, so that few times lie between what it finds and the last.
+        // Doubles the distance each time, so that few times lie between the one found and the last.
         let mut back = SignedDuration::from_nanos(1);
         while let Ok(from) = until.checked_sub(back)
             && from > first
@@ -215,11 +214,11 @@ fn after(at: Timestamp) -> Option<Timestamp> {
     at.checked_add(SignedDuration::from_nanos(1)).ok()
 }
 
-/// Why a schedule is none.
+/// Error of a schedule.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
-    /// There are not as many fields as in a cron expression.
+    /// Wrong number of fields for a cron expression.
     #[error(
         "schedule `{text}` has {count} fields: write five (minute, hour, day of the month, month, day of the week), \
          six with seconds first, a name such as `@daily`, or an interval such as `30s`"
@@ -230,16 +229,16 @@ pub enum ScheduleError {
         /// How many fields it has.
         count: usize,
     },
-    /// A field holds what it cannot.
+    /// Invalid value of a field.
     #[error("schedule `{text}`: the {field} is `{part}`, and can be {expected}")]
     Field {
         /// The schedule as given.
         text: String,
         /// The field's name.
         field: &'static str,
-        /// What it holds.
+        /// The invalid value.
         part: String,
-        /// What it can hold.
+        /// The allowed values.
         expected: String,
     },
     /// There is no such day.
@@ -248,10 +247,10 @@ pub enum ScheduleError {
         /// The schedule as given.
         text: String,
     },
-    /// An interval that cannot be waited for.
+    /// The interval is out of range.
     #[error(transparent)]
     Interval(IntervalError),
-    /// There is no such time zone.
+    /// Unknown time zone.
     #[error(
         "time zone `{name}` is not known: write a name such as `Europe/Berlin`, `UTC`, or `local`"
     )]

@@ -49,15 +49,15 @@ impl Source for Schedule {
     }
 }
 
-/// The one place where the system's time is read.
+/// The only place that reads the system's time.
 fn system_time() -> Timestamp {
     Timestamp::now()
 }
 
 /// Schedules as sources: [`Stream::from_schedule`](FromSchedule::from_schedule).
 pub trait FromSchedule {
-    /// The times of a [`Schedule`], each when it has come: cron expressions such as `"*/5 9-17 * * mon-fri"`, and
-    /// intervals such as `"30s"`, which begin at once.
+    /// Emits the times of a [`Schedule`], each when it is due: cron expressions such as `"*/5 9-17 * * mon-fri"`, and
+    /// intervals such as `"30s"`, which start at once.
     ///
     /// ```
     /// use thalweg::{Stream, VirtualClock};
@@ -103,8 +103,8 @@ mod tests {
 
     use super::*;
 
-    /// The seconds at which elements are emitted to a consumer that takes 150 s for each, and the minutes of the hour
-    /// at which they were due.
+    /// Seconds at which elements reach a consumer that takes 150 s for each, and the minutes of the hour at which they
+    /// were due.
     fn arrivals(missed: Missed) -> Vec<(u64, i8)> {
         let clock = VirtualClock::new();
         let start = "2026-05-01T12:00:00Z".parse().expect("it is a time");

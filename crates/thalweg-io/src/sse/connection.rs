@@ -1,4 +1,4 @@
-//! The task that reads a feed, and connects again.
+//! The task that reads a feed, and reconnects.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ const EVENT_STREAM: &str = "text/event-stream";
 
 pub(super) type Events = Outbox<SseEvent, SseError>;
 
-/// How a connection has ended.
+/// How a connection ended.
 enum Ended {
-    /// Another one is to be made, once what the server asks for has passed.
+    /// Reconnect, after the wait that the server asked for.
     Lost(Option<SseError>, Duration),
-    /// There is nobody to read for, or no more to read.
+    /// No source to read for, or nothing more to read.
     ForGood(Option<SseError>),
 }
 
-/// Reads events until the server has no more, or cannot be asked.
+/// Reads events until the server ends the feed, or cannot be reached.
 pub(super) async fn read(sse: Sse, out: Events) {
     let session = match sse.request.session() {
         Ok(session) => session,
@@ -131,7 +131,7 @@ fn headers(parser: &SseParser) -> HeaderMap {
     headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let id = parser.last_event_id();
-    // Ids have no line ends; other control characters cannot be sent.
+    // Ids contain no line ends; other control characters cannot be sent.
     if let Ok(id) = HeaderValue::from_bytes(id.as_bytes())
         && !id.is_empty()
     {

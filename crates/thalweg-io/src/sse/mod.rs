@@ -14,25 +14,25 @@ pub use self::source::{FromSse, SseSource};
 use crate::Position;
 use crate::web::{Request, RequestOptions, WebError};
 
-/// An event from a server.
+/// A server-sent event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SseEvent {
-    /// The id of this event, or of the last one that had any. Empty if none had.
+    /// Id of this event, or of the last one that had an id. Empty if none had.
     pub id: String,
-    /// The type: `"message"` if the server gives none.
+    /// Event type: `"message"` if the server sends none.
     pub event: String,
-    /// The data, lines of which are separated by `\n`.
+    /// Data, lines separated by `\n`.
     pub data: String,
 }
 
 /// A feed of server-sent events.
 ///
-/// [`Stream::from_sse`](FromSse::from_sse) makes a stream of it. It connects again when the connection is lost, and
-/// has the server go on after the last event it got (`Last-Event-ID`). Before that it waits: for the time that the
-/// server asks for or [`wait`](Self::wait), twice as long each time nothing came, up to
-/// [`max_wait`](Self::max_wait), and up to half as long again by chance. The feed ends with the status 204.
+/// [`Stream::from_sse`](FromSse::from_sse) makes a stream of it. When the connection is lost, it reconnects and asks
+/// for the events after the last one received (`Last-Event-ID`). Before that it waits for the time that the server
+/// asked for, or [`wait`](Self::wait), doubled each time nothing was received, up to [`max_wait`](Self::max_wait), plus
+/// up to half as long at random. The feed ends with the status 204.
 ///
-/// It holds 1024 events at most that the pipeline has not taken; then the server has to wait.
+/// It buffers at most 1024 events for the pipeline; then the server has to wait.
 #[derive(Clone)]
 pub struct Sse {
     request: Request,
@@ -45,7 +45,7 @@ pub struct Sse {
 }
 
 impl Sse {
-    /// A feed, by its `http` or `https` URL. Nothing is sent before the pipeline starts.
+    /// Creates a feed with an `http` or `https` URL. Nothing is sent before the pipeline starts.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             request: Request::new(url.into()),
@@ -58,57 +58,57 @@ impl Sse {
         }
     }
 
-    /// Headers, the time to connect, which redirects are followed.
+    /// Settings of the HTTP client: headers, connection timeout, redirects.
     #[must_use]
     pub fn options(mut self, options: RequestOptions) -> Self {
         self.request.options = options;
         self
     }
 
-    /// The id to go on after at first: of the last event that was saved, say.
+    /// Initial `Last-Event-ID`: of the last event that was stored, for example.
     #[must_use]
     pub fn last_event_id(mut self, id: impl Into<String>) -> Self {
         self.last_event_id = id.into();
         self
     }
 
-    /// Goes on after the event at a position, if that has a value, and has it move on. It is the id of an event: each
-    /// event needs one of its own, and the server has to send again all events after it, in the same order.
+    /// Continues after the event at a position, if that has a value, and advances it. Its value is the id of an event:
+    /// each event needs a unique id, and the server must send all events after it again, in the same order.
     #[must_use]
     pub fn position(mut self, position: &Position) -> Self {
         self.position = Some(position.clone());
         self
     }
 
-    /// How long a connection may bring nothing, not even a comment, before another is made: 60 s by default.
+    /// Time without any data, not even a comment, after which it reconnects: 60 s by default.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
         self
     }
 
-    /// How long to wait before connecting again, if the server does not say: 1 s by default.
+    /// Time to wait before reconnecting, if the server does not set one: 1 s by default.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// How far the time to wait grows while there is no connection: to 30 s by default.
+    /// Maximum time to wait between attempts to connect: 30 s by default.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
         self
     }
 
-    /// The longest event, in bytes: 16 MiB by default. A longer one is a failure of the source's node.
+    /// Maximum size of an event, in bytes: 16 MiB by default. A longer one is a failure of the source's node.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
         self
     }
 
-    /// Checks the URL and the headers, before anything is asked.
+    /// Checks the URL and the headers, without sending anything.
     ///
     /// ```
     /// use thalweg_io::Sse;
@@ -138,14 +138,14 @@ impl<T: Into<String>> From<T> for Sse {
     }
 }
 
-/// Why there is no event.
+/// Error of a feed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SseError {
-    /// The server could not be asked, or did not answer as it should.
+    /// The server could not be reached, or did not answer as expected.
     #[error(transparent)]
     Web(#[from] WebError),
-    /// An event is too long. The feed goes on with the next one.
+    /// An event is too long. The feed continues with the next one.
     #[error("{url}: {source}")]
     TooLong {
         /// The URL, without user, password and query.
@@ -159,7 +159,7 @@ pub enum SseError {
 }
 
 impl SseError {
-    /// Whether the feed goes on nevertheless.
+    /// Whether the feed continues.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Web(error) => error.is_temporary(),

@@ -1,5 +1,5 @@
-//! The format of server-sent events, as the [HTML
-//! standard](https://html.spec.whatwg.org/multipage/server-sent-events.html) parses it.
+//! Parser for server-sent events, as specified by the [HTML
+//! standard](https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::SseEvent;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// An event that is longer than the limit, in bytes.
+/// An event longer than the limit, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an event is longer than {max_len} bytes")]
 pub struct SseTooLong {
@@ -19,8 +19,8 @@ pub struct SseTooLong {
 
 /// Parser of server-sent events from chunks of any size.
 ///
-/// The events do not depend on where the chunks end: within a line ending, or within a character. Bytes that are not
-/// UTF-8 become U+FFFD, as the standard says. It buffers no more than one event.
+/// The result does not depend on where chunks end: it may be within a line ending or a character. Invalid UTF-8 becomes
+/// U+FFFD, as the standard says. It buffers at most one event.
 ///
 /// ```
 /// use thalweg_io::sse::SseParser;
@@ -37,10 +37,10 @@ pub struct SseTooLong {
 #[derive(Clone, Debug)]
 pub struct SseParser {
     max_len: usize,
-    /// The beginning of a line whose end has not come. One byte longer than the limit at most.
+    /// The incomplete line at the end, at most one byte longer than the limit.
     line: Vec<u8>,
     is_first_line: bool,
-    /// Whether a line feed would belong to the line ending before it.
+    /// Whether a line feed would complete the line ending before it.
     skips_line_feed: bool,
     data: Vec<u8>,
     event: Vec<u8>,
@@ -51,7 +51,7 @@ pub struct SseParser {
 }
 
 impl SseParser {
-    /// Parser for events of at most `max_len` bytes of data, in lines of at most as many.
+    /// Creates a parser for events of at most `max_len` bytes of data, in lines of at most that length.
     pub fn new(max_len: usize) -> Self {
         Self {
             max_len,
@@ -67,7 +67,7 @@ impl SseParser {
         }
     }
 
-    /// Parses the next bytes, and calls `each` with every event that they complete, or with an error in its place.
+    /// Parses the next bytes, and calls `each` with every completed event, or with an error in its place.
     pub fn push(&mut self, chunk: &[u8], mut each: impl FnMut(Result<SseEvent, SseTooLong>)) {
         let mut rest = chunk;
         while let Some((&first, after)) = rest.split_first() {
@@ -98,8 +98,7 @@ impl SseParser {
         }
     }
 
-    /// Id of the last event, or the one that was set: a server goes on after it when it is asked again. Empty if there
-    /// is none.
+    /// Id of the last event, or the one that was set; sent when reconnecting. Empty if there is none.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
@@ -111,13 +110,13 @@ impl SseParser {
         self.id.extend_from_slice(self.last_event_id.as_bytes());
     }
 
-    /// How long the server wants clients to wait before they connect again, if it has said so.
+    /// Reconnection time that the server asked for, if any.
     pub fn retry(&self) -> Option<Duration> {
         self.retry
     }
 
-    /// Drops the event that is not complete, before the bytes of another connection come. The id of the last event,
-    /// and the time to wait, stay.
+    /// Drops the incomplete event, before the bytes of another connection arrive. The last event id and the
+    /// reconnection time stay.
     pub fn restart(&mut self) {
         self.line.clear();
         self.is_first_line = true;
@@ -154,7 +153,7 @@ impl SseParser {
             }
             Some(_) => {}
         }
-        // The names are short: no search for the colon is quicker than looking.
+        // Comparing with the few short names is faster than searching for the colon.
         let colon = line.iter().position(|&byte| byte == b':');
         let (field, value) = match colon {
             Some(at) => (&line[..at], &line[at + 1..]),
@@ -184,7 +183,7 @@ impl SseParser {
         None
     }
 
-    /// What an empty line completes.
+    /// Dispatches an event at an empty line.
     fn dispatch(&mut self) -> Option<Result<SseEvent, SseTooLong>> {
         if self.id != self.last_event_id.as_bytes() {
             self.last_event_id = text(&self.id);

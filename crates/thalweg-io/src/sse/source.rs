@@ -11,7 +11,7 @@ use super::{Sse, SseError, SseEvent};
 use crate::Position;
 use crate::background::Inbox;
 
-/// The most events that lie ready for the pipeline.
+/// Maximum number of events buffered for the pipeline.
 const CAPACITY: usize = 1024;
 
 /// Server-sent events as a source: [`Stream::from_sse`].
@@ -84,7 +84,7 @@ impl Source for SseSource {
             .await?;
             match out.or_stop(inbox.next_batch()).await? {
                 Ok(Some(batch)) => {
-                    // Should the feed end: a server that is asked again is to go on behind these.
+                    // Should the feed end, a restarted source asks for the events after these.
                     if let Some(last) = batch.last() {
                         self.sse.last_event_id.clone_from(&last.id);
                     }
@@ -108,11 +108,10 @@ impl Source for SseSource {
 
 /// Server-sent events as sources: [`Stream::from_sse`](FromSse::from_sse).
 pub trait FromSse {
-    /// The events of a feed, by its URL or of an [`Sse`] with its settings.
+    /// Emits the events of a feed, given by its URL or as a configured [`Sse`].
     ///
-    /// What lies ready goes through the pipeline as a batch. A connection that is lost is a failure of the source's
-    /// node, which goes on with another one. Stopped and started again, it goes on with the event after the last one
-    /// emitted.
+    /// Buffered events go through the pipeline as a batch. A lost connection is a failure of the source's node, which
+    /// then reconnects. Stopped and started again, it continues with the event after the last one emitted.
     ///
     /// ```
     /// # use std::io::{Read, Write};
