@@ -8,16 +8,16 @@ use rdkafka::error::KafkaError as ClientError;
 
 use super::KafkaError;
 
-/// Parts of the names of options whose values are nobody's business.
+/// Parts of the names of options whose values are secret.
 const SECRET: [&str; 6] = ["password", "secret", "token", "pem", "key", "jaas"];
 
-/// Options by their names. It shows no value.
+/// Options by name. `Debug` shows no values.
 #[derive(Clone, Default)]
 pub(super) struct Config(BTreeMap<String, String>);
 
 impl Config {
     pub(super) fn set(&mut self, name: String, value: String) {
-        // Both are the same option.
+        // Two names of one option.
         let name = match name.as_str() {
             "metadata.broker.list" => "bootstrap.servers".to_string(),
             _ => name,
@@ -64,7 +64,7 @@ impl Config {
         }
     }
 
-    /// Has librdkafka look at names and values.
+    /// Has librdkafka check names and values.
     pub(super) fn check(&self) -> Result<(), KafkaError> {
         let checked = self.client().create_native_config();
         checked.map(drop).map_err(|error| self.refused(error))
@@ -78,7 +78,7 @@ impl Config {
         client
     }
 
-    /// What librdkafka does not want, without what must not be shown.
+    /// The error of librdkafka without secret values.
     pub(super) fn refused(&self, error: ClientError) -> KafkaError {
         let problem = match error {
             ClientError::ClientConfig(_, problem, name, _) => {

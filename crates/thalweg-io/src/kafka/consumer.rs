@@ -1,7 +1,7 @@
-//! The thread that reads, as a member of a group.
+//! The thread that reads as a member of a consumer group.
 //!
-//! It has a thread of its own since the client blocks: when offsets are committed for the last time, and when a
-//! partition goes to another member, which is told to wait until the messages in flight are done.
+//! A separate thread, since the client blocks: during the last commit, and when a partition is revoked, until its
+//! messages in flight are done.
 
 mod committer;
 mod context;
@@ -22,25 +22,25 @@ use self::context::Context;
 use super::queue::{Fetched, Queue};
 use super::{Kafka, KafkaError, KafkaMessage};
 
-/// How long the client may wait for a message, before the thread looks whether something else is to be done.
+/// How long the client may wait for a message before the thread checks for commands.
 const TICK: Duration = Duration::from_millis(50);
-/// How long the thread waits for room before it pauses the partitions: what the client has fetched ahead is thrown away
-/// then.
+/// How long the thread waits for room before it pauses the partitions. Pausing discards the messages that the client
+/// has prefetched.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// The most messages that are handed over at once.
+/// Maximum messages handed over at once.
 const BATCH: usize = 512;
-/// How long the brokers have to answer.
+/// Timeout of requests to the brokers.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How long any broker has to answer once a connection has failed, and how often it is asked.
+/// Timeout, and minimum interval, of the check whether any broker is reachable after a connection has failed.
 const LOOK: Duration = Duration::from_secs(1);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
-/// How long they have for the last commit, if they were there before.
+/// Timeout of the last commit, if the brokers were reachable before.
 const LAST_ANSWER: Duration = Duration::from_secs(30);
 
-/// Starts the thread. It ends when the queue is closed, or when it cannot go on.
+/// Starts the thread. It ends when the queue is closed, or on a permanent error.
 ///
 /// # Errors
-/// The options are wrong, or there is no thread.
+/// The options are invalid, or no thread can be started.
 pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError> {
     kafka.check()?;
     let config = kafka.consumer_config();
@@ -54,7 +54,7 @@ pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError>
     Committer::start(&consumer).map_err(KafkaError::Start)?;
     let committer = CloseOnDrop(consumer.context().clone());
     queue.begin();
-    // Also if the client should panic, or there is no thread: the source must not wait for ever.
+    // Runs even if the client panics or no thread starts: the source must not wait for ever.
     let over = Over(queue.clone());
     let started = thread.spawn(move || {
         let _over = over;
@@ -86,7 +86,7 @@ pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError>
     started.map(drop).map_err(KafkaError::Start)
 }
 
-/// Says that the thread has ended when it is dropped.
+/// Reports the end of the thread on drop.
 struct Over(Arc<Queue>);
 
 impl Drop for Over {
@@ -95,7 +95,7 @@ impl Drop for Over {
     }
 }
 
-/// Ends the thread that commits when it is dropped.
+/// Ends the committing thread on drop.
 struct CloseOnDrop(Arc<Context>);
 
 impl Drop for CloseOnDrop {
@@ -108,20 +108,20 @@ struct Reader {
     consumer: Arc<BaseConsumer<Context>>,
     queue: Arc<Queue>,
     interval: Duration,
-    /// A connection has failed since it was last looked whether there are brokers.
+    /// A connection has failed since the last check for brokers.
     has_failed: Cell<bool>,
-    /// When to look the next time.
+    /// Time of the next check.
     looks_at: Cell<Instant>,
 }
 
-/// Whether to go on.
+/// Whether to continue.
 enum Next {
     GoOn,
     End(Option<KafkaError>),
 }
 
 impl Reader {
-    /// Reads until it is told to close, or can read no more; then it commits, and leaves the group.
+    /// Reads until the queue is closed or a permanent error; then commits and leaves the group.
     fn run(self) {
         let mut paused = false;
         let mut commit_at = Instant::now() + self.interval;
@@ -144,12 +144,12 @@ impl Reader {
         };
         let context = self.consumer.context().clone();
         if error.is_none() {
-            // What was read is to be committed when it is done, and there may be a while until then.
+            // Messages in flight are to be committed once they are done, which may take a while.
             self.stay();
         }
         context.is_leaving();
         context.commit_at_last();
-        // So that the group is left here, and not when the last commit ends.
+        // Leaves the group here, rather than at the end of the last commit.
         context.committer.close(ANSWER);
         let queue = self.queue.clone();
         // Leaves the group.
@@ -159,18 +159,18 @@ impl Reader {
         }
     }
 
-    /// Goes on being a member without reading, until it is told to close.
+    /// Stays a member without reading, until the queue is closed.
     fn stay(&self) {
         self.queue.finish();
         while !self.queue.is_closing() {
             let _ = self.pause();
-            // Partitions that are assigned meanwhile are paused as well, and begin where they are committed.
+            // Partitions assigned meanwhile are paused as well; their next owner starts at the committed offsets.
             let _ = self.consumer.poll(TICK);
             self.commit();
         }
     }
 
-    /// Has the partitions paused while the source has as much as it may have; returns whether there is room.
+    /// Pauses the partitions while the source's queue is full; returns whether there is room.
     fn make_room(&self, paused: &mut bool) -> bool {
         if self.queue.room() > 0 {
             if std::mem::take(paused)
@@ -187,7 +187,8 @@ impl Reader {
             if let Err(error) = self.pause() {
                 self.consumer.context().report(error);
             }
-            // Rebalances are served. What was on its way when the partitions were paused is taken nevertheless.
+            // Polling serves rebalances. Messages that were in transit when the partitions were paused are accepted
+            // nevertheless.
             let mut fetched = Vec::new();
             if let Some(Ok(message)) = self.consumer.poll(Duration::ZERO) {
                 self.take(&message, &mut fetched);
@@ -201,7 +202,7 @@ impl Reader {
         self.consumer.pause(&self.consumer.assignment()?)
     }
 
-    /// Takes what has come.
+    /// Handles one polled message or error.
     fn read(&self) -> Next {
         let mut fetched = Vec::new();
         let room = self.queue.room().min(BATCH);
@@ -232,7 +233,7 @@ impl Reader {
 
     fn take(&self, message: &BorrowedMessage<'_>, fetched: &mut Vec<Fetched>) {
         let lane = match fetched.last() {
-            // Assigned again meanwhile, the partition has another lane.
+            // The partition has been assigned again, with another lane.
             Some(last)
                 if last.lane.is(message.topic(), message.partition())
                     && !last.lane.is_revoked() =>
@@ -241,7 +242,7 @@ impl Reader {
             }
             _ => (self.consumer.context()).lane(message.topic(), message.partition()),
         };
-        // There is none for what was on its way when the partition went to another member.
+        // No lane: the message was in transit when the partition was revoked.
         let Some(lane) = lane else {
             return;
         };
@@ -250,7 +251,7 @@ impl Reader {
         fetched.push(Fetched { lane, message });
     }
 
-    /// What an error means.
+    /// Handles an error of the client.
     fn failed(&self, error: ClientError) -> Next {
         let context = self.consumer.context();
         let code = match error {
@@ -272,7 +273,7 @@ impl Reader {
                 context.is_down();
                 Next::GoOn
             }
-            // The client connects again.
+            // The client reconnects.
             Code::BrokerTransportFailure | Code::OperationTimedOut | Code::Resolve => {
                 self.has_failed.set(true);
                 Next::GoOn
@@ -295,8 +296,9 @@ impl Reader {
         }
     }
 
-    /// Asks any broker, if a connection has failed since the last time. The client says that there is none only if all
-    /// connections that it has ever made are down at one moment, and it does not try all of them again.
+    /// Requests metadata from any broker, if a connection has failed since the last check. The client reports that all
+    /// brokers are down only if all connections it ever made are down at the same moment, and it does not retry all of
+    /// them.
     fn look_for_brokers(&self) {
         let now = Instant::now();
         let context = self.consumer.context();
@@ -313,7 +315,7 @@ impl Reader {
         }
     }
 
-    /// A topic that was asked for by its name, and does not exist.
+    /// Error for a topic that was requested by name and does not exist.
     fn missing_topic(&self) -> Option<String> {
         let context = self.consumer.context();
         let mut names = context
@@ -330,7 +332,7 @@ impl Reader {
         names.find(missing).cloned()
     }
 
-    /// The partitions of which the group's offset cannot be read.
+    /// The partitions whose committed offset cannot be read.
     fn no_offset(&self) -> KafkaError {
         let context = self.consumer.context();
         let committed = self.consumer.committed(ANSWER);
@@ -358,7 +360,7 @@ impl Reader {
     }
 }
 
-/// A copy of a message.
+/// Copies a message.
 fn owned(message: &BorrowedMessage<'_>, topic: &Arc<str>) -> KafkaMessage {
     let headers = message.headers().into_iter().flat_map(Headers::iter);
     let headers = headers.map(|header| {

@@ -2,14 +2,14 @@ use std::io;
 
 use crate::position::{Overdue, PositionError};
 
-/// What to do about a message that is too large.
+/// The remedy for a message that is too large.
 pub(super) const SEND_LESS: &str = "raise the option `message.max.bytes`, and `max.message.bytes` of the topic, or write less at once";
 
-/// Errors of reading and writing messages. `brokers` are the addresses that were given, everywhere.
+/// Errors of reading and writing messages. `brokers` are always the addresses as given.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KafkaError {
-    /// An option is missing or wrong.
+    /// An option is missing or invalid.
     #[error("Kafka at {brokers}: {problem}")]
     Invalid {
         /// The brokers.
@@ -17,22 +17,22 @@ pub enum KafkaError {
         /// What is wrong.
         problem: String,
     },
-    /// No broker can be reached. The client goes on trying.
+    /// No broker can be reached. The client keeps trying.
     #[error(
         "Kafka at {brokers}: no broker can be reached ({problem}); the client tries again, with pauses of up to 10 s: check that the brokers run, and that the addresses they advertise can be reached from here"
     )]
     Unreachable {
         /// The brokers.
         brokers: String,
-        /// What the last attempt failed on.
+        /// The error of the last attempt.
         problem: String,
     },
-    /// The brokers refuse a login, or something that it has no right to.
+    /// The brokers refuse the login, or an operation that it has no permission for.
     #[error("Kafka at {brokers}: {problem}; check user, password and permissions")]
     Refused {
         /// The brokers.
         brokers: String,
-        /// What they say.
+        /// Their message.
         problem: String,
     },
     /// A topic does not exist.
@@ -43,7 +43,7 @@ pub enum KafkaError {
         /// The topic.
         topic: String,
     },
-    /// A group has no offset that can be read from, and the option `auto.offset.reset` is `error`.
+    /// The group has no offset to start from, and the option `auto.offset.reset` is `error`.
     #[error(
         "Kafka at {brokers}: group `{group}` cannot go on in {partitions}: {problem}; commit another offset for the group, or set the option `auto.offset.reset` to \"earliest\" or \"latest\""
     )]
@@ -57,7 +57,7 @@ pub enum KafkaError {
         /// The cause.
         problem: String,
     },
-    /// Something else has gone wrong. The client tries again, unless it says that it cannot.
+    /// Any other error. The client retries, unless the error is fatal.
     #[error("Kafka at {brokers}: reading {topics} as group `{group}`: {problem}")]
     Read {
         /// The brokers.
@@ -96,14 +96,14 @@ pub enum KafkaError {
         topic: String,
         /// The partition, if one was chosen.
         partition: Option<i32>,
-        /// Bytes of key and value.
+        /// Size of key and value, in bytes.
         bytes: usize,
         /// The cause.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: Option<&'static str>,
     },
-    /// An element cannot be written.
+    /// An element is not a valid message.
     #[error("Kafka at {brokers}: not written to topic `{topic}`: {problem}")]
     NoRecord {
         /// The brokers.
@@ -113,19 +113,19 @@ pub enum KafkaError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A transaction was given up, or cannot be begun.
+    /// A transaction was aborted, or cannot be started.
     #[error("Kafka at {brokers}: transactions `{id}`: {problem}; {remedy}")]
     Transaction {
         /// The brokers.
         brokers: String,
-        /// Their id.
+        /// Its transactional id.
         id: String,
         /// The cause.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// The position of a partition could not be had.
+    /// The position of a partition is not available.
     #[error(
         "Kafka at {brokers}: no position for topic `{topic}`, partition {partition}: {problem}"
     )]
@@ -139,13 +139,13 @@ pub enum KafkaError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A message has failed, and too many behind it have been read.
+    /// A message has failed, and too many messages after it have been read.
     #[error(transparent)]
     Stuck(#[from] PositionError),
-    /// A message has not been done for long.
+    /// A message has been unfinished for a long time.
     #[error(transparent)]
     Overdue(#[from] Overdue),
-    /// The system has no thread left.
+    /// No thread can be started.
     #[error("cannot start to work with Kafka: {0}")]
     Start(io::Error),
 }

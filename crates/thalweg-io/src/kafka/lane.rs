@@ -1,4 +1,4 @@
-//! A partition, while it is assigned to this member of the group.
+//! An assigned partition.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -9,8 +9,8 @@ use thalweg::Ack;
 
 use crate::Position;
 
-/// A partition that is assigned to this member. Assigned again, it is another lane: tokens of the former one move
-/// nothing.
+/// A partition that is assigned to this member. A new assignment has a new lane: tokens of the former one have no
+/// effect.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) topic: Arc<str>,
@@ -22,9 +22,9 @@ pub(super) struct Lane {
 #[derive(Debug, Default)]
 struct State {
     is_revoked: bool,
-    /// The value of the position that has been committed.
+    /// Value of the position at the last commit.
     committed: Option<String>,
-    /// Where the partition ended when it was assigned, if that matters.
+    /// End offset of the partition when it was assigned, if the source ends there.
     end: Option<i64>,
     is_at_end: bool,
 }
@@ -52,10 +52,10 @@ impl Lane {
         &self.position
     }
 
-    /// The token for what ends at this offset; `None` if the partition is another member's by now.
+    /// The token for the message that ends at this offset; `None` if the partition was revoked.
     pub(super) fn begin(&self, offset: i64, now: Duration) -> Option<Ack> {
         let state = self.lock();
-        // Under the lock: once it is revoked, nothing begins any more.
+        // Under the lock, so that no message starts once the partition is revoked.
         (!state.is_revoked).then(|| self.position.ack(offset.to_string(), now))
     }
 
@@ -67,7 +67,7 @@ impl Lane {
         self.lock().is_revoked = true;
     }
 
-    /// Blocks until nothing is in flight, or the time has come; returns whether nothing is.
+    /// Blocks until nothing is in flight, or until the deadline; returns whether nothing is.
     pub(super) fn wait_until_settled(&self, until: Instant) -> bool {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut settled = Box::pin(self.position.settled());
@@ -83,7 +83,7 @@ impl Lane {
         }
     }
 
-    /// The offset to commit, of the next message to be read, if it is another than last time.
+    /// The offset to commit, that of the next message to be read, if it has changed since the last commit.
     pub(super) fn to_commit(&self) -> Option<i64> {
         let value = self.position.value()?;
         let mut state = self.lock();
@@ -95,7 +95,7 @@ impl Lane {
         next
     }
 
-    /// Has the offset committed again.
+    /// Makes the next commit include the offset again.
     pub(super) fn forget_commit(&self) {
         self.lock().committed = None;
     }
@@ -121,7 +121,7 @@ impl Lane {
     }
 }
 
-/// Wakes a thread that is parked.
+/// Wakes a parked thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {

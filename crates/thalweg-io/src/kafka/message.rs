@@ -1,11 +1,11 @@
-//! What is read, and what is written.
+//! Received messages and records to write.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use thalweg::trace::{TraceContext, current_context};
 
-/// A message that was read.
+/// A received message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KafkaMessage {
     /// The topic.
@@ -14,11 +14,11 @@ pub struct KafkaMessage {
     pub partition: i32,
     /// The offset in the partition.
     pub offset: i64,
-    /// Milliseconds since the epoch, if there is a timestamp.
+    /// Milliseconds since the epoch, if the message has a timestamp.
     pub timestamp: Option<i64>,
     /// The key.
     pub key: Option<Bytes>,
-    /// The value. A message without one deletes those with its key, in a topic that is compacted.
+    /// The value. In a compacted topic, a message without a value deletes those with its key.
     pub value: Option<Bytes>,
     /// Names and values, in order.
     pub headers: Vec<(String, Option<Bytes>)>,
@@ -30,7 +30,7 @@ impl KafkaMessage {
         self.value.as_deref().unwrap_or_default()
     }
 
-    /// The trace that it belongs to, if its headers `traceparent` and `tracestate` name one.
+    /// The trace it belongs to, if the headers `traceparent` and `tracestate` name one.
     ///
     /// ```
     /// use thalweg_io::KafkaMessage;
@@ -48,7 +48,7 @@ impl KafkaMessage {
         TraceContext::of_headers(text("traceparent"), text("tracestate"))
     }
 
-    /// Bytes that it takes up, about.
+    /// Approximate size in bytes.
     pub(super) fn len(&self) -> usize {
         let headers = self.headers.iter();
         let headers = headers.map(|(name, value)| name.len() + len(value));
@@ -56,7 +56,7 @@ impl KafkaMessage {
     }
 }
 
-/// A message to be written. Texts and bytes are made into one that has a value and nothing else.
+/// A message to write. Text and bytes convert to a record with that value and nothing else.
 ///
 /// ```
 /// use thalweg_io::KafkaRecord;
@@ -66,22 +66,22 @@ impl KafkaMessage {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KafkaRecord {
-    /// The value; `None` deletes those with its key, in a topic that is compacted.
+    /// The value; `None` deletes the messages with this key in a compacted topic.
     pub value: Option<Bytes>,
-    /// The key, which decides about the partition.
+    /// The key, which selects the partition.
     pub key: Option<Bytes>,
     /// Names and values, in order.
     pub headers: Vec<(String, Option<Bytes>)>,
-    /// The partition, if it is not to be decided by the key.
+    /// The partition, instead of the one that the key selects.
     pub partition: Option<i32>,
-    /// Milliseconds since the epoch, if it is not to be now.
+    /// Milliseconds since the epoch, instead of the current time.
     pub timestamp: Option<i64>,
-    /// The topic, if it is not the sink's.
+    /// The topic, instead of the sink's.
     pub topic: Option<String>,
 }
 
 impl KafkaRecord {
-    /// The same with the trace that the current element belongs to in its headers, unless they name one.
+    /// Adds the current element's trace to the headers, unless they name one.
     pub(super) fn traced(self) -> Self {
         let Some(trace) = current_context() else {
             return self;
@@ -96,35 +96,35 @@ impl KafkaRecord {
         }
     }
 
-    /// The same with a key.
+    /// Sets the key.
     #[must_use]
     pub fn key(mut self, key: impl Into<Bytes>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// The same with another header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Bytes>) -> Self {
         self.headers.push((name.into(), Some(value.into())));
         self
     }
 
-    /// The same for a partition.
+    /// Sets the partition.
     #[must_use]
     pub fn partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
         self
     }
 
-    /// The same for another topic than the sink's.
+    /// Sets another topic than the sink's.
     #[must_use]
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         self.topic = Some(topic.into());
         self
     }
 
-    /// Bytes of key and value.
+    /// Size of key and value, in bytes.
     pub(super) fn len(&self) -> usize {
         len(&self.key) + len(&self.value)
     }
@@ -161,7 +161,7 @@ impl From<&'static str> for KafkaRecord {
     }
 }
 
-/// Key, value and headers, for any partition of another topic.
+/// Copies key, value and headers, for any partition of another topic.
 impl From<KafkaMessage> for KafkaRecord {
     fn from(message: KafkaMessage) -> Self {
         Self {

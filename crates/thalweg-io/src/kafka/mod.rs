@@ -1,10 +1,10 @@
 //! [Kafka](https://kafka.apache.org): topics as sources and sinks.
 //!
-//! A source reads as a member of a consumer group, and commits an offset once everything that was made of the messages
-//! up to there is done: acknowledged by the last sink, or dropped on purpose. Messages may be done in any order, since
-//! each partition has a [`Position`]; a commit never passes one that is not. A sink is done with an element once the
-//! brokers have confirmed it. So a pipeline from Kafka may be killed at any moment, and loses nothing; what was in
-//! flight then is read again.
+//! A source reads as a member of a consumer group, and commits an offset once everything derived from the messages up
+//! to it is done: acknowledged by the last sink, or dropped on purpose. Messages may finish in any order, since each
+//! partition has a [`Position`]; a commit never passes an unfinished one. A sink acknowledges an element when the
+//! brokers have confirmed its message. So a pipeline that reads from Kafka can be killed at any moment without loss;
+//! messages that were in flight are read again.
 
 mod config;
 mod consumer;

@@ -19,29 +19,29 @@ use super::error::SEND_LESS;
 use super::{KafkaError, KafkaReceipt, KafkaRecord, KafkaSink};
 use crate::background::spawn;
 
-/// How long to wait where the client has no room. It does not tell when it has: a message counts until some time after
-/// its delivery was reported.
+/// Pause before a retry while the client's queue is full. The client does not signal room: a message counts until some
+/// time after its delivery was reported.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// The client counts milliseconds, in 32 bits.
+/// The client takes milliseconds in 32 bits.
 const MAX_FLUSH: Duration = Duration::from_secs(1_000_000);
 
-/// What writes the messages of a [`KafkaSink`]: a client with its connections. Clones are the same one.
+/// The producer of a [`KafkaSink`]: a client with its connections. Clones share it.
 ///
-/// The client starts with the first message; one that is dropped gives up what it has not written.
+/// The client starts with the first message; dropping it abandons unwritten messages.
 #[derive(Clone)]
 pub struct Producer(Arc<Shared>);
 
 struct Shared {
     sink: KafkaSink,
     client: Mutex<Option<Client>>,
-    /// Whose turn it is: messages wait in their order where the client has no room.
+    /// Keeps the order of messages while the client's queue is full.
     turns: Turns<()>,
 }
 
 type Client = Arc<ThreadedProducer<Context>>;
 
-/// What has come of a message.
+/// Delivery result of a message.
 type Delivery = Result<KafkaReceipt, (ClientError, Option<i32>)>;
 
 struct Context {
@@ -57,8 +57,8 @@ impl Producer {
         }))
     }
 
-    /// Writes a message; done when the brokers have confirmed it. Messages are written in the order in which their
-    /// futures are first polled. While the client has no room for another, it waits.
+    /// Writes a message; completes when the brokers have confirmed it. Messages are written in the order in which their
+    /// futures are first polled. Waits while the client's queue is full.
     ///
     /// # Errors
     /// [`KafkaError::Invalid`], [`KafkaError::NotWritten`].
@@ -71,18 +71,18 @@ impl Producer {
         async move { shared.send(record).await }
     }
 
-    /// How many messages the brokers have not confirmed.
+    /// Number of messages that the brokers have not confirmed.
     pub fn in_flight(&self) -> usize {
         let client = self.0.lock().clone();
         let count = client.map_or(0, |client| client.in_flight_count());
         usize::try_from(count).unwrap_or(0)
     }
 
-    /// Blocks until the brokers have confirmed all messages, for `limit` at most, or for 11 days; returns how many they
-    /// have not.
+    /// Blocks until the brokers have confirmed all messages, for at most `limit` or 11 days; returns how many they have
+    /// not.
     pub fn flush(&self, limit: Duration) -> usize {
         if let Some(client) = self.0.lock().clone() {
-            // What is left says whether it has come to its end.
+            // The number of unconfirmed messages tells whether it succeeded.
             let _ = client.flush(limit.min(MAX_FLUSH));
         }
         self.in_flight()
@@ -104,7 +104,7 @@ impl Shared {
         }
     }
 
-    /// Hands a message to the client, once it has room.
+    /// Passes a message to the client, waiting for room in its queue.
     async fn enqueue(
         &self,
         client: &Client,
@@ -134,7 +134,7 @@ impl Shared {
         filled(BaseRecord::with_opaque_to(topic, Box::new(sender)), record)
     }
 
-    /// The client, which is made if there is none.
+    /// The client, created if necessary.
     fn client(&self) -> Result<Client, KafkaError> {
         let mut client = self.lock();
         if let Some(client) = &*client {
@@ -184,7 +184,7 @@ impl Shared {
     }
 }
 
-/// A message for the client, with what a record has.
+/// Converts a record to a message of the client.
 pub(super) fn filled<'a, D: rdkafka::util::IntoOpaque>(
     mut base: BaseRecord<'a, [u8], [u8], D>,
     record: &'a KafkaRecord,
@@ -216,7 +216,7 @@ async fn pause() -> Result<(), KafkaError> {
     Ok(())
 }
 
-/// Whether what a connection failed on explains an error.
+/// Whether the error of a connection explains another error.
 fn is_about_connections(code: Option<Code>) -> bool {
     matches!(
         code,
@@ -224,7 +224,7 @@ fn is_about_connections(code: Option<Code>) -> bool {
     )
 }
 
-/// What to do about an error.
+/// The remedy for an error.
 fn remedy(code: Option<Code>) -> Option<&'static str> {
     Some(match code? {
         Code::MessageSizeTooLarge => SEND_LESS,
@@ -252,7 +252,7 @@ impl ClientContext for Context {
         }
     }
 
-    /// Messages that suffer say so themselves.
+    /// Failed messages report the error themselves.
     fn error(&self, _: ClientError, _: &str) {}
 }
 
@@ -267,7 +267,7 @@ impl ProducerContext for Context {
             }),
             Err((error, message)) => Err((error.clone(), Some(message.partition()))),
         };
-        // Whoever waited may have given up.
+        // The receiver may have given up.
         let _ = sender.send(delivery);
     }
 }

@@ -1,4 +1,4 @@
-//! What a consumer's thread has read for the source, with bounds in messages and bytes.
+//! Queue between the consumer's thread and the source, bounded in messages and bytes.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -9,17 +9,17 @@ use std::time::Duration;
 use super::lane::Lane;
 use super::{KafkaError, KafkaMessage};
 
-/// The most messages that a source takes at once, before others have their turn.
+/// Maximum messages that a source takes at once before other tasks get a turn.
 const BATCH: usize = 256;
 
-/// A message, and the partition it was read from.
+/// A message, and the lane of its partition.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) lane: Arc<Lane>,
     pub(super) message: KafkaMessage,
 }
 
-/// Between the thread that reads and the source.
+/// State shared by the reading thread and the source.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -31,27 +31,27 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     fetched: VecDeque<Fetched>,
-    /// Held by the source as well.
+    /// Includes those held by the source.
     messages: usize,
     bytes: usize,
     errors: VecDeque<KafkaError>,
-    /// The thread waits until half of the room is free.
+    /// The thread waits until half of the queue is free.
     wants_room: bool,
     is_closing: bool,
-    /// There is a thread.
+    /// The thread is running.
     is_running: bool,
-    /// It is known where to begin.
+    /// Start offsets are known.
     is_ready: bool,
-    /// Nothing more will come.
+    /// No more messages will arrive.
     is_finished: bool,
     wakers: Vec<Waker>,
 }
 
-/// What has come.
+/// Messages and errors, in order.
 #[derive(Debug)]
 pub(super) enum Came {
     Messages(VecDeque<Fetched>),
-    /// Behind all messages.
+    /// Reported after all messages.
     Error(KafkaError),
     Over,
 }
@@ -66,7 +66,7 @@ impl Queue {
         }
     }
 
-    /// Adds messages, for which there has been room before they were read.
+    /// Adds messages; their room was checked before they were read.
     pub(super) fn push(&self, fetched: Vec<Fetched>) {
         let mut state = self.lock();
         for one in fetched {
@@ -83,7 +83,7 @@ impl Queue {
         wake(state);
     }
 
-    /// Drops the messages of partitions that are revoked.
+    /// Drops the messages of revoked partitions.
     pub(super) fn drop_revoked(&self) {
         let mut state = self.lock();
         let (mut messages, mut bytes) = (0, 0);
@@ -99,7 +99,7 @@ impl Queue {
         state.bytes -= bytes;
     }
 
-    /// How many more messages there is room for.
+    /// Number of further messages that fit.
     pub(super) fn room(&self) -> usize {
         let state = self.lock();
         match state.bytes < self.max_bytes {
@@ -108,7 +108,7 @@ impl Queue {
         }
     }
 
-    /// Blocks until half of the room is free, something else has changed, or this time has passed.
+    /// Blocks until half of the queue is free, something else has changed, or the timeout.
     pub(super) fn wait_for_room(&self, limit: Duration) {
         let mut state = self.lock();
         state.wants_room = true;
@@ -118,7 +118,7 @@ impl Queue {
         state.wants_room = false;
     }
 
-    /// The source has done with a message.
+    /// The source has finished a message.
     pub(super) fn release(&self, bytes: usize) {
         let mut state = self.lock();
         state.messages = state.messages.saturating_sub(1);
@@ -132,7 +132,7 @@ impl Queue {
         }
     }
 
-    /// Waits until something has come, and takes it. Nothing is lost when the future is dropped.
+    /// Waits for messages, and takes them. Cancel-safe: nothing is lost when the future is dropped.
     pub(super) async fn next(&self) -> Came {
         poll_fn(|cx| {
             let mut state = self.lock();
@@ -152,23 +152,23 @@ impl Queue {
         .await
     }
 
-    /// How many messages are there, those that the source has taken included.
+    /// Number of messages, including those that the source has taken.
     #[cfg(test)]
     pub(super) fn messages(&self) -> usize {
         self.lock().messages
     }
 
-    /// Takes what is there.
+    /// Takes the messages that are there.
     pub(super) fn try_next(&self) -> VecDeque<Fetched> {
         std::mem::take(&mut self.lock().fetched)
     }
 
-    /// There is a thread from now on.
+    /// The thread has started.
     pub(super) fn begin(&self) {
         self.lock().is_running = true;
     }
 
-    /// It is known where to begin: what is written from now on will be read.
+    /// Start offsets are known: messages written from now on will be read.
     pub(super) fn set_ready(&self) {
         self.lock().is_ready = true;
     }
@@ -177,19 +177,19 @@ impl Queue {
         self.lock().is_ready
     }
 
-    /// Nothing more will come; the thread goes on.
+    /// No more messages will arrive; the thread continues.
     pub(super) fn finish(&self) {
         let mut state = self.lock();
         state.is_finished = true;
         wake(state);
     }
 
-    /// Has the thread commit what is done, leave the group, and end.
+    /// Has the thread commit finished messages, leave the group, and end.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         if !state.is_closing {
             state.is_closing = true;
-            // Nobody asks for them any more.
+            // Nobody will take them any more.
             state.errors.clear();
         }
         drop(state);
@@ -208,7 +208,7 @@ impl Queue {
         wake(state);
     }
 
-    /// Waits until there is no thread; returns what it has failed on since it was told to end.
+    /// Waits for the end of the thread; returns the errors since it was told to end.
     pub(super) async fn closed(&self) -> Result<(), KafkaError> {
         poll_fn(|cx| {
             let mut state = self.lock();
@@ -226,7 +226,7 @@ impl Queue {
     }
 }
 
-/// Wakes whoever waits for something to come, outside of the lock.
+/// Wakes the waiting source, outside of the lock.
 fn wake(mut state: MutexGuard<'_, State>) {
     let wakers = std::mem::take(&mut state.wakers);
     drop(state);

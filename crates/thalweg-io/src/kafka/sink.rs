@@ -10,7 +10,7 @@ use super::{
     KafkaError, KafkaReceipt, KafkaRecord, KafkaTransactions, Producer, TransactionalSink,
 };
 
-/// The most messages that a sink has in hand.
+/// Default for the maximum number of unconfirmed messages.
 const MAX_IN_FLIGHT: usize = 10_000;
 
 /// A topic to write to: [`Stream::to_kafka`](ToKafka::to_kafka).
@@ -33,13 +33,12 @@ pub struct KafkaSink {
 }
 
 impl KafkaSink {
-    /// A topic by its name, and brokers, as a list of `host:port` with commas. Nothing is asked before the first
-    /// element.
+    /// A topic by name, and brokers as a comma-separated list of `host:port`. Nothing is sent before the first element.
     pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
         Self::with_options(topic).option("bootstrap.servers", brokers)
     }
 
-    /// The same where the brokers are among the [options](Self::option).
+    /// The same with the brokers among the [options](Self::option).
     pub fn with_options(topic: impl Into<String>) -> Self {
         Self {
             config: Config::default(),
@@ -49,25 +48,25 @@ impl KafkaSink {
         }
     }
 
-    /// Any option of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md) for
-    /// producers. Values are never shown. Unless the options say something about it, `enable.idempotence` is true: a
-    /// message that the client writes again is there once, and order is kept.
+    /// An option of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md) for
+    /// producers. Values are never shown. `enable.idempotence` is true unless an option says otherwise: a retried
+    /// message is written once, and order is kept.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.set(name.into(), value.into());
         self
     }
 
-    /// The most messages that are not confirmed: 10,000 by default. Then emitters wait.
+    /// Limit of unconfirmed messages: 10,000 by default. Then emitters wait.
     #[must_use]
     pub fn max_in_flight(mut self, count: usize) -> Self {
         self.max_in_flight = count.max(1);
         self
     }
 
-    /// Writes in transactions, together with the offsets of the source that has the same ones: see
-    /// [`KafkaTransactions`]. Elements that have come meanwhile go into one transaction, and their emitters do not wait
-    /// for it.
+    /// Writes in transactions, together with the offsets of the source that has the same object: see
+    /// [`KafkaTransactions`]. Elements that arrive meanwhile are grouped into one transaction, and their emitters do
+    /// not wait for it.
     #[must_use]
     pub fn transactions(mut self, transactions: &KafkaTransactions) -> Self {
         self.transactions = Some(transactions.clone());
@@ -86,12 +85,12 @@ impl KafkaSink {
         self.producer_config().check()
     }
 
-    /// What writes the messages.
+    /// The producer of the sink.
     pub fn producer(&self) -> Producer {
         Producer::new(self.clone())
     }
 
-    /// How many messages there may be that are not confirmed.
+    /// The limit of unconfirmed messages.
     pub fn limit(&self) -> usize {
         self.max_in_flight
     }
@@ -125,14 +124,14 @@ impl fmt::Debug for KafkaSink {
 
 /// Topics as sinks: [`Stream::to_kafka`](ToKafka::to_kafka).
 pub trait ToKafka {
-    /// Writes elements, texts, bytes or [`KafkaRecord`]s, to a topic. An element is done when the brokers have
-    /// confirmed it: until then its token is held, and its emitter waits, unless it sends many. One that is not written
-    /// is a failure of its element. A drain waits for all.
+    /// Writes elements (text, bytes or [`KafkaRecord`]s) to a topic. An element is acknowledged when the brokers have
+    /// confirmed it: until then its token is held, and its emitter waits, except in `emit_many`. A message that is not
+    /// written is a failure of its element. `drain` waits for all messages.
     ///
     /// [`from_kafka`](super::FromKafka::from_kafka) has an example.
     fn to_kafka(&self, sink: KafkaSink) -> Sink;
 
-    /// The same, and sends on where each was written, in the order of the elements.
+    /// The same, and emits where each message was written, in the order of the elements.
     fn send_to_kafka(&self, sink: KafkaSink) -> Stream<KafkaReceipt>;
 }
 

@@ -24,7 +24,8 @@ impl fmt::Debug for KafkaSource {
     }
 }
 
-/// Messages of a partition at a time: [`Stream::from_kafka_batches`](FromKafkaBatches::from_kafka_batches).
+/// Batches of messages of one partition, as a source:
+/// [`Stream::from_kafka_batches`](FromKafkaBatches::from_kafka_batches).
 pub struct KafkaBatches {
     intake: Intake,
     interval: Duration,
@@ -40,7 +41,7 @@ impl fmt::Debug for KafkaBatches {
     }
 }
 
-/// What the thread reads, on its way into a pipeline.
+/// The reading side of a source.
 struct Intake {
     kafka: Kafka,
     queue: Arc<Queue>,
@@ -49,26 +50,25 @@ struct Intake {
     watch: Watch,
 }
 
-/// Looks for messages that are not done for long.
+/// Checks for messages that have been unfinished for a long time.
 struct Watch {
     lanes: Vec<Arc<Lane>>,
     limit: Duration,
-    /// When to look next.
+    /// Time of the next check.
     look_at: Duration,
 }
 
-/// What a source is asked and told from outside, for those who run it by themselves: commits what is done and leaves
-/// the group.
+/// Commits finished messages and leaves the group, for code that runs a source directly.
 #[derive(Clone, Debug)]
 pub struct KafkaCloser(Arc<Queue>);
 
 impl KafkaCloser {
-    /// Whether the source has begun: a new group reads whatever is written from then on.
+    /// Whether the source has started: a new group reads messages written from then on.
     pub fn has_begun(&self) -> bool {
         self.0.is_ready()
     }
 
-    /// Does so, and waits until it is done; at once if the source has never run.
+    /// Commits and leaves, and waits until that is done; returns at once if the source never ran.
     ///
     /// # Errors
     /// [`KafkaError::Commit`].
@@ -85,7 +85,8 @@ impl From<Kafka> for KafkaSource {
 }
 
 impl KafkaSource {
-    /// Emits what `make` makes of each message and its token. A message that it fails on is reported, and done.
+    /// Emits the element that `make` makes of each message and its token. A message for which it returns an error is
+    /// reported and counts as done.
     pub(crate) async fn emit_all<T: Element>(
         &mut self,
         out: &Emitter<T>,
@@ -114,7 +115,7 @@ impl KafkaSource {
                         out.report(error);
                         out.yield_now().await
                     }
-                    // It is another member's.
+                    // The partition belongs to another member.
                     None => Ok(()),
                 };
                 intake.queue.release(len);
@@ -131,14 +132,14 @@ impl KafkaSource {
         self.0.queue.clone()
     }
 
-    /// What ends it.
+    /// What closes the source.
     pub fn closer(&self) -> KafkaCloser {
         KafkaCloser(self.0.queue.clone())
     }
 }
 
 impl KafkaBatches {
-    /// A source of batches: every `interval`, on the pipeline's clock, what has come of each partition, in batches of
+    /// A source of batches: the new messages of each partition every `interval`, on the pipeline's clock, in batches of
     /// at most `max_len` messages.
     pub fn new(kafka: Kafka, interval: Duration, max_len: usize) -> Self {
         Self {
@@ -148,7 +149,7 @@ impl KafkaBatches {
         }
     }
 
-    /// What ends it.
+    /// What closes the source.
     pub fn closer(&self) -> KafkaCloser {
         KafkaCloser(self.intake.queue.clone())
     }
@@ -177,7 +178,7 @@ impl Intake {
         Ok(())
     }
 
-    /// Waits until messages have been taken; returns whether more may come.
+    /// Waits for messages; returns whether more may arrive.
     async fn fill<T: Element>(&mut self, out: &Emitter<T>) -> Result<bool, Stop> {
         self.watch.look(out);
         let next = out.or_stop(self.queue.next());
@@ -193,7 +194,7 @@ impl Intake {
         Ok(true)
     }
 
-    /// Waits until a partition has room for another message in flight.
+    /// Waits until a partition may have another message in flight.
     async fn room<T: Element>(&mut self, out: &Emitter<T>, lane: &Arc<Lane>) -> Result<(), Stop> {
         self.watch.add(lane);
         let room = out.or_stop(lane.position().room());
@@ -214,7 +215,7 @@ impl Watch {
         }
     }
 
-    /// Reports the oldest message of each partition if it is not done for long, and if it is time to look.
+    /// Reports the oldest message of each partition if it has been unfinished for too long, when a check is due.
     fn look<T: Element>(&mut self, out: &Emitter<T>) {
         let now = out.now();
         if now < self.look_at {
@@ -230,14 +231,14 @@ impl Watch {
         }
     }
 
-    /// Waits for a future, and looks meanwhile.
+    /// Awaits a future, running checks meanwhile.
     async fn while_waiting<T: Element, R>(
         &mut self,
         out: &Emitter<T>,
         future: impl Future<Output = R>,
     ) -> R {
         let mut future = pin!(future);
-        // Most are done at once, and need no timer.
+        // Most are ready at once, and need no timer.
         if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
             return result;
         }
@@ -254,7 +255,7 @@ impl Watch {
             match ended.await {
                 Ok(result) => return result,
                 Err(Ok(())) => self.look(out),
-                // The source is to stop, of which the future knows.
+                // The source is being stopped, which the future handles.
                 Err(Err(_)) => break,
             }
         }
@@ -319,7 +320,7 @@ impl Source for KafkaBatches {
             }
             if !self.intake.taken.is_empty() {
                 out.sleep(self.interval).await?;
-                // What has come meanwhile goes with it.
+                // Includes messages that arrived meanwhile.
                 let more = self.intake.queue.try_next();
                 self.intake.taken.extend(more);
             }
@@ -331,7 +332,7 @@ impl Source for KafkaBatches {
     }
 }
 
-/// The partition of the first message, and how many of its messages are there.
+/// The partition of the first message, and the number of messages of that partition.
 fn next_batch(taken: &VecDeque<Fetched>, max_len: usize) -> Option<(Arc<Lane>, usize)> {
     let lane = taken.front()?.lane.clone();
     let of_lane = taken.iter().filter(|one| Arc::ptr_eq(&one.lane, &lane));
@@ -339,7 +340,7 @@ fn next_batch(taken: &VecDeque<Fetched>, max_len: usize) -> Option<(Arc<Lane>, u
     Some((lane, len))
 }
 
-/// The first messages of a partition; the others stay where they are.
+/// Takes the first messages of a partition; the others stay where they are.
 fn take_batch(taken: &mut VecDeque<Fetched>, lane: &Arc<Lane>, len: usize) -> Vec<KafkaMessage> {
     let mut batch = Vec::with_capacity(len);
     let mut others = VecDeque::with_capacity(taken.len() - len);
@@ -355,13 +356,13 @@ fn take_batch(taken: &mut VecDeque<Fetched>, lane: &Arc<Lane>, len: usize) -> Ve
 
 /// Topics as sources: [`Stream::from_kafka`](FromKafka::from_kafka).
 pub trait FromKafka {
-    /// The messages of topics, as a member of a consumer group; each partition in its order.
+    /// Emits the messages of topics, as a member of a consumer group, in order within each partition.
     ///
     /// An offset is committed when its message and all before it in its partition are done: when their tokens have
-    /// fired. One that fails, and that no policy takes care of, holds up its partition's commits: it is read again by
-    /// the next that starts, with what came behind it. Stopped and started again, the source goes on with the message
-    /// after the last one emitted; a drain commits what is done, and leaves the group. Reading and committing are in
-    /// real time, whatever clock the pipeline has.
+    /// fired. A message that fails without a policy to handle it holds up the commits of its partition: the next source
+    /// to start reads it again, with those after it. Stopped and started again, the source continues with the message
+    /// after the last one emitted; `drain` commits finished messages and leaves the group. Reading and committing use
+    /// real time, whatever the pipeline's clock.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -404,8 +405,8 @@ impl FromKafka for Stream<KafkaMessage> {
 
 /// Topics as sources of batches: [`Stream::from_kafka_batches`](FromKafkaBatches::from_kafka_batches).
 pub trait FromKafkaBatches {
-    /// The messages of topics, those of a partition together: every `interval`, on the pipeline's clock, what has come,
-    /// in batches of at most `max_len`. A batch is committed as a whole. Otherwise as
+    /// Emits the messages of topics in batches of one partition: every `interval`, on the pipeline's clock, those that
+    /// have arrived, in batches of at most `max_len`. A batch is committed as a whole. Otherwise like
     /// [`from_kafka`](FromKafka::from_kafka).
     fn from_kafka_batches(
         kafka: Kafka,

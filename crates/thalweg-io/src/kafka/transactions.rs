@@ -1,7 +1,7 @@
-//! Exactly once from Kafka to Kafka: what is written, and how far the source has got, in one transaction.
+//! Exactly once from Kafka to Kafka: messages and offsets in one transaction.
 //!
-//! Offsets are committed with a note of how many messages were written for each element behind them that is still on
-//! its way. Read again after a crash, an element makes the same messages: so many of them are skipped.
+//! Each offset is committed with metadata: the number of messages written for each unfinished element after it. After a
+//! crash an element yields the same messages again: that many of them are skipped.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,18 +27,18 @@ use crate::background::spawn;
 use crate::position::{Pending, Place, Rows};
 use crate::reply::reply;
 
-/// How long the brokers may take for each step. A step that they have not come to the end of is asked for again.
+/// Timeout of each step at the brokers. A step without an answer is requested again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a transaction is tried, and the pause before it is tried again.
+/// Maximum attempts per transaction, and the pause between them.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest note that brokers take, unless their setting `offset.metadata.max.bytes` says otherwise.
+/// Maximum length of the metadata, unless the broker's setting `offset.metadata.max.bytes` differs.
 const MAX_NOTE: usize = 4096;
 
-/// Joins a source and a sink of Kafka: what the sink writes and the offsets of the source are committed in one
-/// transaction, so that a reader of committed messages finds each exactly once, however often the pipeline is killed.
+/// Connects a source and a sink of Kafka: messages and the source's offsets are committed in one transaction, so that
+/// readers of committed messages see each exactly once, however often the pipeline is killed.
 ///
 /// ```no_run
 /// use thalweg::Stream;
@@ -53,7 +53,7 @@ const MAX_NOTE: usize = 4096;
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 ///
-/// The functions between the two have to make the same of an element each time it is read.
+/// The functions between source and sink must yield the same messages for an element each time it is read.
 #[derive(Clone)]
 pub struct KafkaTransactions(Arc<Shared>);
 
@@ -68,7 +68,7 @@ struct State {
     config: Option<Config>,
     client: Option<Arc<Client>>,
     group: Option<Arc<dyn Group>>,
-    /// The partitions that are assigned, by the names of their positions.
+    /// Assigned partitions, by the names of their positions.
     parts: HashMap<String, Part>,
 }
 
@@ -79,11 +79,11 @@ struct Part {
     topic: Arc<str>,
     partition: i32,
     position: Position,
-    /// What was written for elements that are not committed.
+    /// Messages written for uncommitted elements.
     rows: Rows,
 }
 
-/// Where a source begins with a partition.
+/// Start of a source in a partition.
 pub(super) struct Restored {
     pub(super) position: Position,
     pub(super) offset: Option<i64>,
@@ -91,7 +91,7 @@ pub(super) struct Restored {
 
 /// A member of a consumer group, while it is one.
 trait Group: Send + Sync {
-    /// Has offsets committed by a transaction of `client`.
+    /// Adds offsets to a transaction of `client`.
     fn add_to(&self, client: &Client, offsets: &TopicPartitionList) -> Result<(), ClientError>;
 }
 
@@ -103,15 +103,15 @@ impl<C: ConsumerContext + 'static> Group for Weak<BaseConsumer<C>> {
     }
 }
 
-/// A message, and the elements of sources that it was made of.
+/// A message, and the source elements that it was derived from.
 struct Made {
     record: KafkaRecord,
     places: Vec<(Position, u64)>,
 }
 
 impl KafkaTransactions {
-    /// With an id that tells this process from others that write at the same time, and that it has again when it is
-    /// started again: then the brokers give up at once what it has left behind, for which readers wait otherwise.
+    /// Transactional id, unique among processes that write at the same time, and unchanged after a restart: then the
+    /// brokers abort the unfinished transaction of the former process at once, for which readers would wait otherwise.
     pub fn new(id: impl Into<String>) -> Self {
         Self(Arc::new(Shared {
             id: id.into(),
@@ -139,7 +139,7 @@ impl KafkaTransactions {
         Ok(())
     }
 
-    /// Has the brokers give up what a former process has left behind. Blocks; is called before anything is read.
+    /// Aborts the unfinished transaction of a former process. Blocks; called before anything is read.
     pub(super) fn begin<C: ConsumerContext + 'static>(
         &self,
         source: &Config,
@@ -164,7 +164,7 @@ impl KafkaTransactions {
         Ok(())
     }
 
-    /// Where to go on with a partition that has been assigned. Blocks.
+    /// The start of an assigned partition. Blocks.
     pub(super) fn restore<C: ConsumerContext>(
         &self,
         source: &Config,
@@ -202,7 +202,7 @@ impl KafkaTransactions {
         Ok(Restored { position, offset })
     }
 
-    /// A partition is another member's from now on: nothing more is written of what was read of it.
+    /// A partition was revoked: messages derived from it are no longer written.
     pub(super) fn forget(&self, position: &Position) {
         let mut state = self.lock();
         let known = state.parts.get(position.name());
@@ -211,7 +211,7 @@ impl KafkaTransactions {
         }
     }
 
-    /// Writes messages and offsets in a transaction, tried again if it has to be given up. Blocks.
+    /// Writes messages and offsets in a transaction, retried if it is aborted. Blocks.
     fn write(&self, made: &[Made]) -> Result<(), KafkaError> {
         let state = self.lock();
         let config = state.config.clone().unwrap_or_default();
@@ -265,7 +265,7 @@ impl KafkaTransactions {
         Ok(())
     }
 
-    /// The messages that were not written before a crash, and are this member's to write.
+    /// The messages that were not written before a crash and belong to assigned partitions.
     fn new_records<'a>(
         &self,
         made: &'a [Made],
@@ -290,7 +290,7 @@ impl KafkaTransactions {
         (new, all)
     }
 
-    /// The offsets to go on at, with notes of what was written behind them.
+    /// The offsets to commit, with metadata about messages written after them.
     #[expect(clippy::type_complexity, reason = "it is taken apart at once")]
     fn offsets(
         &self,
@@ -350,7 +350,7 @@ impl fmt::Debug for KafkaTransactions {
     }
 }
 
-/// Hands a message to the client, once it has room.
+/// Passes a message to the client, waiting for room in its queue.
 fn send(client: &Client, record: &KafkaRecord) -> Result<(), ClientError> {
     let topic = record.topic.as_deref().unwrap_or_default();
     let mut base = filled(BaseRecord::to(topic), record);
@@ -366,7 +366,7 @@ fn send(client: &Client, record: &KafkaRecord) -> Result<(), ClientError> {
     Ok(())
 }
 
-/// Asks again as long as the client says that this is what to do.
+/// Retries as long as the client calls the error retriable.
 fn again<R>(mut ask: impl FnMut() -> Result<R, ClientError>) -> Result<R, ClientError> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -391,7 +391,7 @@ fn is_fatal(error: &ClientError) -> bool {
     }
 }
 
-/// Notes the first message that was not delivered.
+/// Records the first message that was not delivered.
 #[derive(Default)]
 struct Context {
     failure: Mutex<Option<ClientError>>,
@@ -405,7 +405,7 @@ impl Context {
 }
 
 impl ClientContext for Context {
-    /// What goes wrong is returned by what is asked for.
+    /// Errors are returned by the calls that they belong to.
     fn error(&self, _: ClientError, _: &str) {}
 }
 
@@ -420,7 +420,7 @@ impl ProducerContext for Context {
     }
 }
 
-/// Writes elements in transactions: what `to_kafka` puts at the end of a stream for a sink that has them.
+/// The sink of `to_kafka` if the [`KafkaSink`] has transactions: writes elements in transactions.
 pub struct TransactionalSink<T> {
     sink: KafkaSink,
     transactions: KafkaTransactions,
@@ -435,14 +435,14 @@ impl<T> fmt::Debug for TransactionalSink<T> {
     }
 }
 
-/// Makes the message of an element.
+/// Converts an element to a message.
 type ToRecord<T> = Box<dyn FnMut(&T) -> Result<KafkaRecord, BoxError> + Send>;
 
 impl<T> TransactionalSink<T> {
-    /// A sink for elements whose messages `to_record` makes.
+    /// Creates a sink for elements that `to_record` converts to messages.
     ///
     /// # Errors
-    /// [`KafkaError::Invalid`]: the sink has no [transactions](KafkaSink::transactions), or they have a sink already.
+    /// [`KafkaError::Invalid`]: the sink has no [transactions](KafkaSink::transactions), or they already have a sink.
     pub fn new(
         sink: KafkaSink,
         to_record: impl FnMut(&T) -> Result<KafkaRecord, BoxError> + Send + 'static,
@@ -462,7 +462,7 @@ impl<T> TransactionalSink<T> {
 
 impl<T> Drop for TransactionalSink<T> {
     fn drop(&mut self) {
-        // Another one may take its place.
+        // Another sink may take its place.
         self.transactions.lock().config = None;
     }
 }

@@ -1,4 +1,4 @@
-//! A connection, what has happened to it, and the consumer that is read over it.
+//! The connection, its state, and the consumer.
 
 use std::error::Error;
 use std::time::Duration;
@@ -15,35 +15,35 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 
 use super::{Nats, NatsError};
 
-/// How long connecting may take.
+/// Timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the server may take to confirm a message.
+/// Timeout of confirming a message.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most messages that wait for being confirmed.
+/// Maximum number of unconfirmed messages.
 const MAX_UNCONFIRMED: usize = 4096;
 
-/// What is known of a connection. It is made again when it is lost, without anybody's doing.
+/// State of a connection. The client reconnects by itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct State {
-    /// How often it has been made.
+    /// Number of times it has been established.
     pub(super) connections: u64,
     pub(super) is_lost: bool,
-    /// What the server refuses for good, and what to do.
+    /// A permanent refusal by the server, and the remedy.
     pub(super) refused: Option<(String, &'static str)>,
-    /// How often messages had to be dropped.
+    /// Number of times that messages were dropped.
     pub(super) dropped: u64,
 }
 
-/// What went wrong; with a remedy if trying again would not help.
+/// An error; with a remedy if a retry would not help.
 #[derive(Debug)]
 pub(super) struct Lost {
     pub(super) problem: String,
     pub(super) remedy: Option<&'static str>,
 }
 
-/// A client, which connects again by itself.
+/// Creates a client, which reconnects by itself.
 #[derive(Clone)]
 pub(super) struct Link {
     pub(super) client: Client,
@@ -58,7 +58,7 @@ impl Link {
             remedy: Some("give another URL"),
         })?;
         if CryptoProvider::get_default().is_none() {
-            // Another one that was installed meanwhile does as well.
+            // Another provider installed meanwhile is as good.
             let _ = ring::default_provider().install_default();
         }
         let (sender, state) = channel(State::default());
@@ -68,7 +68,7 @@ impl Link {
             .connection_timeout(CONNECT_TIMEOUT)
             .max_reconnects(None)
             .reconnect_delay_callback(move |attempts| pauses.pause(attempts))
-            // With the last word of the server on each request.
+            // Includes the server's last answer to each request.
             .subscription_capacity(waiting + 16)
             .event_callback(move |event| {
                 take(&sender, &event);
@@ -104,7 +104,7 @@ impl Link {
         })
     }
 
-    /// Makes the stream if that is wanted.
+    /// Creates the stream if requested.
     pub(super) async fn make_stream(&self, nats: &Nats) -> Result<(), Lost> {
         let (true, Some(name)) = (nats.creates, &nats.stream) else {
             return Ok(());
@@ -125,7 +125,7 @@ impl Link {
         })
     }
 
-    /// The consumer for the stream. Creates it if it does not exist.
+    /// Returns the consumer for the stream. Creates it if it does not exist.
     pub(super) async fn consumer(
         &self,
         nats: &Nats,
@@ -138,7 +138,7 @@ impl Link {
             let problem = chain(&error);
             let remedy = match error.kind() {
                 GetStreamErrorKind::JetStream(error) => stream_remedy(error.error_code()),
-                // Nobody answers for JetStream; a server that is gone does not answer in time.
+                // Without JetStream nobody answers; a server that is down does not answer in time.
                 GetStreamErrorKind::Request if problem.contains("does not exist") => {
                     Some(NO_JETSTREAM)
                 }
@@ -176,7 +176,7 @@ impl Link {
 }
 
 impl Lost {
-    /// As a source says it.
+    /// Converts it to an error of a source.
     pub(super) fn into_error(self, nats: &Nats) -> NatsError {
         let (address, place, problem) = (nats.address(), nats.place(), self.problem);
         match self.remedy {
@@ -211,7 +211,7 @@ fn stream_remedy(code: ErrorCode) -> Option<&'static str> {
     })
 }
 
-/// Takes up what the client tells of its connection.
+/// Handles the events of a client.
 fn take(state: &Sender<State>, event: &Event) {
     state.send_modify(|state| match event {
         Event::Connected => {
@@ -231,7 +231,7 @@ fn take(state: &Sender<State>, event: &Event) {
     });
 }
 
-/// An error with those that it comes from.
+/// An error with its causes.
 pub(super) fn chain(error: &dyn Error) -> String {
     let (mut text, mut next) = (error.to_string(), error.source());
     while let Some(error) = next {

@@ -6,7 +6,7 @@ use thalweg::BoxError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NatsError {
-    /// An argument is wrong.
+    /// An argument is invalid.
     #[error("NATS at {address}: {problem}")]
     Invalid {
         /// The server's address.
@@ -14,7 +14,7 @@ pub enum NatsError {
         /// What is wrong.
         problem: String,
     },
-    /// The server cannot be reached, or the connection was lost. The source tries again.
+    /// The server cannot be reached, or the connection was lost. The source retries.
     #[error(
         "NATS at {address}, {place}: {problem}; tried again, with pauses of up to 30 s: check that the server runs"
     )]
@@ -26,7 +26,7 @@ pub enum NatsError {
         /// The cause.
         problem: String,
     },
-    /// Messages without a stream have come faster than they were taken, and are lost. The source goes on.
+    /// Messages without a stream arrived faster than they were taken, and are lost. The source continues.
     #[error(
         "NATS at {address}, {place}: messages were lost, since the pipeline is too slow for them; let more wait, or read a stream of JetStream"
     )]
@@ -36,16 +36,16 @@ pub enum NatsError {
         /// The subject.
         place: String,
     },
-    /// The server refuses for good.
+    /// A permanent refusal by the server.
     #[error("NATS at {address}, {place}: {problem}; {remedy}")]
     Refused {
         /// The server's address.
         address: String,
         /// The subject, and the stream.
         place: String,
-        /// What it says.
+        /// Its message.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// Elements were not written.
@@ -57,10 +57,10 @@ pub enum NatsError {
         place: String,
         /// The cause.
         problem: String,
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
     },
-    /// A message is longer than the server takes.
+    /// A message exceeds the server's limit.
     #[error(
         "NATS at {address}, {place}: a message of {len} bytes, where the server takes {max_len}; send less, or raise `max_payload` in the server's settings"
     )]
@@ -69,12 +69,12 @@ pub enum NatsError {
         address: String,
         /// The subject, and the stream.
         place: String,
-        /// Its length, in bytes.
+        /// Its length in bytes.
         len: usize,
-        /// The longest that the server takes, in bytes.
+        /// The server's limit in bytes.
         max_len: usize,
     },
-    /// An element cannot be written.
+    /// An element is not a valid message.
     #[error("NATS at {address}, {place}: {problem}")]
     Element {
         /// The server's address.

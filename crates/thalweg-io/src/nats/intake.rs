@@ -1,4 +1,4 @@
-//! Messages on their way from the server into a pipeline, and acknowledgements on their way back.
+//! Reading messages and acknowledging them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,36 +21,35 @@ use crate::background::spawn;
 use crate::closer::{Closer, Ending};
 use crate::reply::reply;
 
-/// How long the last acknowledgements may take.
+/// Timeout of the last acknowledgements.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The most acknowledgements at once.
+/// Maximum acknowledgements at once.
 const ACKS: usize = 1024;
 
-/// How long the server keeps a request for messages.
+/// How long the server keeps a pull request.
 const EXPIRES: Duration = Duration::from_secs(5);
 
-/// The most bytes that are asked for at once; no message has more.
+/// Maximum bytes requested at once; no message is longer.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// Messages that have left the server, by their numbers, and where their acknowledgements go.
+/// Messages in flight by number, and the channel for their acknowledgements.
 type InFlight = Arc<Mutex<HashMap<u64, Subject>>>;
 
-/// What has become of a message.
+/// What to tell the server about a message.
 enum Done {
     Delivered(u64),
     Failed(u64),
     Close,
 }
 
-/// What a source has of the tasks that read and acknowledge.
+/// The source's handle of the tasks that read and acknowledge.
 pub(super) struct Intake {
     pub(super) items: Receiver<Result<NatsMessage, NatsError>>,
     done: UnboundedSender<Done>,
 }
 
-/// What acknowledges the last messages and disconnects, for code that runs a [`NatsSource`](super::NatsSource)
-/// directly.
+/// Acknowledges the last messages and disconnects, for code that runs a [`NatsSource`](super::NatsSource) directly.
 #[derive(Clone, Default)]
 pub struct NatsCloser(Closer<Result<NatsMessage, NatsError>, Done>);
 
@@ -61,14 +60,14 @@ impl fmt::Debug for NatsCloser {
 }
 
 impl NatsCloser {
-    /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.
+    /// Closes, and waits until that is done, for at most 5 seconds; returns at once if the source never ran.
     pub async fn close(&self) {
         self.0.close().await;
     }
 }
 
 impl Intake {
-    /// Has tasks read and acknowledge.
+    /// Spawns the tasks that read and acknowledge.
     pub(super) fn start(nats: &Nats, closer: &NatsCloser) -> Result<Self, NatsError> {
         let (sender, items) = async_channel::bounded(nats.max_waiting);
         let (done, ended) = unbounded_channel();
@@ -120,9 +119,9 @@ fn lock(in_flight: &InFlight) -> MutexGuard<'_, HashMap<u64, Subject>> {
 /// Why reading has stopped.
 enum End {
     Lost(Lost),
-    /// The connection has been made again.
+    /// The client has reconnected.
     Again,
-    /// Nobody takes what is read.
+    /// The source no longer takes messages.
     Closed,
 }
 
@@ -143,25 +142,25 @@ struct Reader {
     nats: Nats,
     items: Sender<Result<NatsMessage, NatsError>>,
     in_flight: InFlight,
-    /// Has the connection, for acknowledgements.
+    /// Passes the connection to the acknowledging task.
     linked: watch::Sender<Option<Acknowledging>>,
 }
 
-/// What acknowledgements need.
+/// State of acknowledgements.
 #[derive(Clone)]
 struct Acknowledging {
     client: Client,
     ack_wait: Duration,
 }
 
-/// A connection, and what is known of it already.
+/// A connection, and its state as last seen.
 struct Open {
     link: Link,
     seen: State,
 }
 
 impl Reader {
-    /// Reads until the source is closed, or the server refuses.
+    /// Reads until the source is closed, or the server refuses permanently.
     async fn run(self) {
         let (mut attempts, mut is_reported, mut open) = (0, false, None);
         loop {
@@ -199,7 +198,7 @@ impl Reader {
         }
     }
 
-    /// Asks for as many messages as there is room for, again and again.
+    /// Requests as many messages as there is room for, repeatedly.
     async fn pull(&self, open: &mut Open, consumer: PullConsumer) -> Result<(), End> {
         let config = &consumer.cached_info().config;
         self.linked.send_replace(Some(Acknowledging {
@@ -217,7 +216,7 @@ impl Reader {
         }
     }
 
-    /// Reads what comes, which the client subscribes to again over another connection.
+    /// Reads from a subscription, which the client renews when it reconnects.
     async fn listen(&self, open: &mut Open) -> Result<(), End> {
         let (client, subject) = (open.link.client.clone(), self.nats.subject.clone());
         let subscribed = match &self.nats.queue {
@@ -231,7 +230,7 @@ impl Reader {
         Ok(())
     }
 
-    /// What comes next, unless something happens to the connection.
+    /// Waits for the next message or a change of the connection.
     async fn next<R>(&self, open: &mut Open, next: impl Future<Output = R>) -> Result<R, End> {
         let mut next = std::pin::pin!(next);
         loop {
@@ -268,7 +267,7 @@ impl Reader {
                 let remedy = Some(remedy);
                 return Err(Lost { problem, remedy }.into());
             }
-            // What was asked for over the other one does not come any more.
+            // Requests made over the old connection will not be answered.
             if self.nats.stream.is_some() {
                 return Err(End::Again);
             }
@@ -276,7 +275,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes a message of a stream, unless the pipeline is still working on an earlier delivery of it.
+    /// Takes a message of a stream, unless an earlier delivery of it is still in the pipeline.
     async fn take(&self, message: &jetstream::Message) -> Result<(), End> {
         let info = message.info().map_err(lost)?;
         let (sequence, deliveries) = (info.stream_sequence, info.delivered);
@@ -322,8 +321,8 @@ struct Acknowledger {
 }
 
 impl Acknowledger {
-    /// Acknowledges what is done and gives back what failed, until the source is closed; tells the server of what takes
-    /// its time.
+    /// Acknowledges finished messages and returns failed ones, until the source is closed; tells the server of those
+    /// still in progress.
     async fn run(mut self, mut ended: UnboundedReceiver<Done>) {
         // Without a connection there is nothing to acknowledge.
         let link = self.link.wait_for(Option::is_some).await;
@@ -359,7 +358,7 @@ impl Acknowledger {
         }
     }
 
-    /// What does not arrive is delivered again. Of the last ones it is seen to that the server has them.
+    /// A lost acknowledgement means a redelivery. For the last ones, waits until the server has them.
     async fn acknowledge(&self, client: &Client, taken: &mut Vec<Done>, is_closing: bool) {
         let mut last = None;
         for done in taken.drain(..) {
@@ -375,7 +374,7 @@ impl Acknowledger {
             last = sent.is_ok().then_some(reply).or(last);
         }
         if let (true, Some(reply)) = (is_closing, last) {
-            // An answer to something behind them, on the same connection.
+            // An answer to a request sent after them on the same connection.
             let _ = client.request(reply, AckKind::Progress.into()).await;
         }
         if is_closing {

@@ -1,4 +1,4 @@
-//! Elements on their way to a subject.
+//! Writing elements to a subject.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -17,21 +17,21 @@ use super::{Nats, NatsError, NatsRecord};
 use crate::background::spawn;
 use crate::reply::reply;
 
-/// How long the system may take to take messages of core NATS.
+/// Timeout of passing messages of core NATS to the system.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The header by which a stream knows messages that come again.
+/// Header by which a stream recognizes duplicates.
 const ID: &str = "Nats-Msg-Id";
 
-/// The header by which a message is kept by one stream and by no other.
+/// Header that names the only stream that may keep the message.
 const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
 
-/// Writes elements to a subject: what [`ToNats::to_nats`] puts at the end of a stream.
+/// Sink that writes elements to a subject, created by [`ToNats::to_nats`].
 pub struct NatsSink<T> {
     nats: Nats,
     to_record: ToRecord<T>,
     link: Option<Link>,
-    /// What the ids begin with that messages are given here.
+    /// Prefix of generated message ids.
     prefix: String,
     written: u64,
 }
@@ -44,10 +44,10 @@ impl<T> fmt::Debug for NatsSink<T> {
     }
 }
 
-/// Makes the message of an element.
+/// Converts an element to a message.
 type ToRecord<T> = Box<dyn FnMut(&T) -> Result<NatsRecord, BoxError> + Send>;
 
-/// A message that is ready to be sent.
+/// A message ready to be sent.
 struct Ready {
     subject: String,
     payload: Bytes,
@@ -56,7 +56,7 @@ struct Ready {
 }
 
 impl<T> NatsSink<T> {
-    /// A sink for elements whose messages `to_record` makes.
+    /// Creates a sink for elements that `to_record` converts to messages.
     ///
     /// # Errors
     /// [`NatsError::Invalid`].
@@ -121,7 +121,7 @@ impl<T> NatsSink<T> {
     }
 }
 
-/// Writes messages; those that were not confirmed are written again.
+/// Writes messages; unconfirmed ones are written again.
 async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link, NatsError> {
     let (mut open, mut done, mut attempts) = (link, vec![false; ready.len()], 0);
     loop {
@@ -162,7 +162,7 @@ async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link
                 lost
             }
         };
-        // What was written counts: it is another message that this one failed on.
+        // The earlier messages count as written: this is the one that failed.
         let now = done.iter().filter(|done| **done).count();
         attempts = if now > before { 1 } else { attempts + 1 };
         if lost.remedy.is_some() || attempts > nats.retries {
@@ -178,7 +178,7 @@ async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link
     }
 }
 
-/// Sends what a stream has not confirmed, and waits until it has.
+/// Sends the messages that a stream has not confirmed, and waits for confirmation.
 async fn confirm(link: &Link, ready: &[Ready], done: &mut [bool]) -> Result<(), Lost> {
     let mut sent = Vec::with_capacity(ready.len());
     let mut problem = None;
@@ -219,7 +219,7 @@ async fn confirm(link: &Link, ready: &[Ready], done: &mut [bool]) -> Result<(), 
     })
 }
 
-/// Gives messages to the system, each once.
+/// Passes messages to the system, each once.
 async fn hand_over(link: &Link, ready: &[Ready], done: &mut [bool]) -> Result<(), Lost> {
     for (at, ready) in ready.iter().enumerate() {
         if std::mem::replace(&mut done[at], true) {
@@ -283,15 +283,14 @@ impl<T: Element + Sync> BatchSink<T> for NatsSink<T> {
 
 /// Subjects of NATS as sinks: [`Stream::to_nats`](ToNats::to_nats).
 pub trait ToNats {
-    /// Sends elements, texts, bytes or [`NatsRecord`]s, to a subject; those that have come meanwhile together.
+    /// Sends elements (text, bytes or [`NatsRecord`]s) to a subject, grouping those that arrive meanwhile.
     ///
-    /// With a [stream](Nats::stream) of JetStream an element is acknowledged when the stream has confirmed that it
-    /// keeps it. What was not confirmed is sent again, with the same id, so that the stream keeps it once; a server
-    /// that cannot be reached is tried [again](Nats::retries), then it is the failure of the node, see
-    /// [`Stream::sink_to`]. Elements that a program sends again after a crash are kept once as well if each has an
-    /// [id](NatsRecord::id) of its own.
+    /// With a [stream](Nats::stream) of JetStream, an element is acknowledged when the stream has confirmed it.
+    /// Unconfirmed messages are sent again with the same id, so that the stream keeps them once; if the server stays
+    /// unreachable after the [retries](Nats::retries), that is a failure of the node, see [`Stream::sink_to`]. Elements
+    /// sent again after a crash are also kept once if each has its own [id](NatsRecord::id).
     ///
-    /// Without a stream an element is acknowledged when the system has taken it: it arrives at most once.
+    /// Without a stream, an element is acknowledged when the system has taken it: it arrives at most once.
     ///
     /// Invalid arguments are a build error, see [`Stream::check`].
     fn to_nats(&self, nats: Nats) -> Sink;

@@ -32,7 +32,7 @@ impl From<Nats> for NatsSource {
 }
 
 impl NatsSource {
-    /// What ends it.
+    /// What closes the source.
     pub fn closer(&self) -> NatsCloser {
         self.closer.clone()
     }
@@ -91,19 +91,20 @@ impl Source for NatsSource {
 
 /// Subjects of NATS as sources: [`Stream::from_nats`](FromNats::from_nats).
 pub trait FromNats {
-    /// The messages of a subject.
+    /// Emits the messages of a subject.
     ///
-    /// With a [stream](Nats::stream) of JetStream, by a [durable](Nats::durable) consumer, a message is acknowledged
-    /// once its token has fired: when everything that was made of it is done. One that fails, and that no policy takes
-    /// care of, is given back, and delivered again [later](Nats::redeliver_after); what a program had in hand that has
-    /// died is delivered again after [`ack_wait`](Nats::ack_wait), to any that reads by the consumer. As many messages
-    /// are asked for as there is [room](Nats::max_waiting) for.
+    /// With a [stream](Nats::stream) of JetStream, read by a [durable](Nats::durable) consumer, a message is
+    /// acknowledged once its token has fired: when everything derived from it is done. A message that fails without a
+    /// policy to handle it is returned, and delivered again [later](Nats::redeliver_after); messages in flight in a
+    /// program that dies are delivered again after [`ack_wait`](Nats::ack_wait), to any reader of the consumer. As many
+    /// messages are requested as there is [room](Nats::max_waiting) for.
     ///
-    /// Without a stream a message is delivered at most once: what comes while nobody reads, while the connection is
-    /// lost, or faster than the pipeline is, is lost. The last two are failures of the node.
+    /// Without a stream, a message is delivered at most once: messages are lost while nobody reads, while the
+    /// connection is lost, or when they arrive faster than the pipeline takes them. The last two are failures of the
+    /// node.
     ///
-    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up
-    /// to 30 s. A login that is refused, or a stream that is not there, ends the source.
+    /// A lost connection is a failure of the node, reported once; the client reconnects with growing pauses of up to 30
+    /// s. A refused login or a missing stream ends the source.
     ///
     /// Invalid arguments are a build error, see [`Stream::check`].
     fn from_nats(nats: Nats) -> Stream<NatsMessage>;

@@ -1,7 +1,7 @@
-//! Commits offsets on a thread of its own: the client waits until the brokers have answered, which may take a minute
-//! once they are gone, and meanwhile messages are read, partitions come and go, and errors are told.
+//! Commits offsets on a separate thread: the client blocks until the brokers have answered, which may take a minute
+//! once they are down. Meanwhile messages are read, rebalances served and errors reported.
 //!
-//! Of a commit that nobody waits for, the client does not tell what has come of it.
+//! The client does not report the result of an asynchronous commit, hence the thread.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::context::Context;
 use crate::kafka::lane::Lane;
 
-/// Offsets that are to be committed, and the partitions they are of.
+/// Offsets to commit, with their partitions.
 pub(super) struct Commit {
     pub(super) offsets: TopicPartitionList,
     pub(super) lanes: Vec<Arc<Lane>>,
 }
 
-/// What is known of the thread that commits.
+/// State of the committing thread.
 #[derive(Default)]
 pub(super) struct Committer {
     state: Mutex<State>,
@@ -29,9 +29,9 @@ pub(super) struct Committer {
 #[derive(Default)]
 struct State {
     next: Option<Commit>,
-    /// A commit is under way.
+    /// A commit is in progress.
     is_busy: bool,
-    /// No more will come.
+    /// Closed: no more commits.
     is_closed: bool,
     has_ended: bool,
 }
@@ -44,7 +44,7 @@ impl Committer {
         let thread = thread::Builder::new().name("thalweg-kafka-commit".into());
         let run = move || {
             let committer = &context.committer;
-            // Also if the client should panic: nobody may wait for ever.
+            // Runs even if the client panics: nobody may wait for ever.
             let _ended = Ended(committer);
             while let Some(commit) = committer.next() {
                 let done = consumer.commit(&commit.offsets, CommitMode::Sync);
@@ -57,26 +57,26 @@ impl Committer {
         thread.spawn(run).map(drop)
     }
 
-    /// Whether a commit is under way, or about to be.
+    /// Whether a commit is in progress or queued.
     pub(super) fn is_busy(&self) -> bool {
         let state = self.lock();
         state.is_busy || state.next.is_some()
     }
 
-    /// Has the thread commit this, when what is under way has ended.
+    /// Queues a commit, to start when the current one has ended.
     pub(super) fn push(&self, commit: Commit) {
         self.lock().next = Some(commit);
         self.changed.notify_all();
     }
 
-    /// Blocks until nothing is under way, or this time has passed; returns whether nothing is.
+    /// Blocks until no commit is in progress, or until the timeout; returns whether none is.
     pub(super) fn wait(&self, limit: Duration) -> bool {
         self.wait_while(limit, |state| {
             (state.is_busy || state.next.is_some()) && !state.has_ended
         })
     }
 
-    /// Has the thread let go of the consumer, and waits for it that long.
+    /// Has the thread release the consumer, and waits for that until the timeout.
     pub(super) fn close(&self, limit: Duration) {
         self.lock().is_closed = true;
         self.changed.notify_all();
@@ -97,7 +97,7 @@ impl Committer {
         true
     }
 
-    /// Waits for the next commit; there is none when the thread is to end.
+    /// Waits for the next commit; none when the thread is to end.
     fn next(&self) -> Option<Commit> {
         let waits = |state: &mut State| state.next.is_none() && !state.is_closed;
         let waited = self.changed.wait_while(self.lock(), waits);
@@ -112,7 +112,7 @@ impl Committer {
     }
 }
 
-/// Says that the thread has ended when it is dropped.
+/// Reports the end of the thread on drop.
 struct Ended<'a>(&'a Committer);
 
 impl Drop for Ended<'_> {

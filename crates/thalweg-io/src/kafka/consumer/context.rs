@@ -1,4 +1,4 @@
-//! What the client tells: partitions that come and go, commits, what has gone wrong.
+//! Callbacks of the client: rebalances, commits, errors.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,21 +20,21 @@ use super::committer::{Commit, Committer};
 use super::{ANSWER, LAST_ANSWER};
 use crate::Position;
 
-/// What the thread knows of the group. Its methods are called on that thread, except for
-/// [`ClientContext::log`] and [`Context::has_committed`].
+/// The reading thread's state of the group. Its methods are called on that thread, except [`ClientContext::log`] and
+/// [`Context::has_committed`].
 pub(super) struct Context {
     kafka: Kafka,
     queue: Arc<Queue>,
-    /// Where partitions ended when the source began, if that is where to begin.
+    /// End offsets of partitions when the source started, if reading starts there.
     ends: Mutex<HashMap<(String, i32), i64>>,
     lanes: Mutex<Vec<Arc<Lane>>>,
-    /// What the last connection failed on.
+    /// Error of the last connection.
     last_failure: Mutex<String>,
-    /// What the client says of the error that it returns next.
+    /// The client's message about the error that it returns next.
     reason: Mutex<String>,
-    /// It was said that no broker can be reached.
+    /// Whether it was reported that no broker can be reached.
     is_down: AtomicBool,
-    /// Nothing is waited for any more.
+    /// Closing: waits are skipped.
     is_leaving: AtomicBool,
     pub(super) committer: Committer,
 }
@@ -62,13 +62,13 @@ impl Context {
         self.kafka.transactions.as_ref()
     }
 
-    /// The partition, if it is assigned.
+    /// The partition's lane, if it is assigned.
     pub(super) fn lane(&self, topic: &str, partition: i32) -> Option<Arc<Lane>> {
         let lanes = lock(&self.lanes);
         lanes.iter().find(|lane| lane.is(topic, partition)).cloned()
     }
 
-    /// A partition has been read to its end: which topic's, the client does not say.
+    /// Notes that a partition has been read to its end; the client does not say of which topic.
     pub(super) fn is_partition_at_end(&self, partition: i32) {
         let lanes = lock(&self.lanes);
         let mut of_number = lanes.iter().filter(|lane| lane.partition == partition);
@@ -77,7 +77,7 @@ impl Context {
         }
     }
 
-    /// Whether all partitions have been read to their ends, and that is all that was wanted.
+    /// Whether all partitions have been read to their ends, and the source ends there.
     pub(super) fn is_at_end(&self) -> bool {
         let lanes = lock(&self.lanes);
         self.kafka.until_end && !lanes.is_empty() && lanes.iter().all(|lane| lane.is_at_end())
@@ -87,12 +87,12 @@ impl Context {
         self.is_leaving.store(true, Ordering::Relaxed);
     }
 
-    /// A message has come.
+    /// Notes that a message has arrived.
     pub(super) fn is_up(&self) {
         self.is_down.store(false, Ordering::Relaxed);
     }
 
-    /// No broker can be reached, which is said once until one can be.
+    /// Reports that no broker can be reached, once until one can be.
     pub(super) fn is_down(&self) {
         if !self.is_down.swap(true, Ordering::Relaxed) {
             self.queue.fail(KafkaError::Unreachable {
@@ -123,7 +123,7 @@ impl Context {
         }
     }
 
-    /// An error of the client's, with what it says of it.
+    /// Converts an error of the client, with its message.
     pub(super) fn explained(&self, code: Code) -> String {
         let reason = std::mem::take(&mut *lock(&self.reason));
         match reason.is_empty() {
@@ -160,7 +160,7 @@ impl Context {
         }
     }
 
-    /// Has the offsets of what is done committed, of all partitions, unless a commit is under way.
+    /// Commits the offsets of finished messages in all partitions, unless a commit is in progress.
     pub(super) fn commit(&self) {
         if !self.committer.is_busy()
             && let Some(commit) = self.to_commit(lock(&self.lanes).clone())
@@ -169,7 +169,7 @@ impl Context {
         }
     }
 
-    /// Commits the offsets of what is done, of all partitions, and waits for the answer.
+    /// Commits the offsets of finished messages in all partitions, and waits for the answer.
     pub(super) fn commit_at_last(&self) {
         let limit = match self.is_down.load(Ordering::Relaxed) {
             true => ANSWER,
@@ -179,8 +179,8 @@ impl Context {
         self.commit_now(lanes, limit);
     }
 
-    /// Commits the offsets of what is done, after what is under way. What is not answered by then may be committed
-    /// nevertheless, or else is read again.
+    /// Commits the offsets of finished messages, after the commit in progress. Without an answer by the timeout, either
+    /// the commit succeeds nevertheless, or the messages are read again.
     fn commit_now(&self, lanes: Vec<Arc<Lane>>, limit: Duration) {
         let until = Instant::now() + limit;
         let mut is_answered = self.committer.wait(limit);
@@ -214,7 +214,7 @@ impl Context {
         (offsets.count() > 0).then_some(Commit { offsets, lanes })
     }
 
-    /// What has come of a commit.
+    /// Handles the result of a commit.
     pub(super) fn has_committed(&self, commit: &Commit, done: &KafkaResult<()>) {
         let mut problem = None;
         for lane in &commit.lanes {
@@ -242,8 +242,8 @@ impl Context {
         }
     }
 
-    /// Notes where the partitions of topics end, if a group that has committed nothing begins there: it takes a while
-    /// until they are assigned, and what is written meanwhile is not to be missed.
+    /// Records the end offsets of the topics' partitions, if a group without committed offsets starts there: assignment
+    /// takes a while, and messages written meanwhile must not be missed.
     pub(super) fn note_ends(&self, consumer: &BaseConsumer<Self>) {
         if !self.begins_at_ends() {
             return;
@@ -268,8 +268,8 @@ impl Context {
             && matches!(reset, None | Some("latest" | "largest" | "end"))
     }
 
-    /// Where to begin with a partition for which the group has committed nothing: where it ended when the source began,
-    /// or ends now. It is committed at once, so that nothing is missed either if the next source begins there.
+    /// Start offset of a partition without a committed offset: its end when the source started, or its current end. It
+    /// is committed at once, so that the next source misses nothing either if it starts there.
     fn end_of(&self, consumer: &BaseConsumer<Self>, topic: &str, partition: i32) -> Option<i64> {
         if !self.begins_at_ends() {
             return None;
@@ -285,7 +285,7 @@ impl Context {
         noted.or_else(|| Some(consumer.fetch_watermarks(topic, partition, ANSWER).ok()?.1))
     }
 
-    /// Begins with partitions, where their positions say.
+    /// Starts reading partitions where their positions say.
     fn assign(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -312,7 +312,7 @@ impl Context {
                     restored.offset.map_or(Offset::Invalid, Offset::Offset)
                 }
                 Some(offset) => Offset::Offset(i64::saturating_add(offset, 1)),
-                // Whoever keeps the position may have counted what was made of the first messages.
+                // The position's owner may have counted results of the first messages.
                 None if self.kafka.position_of.is_some() => Offset::Beginning,
                 None => one.offset(),
             };
@@ -378,8 +378,8 @@ impl Context {
         })
     }
 
-    /// Lets go of partitions. What was not emitted is dropped, and what is in flight may come to its end for a while;
-    /// what is done is committed, unless the partitions are another member's already.
+    /// Releases partitions. Messages not yet emitted are dropped, messages in flight get some time to finish; the
+    /// offsets of finished ones are committed, unless the partitions already belong to another member.
     fn revoke(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -425,7 +425,7 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        // The client tells the reason of a failed connection nowhere else.
+        // The client reports the reason of a failed connection only here.
         if facility == "FAIL" {
             let reason = message
                 .split_once("]: ")
@@ -460,8 +460,8 @@ impl ConsumerContext for Context {
     }
 }
 
-/// Whether offsets are not committed since partitions move: they are committed with the next ones, or their messages
-/// read again by another member.
+/// Whether offsets are not committed because of a rebalance: they are committed with the next ones, or another member
+/// reads their messages again.
 fn is_rebalancing(error: &ClientError) -> bool {
     matches!(
         error.rdkafka_error_code(),
