@@ -1,4 +1,4 @@
-//! Clients, which the driver keeps connections for.
+//! Clients of the driver, which manages connections.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use ::mongodb::{Client, Collection, Database};
 
 use super::{Document, MongoDb};
 
-/// How long connecting may take, unless the URI says something else.
+/// Timeout of connecting, unless the URI sets one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to look for a server that can be asked, unless the URI says something else.
+/// Timeout of finding a suitable server, unless the URI sets one.
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a server may take to answer.
+/// Timeout of an operation.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client for the server. Nothing is asked yet.
+/// Creates a client for the server, without connecting.
 pub(super) async fn open(mongo: &MongoDb) -> Result<Client, ServerError> {
     let mut options = ClientOptions::parse(&mongo.uri).await?;
     options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);

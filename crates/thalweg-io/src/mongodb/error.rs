@@ -8,7 +8,7 @@ use super::MongoDb;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MongoDbError {
-    /// An argument is wrong.
+    /// An argument is invalid.
     #[error("MongoDB at {address}: {problem}")]
     Invalid {
         /// The server's address.
@@ -16,7 +16,7 @@ pub enum MongoDbError {
         /// What is wrong.
         problem: String,
     },
-    /// The server cannot be reached, or the connection was lost. The source tries again.
+    /// The server cannot be reached, or the connection was lost. The source retries.
     #[error(
         "MongoDB at {address}, collection `{collection}`: {problem}; tried again, with pauses of up to 30 s: check that the server runs"
     )]
@@ -28,16 +28,16 @@ pub enum MongoDbError {
         /// The cause.
         problem: String,
     },
-    /// The server refuses for good.
+    /// A permanent refusal by the server.
     #[error("MongoDB at {address}, collection `{collection}`: {problem}; {remedy}")]
     Refused {
         /// The server's address.
         address: String,
         /// The database and the collection.
         collection: String,
-        /// What it says.
+        /// Its message.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// Documents were not written.
@@ -51,10 +51,10 @@ pub enum MongoDbError {
         collection: String,
         /// The cause.
         problem: String,
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
     },
-    /// No document can be made of an element, or the server does not take it.
+    /// The element cannot be converted to a document, or the server refuses the document.
     #[error("MongoDB at {address}, collection `{collection}`: {problem}")]
     Document {
         /// The server's address.
@@ -75,33 +75,33 @@ impl MongoDbError {
         matches!(self, Self::Unreachable { .. })
     }
 
-    /// The error of threads that are not there.
+    /// The error when no thread can be started.
     pub(super) fn ended() -> Self {
         Self::Start(io::Error::other("its threads have ended"))
     }
 }
 
-/// What an error of the driver means.
+/// Classification of a driver's error.
 #[derive(Debug)]
 pub(super) enum Problem {
-    /// The server could not be reached, or not in time; what was sent may have been written.
+    /// The server could not be reached, or timed out; the request may have succeeded.
     Lost(String),
-    /// Trying again does not help.
+    /// A retry does not help.
     Refused(String, &'static str),
-    /// Other documents might be taken.
+    /// Other documents might be accepted.
     Document(String),
 }
 
-/// Codes of servers that have no change streams, or lack a command that they need.
+/// Codes of servers without change streams, or without a command that they need.
 const NO_CHANGE_STREAMS: [i32; 5] = [59, 115, 238, 40_324, 40_573];
 
-/// Codes of servers that have too little history for a position.
+/// Codes of servers whose history does not reach back to a position.
 const HISTORY_LOST: [i32; 3] = [260, 280, 286];
 
-/// Codes of logins and permissions that are refused, that of Atlas included.
+/// Codes of refused logins and missing permissions, including that of Atlas.
 const LOGIN: [i32; 4] = [13, 18, 31, 8_000];
 
-/// Codes of servers that stop, start or have another primary: the driver marks only those of writes that it would
+/// Codes of servers that stop, start or elect another primary: the driver labels them only for writes that it would
 /// retry.
 const TEMPORARY: [i32; 12] = [
     6, 7, 89, 91, 134, 189, 262, 9_001, 10_107, 11_600, 11_602, 13_435,
@@ -142,7 +142,7 @@ impl From<ServerError> for Problem {
 }
 
 impl Problem {
-    /// What it means to a reader: the server refuses for good, unless it was lost.
+    /// Converts it to an error of a reader: permanent, unless the connection was lost.
     pub(super) fn of_reading(error: ServerError, is_watching: bool) -> Self {
         let code = match &*error.kind {
             ErrorKind::Command(refused) => refused.code,
@@ -163,7 +163,7 @@ impl Problem {
         }
     }
 
-    /// The error of a source or a sink.
+    /// Converts it to an error of a source or a sink.
     pub(super) fn into_error(self, mongo: &MongoDb) -> MongoDbError {
         let (address, collection) = (mongo.address(), mongo.full_name());
         match self {

@@ -1,4 +1,4 @@
-//! [MongoDB](https://www.mongodb.com), and what speaks its protocol: documents as a source, and as a sink.
+//! [MongoDB](https://www.mongodb.com) and compatible servers: documents as a source and as a sink.
 //!
 //! ```no_run
 //! use thalweg::Stream;
@@ -15,8 +15,8 @@
 //! # Ok::<(), thalweg::Error>(())
 //! ```
 //!
-//! Documents are written together while the server is busy. Each has its `_id` before it is sent, so that one
-//! that is sent again after a lost connection is stored once.
+//! Documents are written in groups while the server is busy. Each gets its `_id` before it is sent, so that one sent
+//! again after a lost connection is stored once.
 
 mod client;
 mod error;
@@ -44,19 +44,19 @@ pub use self::sink::{MongoDbSink, ToMongoDb};
 pub use self::source::{FromMongoDb, MongoDbSource};
 use crate::Position;
 
-/// What has happened to a document.
+/// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MongoDbOperation {
-    /// Nothing: it was read in the order of a field.
+    /// None: the document was read in the order of a field.
     Read,
-    /// It is new.
+    /// The document was inserted.
     Insert,
-    /// Some of its fields have changed.
+    /// Some of its fields were updated.
     Update,
-    /// Another document has taken its place.
+    /// The document was replaced.
     Replace,
-    /// It is no more.
+    /// The document was deleted.
     Delete,
 }
 
@@ -70,16 +70,16 @@ pub enum MongoDbOperation {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct MongoDbChange {
-    /// What has happened.
+    /// Kind of the change.
     pub operation: MongoDbOperation,
     /// The document's `_id`.
     pub id: Bson,
-    /// The document as it is when the change is read; none for one that is no more.
+    /// The document as it is when the change is read; none if it was deleted.
     pub document: Option<Document>,
 }
 
 impl MongoDbChange {
-    /// A document that was read.
+    /// Creates a change for a document that was read.
     pub fn read(document: Document) -> Self {
         Self {
             operation: MongoDbOperation::Read,
@@ -89,8 +89,8 @@ impl MongoDbChange {
     }
 }
 
-/// A value as [JSON](https://www.mongodb.com/docs/manual/reference/mongodb-extended-json/), in which values of types
-/// that it does not have are objects.
+/// Converts a value to [JSON](https://www.mongodb.com/docs/manual/reference/mongodb-extended-json/), in which types
+/// that JSON does not have are objects.
 ///
 /// ```
 /// use thalweg_io::mongodb::{Bson, DateTime, to_json};
@@ -103,7 +103,7 @@ pub fn to_json(value: &Bson) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
 }
 
-/// The field that tells documents of a collection apart.
+/// The field that identifies documents of a collection.
 const ID: &str = "_id";
 
 /// A collection of a server, to read or to write.
@@ -136,8 +136,8 @@ pub struct MongoDb {
 
 impl MongoDb {
     /// A collection of a database, and the URI of the server: `mongodb://user:password@host:port/`, with the
-    /// [options](https://www.mongodb.com/docs/manual/reference/connection-string-options/) of all drivers behind a
-    /// question mark, `?tls=true&tlsCAFile=ca.pem` say. Nothing is sent before the pipeline starts.
+    /// [options](https://www.mongodb.com/docs/manual/reference/connection-string-options/) of all drivers after a
+    /// question mark, such as `?tls=true&tlsCAFile=ca.pem`. Nothing is sent before the pipeline starts.
     pub fn new(
         uri: impl Into<String>,
         database: impl Into<String>,
@@ -159,8 +159,8 @@ impl MongoDb {
         }
     }
 
-    /// Has a document that is written take the place of the one with the same values of these fields, if there is one.
-    /// The collection should have a unique index of them.
+    /// Replaces the document with the same values of these fields, or inserts one. The collection should have a unique
+    /// index of them.
     #[must_use]
     pub fn key<const N: usize>(self, fields: [&str; N]) -> Self {
         self.key_of(fields.map(String::from).into())
@@ -173,54 +173,53 @@ impl MongoDb {
         self
     }
 
-    /// Lets the server write the documents of a batch in any order. Otherwise they are written in the order in which
-    /// they come, and behind one that is refused once that has been reported.
+    /// Lets the server write the documents of a batch in any order. Otherwise they are written in order, and those
+    /// after a refused one once its failure has been reported.
     #[must_use]
     pub fn unordered(mut self) -> Self {
         self.is_unordered = true;
         self
     }
 
-    /// Reads the documents that are there, in the order of a field which tells them apart and grows: `_id`, say.
-    /// Without it, changes are read as they happen, by a [change
-    /// stream](https://www.mongodb.com/docs/manual/changeStreams/).
+    /// Reads existing documents in the order of a unique, growing field such as `_id`. Without it, changes are read as
+    /// they happen, by a [change stream](https://www.mongodb.com/docs/manual/changeStreams/).
     #[must_use]
     pub fn cursor(mut self, field: impl Into<String>) -> Self {
         self.cursor = Some(field.into());
         self
     }
 
-    /// Begins with the documents whose [cursor](Self::cursor) is greater than this.
+    /// Starts with the documents whose [cursor](Self::cursor) is greater than this.
     #[must_use]
     pub fn after(mut self, value: impl Into<Bson>) -> Self {
         self.after = Some(value.into());
         self
     }
 
-    /// Asks for documents with a greater [cursor](Self::cursor) again and again: a duration, a number of seconds or a
-    /// text such as `"1s"`. Otherwise the source ends with the last document.
+    /// Repeats the query for documents with a greater [cursor](Self::cursor) at this interval: a duration, a number of
+    /// seconds or a text such as `"1s"`. Otherwise the source ends with the last document.
     #[must_use]
     pub fn poll(mut self, interval: impl IntoInterval) -> Self {
         self.poll = Some(wait(interval));
         self
     }
 
-    /// Goes on behind a position, if that has a value, and has it move on: the resume token of a change, or the cursor
-    /// of a document.
+    /// Continues after a position, if that has a value, and advances it: the resume token of a change, or the cursor of
+    /// a document.
     #[must_use]
     pub fn position(mut self, position: &Position) -> Self {
         self.position = Some(position.clone());
         self
     }
 
-    /// Number of retries for writing when the server cannot be reached: 10 times by default. A source retries for ever.
+    /// Number of a sink's retries when the server cannot be reached: 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
         self.retries = count;
         self
     }
 
-    /// The first pause before that: 100 ms by default. Each is twice the one before, and 30 s at most.
+    /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 s.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
         self.wait = pause;
@@ -252,7 +251,7 @@ impl MongoDb {
         }
         match ConnectionString::parse(&self.uri) {
             Ok(_) => Ok(()),
-            // What the driver says may quote a password.
+            // The driver's error may quote a password.
             Err(_) => Err(self.invalid(
                 "the URI is none of MongoDB: give `mongodb://user:password@host:port/`, with `%40` for an `@` in the password",
             )),
@@ -283,7 +282,7 @@ impl MongoDb {
         format!("{} {}", self.address(), self.full_name())
     }
 
-    /// The pause behind another one.
+    /// The pause after another one.
     fn next_pause(&self, pause: Duration) -> Duration {
         (pause * 2).min(self.max_wait.max(self.wait))
     }

@@ -1,4 +1,4 @@
-//! Documents and changes, as the server has them.
+//! Reading documents and changes from the server.
 
 use ::mongodb::change_stream::ChangeStream;
 use ::mongodb::change_stream::event::{ChangeStreamEvent, OperationType, ResumeToken};
@@ -14,24 +14,24 @@ use super::writing::in_time;
 use super::{Bson, Document, ID, MongoDb, MongoDbChange, MongoDbError, MongoDbOperation, doc};
 use crate::background::Outbox;
 
-/// The most documents that are read at once.
+/// Maximum documents read at once.
 pub(super) const BATCH: usize = 1024;
 
-/// Something that was read, and the position behind it.
+/// An element that was read, and the position after it.
 pub(super) struct Read {
     pub(super) change: MongoDbChange,
     pub(super) position: String,
 }
 
-/// A place in the order of a field, as a position has it.
+/// Parses a cursor stored as a position.
 ///
 /// # Errors
-/// It is none.
+/// It is invalid.
 pub(super) fn to_cursor(position: &str) -> Result<Bson, serde_json::Error> {
     serde_json::from_str(position)
 }
 
-/// Documents behind a cursor.
+/// Documents after a cursor.
 pub(super) struct Documents {
     pub(super) mongo: MongoDb,
     pub(super) client: Option<Client>,
@@ -40,7 +40,7 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    /// The next documents in the order of the cursor.
+    /// Reads the next documents in the order of the cursor.
     pub(super) async fn next(&mut self) -> Result<Vec<Read>, MongoDbError> {
         let read = self.read().await;
         read.map_err(|problem| problem.into_error(&self.mongo))
@@ -89,7 +89,7 @@ impl Documents {
     }
 }
 
-/// Reads changes until nobody takes them, or the server refuses: over one connection after the other.
+/// Reads changes, reconnecting as necessary, until the source no longer takes them or the server refuses.
 pub(super) async fn watch(mongo: MongoDb, behind: Option<String>, out: Outbox<Read, MongoDbError>) {
     let mut behind = match behind.as_deref().map(serde_json::from_str).transpose() {
         Ok(token) => token,
@@ -122,7 +122,8 @@ pub(super) async fn watch(mongo: MongoDb, behind: Option<String>, out: Outbox<Re
     }
 }
 
-/// Reads changes until the connection is lost, the collection is no more (`true`), or nobody takes them (`false`).
+/// Reads changes until the connection is lost, the collection is dropped (`true`), or the source no longer takes them
+/// (`false`).
 async fn watch_once(
     mongo: &MongoDb,
     behind: &mut Option<ResumeToken>,
@@ -140,7 +141,7 @@ async fn watch_once(
     }
     let mut changes: ChangeStream<_> = in_time(watching.into_future()).await?.map_err(refused)?;
     *is_reported = false;
-    // A connection that is lost before the first change must not lose it.
+    // The position is known before the first change, so that a connection lost before it misses nothing.
     *behind = changes.resume_token().or(behind.take());
     while let Some(event) = changes.next().await {
         let event = event.map_err(refused)?;
@@ -156,7 +157,7 @@ async fn watch_once(
     Ok(true)
 }
 
-/// What has happened to a document, if it has to one.
+/// The change of a document, if the event is one.
 pub(super) fn to_change(event: ChangeStreamEvent<Document>) -> Option<MongoDbChange> {
     let operation = match event.operation_type {
         OperationType::Insert => MongoDbOperation::Insert,

@@ -1,4 +1,4 @@
-//! Elements on their way to a collection.
+//! Writing elements to a collection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{Document, MongoDb, MongoDbError, serialize_to_document};
 use crate::background::spawn;
 use crate::reply::reply;
 
-/// Writes elements to a collection: what [`ToMongoDb`] puts at the end of a stream.
+/// Sink that writes elements to a collection, created by [`ToMongoDb`].
 pub struct MongoDbSink<T> {
     mongo: MongoDb,
     to_document: ToDocument<T>,
@@ -28,11 +28,11 @@ impl<T> fmt::Debug for MongoDbSink<T> {
     }
 }
 
-/// Makes the document of an element.
+/// Converts an element to a document.
 type ToDocument<T> = Box<dyn FnMut(&T) -> Result<Document, BoxError> + Send>;
 
 impl<T> MongoDbSink<T> {
-    /// Documents that `to_document` makes of elements.
+    /// Creates a sink for elements that `to_document` converts to documents.
     ///
     /// # Errors
     /// [`MongoDbError::Invalid`].
@@ -55,7 +55,7 @@ impl<T: Element + Sync> BatchSink<T> for MongoDbSink<T> {
 
     async fn write(&mut self, batch: Batch<T>) -> Result<(), MongoDbError> {
         let ordinals = batch.ordinals().to_vec();
-        // A task that was given up may hold it for a moment.
+        // A cancelled task may hold the lock for a moment.
         let mut writing = self.writing.clone().lock_owned().await;
         writing.begin(ordinals.first().copied().unwrap_or_default());
         let elements = ordinals.iter().copied().zip(batch.iter());
@@ -83,15 +83,15 @@ impl<T: Element + Sync> BatchSink<T> for MongoDbSink<T> {
 
 /// Collections of MongoDB as sinks.
 pub trait ToMongoDb {
-    /// Writes elements, [`Document`]s or what serde makes such of, to a collection; those that have come meanwhile
-    /// together.
+    /// Writes elements ([`Document`]s or types that serde converts to them) to a collection, grouping those that arrive
+    /// meanwhile.
     ///
-    /// A document without an `_id` gets one before it is sent. An element is acknowledged when the server has said that
-    /// it has written it, as the write concern of the URI has it. If the connection is lost before that, it is sent
-    /// again, and is there once. With a [key](MongoDb::key) a document takes the place of the one with the same key.
+    /// A document without an `_id` gets one before it is sent. An element is acknowledged when the server has confirmed
+    /// the write, with the write concern of the URI. If the connection is lost before that, the document is sent again,
+    /// and stored once. With a [key](MongoDb::key) it replaces the document with the same key.
     ///
-    /// If the server refuses a document, a double `_id` say, the others of its batch are written, and the failure is
-    /// that of its element. A server that cannot be reached is tried [again](MongoDb::retries); then it is the failure
+    /// If the server refuses a document, for example because of a duplicate `_id`, the others of its batch are written,
+    /// and its element fails. If the server stays unreachable after the [retries](MongoDb::retries), that is a failure
     /// of the node, see [`Stream::sink_to`].
     ///
     /// Invalid arguments are a build error, see [`Stream::check`].

@@ -1,4 +1,4 @@
-//! Documents of a collection, and their changes, as the source of a pipeline.
+//! Documents of a collection, or their changes, as the source of a pipeline.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,13 +12,13 @@ use crate::Position;
 use crate::background::{Inbox, spawn};
 use crate::reply::reply;
 
-/// The most changes that lie ready for the pipeline.
+/// Maximum changes buffered for the pipeline.
 const CAPACITY: usize = 1024;
 
 /// A collection as a source: [`Stream::from_mongodb`](FromMongoDb::from_mongodb).
 pub struct MongoDbSource {
     mongo: MongoDb,
-    /// Where it goes on, if it is started again.
+    /// Where it continues when it is started again.
     behind: Option<String>,
     inbox: Option<Inbox<Read, MongoDbError>>,
     documents: Option<Documents>,
@@ -98,7 +98,7 @@ impl MongoDbSource {
         }
     }
 
-    /// Emits the documents that are there, in the order of the cursor, and those that come.
+    /// Emits existing documents in the order of the cursor, and then new ones.
     async fn run_documents(&mut self, out: &Emitter<MongoDbChange>) -> Result<(), Stop> {
         let poll = self.mongo.poll.clone().transpose()?;
         let (mut pause, mut is_reported) = (self.mongo.wait, false);
@@ -111,7 +111,7 @@ impl MongoDbSource {
                 },
                 Ok(count) => {
                     (pause, is_reported) = (self.mongo.wait, false);
-                    // There are no more than these, or there would be as many as were asked for.
+                    // Fewer than requested, so there are no more.
                     if count < BATCH && poll.is_some() {
                         self.emit(out).await?;
                         poll.unwrap_or_default()
@@ -135,13 +135,13 @@ impl MongoDbSource {
         }
     }
 
-    /// Reads the next documents; returns how many.
+    /// Reads the next documents; returns their number.
     async fn read(&mut self) -> Result<usize, MongoDbError> {
         let mut documents = match self.documents.take() {
             Some(documents) => documents,
             None => self.first_documents()?,
         };
-        // Should this be given up, it begins again behind the same document.
+        // If this future is dropped, the next call starts after the same document.
         self.documents = Some(Documents {
             mongo: documents.mongo.clone(),
             client: documents.client.clone(),
@@ -193,17 +193,17 @@ impl Source for MongoDbSource {
 
 /// Collections of MongoDB as sources: [`Stream::from_mongodb`](FromMongoDb::from_mongodb).
 pub trait FromMongoDb {
-    /// The changes of a collection as they happen, from the start of the source on; or, with a
-    /// [cursor](MongoDb::cursor), the documents that are there in the order of a field, and with
-    /// [`MongoDb::poll`] those that come.
+    /// Emits the changes of a collection as they happen, from the start of the source on; or, with a
+    /// [cursor](MongoDb::cursor), existing documents in the order of a field, and with [`MongoDb::poll`] those added
+    /// later.
     ///
-    /// Changes need a server with change streams, which replica sets of MongoDB have. Another one ends the source, with
-    /// an error that says so. Stopped and started again, the source goes on behind the last element emitted; started by
-    /// another program, behind its [position](MongoDb::position): the server keeps changes for as long as its history
-    /// goes back. With a cursor, documents that get a smaller one than the last that was read are not seen.
+    /// Changes need a server with change streams, which replica sets of MongoDB have. On other servers the source ends
+    /// with an error that says so. Stopped and started again, the source continues after the last element emitted; in a
+    /// new process, after its [position](MongoDb::position): the server keeps changes for as long as its history goes
+    /// back. With a cursor, documents that get a smaller value than the last one read are missed.
     ///
-    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up
-    /// to 30 s. A login that is refused ends the source.
+    /// A lost connection is a failure of the node, reported once; the source reconnects with growing pauses of up to 30
+    /// s. A refused login ends the source.
     ///
     /// Invalid arguments are a build error, see [`Stream::check`].
     fn from_mongodb(mongo: MongoDb) -> Stream<MongoDbChange>;

@@ -1,4 +1,4 @@
-//! Documents of a batch on their way to the server, and what has become of each.
+//! Writing the documents of a batch, and the result of each.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,36 +14,36 @@ use super::client::{ANSWER_TIMEOUT, collection, database, open};
 use super::error::Problem;
 use super::{Bson, Document, ID, MongoDb, MongoDbError, ObjectId, doc};
 
-/// The code of a document with the same key as another one.
+/// Error code of a duplicate key.
 const DUPLICATE_KEY: i32 = 11_000;
 
-/// The most documents of one command, so that slow servers answer in time.
+/// Maximum documents per command, so that slow servers answer in time.
 const MAX_INSERTED: usize = 1000;
-/// Replacements each take one of the 100 connections that FerretDB 1 has to its store.
+/// Each replacement takes one of the 100 connections that FerretDB 1 has to its store.
 const MAX_REPLACED: usize = 64;
 
-/// The most bytes of replacements that are sent together: servers take 48 MB.
+/// Maximum bytes of replacements per command: servers accept 48 MB.
 const MAX_BYTES: usize = 24 << 20;
 
-/// A document that is to be written.
+/// A document to write.
 struct Entry {
     document: Document,
-    /// What finds the document that it takes the place of; empty without a key.
+    /// Filter for the document to replace; empty without a key.
     filter: Document,
-    /// Whether its `_id` was made here.
+    /// Whether its `_id` was generated here.
     has_own_id: bool,
 }
 
-/// What is known of an element.
+/// State of an element.
 enum State {
     Waiting(Entry),
     Written,
-    /// Why there is no document of it, or why the server does not take it.
+    /// Why it cannot be converted to a document, or why the server refuses it.
     Refused(String),
 }
 
-/// What writes, and the elements of the batch that is being written, by their ordinals: tried again in smaller batches,
-/// they have the same documents, and those that were written are not sent twice.
+/// Writer, with the elements of the current batch by their ordinals: when they are retried in smaller batches, they
+/// keep their documents, and those already written are not sent again.
 #[derive(Default)]
 pub(super) struct Writing {
     client: Option<Client>,
@@ -53,7 +53,7 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// Makes the documents of elements that are new, or that are tried again after they were refused.
+    /// Converts new elements to documents, and those retried after a refusal.
     pub(super) fn prepare<'a, T: 'a>(
         &mut self,
         mongo: &MongoDb,
@@ -73,7 +73,7 @@ impl Writing {
         }
     }
 
-    /// Forgets the elements of a batch that has come to its end.
+    /// Forgets the elements of a finished batch.
     pub(super) fn begin(&mut self, first: u64) {
         if !self.states.contains_key(&first) && self.states.keys().all(|known| *known < first) {
             self.states.clear();
@@ -81,10 +81,10 @@ impl Writing {
         }
     }
 
-    /// Writes what has not been written of these elements.
+    /// Writes the documents of these elements that are not yet written.
     ///
     /// # Errors
-    /// One of them was refused. Or the server cannot be reached, or refuses them all.
+    /// One of them was refused; or the server cannot be reached, or refuses all.
     pub(super) async fn write(
         &mut self,
         mongo: &MongoDb,
@@ -113,8 +113,7 @@ impl Writing {
         Err(problem.into_error(mongo))
     }
 
-    /// Whether all have been written. A refusal is told once of an element that is alone; what comes then is to be
-    /// tried.
+    /// Whether all are written. The refusal of a single element is reported once; a later attempt sends it again.
     fn outcome(&mut self, mongo: &MongoDb, ordinals: &[u64]) -> Result<(), MongoDbError> {
         let refused = ordinals
             .iter()
@@ -135,7 +134,7 @@ impl Writing {
         })
     }
 
-    /// Those of the elements that are to be sent: in order, those before the first one that was refused.
+    /// The elements to send: in ordered mode, those before the first refused one.
     fn waiting(&self, mongo: &MongoDb, ordinals: &[u64]) -> Vec<u64> {
         let mut waiting = Vec::with_capacity(ordinals.len());
         for ordinal in ordinals {
@@ -160,7 +159,7 @@ impl Writing {
             };
             let collection = collection(mongo, &client);
             let has_key = !mongo.key.is_empty();
-            // What takes the place of itself does no harm.
+            // Replacing a document by itself is harmless.
             let is_in_doubt = self.is_in_doubt && !has_key;
             if is_in_doubt {
                 let written = self.find_written(&collection, &waiting).await?;
@@ -168,7 +167,7 @@ impl Writing {
                 self.mark_written(written);
             }
             waiting.truncate(if has_key { MAX_REPLACED } else { MAX_INSERTED });
-            // Until there is an answer: whoever waits for it may give up.
+            // Until there is an answer: the waiting future may be dropped.
             self.is_in_doubt = true;
             let sent = match has_key {
                 true => self.replace(mongo, &client, &waiting).await,
@@ -246,7 +245,7 @@ impl Writing {
         Ok(Sent { count, refused })
     }
 
-    /// Has documents take the place of those with the same key: as many as fit into a command.
+    /// Replaces documents with the same key: as many as fit into a command.
     async fn replace(
         &self,
         mongo: &MongoDb,
@@ -282,7 +281,7 @@ impl Writing {
         }
     }
 
-    /// Those of the elements whose documents are in the collection: they were written, and the answer was lost.
+    /// The elements whose documents are in the collection: they were written, and the answer was lost.
     async fn find_written(
         &self,
         collection: &Collection<Document>,
@@ -318,14 +317,14 @@ impl Writing {
     }
 }
 
-/// What has become of documents that were sent.
+/// Result of a command.
 struct Sent {
-    /// How many there were.
+    /// Number of documents sent.
     count: usize,
     refused: Refusals,
 }
 
-/// Codes and texts, by the places of the documents.
+/// Codes and messages, by the documents' indices.
 type Refusals = HashMap<usize, (i32, String)>;
 
 fn refusal(error: &IndexedWriteError) -> (usize, (i32, String)) {
@@ -333,12 +332,12 @@ fn refusal(error: &IndexedWriteError) -> (usize, (i32, String)) {
     (error.index, (error.code, problem))
 }
 
-/// What tells a document apart from others of its collection.
+/// The fields that identify a document in its collection.
 fn id_of(document: &Document) -> String {
     document.get(ID).map(Bson::to_string).unwrap_or_default()
 }
 
-/// What a server says of replacements.
+/// A server's answer to replacements.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(rename = "writeErrors", default)]
@@ -347,7 +346,7 @@ struct Answer {
     unsure: Option<Document>,
 }
 
-/// What the server answers, if it does.
+/// The answer, if there is one.
 pub(super) async fn in_time<R>(asking: impl Future<Output = R>) -> Result<R, Problem> {
     let answered = timeout(ANSWER_TIMEOUT, asking).await;
     answered.map_err(|_| {

@@ -1,36 +1,36 @@
-//! What a kind of database has to do for the others here.
+//! The interface between databases and their drivers.
 
 use std::time::{Duration, Instant};
 
 use super::error::SqlError;
 use super::value::{SqlRow, SqlValue};
 
-/// How long a database that has gone away is looked for.
+/// How long to try to reconnect to a database.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The first pause before it is looked for again; each is twice the one before.
+/// First pause before a retry; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A connection, on the thread that works for it.
+/// A connection, used on the database's thread.
 ///
-/// Statements name their values `$1`, `$2` and so on, in this order.
+/// Placeholders in statements are `$1`, `$2` and so on, in this order.
 pub(super) trait Connection {
-    /// Begins a transaction that no other writer comes between.
+    /// Starts a transaction that excludes other writers.
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Problem>;
 
-    /// The rows of a query.
+    /// Runs a query and returns its rows.
     fn read(&mut self, read: &Read<'_>) -> Result<Vec<SqlRow>, ReadError>;
 
-    /// The type of a column that holds such values; empty where any would do.
+    /// The column type for such values; empty if any type will do.
     fn column_type(&self, value: &SqlValue) -> &'static str;
 
-    /// Connects anew.
+    /// Reconnects.
     fn reconnect(&mut self) -> Result<(), Problem>;
 }
 
-/// What is done as a whole, or, if it is dropped, not at all.
+/// A transaction: rolled back if it is dropped.
 pub(super) trait Transaction {
-    /// Does something for each row, in their order.
+    /// Executes a statement for each row, in order.
     fn execute(&mut self, statement: &str, rows: &[&[SqlValue]]) -> Result<(), Problem>;
 
     /// The first row of a query's result.
@@ -40,7 +40,7 @@ pub(super) trait Transaction {
     fn commit(self: Box<Self>) -> Result<(), Problem>;
 }
 
-/// So many rows of `text`, a query, behind the one whose column `cursor` is `after`.
+/// Selects at most so many rows of `text`, a query, whose column `cursor` is greater than `after`.
 pub(super) struct Read<'a> {
     pub(super) text: &'a str,
     pub(super) cursor: &'a str,
@@ -61,7 +61,7 @@ impl From<Problem> for ReadError {
 }
 
 impl Read<'_> {
-    /// The statement, once it is known what the query's columns are called, and how they are to be read.
+    /// The statement, once the names and types of the query's columns are known.
     pub(super) fn statement(&self, columns: &str, cursor: &str) -> String {
         let text = self.text.trim_end().trim_end_matches(';');
         let cursor = quoted(cursor);
@@ -75,7 +75,7 @@ impl Read<'_> {
         )
     }
 
-    /// The column of the cursor, as the database calls it.
+    /// The cursor's column, as the database spells it.
     pub(super) fn find_cursor<'a>(
         &self,
         columns: impl Iterator<Item = &'a str> + Clone,
@@ -89,22 +89,22 @@ impl Read<'_> {
     }
 }
 
-/// What a database says against something, and what to do about it.
+/// An error of the database, with a remedy.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) source: Box<dyn std::error::Error + Send + Sync>,
-    /// Begins with `; `, unless it is empty.
+    /// Empty, or begins with `; `.
     pub(super) remedy: &'static str,
-    /// Whether another row might have been taken.
+    /// Whether another row might have been accepted.
     pub(super) blames_row: bool,
-    /// Whether the connection is gone.
+    /// Whether the connection is lost.
     pub(super) is_lost: bool,
 }
 
-/// Does something on a connection; if that is lost meanwhile, on another one.
+/// Runs an operation; if the connection is lost meanwhile, reconnects and runs it again.
 ///
 /// # Errors
-/// What it was refused for, or what keeps the database from being reached for half a minute.
+/// The error of the operation, or that of reconnecting after half a minute.
 pub(super) fn persist<R>(
     connection: &mut dyn Connection,
     mut job: impl FnMut(&mut dyn Connection) -> Result<R, SqlError>,
@@ -116,7 +116,7 @@ pub(super) fn persist<R>(
             result => return result,
         };
         loop {
-            // Nothing but this database waits for this thread.
+            // Blocks nobody else: only this database uses the thread.
             std::thread::sleep(pause);
             pause *= 2;
             match connection.reconnect() {
@@ -128,7 +128,7 @@ pub(super) fn persist<R>(
     }
 }
 
-/// A name as SQL has it, whatever is in it.
+/// Quotes a name for SQL.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

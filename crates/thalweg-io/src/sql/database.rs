@@ -1,4 +1,4 @@
-//! A database, with a thread of its own that works for it.
+//! A database, with a separate thread that runs its operations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::Position;
 use crate::position::{Rows, Watermark};
 use crate::reply::{Reply, reply};
 
-/// The table that positions are kept in.
+/// The table of positions.
 pub(super) const TABLE: &str = "thalweg_positions";
 
-/// Makes it.
+/// Creates it.
 const POSITIONS: &str = "CREATE TABLE IF NOT EXISTS thalweg_positions (\
     name TEXT NOT NULL, sink TEXT NOT NULL, number BIGINT NOT NULL, value TEXT, rows TEXT NOT NULL, \
     PRIMARY KEY (name, sink))";
 
-/// A database that rows are written to and read from, and where positions are kept. Clones are the same one.
+/// A database to write rows to, read rows from, and keep positions in. Clones share it.
 ///
-/// It has one connection, and a thread that works for it, which ends with the last clone.
+/// It has one connection and one thread, which ends with the last clone.
 ///
 /// ```
 /// use thalweg_io::sql::Database;
@@ -50,20 +50,20 @@ struct Inner {
 type Job = Box<dyn FnOnce(&mut dyn Connection) + Send>;
 
 impl Database {
-    /// Opens a database by its URL: `sqlite:` and the name of a file, which is made if there is none, or
-    /// `sqlite::memory:`; with the feature `postgres` also `postgres://user:password@host:port/database`, with
-    /// the [options](https://docs.rs/tokio-postgres/0.7/tokio_postgres/config/struct.Config.html) of libpq. A server
-    /// that is not on this machine is asked for TLS; with `sslmode=require` there is no other way.
+    /// Opens a database by URL: `sqlite:` and a file name, created if it does not exist, or `sqlite::memory:`; with the
+    /// feature `postgres` also `postgres://user:password@host:port/database`, with the
+    /// [options](https://docs.rs/tokio-postgres/0.7/tokio_postgres/config/struct.Config.html) of libpq. Connections to
+    /// other machines use TLS if the server offers it; with `sslmode=require` they fail otherwise.
     ///
     /// # Errors
-    /// The URL is another one, or the file can't be opened or is no database, or the server can't be reached or
-    /// refuses.
+    /// The URL is not supported, the file cannot be opened or is not a database, or the server cannot be reached or
+    /// refuses the login.
     pub fn open(url: &str) -> Result<Self, SqlError> {
         let (jobs, work) = async_channel::unbounded::<Job>();
         let (replier, opened) = reply();
         let url = url.to_string();
         let scheme = scheme_of(&url);
-        // There it may block: this thread may be one that runs an event loop.
+        // Opened on its own thread, since the calling thread may run an event loop.
         let thread = thread::Builder::new().name("thalweg-sql".into());
         let started = thread.spawn(move || match connect(&url) {
             Ok((shown, connection)) => {
@@ -91,15 +91,15 @@ impl Database {
         })))
     }
 
-    /// The position of this name, for one source of one pipeline. It is kept by the sinks that write to this database
-    /// what was made of the source's elements, in the same transactions; so the pipeline may be killed at any moment.
-    /// Give it to the source, and this database to [`to_sql`](super::ToSql::to_sql).
+    /// The position with this name, for one source of one pipeline. Sinks that write to this database store it in the
+    /// transactions that contain the results of the source's elements, so that the pipeline can be killed at any
+    /// moment. Pass it to the source, and this database to [`to_sql`](super::ToSql::to_sql).
     ///
-    /// Nothing is lost and nothing is doubled if the source gives the same elements again behind a position, and the
-    /// pipeline makes the same rows of each element, of one or of groups that do not overlap.
+    /// Nothing is lost or doubled if the source yields the same elements again after a position, and the pipeline makes
+    /// the same rows of each element or of non-overlapping groups of elements.
     ///
     /// # Errors
-    /// The database refuses.
+    /// The database reports an error.
     pub fn position(&self, name: &str) -> Result<Position, SqlError> {
         let (shown, wanted) = (self.0.shown.clone(), name.to_string());
         let found = self.run(move |connection| {
@@ -117,12 +117,12 @@ impl Database {
         ))
     }
 
-    /// Its URL, without any secret.
+    /// The URL without secrets.
     pub fn shown(&self) -> &str {
         &self.0.shown
     }
 
-    /// The error of a job that was never done.
+    /// The error of a job that was dropped.
     pub(super) fn gone(&self) -> SqlError {
         SqlError::Gone {
             database: self.0.shown.clone(),
@@ -133,14 +133,14 @@ impl Database {
         self.0.id
     }
 
-    /// Has `job` run on the database's thread; what it returns can be received.
+    /// Runs `job` on the database's thread; returns a receiver for its result.
     pub(super) fn run<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut dyn Connection) -> R + Send + 'static,
     ) -> Reply<R> {
         let (replier, result) = reply();
         let job: Job = Box::new(move |connection| replier.put(job(connection)));
-        // In a process that was forked there is no thread. The queue has no bound: each sink and source has one job.
+        // In a forked process the thread is missing. The queue needs no limit: each sink and source has one job.
         if process::id() == self.0.process {
             let _ = self.0.jobs.try_send(job);
         }
@@ -165,13 +165,13 @@ fn connect(url: &str) -> Result<(String, Box<dyn Connection + Send>), SqlError> 
     })
 }
 
-/// What may be shown of a URL before it has been understood.
+/// The part of an unparsed URL that may be shown.
 fn scheme_of(url: &str) -> String {
     let scheme = url.split_once(':').map_or("the URL", |(scheme, _)| scheme);
     format!("`{scheme}:…`")
 }
 
-/// Where the source is that has the position of this name: makes the table, if there is none.
+/// Reads the position with this name, creating the table if necessary.
 pub(super) fn first_position(
     connection: &mut dyn Connection,
     name: &str,
@@ -191,7 +191,7 @@ pub(super) fn first_position(
     Ok((number.unwrap_or_default().unsigned_abs(), value))
 }
 
-/// Rows of a sink that were written behind a position, as they are kept: the number, and their counts.
+/// Rows that a sink has written after a position, as stored: the number, and the counts.
 pub(super) fn stored_rows(
     transaction: &mut dyn Transaction,
     database: &str,
@@ -208,7 +208,7 @@ pub(super) fn stored_rows(
     }))
 }
 
-/// The same, understood.
+/// The same, parsed.
 pub(super) fn rows_of(
     transaction: &mut dyn Transaction,
     database: &str,

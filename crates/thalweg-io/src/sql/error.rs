@@ -2,11 +2,11 @@ use thalweg::BoxError;
 
 use super::connection::Problem;
 
-/// Why a database did not do what it was to.
+/// Errors of databases.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqlError {
-    /// The URL is none of a database that is known here.
+    /// The URL's scheme is not supported.
     #[error(
         "{shown} is no database that is known here: give `sqlite:` and the name of a file, `sqlite::memory:`, or \
          `postgres://user:password@host:port/database`"
@@ -15,51 +15,51 @@ pub enum SqlError {
         /// Its scheme: the rest may contain a password.
         shown: String,
     },
-    /// The system gives no thread for the database.
+    /// No thread can be started for the database.
     #[error("{database}: no thread could be started for it")]
     Thread {
         /// The database.
         database: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The database cannot be opened or used at all.
+    /// The database cannot be opened or used.
     #[error("{database}: {source}; {remedy}")]
     Database {
         /// The database.
         database: String,
-        /// What to do about it.
+        /// The remedy.
         remedy: &'static str,
-        /// What the database says.
+        /// The database's message.
         source: BoxError,
     },
-    /// Rows cannot be written to a table, or not read.
+    /// Rows cannot be written to a table, or read.
     #[error("{database}, {what}: {source}{remedy}")]
     Statement {
         /// The database.
         database: String,
-        /// The table, or the query.
+        /// The table or the query.
         what: String,
-        /// What to do about it.
+        /// The remedy.
         remedy: &'static str,
-        /// Whether another row might have been taken.
+        /// Whether another row might have been accepted.
         blames_row: bool,
-        /// Whether the connection is gone, and the database could not be reached again.
+        /// Whether the connection was lost, and could not be restored.
         is_lost: bool,
-        /// What the database says.
+        /// The database's message.
         source: BoxError,
     },
-    /// A row cannot be made of an element, or the other way round.
+    /// An element cannot be converted to a row, or a row to an element.
     #[error("{database}, {what}: {problem}")]
     Row {
         /// The database.
         database: String,
-        /// The table, or the query.
+        /// The table or the query.
         what: String,
         /// What is wrong with it.
         problem: String,
     },
-    /// The thread that worked for the database is not there.
+    /// The database's thread has ended.
     #[error(
         "{database}: opened in another process, which this one was forked from; open it again here"
     )]
@@ -67,7 +67,7 @@ pub enum SqlError {
         /// The database.
         database: String,
     },
-    /// Another program, or another version, has written a position that cannot be read.
+    /// A stored position cannot be parsed: another program or version has written it.
     #[error(
         "{database}: the position `{name}` in the table thalweg_positions cannot be read: {text:?}"
     )]
@@ -76,13 +76,13 @@ pub enum SqlError {
         database: String,
         /// The position's name.
         name: String,
-        /// What is there.
+        /// The stored text.
         text: String,
     },
 }
 
 impl SqlError {
-    /// Whether the database would take other rows.
+    /// Whether the database would accept other rows.
     pub(crate) fn blames_row(&self) -> bool {
         match self {
             Self::Statement { blames_row, .. } => *blames_row,

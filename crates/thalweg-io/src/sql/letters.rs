@@ -9,7 +9,7 @@ use crate::Position;
 use crate::dead_letters::{DeadLetter, DeadLetterError, Kept};
 use crate::position::Watermark;
 
-/// The most letters that are read at once.
+/// Maximum letters read at once.
 const BATCH: usize = 256;
 
 /// A table with a row for each letter.
@@ -19,7 +19,7 @@ pub(crate) struct LettersTable {
     name: String,
 }
 
-/// The letters of a table that were there when it was made.
+/// The letters that were in the table when this was created.
 pub(crate) struct LettersCursor {
     table: LettersTable,
     after: i64,
@@ -28,7 +28,7 @@ pub(crate) struct LettersCursor {
 }
 
 impl LettersTable {
-    /// Makes the table, if there is none.
+    /// Creates the table if it does not exist.
     pub(crate) fn create(database: &Database, name: &str) -> Result<Self, SqlError> {
         let table = Self {
             database: database.clone(),
@@ -56,7 +56,7 @@ impl LettersTable {
         format!("{}, table `{}`", self.database.shown(), self.name)
     }
 
-    /// Does something in the database, again if the connection was lost.
+    /// Runs an operation in the database, retried if the connection was lost.
     fn run<R: Send + 'static>(
         &self,
         mut job: impl FnMut(&mut dyn Connection) -> Result<R, Problem> + Send + 'static,
@@ -87,12 +87,12 @@ impl LettersTable {
         inserted.await.unwrap_or_else(|| Err(self.database.gone()))
     }
 
-    /// The name of the position of its replays.
+    /// Name of the replay position.
     fn position_name(&self) -> String {
         format!("replay {}", self.name)
     }
 
-    /// How far it has been replayed.
+    /// Reads the replay position.
     pub(crate) async fn position(&self) -> Result<Position, SqlError> {
         let name = self.position_name();
         let found = self.run(move |connection| first_position(connection, &name));
@@ -102,7 +102,7 @@ impl LettersTable {
         Ok(Position::restored(self.position_name(), None, watermark))
     }
 
-    /// Keeps how far it has been replayed.
+    /// Stores the replay position.
     pub(crate) async fn keep(&self, number: u64, value: String) -> Result<(), SqlError> {
         let statement = format!(
             "INSERT INTO {TABLE} (name, sink, number, value, rows) VALUES ($1, $2, $3, $4, $5) \
@@ -124,7 +124,7 @@ impl LettersTable {
         kept.await.unwrap_or_else(|| Err(self.database.gone()))
     }
 
-    /// The letters behind an id that are there now.
+    /// Reads the letters after an id that exist now.
     pub(crate) async fn letters(&self, behind: u64) -> Result<LettersCursor, SqlError> {
         let query = format!("SELECT max(id) FROM {}", quoted(&self.name));
         let found = self.run(move |connection| {

@@ -1,7 +1,7 @@
 //! Databases: [`to_sql`](ToSql::to_sql) writes rows, [`from_sql`](FromSql::from_sql) reads them, and a [`Database`]
 //! keeps the positions of sources in the same transactions as the rows.
 //!
-//! SQLite comes with this crate, nothing has to be installed.
+//! SQLite is built in; nothing has to be installed.
 //!
 //! ```
 //! use thalweg::Stream;

@@ -1,4 +1,4 @@
-//! Rows on their way into a table.
+//! Writing rows to a table.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::value::Columns;
 use super::{Database, SqlError, SqlRow, SqlValue};
 use crate::position::{Pending, Place, Position, Rows};
 
-/// A table that rows are written to.
+/// A table to write rows to.
 ///
 /// ```
 /// use thalweg_io::sql::{SqlValue, Table};
@@ -46,11 +46,11 @@ impl<T> fmt::Debug for Table<T> {
     }
 }
 
-/// Makes rows of an element.
+/// Converts an element to rows.
 type ToRows<T> = Box<dyn FnMut(&T, &mut Vec<SqlRow>) -> Result<(), BoxError> + Send>;
 
 impl<T: 'static> Table<T> {
-    /// Rows with these columns and the values that `values` makes of an element.
+    /// Rows with these columns, and the values that `values` returns for an element.
     pub fn new<const N: usize>(
         name: impl Into<String>,
         columns: [&str; N],
@@ -63,8 +63,8 @@ impl<T: 'static> Table<T> {
         })
     }
 
-    /// Any number of rows, which `rows` makes of an element and adds to those of the others; they may differ in their
-    /// columns. All rows of an element are written in one transaction.
+    /// Any number of rows, which `rows` appends to those of other elements; their columns may differ. All rows of an
+    /// element are written in one transaction.
     pub fn of_rows(
         name: impl Into<String>,
         rows: impl FnMut(&T, &mut Vec<SqlRow>) -> Result<(), BoxError> + Send + 'static,
@@ -77,14 +77,14 @@ impl<T: 'static> Table<T> {
         }
     }
 
-    /// Has the table made, if there is none, with the columns of the first row, and types for its values. The
-    /// columns of the [`key`](Self::key) are the primary key.
+    /// Creates the table if it does not exist, with the columns of the first row and types for its values. The columns
+    /// of the [`key`](Self::key) are the primary key.
     pub fn create(mut self) -> Self {
         self.create = true;
         self
     }
 
-    /// Has a row replace the values of the one with the same key. The table needs a primary key or a unique index of
+    /// Updates the row with the same key instead of adding one. The table needs a primary key or a unique index of
     /// these columns.
     pub fn key<const N: usize>(self, columns: [&str; N]) -> Self {
         self.key_of(columns.map(String::from).into())
@@ -107,8 +107,7 @@ impl Table<SqlRow> {
     }
 }
 
-/// Writes elements to a table of a database, a transaction for each batch: what [`ToSql::to_sql`] puts at the end of a
-/// stream.
+/// Sink that writes elements to a table, one transaction per batch; created by [`ToSql::to_sql`].
 pub struct SqlSink<T> {
     database: Database,
     create: bool,
@@ -127,30 +126,30 @@ impl<T> fmt::Debug for SqlSink<T> {
     }
 }
 
-/// Where rows go.
+/// The destination of rows.
 struct Target {
     table: String,
     key: Vec<String>,
 }
 
-/// What was written behind the positions of sources, by their names.
+/// Rows written after the positions of sources, by the positions' names.
 type Kept = HashMap<String, Rows>;
 
-/// Rows of a batch, and for each element where its own end.
+/// Rows of a batch, and the end of each element's rows.
 struct Made {
     rows: Vec<SqlRow>,
     ends: Vec<usize>,
 }
 
-/// Positions of a batch: for each its source's, and for each element the number in it.
+/// Positions of a batch: for each source, and for each element its number there.
 struct Places {
     position: Position,
-    /// 0 for elements that are not of this source.
+    /// 0 for elements of other sources.
     numbers: Vec<u64>,
 }
 
 impl<T> SqlSink<T> {
-    /// A sink for a table of a database.
+    /// Creates a sink for a table of a database.
     pub fn new(database: &Database, table: Table<T>) -> Self {
         Self {
             database: database.clone(),
@@ -165,8 +164,8 @@ impl<T> SqlSink<T> {
         }
     }
 
-    /// For each source whose positions are kept in this database, which element each row is made of: the newest, if it
-    /// is made of several.
+    /// For each source with a position in this database, the number of the element that each row was made of: the
+    /// newest, if there are several.
     fn places(&self, batch: &Batch<T>) -> Vec<Places> {
         let mut all: Vec<Places> = Vec::new();
         batch.for_each_payload(|at, place: &Place| {
@@ -240,14 +239,14 @@ impl<T: Element + Sync> BatchSink<T> for SqlSink<T> {
     }
 }
 
-/// A batch that is being written.
+/// A batch being written.
 struct Writing<'a> {
     shown: &'a str,
     target: &'a Target,
     create: bool,
     made: &'a Made,
     places: &'a [Places],
-    /// What was to be committed when the connection was lost: whether it was is not known.
+    /// The transaction that was being committed when the connection was lost: its outcome is unknown.
     in_doubt: Option<Vec<(u64, Rows)>>,
 }
 
@@ -257,13 +256,13 @@ impl Writing<'_> {
         SqlError::statement(self.shown, what, problem)
     }
 
-    /// Writes rows, and the positions behind them, in one transaction.
+    /// Writes rows, and the positions after them, in one transaction.
     fn write(&mut self, connection: &mut dyn Connection, kept: &mut Kept) -> Result<(), SqlError> {
         let create = self.made.rows.first().filter(|_| self.create);
         let create = create.map(|first| self.target.create(first, connection));
         let mut transaction = connection.begin().map_err(|problem| self.fail(problem))?;
         let table = &self.target.table;
-        // The doubt stays until it is known: asking may fail as well.
+        // Stays in doubt until it is known: the query may fail as well.
         if let Some(after) = &self.in_doubt {
             let is_stored = self.is_stored(after, &mut *transaction)?;
             let after = self.in_doubt.take().filter(|_| is_stored);
@@ -330,7 +329,7 @@ impl Writing<'_> {
         new
     }
 
-    /// Whether these positions are in the database.
+    /// Whether these positions are stored in the database.
     fn is_stored(
         &self,
         after: &[(u64, Rows)],
@@ -343,7 +342,7 @@ impl Writing<'_> {
                 return Ok(false);
             }
         }
-        // Without positions nobody knows: better twice than not at all.
+        // Unknown without positions: writing twice is better than not at all.
         Ok(!after.is_empty())
     }
 
@@ -411,11 +410,11 @@ impl Target {
 
 /// Databases as sinks: [`Stream::to_sql`](ToSql::to_sql).
 pub trait ToSql<T> {
-    /// Writes elements to a table, in a transaction for each batch of those that have come during the one before.
+    /// Writes elements to a table, one transaction per batch: the elements that arrived during the transaction before.
     ///
     /// An element is acknowledged when its transaction is committed. If the database refuses a row, the others of its
-    /// batch are written, and the failure is that of its element, see [`Stream::sink_batches`]. Names of tables and
-    /// columns are quoted, values are bound: neither is ever read as SQL. A table that can't be made is a build error.
+    /// batch are written, and its element fails; see [`Stream::sink_batches`]. Names of tables and columns are quoted,
+    /// and values are bound: neither is parsed as SQL. A table that cannot be created is a build error.
     ///
     /// ```
     /// use thalweg::{EventLoop, Stream};

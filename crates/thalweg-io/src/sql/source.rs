@@ -1,4 +1,4 @@
-//! Rows on their way out of a database.
+//! Reading rows of a query.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,10 +11,10 @@ use super::connection::{Connection, Read, ReadError, persist};
 use super::{Database, SqlError, SqlRow, SqlValue};
 use crate::Position;
 
-/// The most rows that are read at once.
+/// Maximum rows read at once.
 const BATCH: usize = 1024;
 
-/// A query as a source of rows, in the order of one of its columns.
+/// A query as a source of rows, ordered by one of its columns.
 ///
 /// ```
 /// use thalweg_io::sql::Query;
@@ -32,8 +32,8 @@ pub struct Query {
 }
 
 impl Query {
-    /// The rows of `SELECT …` in the order of its column `cursor`, which tells them apart: an id, say. Null has no
-    /// place in that order.
+    /// The rows of `SELECT …`, ordered by its unique column `cursor`, for example an id. Rows where it is null are not
+    /// read.
     pub fn new(select: impl Into<String>, cursor: impl Into<String>) -> Self {
         Self {
             text: select.into(),
@@ -44,20 +44,20 @@ impl Query {
         }
     }
 
-    /// Begins with the rows whose cursor is greater than this.
+    /// Starts with the rows whose cursor is greater than this.
     pub fn after(mut self, value: impl Into<SqlValue>) -> Self {
         self.after = Some(value.into());
         self
     }
 
-    /// Asks for more again and again: a duration, a number of seconds or a text such as `"1s"`. Otherwise the source
-    /// ends with the last row.
+    /// Repeats the query at this interval: a duration, a number of seconds or a text such as `"1s"`. Without it the
+    /// source ends with the last row.
     pub fn poll(mut self, interval: impl IntoInterval) -> Self {
         self.poll = Some(wait(interval));
         self
     }
 
-    /// Goes on behind a position, if that has a value, and has it move on.
+    /// Continues after a position, if that has a value, and advances it.
     pub fn position(mut self, position: &Position) -> Self {
         self.position = Some(position.clone());
         self
@@ -82,7 +82,7 @@ impl fmt::Debug for SqlSource {
 }
 
 impl SqlSource {
-    /// A source of rows.
+    /// Creates a source of rows.
     pub fn new(database: &Database, query: Query) -> Self {
         let value = query.position.as_ref().and_then(Position::value);
         let kept = value.as_deref().and_then(SqlValue::from_position);
@@ -212,12 +212,12 @@ impl Source for SqlSource {
 
 /// Databases as sources: [`Stream::from_sql`](FromSql::from_sql).
 pub trait FromSql {
-    /// The rows of a query, in the order of its cursor: those that are there, and with [`Query::poll`] those that come.
+    /// Emits the rows of a query, ordered by its cursor: existing ones, and with [`Query::poll`] those added later.
     ///
-    /// At most 1024 are read at once, and as many again when the pipeline has taken these. Stopped and started again,
-    /// it goes on behind the last row emitted; started by another program, behind its [position](Query::position).
+    /// At most 1024 rows are read at once; the next are read when the pipeline has taken these. Stopped and started
+    /// again, it continues after the last row emitted; in a new process, after its [position](Query::position).
     ///
-    /// A row that is added with a smaller cursor than one that was read, by a transaction that was slower, is not seen.
+    /// A row that a slower transaction adds with a smaller cursor than one already read is missed.
     fn from_sql(database: &Database, query: Query) -> Stream<SqlRow>;
 }
 

@@ -1,4 +1,4 @@
-//! SQLite: a file, or nothing but memory.
+//! SQLite: a file, or a database in memory.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use super::connection::{Connection, Problem, Read, ReadError, Transaction};
 use super::error::SqlError;
 use super::value::{Columns, SqlRow, SqlValue};
 
-/// How long to wait for another program that holds a transaction.
+/// How long to wait for another program's transaction.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// The text before the name of a file.
+/// The URL up to the file name.
 pub(super) const SCHEME: &str = "sqlite:";
 
 pub(super) struct Sqlite(rusqlite::Connection);
 
 struct Written<'a>(rusqlite::Transaction<'a>);
 
-/// Opens a database by what comes behind the scheme.
+/// Opens a database by the part of the URL after the scheme.
 pub(super) fn open(name: &str) -> Result<(String, Box<dyn Connection + Send>), SqlError> {
     let name = name.strip_prefix("//").unwrap_or(name);
     let shown = format!("{SCHEME}{name}");
@@ -40,7 +40,8 @@ pub(super) fn open(name: &str) -> Result<(String, Box<dyn Connection + Send>), S
 fn connect(name: &str) -> rusqlite::Result<rusqlite::Connection> {
     let connection = rusqlite::Connection::open(name)?;
     connection.busy_timeout(BUSY)?;
-    // Readers and the writer do not wait for one another, and a commit is one write. Not all file systems can do that.
+    // With a write-ahead log readers and the writer do not block each other, and a commit is one write. Not all file
+    // systems support it.
     let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
@@ -72,7 +73,7 @@ impl Connection for Sqlite {
     }
 
     fn reconnect(&mut self) -> Result<(), Problem> {
-        // A file does not go away.
+        // A file does not disconnect.
         Ok(())
     }
 }

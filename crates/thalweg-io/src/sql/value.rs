@@ -11,13 +11,13 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum SqlValue {
-    /// No value.
+    /// NULL.
     Null,
-    /// True or false. SQLite keeps them as 1 and 0.
+    /// A boolean. SQLite stores 1 or 0.
     Boolean(bool),
-    /// A whole number.
+    /// An integer.
     Integer(i64),
-    /// A number.
+    /// A floating-point number.
     Real(f64),
     /// Text.
     Text(String),
@@ -25,7 +25,7 @@ pub enum SqlValue {
     Blob(Vec<u8>),
 }
 
-/// A row: values, and the names of their columns, which the rows of a table share.
+/// A row: values, and the names of the columns, which the rows of a table share.
 ///
 /// ```
 /// use thalweg_io::sql::{SqlRow, SqlValue};
@@ -44,7 +44,7 @@ pub struct SqlRow {
 pub(crate) type Columns = Arc<[String]>;
 
 impl SqlRow {
-    /// A row of as many values as it has columns.
+    /// Creates a row with as many values as columns.
     pub fn new<const N: usize>(columns: [impl Into<String>; N], values: [SqlValue; N]) -> Self {
         Self {
             columns: columns.map(Into::into).into(),
@@ -56,10 +56,10 @@ impl SqlRow {
         Self { columns, values }
     }
 
-    /// A row of columns that other rows share.
+    /// Creates a row with columns shared with other rows.
     ///
     /// # Panics
-    /// There are not as many values as columns.
+    /// The numbers of values and columns differ.
     pub fn of(columns: Arc<[String]>, values: Vec<SqlValue>) -> Self {
         assert_eq!(columns.len(), values.len(), "a value for each column");
         Self { columns, values }
@@ -78,7 +78,7 @@ impl SqlRow {
 }
 
 impl SqlValue {
-    /// The whole number, if it is one; 1 and 0 for true and false.
+    /// The integer, if it is one; 1 or 0 for a boolean.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Self::Integer(x) => Some(*x),
@@ -87,7 +87,7 @@ impl SqlValue {
         }
     }
 
-    /// Whether it is true, if it is true or false, or a whole number.
+    /// The boolean, if it is a boolean or an integer.
     pub fn as_bool(&self) -> Option<bool> {
         self.as_i64().map(|x| x != 0)
     }
@@ -109,7 +109,7 @@ impl SqlValue {
         }
     }
 
-    /// The value as a source's position has it.
+    /// The value, as the position of a source stores it.
     pub(super) fn to_position(&self) -> Option<String> {
         match self {
             Self::Integer(x) => Some(format!("i{x}")),

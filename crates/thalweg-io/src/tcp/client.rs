@@ -1,4 +1,4 @@
-//! Elements on their way over a connection.
+//! Sending elements over a connection.
 
 use std::fmt;
 use std::io;
@@ -14,10 +14,10 @@ use super::{PrefixWidth, TcpError};
 use crate::background::spawn;
 use crate::reply::reply;
 
-/// The longest pause before a server is tried again, unless it is to be longer.
+/// Maximum pause between retries, unless the first pause is longer.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// Where a connection goes, and how elements are told apart on it.
+/// Destination of a connection, and how elements are delimited on it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,7 +43,7 @@ enum Ending {
 }
 
 impl TcpClient {
-    /// A server, which gets each element as a line.
+    /// Creates a client that sends each element as a line.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
             host: host.into(),
@@ -55,35 +55,35 @@ impl TcpClient {
         }
     }
 
-    /// Puts this behind each element, instead of `\n`. An element that holds it will be taken for two.
+    /// Ends each element with this delimiter instead of `\n`. An element that contains it will be read as two.
     #[must_use]
     pub fn delimiter(mut self, delimiter: impl AsRef<[u8]>) -> Self {
         self.ending = Ending::Delimiter(delimiter.as_ref().to_vec());
         self
     }
 
-    /// Puts its length in bytes before each element, a number of this width with the highest byte first.
+    /// Prefixes each element with its length in bytes, a big-endian number of this width.
     #[must_use]
     pub fn length_prefixed(mut self, width: PrefixWidth) -> Self {
         self.ending = Ending::Prefix(width);
         self
     }
 
-    /// How long to wait for a connection, 10 seconds by default, in real time.
+    /// Timeout of connecting, in real time: 10 seconds by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How often a server that cannot be reached is tried again, 10 times by default.
+    /// Number of retries when the server cannot be reached: 10 by default.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
         self.retries = count;
         self
     }
 
-    /// The first pause before that, 100 ms by default; each is twice the one before, and 30 seconds at most.
+    /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 seconds.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
         self.wait = pause;
@@ -111,7 +111,7 @@ impl TcpClient {
         Ok(())
     }
 
-    /// Hands bytes to the system, over the connection there is, or over another one.
+    /// Passes bytes to the system, over the existing connection or a new one.
     async fn send(&self, open: Option<TcpStream>, bytes: &[u8]) -> Result<TcpStream, TcpError> {
         let mut open = open.filter(is_open);
         let mut pause = self.wait;
@@ -148,26 +148,26 @@ impl TcpClient {
         let stream = timeout(self.connect_timeout, connecting)
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        // What goes together is written together.
+        // Combined into one write.
         stream.set_nodelay(true)?;
         Ok(stream)
     }
 }
 
-/// Whether the other end has not closed the connection, as far as is known here.
+/// Whether the connection is open, as far as this end knows.
 fn is_open(stream: &TcpStream) -> bool {
     let mut answer = [0; 512];
     loop {
         match stream.try_read(&mut answer) {
             Ok(0) => return false,
-            // It is not asked for anything.
+            // Nothing is expected from the other end.
             Ok(_) => {}
             Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
         }
     }
 }
 
-/// Sends elements over a connection: what [`ToTcp::to_tcp`] puts at the end of a stream.
+/// Sink that sends elements over a connection, created by [`ToTcp::to_tcp`].
 pub struct TcpSink<T> {
     client: TcpClient,
     to_bytes: ToBytes<T>,
@@ -182,11 +182,11 @@ impl<T> fmt::Debug for TcpSink<T> {
     }
 }
 
-/// Adds the bytes of an element to those of others.
+/// Appends an element's bytes to those of others.
 type ToBytes<T> = Box<dyn FnMut(&T, &mut Vec<u8>) -> Result<(), BoxError> + Send>;
 
 impl<T> TcpSink<T> {
-    /// A sink for elements whose bytes `to_bytes` adds to those of others.
+    /// Creates a sink for elements whose bytes `to_bytes` appends to those of others.
     pub fn new(
         client: TcpClient,
         to_bytes: impl FnMut(&T, &mut Vec<u8>) -> Result<(), BoxError> + Send + 'static,
@@ -243,12 +243,11 @@ impl<T: Element + Sync> BatchSink<T> for TcpSink<T> {
 
 /// Connections as sinks: [`Stream::to_tcp`](ToTcp::to_tcp).
 pub trait ToTcp<T> {
-    /// Sends elements to a port, each as a line, or as the [`TcpClient`] says; those that have come meanwhile together.
+    /// Sends elements to a port, each as a line or as the [`TcpClient`] says, grouping those that arrive meanwhile.
     ///
-    /// An element is acknowledged when the system has taken it: that it has arrived, only the other end could say. Over
-    /// a connection that breaks, elements may be lost that were acknowledged; those that were not are sent again over
-    /// another one. A server that cannot be reached is tried again; then it is the failure of the node, see
-    /// [`Stream::sink_to`].
+    /// An element is acknowledged when the system has taken it; only the other end could confirm its arrival. If a
+    /// connection breaks, acknowledged elements may be lost; others are sent again over a new connection. If the server
+    /// stays unreachable after the retries, that is a failure of the node, see [`Stream::sink_to`].
     ///
     /// ```
     /// # use std::io::{BufRead, BufReader};

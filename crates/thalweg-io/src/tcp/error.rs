@@ -5,11 +5,11 @@ use thalweg::BoxError;
 
 use crate::LineError;
 
-/// Why something over TCP did not come, or not arrive.
+/// Errors of sending and receiving over TCP.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TcpError {
-    /// It cannot listen there.
+    /// The address cannot be listened on.
     #[error("cannot listen at {host}:{port}: {source}")]
     Bind {
         /// The host.
@@ -22,20 +22,20 @@ pub enum TcpError {
     /// The delimiter is empty.
     #[error("{0}")]
     Framing(LineError),
-    /// A message that came over a connection is none of those that are taken.
+    /// A received message is invalid.
     #[error("from {peer}: {source}")]
     Frame {
-        /// The other end.
+        /// The peer.
         peer: String,
         /// What is wrong with it.
         source: LineError,
     },
-    /// The other end has gone in the middle of a message.
+    /// The peer closed the connection within a message.
     #[error("from {peer}: the connection ended within a message, after {len} bytes of it")]
     Incomplete {
-        /// The other end.
+        /// The peer.
         peer: String,
-        /// How much has come of it.
+        /// Bytes received of it.
         len: usize,
     },
     /// The certificate or the key cannot be used.
@@ -49,14 +49,14 @@ pub enum TcpError {
     /// The system has no thread or descriptor left for the server.
     #[error("cannot start to serve over TCP: {0}")]
     Start(io::Error),
-    /// The other end cannot be reached.
+    /// The server cannot be reached.
     #[error("{host}:{port} cannot be reached: {source}; tried {attempts} times")]
     Connect {
         /// The host.
         host: String,
         /// The port.
         port: u16,
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
         /// The cause.
         source: io::Error,
@@ -71,22 +71,22 @@ pub enum TcpError {
         /// What is wrong with it.
         problem: BoxError,
     },
-    /// A message is longer than its length can say.
+    /// A message is longer than its length prefix can express.
     #[error("to {host}:{port}: a message of {len} bytes, and its length has to fit into {width}")]
     TooLong {
         /// The host.
         host: String,
         /// The port.
         port: u16,
-        /// The message's length, in bytes.
+        /// The message's length in bytes.
         len: usize,
-        /// The width of a length, in bytes.
+        /// The width of the length prefix in bytes.
         width: usize,
     },
 }
 
 impl TcpError {
-    /// Whether others may come all the same.
+    /// Whether other messages may still arrive.
     pub(super) fn is_temporary(&self) -> bool {
         matches!(self, Self::Frame { .. } | Self::Incomplete { .. })
     }

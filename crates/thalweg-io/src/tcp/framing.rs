@@ -1,4 +1,4 @@
-//! How what comes over a connection is cut into messages.
+//! Splitting received bytes into messages.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl<T> Framing<T> {
         }
     }
 
-    /// For one connection.
+    /// Creates a buffer for one connection.
     ///
     /// # Errors
     /// [`LineError::EmptyDelimiter`].
@@ -65,7 +65,7 @@ impl<T> Framing<T> {
     }
 }
 
-/// What has come over one connection, and has not been cut yet.
+/// Received bytes that have not been split yet.
 pub(super) enum Cutter<T> {
     Lines(Box<LineBuffer<T>>),
     Prefixed(Prefixed, fn(&[u8]) -> T),
@@ -79,7 +79,7 @@ impl<T> Cutter<T> {
         }
     }
 
-    /// The next message; none until more has come.
+    /// The next message; none until more bytes arrive.
     pub(super) fn next(&mut self) -> Option<Result<T, LineError>> {
         match self {
             Self::Lines(lines) => lines.next_line(),
@@ -90,7 +90,7 @@ impl<T> Cutter<T> {
         }
     }
 
-    /// How many bytes of a message have come that has not come to its end.
+    /// Bytes buffered of an incomplete message.
     pub(super) fn rest(&self) -> usize {
         match self {
             Self::Lines(lines) => lines.unfinished(),

@@ -1,4 +1,4 @@
-//! Elements over TCP: lines, or messages behind their lengths.
+//! Elements over TCP: lines or length-prefixed messages.
 //!
 //! ```no_run
 //! use thalweg::Stream;
@@ -33,10 +33,10 @@ pub use crate::framing::PrefixWidth;
 use crate::lines::DEFAULT_MAX_LEN;
 use crate::listening::Place;
 
-/// The most connections at a time.
+/// Default for the maximum number of connections.
 const MAX_CONNECTIONS: usize = 10_000;
 
-/// Where a server listens, how what it receives is cut into elements, and its limits.
+/// Address of a server, its message format, and its limits.
 ///
 /// ```
 /// use thalweg_io::TcpServer;
@@ -55,7 +55,7 @@ pub struct TcpServer<T = String> {
 }
 
 impl TcpServer<String> {
-    /// Listens at this port of this machine, which others cannot reach, for lines of text; port 0 is any that is free.
+    /// Listens on this port of the loopback address, for lines of text; port 0 takes any free port.
     pub fn new(port: u16) -> Self {
         Self {
             place: Place::here(port),
@@ -68,20 +68,20 @@ impl TcpServer<String> {
 }
 
 impl<T> TcpServer<T> {
-    /// The host name or address to listen at, for others to reach it: `0.0.0.0` is all that there are.
+    /// Host name or address to listen on, for access from other machines: `0.0.0.0` is all addresses.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.place.host = host.into();
         self
     }
 
-    /// Other lines: of bytes, with another delimiter, or longer ones.
+    /// Other lines: bytes, another delimiter, or a larger limit.
     #[must_use]
     pub fn lines<U>(self, lines: Lines<U>) -> TcpServer<U> {
         self.framed(Framing::Lines(lines))
     }
 
-    /// Messages of at most 16 MiB, each behind its length in bytes, a number of this width with the highest byte first.
+    /// Length-prefixed messages of at most 16 MiB; the prefix is a big-endian number of this width.
     #[must_use]
     pub fn length_prefixed(self, width: PrefixWidth) -> TcpServer<Vec<u8>> {
         self.framed(Framing::Prefixed {
@@ -101,37 +101,36 @@ impl<T> TcpServer<T> {
         }
     }
 
-    /// The longest message, in bytes, 16 MiB by default. A longer one is a failure of the source's node, and those
-    /// behind it are read.
+    /// Maximum length of a message, in bytes: 16 MiB by default. A longer message is a failure of the source's node,
+    /// and the next ones are read.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.framing.set_max_len(bytes);
         self
     }
 
-    /// The most connections at a time, 10,000 by default; others wait to be accepted.
+    /// Maximum number of connections: 10,000 by default; others wait to be accepted.
     #[must_use]
     pub fn max_connections(mut self, count: usize) -> Self {
         self.max_connections = count;
         self
     }
 
-    /// Closes connections on which nothing has come for so long, in real time. Without, one may be silent for ever.
+    /// Closes connections without data for this time, in real time. By default idle connections stay open.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
         self
     }
 
-    /// Speaks TLS, and nothing else, with the certificate and the key in these files.
+    /// Accepts TLS only, with the certificate and the key in these files.
     #[must_use]
     pub fn tls(mut self, files: TlsFiles) -> Self {
         self.tls = Some(files);
         self
     }
 
-    /// Begins to listen, which the source would do when it runs; returns the address. What connects waits for the
-    /// source.
+    /// Starts to listen before the source runs, and returns the address. Connections wait for the source.
     ///
     /// # Errors
     /// [`TcpError::Bind`].
@@ -139,8 +138,8 @@ impl<T> TcpServer<T> {
         self.place.listen().map_err(|error| self.bind_error(error))
     }
 
-    /// Gives the address back that [`listen`](Self::listen) took; returns whether no source has run since. One that
-    /// runs goes on with the connections that there are, and nobody else can connect.
+    /// Releases the address taken by [`listen`](Self::listen); returns whether no source has run since. A running
+    /// source keeps its connections, and accepts no others.
     ///
     /// ```
     /// use thalweg_io::TcpServer;
@@ -155,7 +154,7 @@ impl<T> TcpServer<T> {
         self.place.release()
     }
 
-    /// Checks the files of TLS and the delimiter, before anything is served.
+    /// Checks the TLS files and the delimiter, before anything is served.
     ///
     /// # Errors
     /// [`TcpError::Tls`], [`TcpError::Framing`].

@@ -1,4 +1,4 @@
-//! Accepting connections, and reading them.
+//! Accepting and reading connections.
 
 use std::io;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use super::{TcpError, TcpServer};
 use crate::background::Outbox;
 use crate::listening::Listener;
 
-/// How long to wait before another connection is accepted when the system gives none.
+/// Pause after the system could not accept a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a client may take to agree on TLS.
+/// Timeout of the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The most that is read at once, in bytes.
+/// Maximum bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// What has been read at once, as elements.
+/// Elements of one read.
 pub(super) type Together<T> = Outbox<Vec<T>, TcpError>;
 
-/// What a connection needs.
+/// State shared by the connections.
 struct Shared<T> {
     framing: Framing<T>,
     idle_timeout: Option<Duration>,
@@ -59,7 +59,7 @@ pub(super) async fn serve<T: Send + 'static>(
     while accepting.join_next().await.is_some() {}
 }
 
-/// Accepts and reads in one task: what has been sent first, over whichever connection, comes first.
+/// Accepts and reads in one task, so that messages keep the order in which they were sent, across connections.
 async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: Listener) {
     let Ok((listener, mut latch)) = listener.open() else {
         return;
@@ -80,10 +80,10 @@ async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: Listener) {
                         drop(permit);
                     });
                 }
-                // A client that left at once, or too many open files.
+                // The client has left already, or too many files are open.
                 Err(_) => sleep(PAUSE).await,
             },
-            // Behind those who have connected by then.
+            // Polled again after the existing connections.
             () = latch.closing() => break,
             Some(()) = connections.next(), if !connections.is_empty() => {}
         }
@@ -91,7 +91,7 @@ async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: Listener) {
     drop(listener);
     drop(latch);
     while connections.next().await.is_some() {}
-    // Only who drops this ends it.
+    // Ends only by being dropped.
     std::future::pending().await
 }
 
@@ -100,7 +100,7 @@ impl<T: Send + 'static> Shared<T> {
         match &self.tls {
             None => self.read_from(stream, peer).await,
             Some(acceptor) => {
-                // Who speaks no TLS, or is not trusted, is told so by the handshake.
+                // Clients without TLS or without a trusted certificate get an alert from the handshake.
                 if let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await {
                     self.read_from(stream, peer).await;
                 }
@@ -120,7 +120,7 @@ impl<T: Send + 'static> Shared<T> {
                     .await
                     .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
             };
-            // However it ends: what has come of a message is no message.
+            // However the connection ends, the rest is an incomplete message.
             let Some(read) = read.ok().filter(|read| *read > 0) else {
                 break;
             };

@@ -1,4 +1,4 @@
-//! What comes over connections as the source of a pipeline.
+//! Messages from connections as the source of a pipeline.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,10 +10,10 @@ use super::serving::serve;
 use super::{TcpError, TcpServer};
 use crate::background::Inbox;
 
-/// The most reads, of 64 KiB at most, that lie ready for the pipeline.
+/// Maximum reads, each of at most 64 KiB, that are buffered for the pipeline.
 const CAPACITY: usize = 64;
 
-/// What comes over connections as a source: [`Stream::from_tcp`].
+/// Messages from connections, as a source: [`Stream::from_tcp`].
 pub struct TcpSource<T> {
     server: TcpServer<T>,
     taken: VecDeque<T>,
@@ -26,7 +26,7 @@ impl<T> fmt::Debug for TcpSource<T> {
 }
 
 impl<T> TcpSource<T> {
-    /// The next message that has come and was not emitted before the source was stopped.
+    /// The next message, received and not emitted before the source was stopped.
     pub fn take_rest(&mut self) -> Option<T> {
         self.taken.pop_front()
     }
@@ -58,7 +58,7 @@ impl<T: Element> Source for TcpSource<T> {
         let mut inbox = Inbox::fill(CAPACITY, |outbox| serve(server, tls, listeners, outbox))
             .map_err(TcpError::Start)?;
         let ended = self.emit(&mut inbox, out).await;
-        // What has been read was sent for good, as far as the other end knows.
+        // The sender counts as delivered what has been read.
         for message in inbox.take_rest() {
             match message {
                 Ok(together) => self.taken.extend(together),
@@ -97,14 +97,15 @@ impl<T: Element> TcpSource<T> {
 
 /// Ports as sources: [`Stream::from_tcp`](FromTcp::from_tcp).
 pub trait FromTcp {
-    /// Makes the element of a message.
+    /// Conversion of a message to an element.
     type Message: Element;
 
-    /// What arrives at a port, over any number of connections: lines of text, or what the [`TcpServer`] says.
+    /// Emits the messages that arrive at a port over any number of connections: lines of text, or as the [`TcpServer`]
+    /// says.
     ///
-    /// The messages of one connection stay in order. A message that is too long, or no text, and half of one at the end
-    /// of a connection, are failures of the source's node, which goes on. Where the pipeline is slow, the others wait.
-    /// Stopped, it closes all connections; what had come by then is emitted when it is started again.
+    /// Messages of one connection stay in order. A message that is too long or not UTF-8, and an incomplete one at the
+    /// end of a connection, are failures of the source's node, which continues. Back pressure reaches the clients.
+    /// `stop` closes all connections; messages received by then are emitted when the source is started again.
     ///
     /// ```
     /// # use std::io::Write;

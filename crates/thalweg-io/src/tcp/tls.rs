@@ -1,4 +1,4 @@
-//! TLS for servers: by rustls, with a certificate from files.
+//! TLS for servers, by rustls, with certificates from files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::TcpError;
 
-/// Files, in PEM, of a server that speaks TLS.
+/// PEM files of a TLS server.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
     certificate: PathBuf,
@@ -21,7 +21,7 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// The server's certificate, with those that vouch for it behind it, and its key. Both may be in one file.
+    /// The server's certificate, followed by intermediate ones, and its key. Both may be in one file.
     pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         Self {
             certificate: certificate.into(),
@@ -30,14 +30,14 @@ impl TlsFiles {
         }
     }
 
-    /// Takes connections only of clients with a certificate that one of these vouches for.
+    /// Requires client certificates issued by one of these authorities.
     #[must_use]
     pub fn clients(mut self, authorities: impl Into<PathBuf>) -> Self {
         self.clients = Some(authorities.into());
         self
     }
 
-    /// What accepts connections.
+    /// Creates the acceptor of connections.
     ///
     /// # Errors
     /// [`TcpError::Tls`].

@@ -1,7 +1,7 @@
-//! A pipeline in a process of its own that is killed by SIGKILL at random moments, and started again, until it has done
-//! all.
+//! Runs a pipeline in a separate process, kills it by SIGKILL at random moments, and starts it again until it has
+//! finished.
 //!
-//! `THALWEG_KILLS` says how often, and `THALWEG_SEED` at which moments; `cargo xtask soak` sets both.
+//! `THALWEG_KILLS` sets the number of kills, `THALWEG_SEED` their moments; `cargo xtask soak` sets both.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -14,17 +14,17 @@ use std::{env, thread};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
-/// How long a process may take to begin, or to do all that is left.
+/// Timeout of starting a process, and of its last run.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const SIGKILL: i32 = 9;
 
-/// How often a pipeline is killed, unless the variable says otherwise.
+/// Number of kills, unless the variable sets it.
 pub(crate) fn kills(default: u32) -> u32 {
     variable("THALWEG_KILLS").unwrap_or(default)
 }
 
-/// What the moments follow from.
+/// Seed of the moments.
 pub(crate) fn seed() -> u64 {
     variable("THALWEG_SEED").unwrap_or_else(|| u64::from(std::process::id()))
 }
@@ -33,7 +33,7 @@ fn variable<N: std::str::FromStr>(name: &str) -> Option<N> {
     env::var(name).ok()?.parse().ok()
 }
 
-/// Numbers by chance, not random enough for anything but tests.
+/// Pseudorandom numbers, for tests only.
 pub(crate) struct Chance(u64);
 
 impl Chance {
@@ -51,7 +51,7 @@ impl Chance {
     }
 }
 
-/// The process that kills.
+/// The killing process.
 pub(crate) struct Kills {
     test: &'static str,
     dir: TempDir,
@@ -61,7 +61,7 @@ pub(crate) struct Kills {
 }
 
 impl Kills {
-    /// Kills the process that runs the test of this path, which begins with [`Killed::this`].
+    /// Kills the process that runs the test with this path, which begins with [`Killed::this`].
     pub(crate) fn of(test: &'static str, kills: u32) -> Self {
         Self {
             test,
@@ -72,13 +72,13 @@ impl Kills {
         }
     }
 
-    /// What the process asks for by [`Killed::setting`].
+    /// A setting for the process, returned by [`Killed::setting`].
     pub(crate) fn setting(mut self, name: &'static str, value: impl ToString) -> Self {
         self.settings.push((name, value.to_string()));
         self
     }
 
-    /// How long a process has at most, from its beginning on.
+    /// Maximum time from the start of a process to its kill.
     pub(crate) fn within(mut self, limit: Duration) -> Self {
         self.within = limit;
         self
@@ -89,10 +89,10 @@ impl Kills {
         self.dir.path()
     }
 
-    /// Starts and kills processes, and lets the last one do what is left.
+    /// Starts and kills processes, and lets the last one finish.
     ///
     /// # Panics
-    /// A process does not begin, or the last one does not end as it should.
+    /// A process does not start, or the last one does not finish.
     pub(crate) fn run(&self) {
         let (mut chance, mut hits) = (Chance::new(seed()), 0);
         for _ in 0..self.kills {
@@ -105,7 +105,7 @@ impl Kills {
             hits += u32::from(ended.signal() == Some(SIGKILL));
         }
         self.wait_for(&mut self.start(), "done");
-        // Those that had done all before have not been hit.
+        // Processes that had finished before do not count as killed.
         println!("{}: killed {hits} times, seed {}", self.test, seed());
     }
 
@@ -115,7 +115,7 @@ impl Kills {
         self.spawn("")
     }
 
-    /// Starts one of several processes that run at the same time, each with a name of its own, the setting `NAME`.
+    /// Starts one of several processes that run at the same time, each with its own name, the setting `NAME`.
     pub(crate) fn spawn(&self, name: &str) -> Child {
         let errors = self.dir().join(format!("errors{name}"));
         let errors = File::create(errors).expect("there is room");
@@ -131,7 +131,7 @@ impl Kills {
         child.spawn().expect("it can be started")
     }
 
-    /// Waits until the process has written a mark; one that has ended without is not waited for.
+    /// Waits until the process has written a mark, or has ended.
     fn wait_for(&self, child: &mut Child, mark: &str) {
         let end = Instant::now() + PATIENCE;
         let is_there = || self.dir().join(mark).exists();
@@ -150,11 +150,11 @@ impl Kills {
     }
 }
 
-/// The process that is killed.
+/// The killed process.
 pub(crate) struct Killed(PathBuf);
 
 impl Killed {
-    /// `None` in a run of the tests, where the test that would be killed has nothing to do.
+    /// `None` in an ordinary run of the tests, where the test has nothing to do.
     pub(crate) fn this() -> Option<Self> {
         env::var_os("THALWEG_KILL_DIR").map(|dir| Self(dir.into()))
     }
@@ -167,12 +167,12 @@ impl Killed {
         env::var(format!("THALWEG_KILL_{name}")).expect("the test has said so")
     }
 
-    /// Says that it may be killed from now on.
+    /// Notes that the process may be killed from now on.
     pub(crate) fn begin(&self) {
         fs::write(self.0.join("begun"), "").expect("there is room");
     }
 
-    /// Runs a pipeline to its end, and says that all is done.
+    /// Runs a pipeline to its end, and notes that it has finished.
     pub(crate) fn run<E: std::fmt::Display>(self, pipeline: impl Future<Output = Result<(), E>>) {
         let runtime = Builder::new_current_thread().enable_all().build();
         let ended = runtime
@@ -183,7 +183,7 @@ impl Killed {
     }
 }
 
-/// The numbers from 1 on that a file has, one a line, some more than once.
+/// The numbers from 1 on in a file, one per line, with repetitions.
 pub(crate) struct Numbers {
     path: PathBuf,
     read: u64,
@@ -192,7 +192,7 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// None of them is expected to be more than `last`.
+    /// Fails if one of them is greater than `last`.
     pub(crate) fn of(path: PathBuf, last: u32) -> Self {
         Self {
             path,
@@ -202,13 +202,13 @@ impl Numbers {
         }
     }
 
-    /// The first number that is missing.
+    /// The first missing number.
     pub(crate) fn missing(&mut self) -> Option<usize> {
         self.read_on();
         self.has.iter().position(|has| !has).map(|at| at + 1)
     }
 
-    /// Waits until all are there.
+    /// Waits until all numbers are there.
     pub(crate) async fn all(&mut self) {
         while self.missing > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -216,7 +216,7 @@ impl Numbers {
         }
     }
 
-    /// Reads whole lines; the last one may have been cut off, or be half written.
+    /// Reads whole lines; the last one may be incomplete.
     fn read_on(&mut self) {
         let mut text = String::new();
         let read = File::open(&self.path).and_then(|mut file| {

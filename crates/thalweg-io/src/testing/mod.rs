@@ -1,4 +1,4 @@
-//! What tests of several systems have in common: bad connections, servers of their own, pipelines that are killed.
+//! Shared by the tests of several systems: bad connections, local servers, killed pipelines.
 
 #[cfg(unix)]
 pub(crate) mod kills;

@@ -1,5 +1,4 @@
-//! A proxy that makes a connection as bad as it can be, for tests: it cuts, stalls, is slow, and gives bytes on in
-//! other pieces than they came in.
+//! A fault-injecting proxy for tests: it cuts, stalls, slows down, and splits bytes into other chunks.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// What happens to each connection.
+/// The fault of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    /// None.
+    /// No fault.
     Nothing,
-    /// It is cut after this many bytes, of both directions.
+    /// Cut after this many bytes, in both directions together.
     CutAfter(usize),
-    /// Nothing passes after this many bytes, and it stays open.
+    /// Stalled after this many bytes: the connection stays open.
     StallAfter(usize),
-    /// Each piece takes so long.
+    /// Delays each chunk.
     Slow(Duration),
 }
 
@@ -28,7 +27,7 @@ pub(crate) struct Proxy {
     piece: usize,
 }
 
-/// A proxy. It ends, and cuts all connections, when it is dropped.
+/// A running proxy. Dropping it cuts all connections.
 pub(crate) struct RunningProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -44,10 +43,10 @@ struct Shared {
 }
 
 impl Proxy {
-    /// In front of a server, `127.0.0.1:9000` say.
+    /// Creates a proxy for a server, such as `127.0.0.1:9000`.
     ///
     /// # Panics
-    /// It is no address.
+    /// The address is invalid.
     pub(crate) fn to(target: &str) -> Self {
         Self {
             target: target.parse().expect("an address and a port"),
@@ -61,7 +60,7 @@ impl Proxy {
         self
     }
 
-    /// Gives bytes on in pieces of at most so many, by chance.
+    /// Splits bytes into chunks of random sizes up to this one.
     pub(crate) fn piece(mut self, bytes: usize) -> Self {
         self.piece = bytes.max(1);
         self
@@ -84,7 +83,7 @@ impl Proxy {
                 if accepting.has_ended.load(Ordering::SeqCst) {
                     break;
                 }
-                // A client that has gone again is none of the proxy's troubles.
+                // The client may have left already.
                 let _ = client.and_then(|client| accepting.join(client));
             }
         });
@@ -97,12 +96,12 @@ impl RunningProxy {
         self.address
     }
 
-    /// How many connections there have been.
+    /// Number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// What happens to the connections that are made from now on.
+    /// Sets the fault of future connections.
     pub(crate) fn set_fault(&self, fault: Fault) {
         *lock(&self.shared.fault) = fault;
     }
@@ -124,7 +123,7 @@ impl Drop for RunningProxy {
 }
 
 impl Shared {
-    /// Gives on what comes from either end to the other.
+    /// Forwards bytes in both directions.
     fn join(&self, client: TcpStream) -> io::Result<()> {
         let server = TcpStream::connect(self.target)?;
         let number = self.connections.fetch_add(1, Ordering::SeqCst);

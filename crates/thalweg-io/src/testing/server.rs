@@ -1,4 +1,4 @@
-//! Servers of the tests' own, as long as their programs are on this machine.
+//! Servers for tests, if their programs are installed.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -10,13 +10,13 @@ use std::{env, thread};
 
 use tempfile::TempDir;
 
-/// How long one may take to start.
+/// Timeout of starting a server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The arguments for a directory and a port.
 type Arguments = fn(&Path, u16) -> Vec<OsString>;
 
-/// A server on a port of its own, as long as this lives.
+/// A running server on its own port; dropping it kills the server.
 pub(crate) struct TestServer {
     program: PathBuf,
     dir: TempDir,
@@ -26,7 +26,7 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// Starts it; without the program, says so, and how to get it.
+    /// Starts it; if it is not installed, prints how to install it.
     pub(crate) fn start(
         program: &str,
         remedy: &str,
@@ -47,7 +47,7 @@ impl TestServer {
         Ok(Some(server))
     }
 
-    /// Starts it at the same port, with what it had written to its directory.
+    /// Restarts it at the same port, with the data in its directory.
     pub(crate) fn start_again(&mut self) -> Result<(), Box<dyn Error>> {
         let mut command = Command::new(&self.program);
         command.args((self.arguments)(self.dir.path(), self.port));
@@ -89,7 +89,7 @@ impl Drop for TestServer {
     }
 }
 
-/// A program: one of the path, where Debian puts servers, or of those that `cargo xtask services up` brings.
+/// Finds a program: in the path, where Debian installs servers, or in the directory of `cargo xtask services up`.
 fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut dirs: Vec<PathBuf> = env::split_paths(&path).collect();
@@ -102,13 +102,13 @@ fn find(name: &str) -> Option<PathBuf> {
     programs.find(|program| program.is_file())
 }
 
-/// `target/services`, seen from this program in `target/debug/deps`.
+/// `target/services`, relative to this program in `target/debug/deps`.
 fn services() -> Option<PathBuf> {
     let program = env::current_exe().ok()?;
     Some(program.ancestors().nth(3)?.join("services"))
 }
 
-/// The libraries that were brought with a program.
+/// The libraries installed with a program.
 fn libraries(program: &Path) -> Option<PathBuf> {
     let root = program.parent()?.parent()?.parent()?;
     let is_brought = root.file_name()? == "debian";

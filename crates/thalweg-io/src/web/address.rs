@@ -1,4 +1,4 @@
-//! Which addresses are of this machine, or of the network it is in.
+//! Addresses of this machine and of private networks.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -16,12 +16,12 @@ pub(super) async fn is_private(url: &Url) -> bool {
     let port = url.port_or_known_default().unwrap_or(80);
     match tokio::net::lookup_host((host, port)).await {
         Ok(mut found) => found.any(|address| is_private_address(address.ip())),
-        // There will be no connection either.
+        // Connecting will fail as well.
         Err(_) => false,
     }
 }
 
-/// Whether the host is this machine by its name: there is no proxy between.
+/// Whether the name of the host means this machine: it needs no proxy.
 pub(super) fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let address = host.parse::<IpAddr>();

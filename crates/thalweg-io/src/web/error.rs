@@ -6,12 +6,11 @@ use reqwest::{StatusCode, Url};
 
 use super::shown;
 
-/// Why a server could not be asked, or did not answer as it should. Each names the URL, without user, password and
-/// query.
+/// Errors of HTTP requests. Each names the URL, without user, password and query.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebError {
-    /// The URL, or a header, is none.
+    /// The URL or a header is invalid.
     #[error("cannot ask {url:?}: {reason}")]
     Invalid {
         /// The URL.
@@ -19,7 +18,7 @@ pub enum WebError {
         /// What is wrong with it.
         reason: String,
     },
-    /// There is no connection.
+    /// Connecting failed.
     #[error("cannot connect to {url}: {source}")]
     Connect {
         /// The URL.
@@ -27,15 +26,15 @@ pub enum WebError {
         /// The cause.
         source: io::Error,
     },
-    /// The response broke off.
+    /// The response is incomplete.
     #[error("lost the connection to {url}: {source}")]
     Broken {
         /// The URL.
         url: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Nothing came for too long.
+    /// Nothing was received for too long.
     #[error("nothing came from {url} for {idle:?}")]
     Idle {
         /// The URL.
@@ -43,7 +42,7 @@ pub enum WebError {
         /// The limit.
         idle: Duration,
     },
-    /// The response has a status that is no success.
+    /// The status is not a success.
     #[error("{url} answered {}", describe(*status))]
     Status {
         /// The URL.
@@ -51,22 +50,22 @@ pub enum WebError {
         /// The status.
         status: u16,
     },
-    /// The response has another type.
+    /// The response has an unexpected media type.
     #[error("{url} sent {found:?}, not {expected:?}")]
     ContentType {
         /// The URL.
         url: String,
-        /// The type it has.
+        /// The media type.
         found: String,
-        /// The type it should have.
+        /// The expected media type.
         expected: &'static str,
     },
-    /// A redirect leads to where requests do not go, unless they are told to follow redirects anywhere.
+    /// A redirect to an address that is not allowed, unless all redirects are to be followed.
     #[error("{url} redirects to {to}, which is not followed: {reason}")]
     Redirect {
         /// The URL.
         url: String,
-        /// Where to.
+        /// Its target.
         to: String,
         /// The cause.
         reason: &'static str,
@@ -76,7 +75,7 @@ pub enum WebError {
 impl WebError {
     pub(super) fn connect(url: &Url, error: reqwest::Error) -> Self {
         let error = error.without_url();
-        // The innermost cause says what has happened; those around it say that something has.
+        // Only the innermost cause says what happened.
         let mut cause: &(dyn Error + 'static) = &error;
         let mut kind = io::ErrorKind::Other;
         while let Some(inner) = cause.source() {
@@ -94,7 +93,7 @@ impl WebError {
         }
     }
 
-    /// Whether asking again may help.
+    /// Whether a retry may help.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Broken { .. } | Self::Idle { .. } => true,

@@ -1,4 +1,4 @@
-//! Requests to the web: with verified TLS, and redirects only to where one may go.
+//! HTTP requests: with verified TLS, and restricted redirects.
 
 mod address;
 mod error;
@@ -25,10 +25,10 @@ pub use self::options::RequestOptions;
 pub(crate) use self::waiting::MAX_ASKED;
 pub(crate) use self::waiting::{asked_to_wait, backoff, spread};
 
-/// How many redirects of a request are followed.
+/// Maximum redirects followed per request.
 const MAX_REDIRECTS: usize = 10;
 
-/// Where requests go, and with what.
+/// Destination and headers of requests.
 #[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) url: String,
@@ -43,11 +43,11 @@ impl Request {
         }
     }
 
-    /// The URL without what may be secret in it.
+    /// The URL without secrets.
     pub(crate) fn shown(&self) -> String {
         match Url::parse(&self.url) {
             Ok(url) => shown(&url),
-            // What is no URL may have a password in it nevertheless.
+            // An invalid URL may contain a password nevertheless.
             Err(_) if self.url.contains('@') => "a URL with a password".to_owned(),
             Err(_) => {
                 let end = self.url.find(['?', '#']).unwrap_or(self.url.len());
@@ -56,10 +56,10 @@ impl Request {
         }
     }
 
-    /// The URL and the headers.
+    /// Checks the URL and the headers.
     ///
     /// # Errors
-    /// One of them is none.
+    /// One of them is invalid.
     pub(crate) fn check(&self) -> Result<(Url, HeaderMap), WebError> {
         let invalid = |reason: String| WebError::Invalid {
             url: self.shown(),
@@ -75,17 +75,17 @@ impl Request {
         Ok((url, headers))
     }
 
-    /// A client for it.
+    /// Creates a client for it.
     ///
     /// # Errors
-    /// As [`check`](Self::check); the system has no certificates to verify others by.
+    /// As [`check`](Self::check); or the system has no certificates to verify servers with.
     pub(crate) fn session(&self) -> Result<Session, WebError> {
         let (url, headers) = self.check()?;
         Clients::new(self.options.clone()).session(url, headers)
     }
 }
 
-/// Clients that are made as they are needed, and share their connections.
+/// Clients created as needed, which share their connections.
 #[derive(Debug)]
 pub(crate) struct Clients {
     options: RequestOptions,
@@ -101,13 +101,13 @@ impl Clients {
         }
     }
 
-    /// A client for a URL, with headers for its server.
+    /// Returns a client for a URL, with headers for its server.
     ///
     /// # Errors
-    /// The system has no certificates to verify others by.
+    /// The system has no certificates to verify servers with.
     pub(crate) fn session(&self, url: Url, headers: HeaderMap) -> Result<Session, WebError> {
         let follows_anywhere = self.options.follows_anywhere;
-        // Where none are needed, no certificates are loaded.
+        // Certificates are loaded only if they are needed.
         let verifies = url.scheme() != "http" || follows_anywhere;
         let kind = (verifies, !is_this_machine(&url));
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +131,7 @@ impl Clients {
 
     fn build(&self, (verifies, uses_proxy): (bool, bool)) -> reqwest::Result<Client> {
         if CryptoProvider::get_default().is_none() {
-            // Another thread may have been quicker, which is as well.
+            // Another thread may have been faster.
             let _ = ring::default_provider().install_default();
         }
         let mut client = Client::builder()
@@ -149,12 +149,12 @@ impl Clients {
     }
 }
 
-/// Says why a redirect to a URL is not to be followed, if it is not.
+/// The reason not to follow a redirect to a URL, if there is one.
 pub(crate) type Guard = Arc<dyn Fn(Url) -> Guarding + Send + Sync>;
 
 type Guarding = Pin<Box<dyn Future<Output = Result<(), &'static str>> + Send>>;
 
-/// A client, and what it asks for.
+/// A client, and its request.
 pub(crate) struct Session {
     client: Client,
     pub(crate) url: Url,
@@ -164,16 +164,16 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Has redirects checked, besides where they lead.
+    /// Adds a check of redirects, besides that of their address.
     pub(crate) fn guarded(mut self, guard: Guard) -> Self {
         self.guard = Some(guard);
         self
     }
 
-    /// Sends a GET request with these headers besides its own, and follows redirects; returns the head of the response.
+    /// Sends a GET request with these additional headers, and follows redirects; returns the head of the response.
     ///
     /// # Errors
-    /// There is no connection, or a redirect to where it may not go.
+    /// Connecting failed, or a redirect is not allowed.
     pub(crate) async fn get(&self, headers: HeaderMap) -> Result<Response, WebError> {
         self.send(Method::GET, headers, Bytes::new()).await
     }
@@ -191,7 +191,7 @@ impl Session {
         let mut url = self.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut all = headers.clone();
-            // Headers may be secrets of one server.
+            // Headers may contain secrets meant for one server.
             if url.origin() == self.url.origin() {
                 all.extend(self.headers.clone());
             }
@@ -225,7 +225,7 @@ impl Session {
             }
             let turns_to_get = match status.as_u16() {
                 303 => method != Method::HEAD,
-                // As browsers have it.
+                // As browsers do.
                 301 | 302 => method == Method::POST,
                 _ => false,
             };
@@ -265,10 +265,10 @@ impl Session {
     }
 }
 
-/// A URL as errors show it: without user, password and query.
+/// A URL for errors: without user, password and query.
 pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
-    // Both refuse for URLs that have no place for it.
+    // Both fail for URLs that have no place for it.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
@@ -276,7 +276,7 @@ pub(crate) fn shown(url: &Url) -> String {
     url.into()
 }
 
-/// How a response is read that ends too early, or does not go on.
+/// The error of a response that ends too early or stalls.
 pub(crate) fn broken(url: &Url, error: reqwest::Error) -> WebError {
     WebError::Broken {
         url: shown(url),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// What every request has in common: headers, the time to connect, which redirects are followed.
+/// Options of all requests: headers, connect timeout, redirects.
 ///
 /// ```
 /// use thalweg_io::{RequestOptions, Sse};
@@ -20,7 +20,7 @@ pub struct RequestOptions {
 }
 
 impl RequestOptions {
-    /// No headers, 10 s to connect, and redirects only to where they are safe.
+    /// No headers, 10 s to connect, and safe redirects only.
     pub fn new() -> Self {
         Self {
             headers: Vec::new(),
@@ -29,23 +29,23 @@ impl RequestOptions {
         }
     }
 
-    /// Sends a header with every request to the URL's server, `Authorization` say. It is shown nowhere, and not sent
-    /// to another server by a redirect.
+    /// Adds a header to every request to the URL's server, `Authorization` for example. Its value is never shown, and
+    /// not sent to another server by a redirect.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// How long connecting may take: 10 s by default.
+    /// Timeout of connecting: 10 s by default.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// Follows redirects anywhere: from a public address to a private one as well, and from `http` to `https` and
-    /// back. Do so only for servers that you trust.
+    /// Follows all redirects: also from a public address to a private one, and from `http` to `https` and back. Use
+    /// this only with trusted servers.
     #[must_use]
     pub fn follow_anywhere(mut self) -> Self {
         self.follows_anywhere = true;
@@ -55,7 +55,7 @@ impl RequestOptions {
     /// The headers.
     ///
     /// # Errors
-    /// What is wrong with one of them.
+    /// The error of an invalid header.
     pub(super) fn headers(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {

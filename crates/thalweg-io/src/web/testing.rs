@@ -1,4 +1,4 @@
-//! A server whose answers are written down beforehand.
+//! A server with prepared answers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
-/// Gives each connection an answer, in pieces; then returns the requests, in lower case. The URL has secrets in it.
+/// Answers each connection in pieces; then returns the requests, in lower case. The URL contains secrets.
 pub(crate) fn serve<const N: usize>(
     answers: [Vec<Vec<u8>>; N],
 ) -> (String, JoinHandle<Vec<String>>) {

@@ -1,4 +1,4 @@
-//! How long to wait before a server is asked again.
+//! Pauses before requests are repeated.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -6,32 +6,32 @@ use std::time::Duration;
 use reqwest::Response;
 use reqwest::header::RETRY_AFTER;
 
-/// The longest time that a server can have a client wait.
+/// Maximum pause that a server may ask for.
 pub(crate) const MAX_ASKED: Duration = Duration::from_secs(600);
 
-/// How long to wait after so many connections in a row that brought nothing.
+/// The pause after this many connections in a row without data.
 pub(crate) fn backoff(least: Duration, most: Duration, failures: u32) -> Duration {
     if failures == 0 {
         return least;
     }
-    // A server may ask for no time at all, but not for a loop.
+    // A server may ask for no pause, but not for a busy loop.
     let first = least.max(Duration::from_millis(1));
     let grown = first.saturating_mul(2_u32.saturating_pow(failures.min(31)));
     grown.min(most).max(least)
 }
 
-/// A number between 0 and 1, which differs between clients that were cut off together.
+/// A random number between 0 and 1, so that clients that were disconnected together do not return together.
 fn by_chance() -> f64 {
     let bits = RandomState::new().hash_one(0_u8) >> 32;
     bits as f64 / f64::from(u32::MAX)
 }
 
-/// The same time, and up to half as long again by chance.
+/// The same time, plus up to half of it at random.
 pub(crate) fn spread(wait: Duration) -> Duration {
     wait + wait.mul_f64(by_chance() / 2.0)
 }
 
-/// What `Retry-After` says, in seconds; dates are not understood.
+/// Parses `Retry-After`, in seconds; dates are not supported.
 pub(crate) fn asked_to_wait(response: &Response) -> Duration {
     let asked = response.headers().get(RETRY_AFTER);
     let seconds = asked.and_then(|asked| asked.to_str().ok()?.trim().parse().ok());

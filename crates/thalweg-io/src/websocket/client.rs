@@ -21,10 +21,10 @@ use super::error::Refused;
 use super::socket::{Duplex, Keeping, Socket};
 use super::{WebSocketError, WebSocketMessage};
 
-/// The longest pause before a server is tried again, unless it is to be longer.
+/// Maximum pause between retries, unless the first pause is longer.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// A server, by its URL, and how to speak to it.
+/// URL of a server, and the options of the connection.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,7 +51,7 @@ pub struct WebSocketClient {
 }
 
 impl WebSocketClient {
-    /// The server of a URL, `ws://…` or `wss://…` for TLS.
+    /// Creates a client for a URL, `ws://…`, or `wss://…` for TLS.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -67,53 +67,51 @@ impl WebSocketClient {
         }
     }
 
-    /// A header of the request, which is shown nowhere.
+    /// Adds a header to the request; its value is never shown.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Trusts servers with a certificate that one of these vouches for, in a file in PEM, instead of those that the
-    /// system trusts.
+    /// Verifies the server's certificate against a PEM file instead of the system's certificates.
     #[must_use]
     pub fn authorities(mut self, path: impl Into<PathBuf>) -> Self {
         self.authorities = Some(path.into());
         self
     }
 
-    /// How long to wait for a connection, 10 seconds by default, in real time.
+    /// Timeout of connecting, in real time: 10 seconds by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How often a server that cannot be reached is tried again by a sink, 10 times by default. A source does not give
-    /// up.
+    /// Number of a sink's retries when the server cannot be reached: 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
         self.retries = count;
         self
     }
 
-    /// The first pause before that, 100 ms by default; each is twice the one before, and 30 seconds at most.
+    /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 seconds.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
         self.wait = pause;
         self
     }
 
-    /// The longest message that is taken, in bytes, 16 MiB by default.
+    /// Maximum length of a received message, in bytes: 16 MiB by default.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.keeping.max_len = bytes;
         self
     }
 
-    /// When nothing has come for `interval`, the server is asked whether it is there, and given up if nothing comes for
-    /// `timeout` then; 20 seconds each by default, in real time. `timeout` is also how long a sink waits for the server
-    /// to read.
+    /// Sends a ping when nothing was received for `interval`, and gives the connection up if nothing is received for
+    /// `timeout` after that; 20 seconds each by default, in real time. `timeout` is also how long a sink waits for the
+    /// server to read.
     #[must_use]
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
         self.keeping.ping_interval = interval;
@@ -121,14 +119,14 @@ impl WebSocketClient {
         self
     }
 
-    /// Sends a message whenever a connection has been made, to subscribe to something say.
+    /// Sends a message after every connect, for example to subscribe.
     #[must_use]
     pub fn subscribe(mut self, message: impl Into<WebSocketMessage>) -> Self {
         self.first.push(message.into());
         self
     }
 
-    /// Whether a source connects again when the server has closed the connection, as it does by default; otherwise it
+    /// Whether a source reconnects when the server has closed the connection: true by default; otherwise the source
     /// ends.
     #[must_use]
     pub fn reconnect(mut self, reconnect: bool) -> Self {
@@ -136,15 +134,15 @@ impl WebSocketClient {
         self
     }
 
-    /// Whether a sink waits for the server to have read what it has sent, as it does by default: it asks with a ping,
-    /// which every server answers.
+    /// Whether a sink waits until the server has read its messages: true by default. It sends a ping after them, which
+    /// every server answers.
     #[must_use]
     pub fn confirm(mut self, confirm: bool) -> Self {
         self.confirms = confirm;
         self
     }
 
-    /// Whether everything is right, before anybody is asked.
+    /// Checks the settings, without connecting.
     ///
     /// # Errors
     /// [`WebSocketError::Invalid`], [`WebSocketError::Tls`].
@@ -153,7 +151,7 @@ impl WebSocketClient {
         self.tls(request.uri()).map(drop)
     }
 
-    /// The URL, without what may be secret.
+    /// The URL without secrets.
     pub fn shown(&self) -> String {
         match self.url.parse::<Uri>() {
             Ok(uri) => {
@@ -240,7 +238,7 @@ impl WebSocketClient {
         Ok(Some(TlsConnector::from(Arc::new(config))))
     }
 
-    /// Makes a connection, and sends what is to be sent first.
+    /// Connects, and sends the initial messages.
     pub(super) async fn connect(&self) -> Result<Socket, Refused> {
         let late = || io::Error::from(io::ErrorKind::TimedOut);
         let connected = timeout(self.connect_timeout, self.open()).await;
@@ -267,7 +265,7 @@ impl WebSocketClient {
         let standard = if tls.is_some() { 443 } else { 80 };
         let port = request.uri().port_u16().unwrap_or(standard);
         let stream = TcpStream::connect((&*host, port)).await?;
-        // What goes together is written together.
+        // Combined into one write.
         stream.set_nodelay(true)?;
         let stream: Box<dyn Duplex> = match tls {
             None => Box::new(stream),
@@ -282,7 +280,7 @@ impl WebSocketClient {
         Ok(Socket::new(stream, self.keeping))
     }
 
-    /// Waits before the next attempt, when so many have failed in a row.
+    /// Waits before the next attempt, after this many failures in a row.
     pub(super) async fn pause(&self, failures: u32) {
         let grown = self
             .wait

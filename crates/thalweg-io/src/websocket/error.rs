@@ -4,19 +4,19 @@ use std::path::PathBuf;
 use thalweg::BoxError;
 use tokio_tungstenite::tungstenite;
 
-/// Why something over a WebSocket did not come, or not arrive. URLs are shown without their query.
+/// Errors of sending and receiving over a WebSocket. URLs are shown without their query.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebSocketError {
-    /// The URL, or a header, is none.
+    /// The URL or a header is invalid.
     #[error("{url}: {problem}")]
     Invalid {
         /// The URL.
         url: String,
-        /// What is wrong, and what would be right.
+        /// What is wrong, with the remedy.
         problem: String,
     },
-    /// It cannot listen there.
+    /// The address cannot be listened on.
     #[error("cannot listen at {host}:{port}: {source}")]
     Bind {
         /// The host.
@@ -34,30 +34,30 @@ pub enum WebSocketError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A client's connection has broken, or a message of it is none of those that are taken.
+    /// A client's connection was lost, or a message from it is invalid.
     #[error("from {peer}: {problem}")]
     Client {
         /// The client.
         peer: String,
-        /// What has happened.
+        /// What happened.
         problem: String,
     },
-    /// A server cannot be reached.
+    /// The server cannot be reached.
     #[error("{url} cannot be reached: {source}; tried {attempts} times")]
     Connect {
         /// The URL.
         url: String,
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
         /// The cause.
         source: BoxError,
     },
-    /// The connection to a server is lost.
+    /// The connection to the server was lost.
     #[error("{url}: the connection is lost: {problem}")]
     Lost {
         /// The URL.
         url: String,
-        /// What has happened.
+        /// What happened.
         problem: String,
     },
     /// An element cannot be sent.
@@ -73,7 +73,7 @@ pub enum WebSocketError {
     Start(io::Error),
 }
 
-/// Why there is no connection, and whether it is worth another try.
+/// Why connecting failed, and whether to retry.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) source: BoxError,
@@ -83,7 +83,7 @@ pub(super) struct Refused {
 impl From<tungstenite::Error> for Refused {
     fn from(error: tungstenite::Error) -> Self {
         let is_for_good = match &error {
-            // What the server says about the request, unless it is only busy.
+            // The server's answer to the request, unless it is only busy.
             tungstenite::Error::Http(response) => {
                 let status = response.status().as_u16();
                 (300..500).contains(&status) && !matches!(status, 408 | 425 | 429)
@@ -100,7 +100,7 @@ impl From<tungstenite::Error> for Refused {
 
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
-        // A certificate that does not fit will not fit the next time.
+        // An invalid certificate will still be invalid at the next attempt.
         let is_tls = error
             .get_ref()
             .is_some_and(|inner| inner.is::<rustls::Error>());

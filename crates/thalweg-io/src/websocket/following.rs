@@ -1,10 +1,10 @@
-//! Reads the messages of a server.
+//! Reading the messages of a server.
 
 use super::socket::Ended;
 use super::source::Room;
 use super::{WebSocketClient, WebSocketError};
 
-/// Reads until nobody takes messages any more, or the server wants none of it.
+/// Reads until the source no longer takes messages, or the server refuses.
 pub(super) async fn follow(client: WebSocketClient, out: Room) {
     let mut failures = 0;
     loop {

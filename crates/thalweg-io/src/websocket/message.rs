@@ -19,7 +19,7 @@ pub enum WebSocketMessage {
 }
 
 impl WebSocketMessage {
-    /// The text, if it is some.
+    /// The text, if it is a text message.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -27,7 +27,7 @@ impl WebSocketMessage {
         }
     }
 
-    /// The message that has come, if it is one for the pipeline.
+    /// The received message, if it is one for the pipeline.
     pub(super) fn of(message: Message) -> Option<Self> {
         match message {
             Message::Text(text) => Some(Self::Text(text.as_str().to_owned())),

@@ -1,4 +1,4 @@
-//! Messages over WebSockets: as a server that clients send to or listen to, and as a client of a server.
+//! Messages over WebSockets, as a server or as a client.
 //!
 //! ```no_run
 //! use thalweg::Stream;
@@ -40,7 +40,7 @@ pub use self::source::{FromWebSocket, WebSocketSource};
 use crate::listening::{Listener, Place};
 use crate::tcp::{TcpError, TlsFiles};
 
-/// Where a server listens, and its limits.
+/// Address of a server, and its limits.
 ///
 /// ```
 /// use thalweg_io::WebSocketServer;
@@ -60,7 +60,7 @@ pub struct WebSocketServer {
 }
 
 impl WebSocketServer {
-    /// Listens at this port of this machine, which others cannot reach; port 0 is any that is free.
+    /// Listens on this port of the loopback address; port 0 takes any free port.
     pub fn new(port: u16) -> Self {
         Self {
             place: Place::here(port),
@@ -72,39 +72,39 @@ impl WebSocketServer {
         }
     }
 
-    /// The host name or address to listen at, for others to reach it: `0.0.0.0` is all that there are.
+    /// Host name or address to listen on, for access from other machines: `0.0.0.0` is all addresses.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.place.host = host.into();
         self
     }
 
-    /// The longest message that is taken, in bytes, 16 MiB by default. Who sends a longer one is told so, and its
-    /// connection closed.
+    /// Maximum length of a received message, in bytes: 16 MiB by default. The connection of a client that sends a
+    /// longer one is closed with a reason.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.keeping.max_len = bytes;
         self
     }
 
-    /// The most connections at a time, 10,000 by default; others wait to be accepted.
+    /// Maximum number of connections: 10,000 by default; others wait to be accepted.
     #[must_use]
     pub fn max_connections(mut self, count: usize) -> Self {
         self.max_connections = count.max(1);
         self
     }
 
-    /// How many messages of a sink a client may be behind, 1024 by default. One that is slower misses some, and its
-    /// connection is closed.
+    /// Maximum number of a sink's messages that a client may be behind: 1024 by default. A slower client misses
+    /// messages, and its connection is closed.
     #[must_use]
     pub fn max_behind(mut self, messages: usize) -> Self {
         self.max_behind = messages.max(1);
         self
     }
 
-    /// Lets pages of this origin connect as well, `https://example.com` say, by their visitors' browsers; `*` is any
-    /// page there is, `null` a page without an origin. Others are refused with 403, but for pages that the server's own
-    /// host has given. Clients that are no browsers say no origin, and may always connect.
+    /// Allows pages of this origin to connect by their visitors' browsers: `https://example.com`, for example; `*` is
+    /// any page, `null` a page without an origin. Others are refused with 403, except pages of the server's own host.
+    /// Clients that are not browsers send no origin, and may always connect.
     ///
     /// ```
     /// use thalweg_io::WebSocketServer;
@@ -120,8 +120,8 @@ impl WebSocketServer {
         self
     }
 
-    /// When nothing has come from a client for `interval`, it is asked whether it is there, and given up if nothing
-    /// comes for `timeout` then; 20 seconds each by default, in real time.
+    /// Sends a ping to a client from which nothing was received for `interval`, and gives the connection up if nothing
+    /// is received for `timeout` after that; 20 seconds each by default, in real time.
     #[must_use]
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
         self.keeping.ping_interval = interval;
@@ -129,14 +129,14 @@ impl WebSocketServer {
         self
     }
 
-    /// Speaks TLS, and nothing else, with the certificate and the key in these files.
+    /// Accepts TLS only, with the certificate and the key in these files.
     #[must_use]
     pub fn tls(mut self, files: TlsFiles) -> Self {
         self.tls = Some(files);
         self
     }
 
-    /// Begins to listen, which the pipeline would do when it runs; returns the address. What connects waits for it.
+    /// Starts to listen before the pipeline runs, and returns the address. Connections wait for the pipeline.
     ///
     /// # Errors
     /// [`WebSocketError::Bind`].
@@ -146,13 +146,13 @@ impl WebSocketServer {
             .map_err(|source| self.bind_error(source))
     }
 
-    /// Gives the address back that [`listen`](Self::listen) took; returns whether no pipeline has run since. One that
-    /// runs goes on with the connections that there are, and nobody else can connect.
+    /// Releases the address taken by [`listen`](Self::listen); returns whether no pipeline has run since. A running one
+    /// keeps its connections, and accepts no others.
     pub fn release(&self) -> bool {
         self.place.release()
     }
 
-    /// Checks the origins and the files of TLS, before anything is served.
+    /// Checks the origins and the TLS files, before anything is served.
     ///
     /// # Errors
     /// [`WebSocketError::Invalid`], [`WebSocketError::Tls`].
@@ -173,7 +173,7 @@ impl WebSocketServer {
         })
     }
 
-    /// What it needs to serve.
+    /// State needed to serve.
     fn open(&self) -> Result<(Option<TlsAcceptor>, Vec<Listener>), WebSocketError> {
         self.origins.check()?;
         let tls = self.acceptor()?;

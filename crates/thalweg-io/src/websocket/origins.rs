@@ -1,7 +1,7 @@
-//! Which pages' browsers may connect.
+//! Origins of pages whose browsers may connect.
 //!
-//! A browser connects to any server for any page, with the cookies of the server, and to servers that only this machine
-//! can reach; it says in the header `Origin` what page that is. Other clients have no such header.
+//! Browsers connect to any server on behalf of any page, with that server's cookies, and to servers that only this
+//! machine can reach; the header `Origin` names the page. Other clients send no such header.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::http::header::{HOST, HeaderName, ORIGIN};
 
 use super::WebSocketError;
 
-/// The origins of pages that may connect, besides those of the server itself.
+/// Allowed origins, besides the server's own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origins {
     named: Vec<String>,
@@ -26,7 +26,7 @@ impl Origins {
     }
 
     /// # Errors
-    /// One of them is no origin.
+    /// One of the origins is invalid.
     pub(super) fn check(&self) -> Result<(), WebSocketError> {
         let wrong = self.named.iter().find(|origin| !is_origin(origin));
         wrong.map_or(Ok(()), |origin| {
@@ -67,8 +67,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> &str {
     value.unwrap_or_default()
 }
 
-/// Whether it is the origin of a page that the server's own host has given. A name that leads here by somebody else's
-/// will does not count for a server that only this machine can reach.
+/// Whether the origin is the server's own host. For a loopback server a host name does not count, since anybody's DNS
+/// may point to it.
 fn is_own(origin: &str, host: &str, place: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else {
         return false;
@@ -78,7 +78,7 @@ fn is_own(origin: &str, host: &str, place: &str) -> bool {
         "https" => ":443",
         _ => return false,
     };
-    // `Host` has the port unless it is that of its scheme, which is not known behind a proxy.
+    // `Host` includes the port, unless it is the default of its scheme, which is unknown behind a proxy.
     let plain = |authority: &str| {
         let authority = authority.to_ascii_lowercase();
         let short = authority.strip_suffix(default).map(str::to_owned);
@@ -89,7 +89,7 @@ fn is_own(origin: &str, host: &str, place: &str) -> bool {
         && (!is_local(place) || is_local(name_of(authority)))
 }
 
-/// The host of what may have a port.
+/// The host, without the port if there is one.
 fn name_of(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,

@@ -1,4 +1,4 @@
-//! Accepts clients, and reads what they send.
+//! Accepting clients and reading their messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,20 +20,20 @@ use super::source::Room;
 use super::{WebSocketError, WebSocketServer};
 use crate::listening::Listener;
 
-/// How long to wait before another client is accepted when the system gives none.
+/// Pause after the system could not accept a client.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a client may take to say that it wants a WebSocket.
+/// Timeout of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// What is needed to accept clients.
+/// State needed to accept clients.
 #[derive(Clone)]
 pub(super) struct Accepting {
     pub(super) keeping: Keeping,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) room: Arc<Semaphore>,
     origins: Arc<Origins>,
-    /// The host that it listens at.
+    /// The host that it listens on.
     place: Arc<str>,
 }
 
@@ -48,25 +48,26 @@ impl Accepting {
         }
     }
 
-    /// Waits for the next client, once there is room for one. None is lost when the future is dropped.
+    /// Accepts the next client, once a connection slot is free. Cancel-safe: no client is lost when the future is
+    /// dropped.
     pub(super) async fn next(
         &self,
         listener: &tokio::net::TcpListener,
     ) -> (TcpStream, String, OwnedSemaphorePermit) {
         loop {
-            // It is never closed.
+            // The semaphore is never closed.
             let Ok(permit) = self.room.clone().acquire_owned().await else {
                 return std::future::pending().await;
             };
             match listener.accept().await {
                 Ok((stream, peer)) => return (stream, peer.to_string(), permit),
-                // A client that left at once, or too many open files.
+                // The client has left already, or too many files are open.
                 Err(_) => sleep(PAUSE).await,
             }
         }
     }
 
-    /// Agrees on a WebSocket; none with who speaks something else, or nothing, nor with pages that may not connect.
+    /// Performs the handshake; none if the client sends something else or nothing, or its page may not connect.
     pub(super) async fn agree(&self, stream: TcpStream) -> Option<Socket> {
         let agreed = timeout(HANDSHAKE, async {
             stream.set_nodelay(true).ok()?;
@@ -88,7 +89,7 @@ impl Accepting {
     }
 }
 
-/// Looks at what a client asks with.
+/// Checks a client's request.
 struct Admitting<'a> {
     origins: &'a Origins,
     place: &'a str,
@@ -142,7 +143,7 @@ pub(super) async fn serve(
             drop(listener);
             drop(latch);
             while connections.join_next().await.is_some() {}
-            // Only who drops this ends it.
+            // Ends only by being dropped.
             std::future::pending::<()>().await;
         });
     }

@@ -1,4 +1,4 @@
-//! Shows messages to all clients of a server.
+//! Broadcasting messages to all clients of a server.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::socket::Socket;
 use super::{WebSocketMessage, WebSocketServer};
 use crate::listening::Listener;
 
-/// How long clients may take to get the last messages.
+/// Timeout of delivering the last messages to clients.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Accepts clients until the sender of `end` is dropped; then they get what they have not got yet.
+/// Accepts clients until the sender of `end` is dropped; then clients get their remaining messages.
 pub(super) async fn show(
     server: WebSocketServer,
     tls: Option<TlsAcceptor>,
@@ -69,7 +69,7 @@ pub(super) async fn show(
                 }
             }
             let all = async { while connections.join_next().await.is_some() {} };
-            // Who is slower than that is left.
+            // Slower clients are disconnected.
             let _ = timeout(FAREWELL, all).await;
         });
     }
@@ -90,7 +90,7 @@ async fn write(mut socket: Socket, mut messages: Receiver<WebSocketMessage>) {
                 Err(RecvError::Lagged(_)) => break CloseCode::Again,
                 Err(RecvError::Closed) => break CloseCode::Away,
             },
-            // What it sends is for nobody; but pings are answered, and its end is noticed.
+            // Received messages are ignored; reading answers pings and notices the end.
             come = socket.next() => if come.is_err() {
                 return;
             },

@@ -1,4 +1,4 @@
-//! Messages on their way to a server, or to the clients of one.
+//! Sending messages to a server, or to the clients of one.
 
 use std::fmt;
 use std::io;
@@ -14,18 +14,18 @@ use super::{WebSocketClient, WebSocketError, WebSocketMessage, WebSocketServer};
 use crate::background::{Running, spawn};
 use crate::reply::{Replier, reply};
 
-/// Where messages go.
+/// Destination of messages.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum WebSocketTarget {
-    /// To a server.
+    /// A server.
     Client(Box<WebSocketClient>),
-    /// To all who connect.
+    /// All connected clients.
     Server(WebSocketServer),
 }
 
 impl WebSocketTarget {
-    /// Whether everything is right, before anything is sent.
+    /// Checks the settings, before anything is sent.
     ///
     /// # Errors
     /// See [`WebSocketClient::check`] and [`WebSocketServer::check`].
@@ -56,12 +56,12 @@ impl From<WebSocketServer> for WebSocketTarget {
     }
 }
 
-/// Messages for a server, and who waits for them to have been sent.
+/// Messages for a server, and the reply when they have been sent.
 type Order = (Vec<WebSocketMessage>, Replier<Result<(), WebSocketError>>);
 
-/// What is at work.
+/// The running tasks.
 enum Work {
-    /// Dropped, it has the connection closed.
+    /// Dropping it closes the connection.
     Client(mpsc::Sender<Order>),
     Server {
         messages: broadcast::Sender<WebSocketMessage>,
@@ -70,7 +70,7 @@ enum Work {
     },
 }
 
-/// Sends messages over a WebSocket: what [`ToWebSocket::to_websocket`] puts at the end of a stream.
+/// Sink that sends messages over a WebSocket, created by [`ToWebSocket::to_websocket`].
 pub struct WebSocketSink<T> {
     target: WebSocketTarget,
     to_message: ToMessage<T>,
@@ -86,7 +86,7 @@ impl<T> fmt::Debug for WebSocketSink<T> {
 type ToMessage<T> = Box<dyn FnMut(&T) -> Result<WebSocketMessage, BoxError> + Send>;
 
 impl<T> WebSocketSink<T> {
-    /// A sink for elements that `to_message` makes messages of.
+    /// Creates a sink for elements that `to_message` converts to messages.
     pub fn new(
         target: impl Into<WebSocketTarget>,
         to_message: impl FnMut(&T) -> Result<WebSocketMessage, BoxError> + Send + 'static,
@@ -98,20 +98,20 @@ impl<T> WebSocketSink<T> {
         }
     }
 
-    /// Begins to serve, if it is a server, so that those who connect from now on miss nothing.
+    /// Starts to serve, if it is a server, so that clients that connect from now on miss nothing.
     ///
     /// # Errors
-    /// It cannot listen there, or serve.
+    /// The address cannot be listened on, or no thread can be started.
     pub fn start(&mut self) -> Result<(), WebSocketError> {
         if self.work.is_some() {
             return Ok(());
         }
         self.work = Some(match &self.target {
             WebSocketTarget::Client(client) => {
-                // One order after the other.
+                // One command after the other.
                 let (orders, taken) = mpsc::channel(1);
                 let task = spawn(link(*client.clone(), taken)).map_err(WebSocketError::Start)?;
-                // It ends with the orders, after it has said farewell.
+                // Ends with its commands, after the closing handshake.
                 task.detach();
                 Work::Client(orders)
             }
@@ -151,7 +151,7 @@ impl<T: Element + Sync> BatchSink<T> for WebSocketSink<T> {
             Some(Work::Client(orders)) => {
                 let orders = orders.clone();
                 let (replier, sent) = reply();
-                // There is room: the order before has been replied to.
+                // Has room: the command before has been answered.
                 let ordered = orders.try_send((messages, replier));
                 let ended = || WebSocketError::Start(io::Error::other("its threads have ended"));
                 ordered.map_err(|_| ended())?;
@@ -159,7 +159,7 @@ impl<T: Element + Sync> BatchSink<T> for WebSocketSink<T> {
             }
             Some(Work::Server { messages: all, .. }) => {
                 for message in messages {
-                    // That there is nobody to show it to is no error.
+                    // No clients is not an error.
                     let _ = all.send(message);
                 }
                 Ok(())
@@ -184,7 +184,7 @@ impl<T: Element + Sync> BatchSink<T> for WebSocketSink<T> {
     }
 }
 
-/// Holds a connection to a server: sends what it is ordered to, and answers pings meanwhile.
+/// Keeps a connection to a server: executes commands, and answers pings meanwhile.
 async fn link(client: WebSocketClient, mut orders: mpsc::Receiver<Order>) {
     let mut open: Option<Socket> = None;
     loop {
@@ -194,7 +194,7 @@ async fn link(client: WebSocketClient, mut orders: mpsc::Receiver<Order>) {
                 biased;
                 order = orders.recv() => order,
                 come = socket.next() => {
-                    // What the server says is for nobody.
+                    // Messages from the server are ignored.
                     if come.is_err() {
                         open = None;
                     }
@@ -212,7 +212,7 @@ async fn link(client: WebSocketClient, mut orders: mpsc::Receiver<Order>) {
     }
 }
 
-/// Sends messages over the connection there is, or over another one.
+/// Sends messages over the existing connection or a new one.
 async fn send(
     client: &WebSocketClient,
     open: &mut Option<Socket>,
@@ -254,7 +254,7 @@ async fn send(
                 source,
             });
         }
-        // A connection that had been open for long may have ended for no reason of the server's.
+        // The end of a long-lived connection may not be the server's fault.
         if is_new {
             client.pause(attempts).await;
         }
@@ -263,15 +263,15 @@ async fn send(
 
 /// WebSockets as sinks: [`Stream::to_websocket`](ToWebSocket::to_websocket).
 pub trait ToWebSocket {
-    /// Sends messages to a server, as a [`WebSocketClient`], or to all who connect, as a [`WebSocketServer`].
+    /// Sends messages to a server, given as a [`WebSocketClient`], or to all clients of a [`WebSocketServer`].
     ///
-    /// To a server, those that have come meanwhile are sent together, and acknowledged when the server has answered a
-    /// ping that was sent behind them: it has read them then. Over a connection that breaks, messages that were not are
-    /// sent again over another one, and may come twice. A server that cannot be reached is tried again; then it is the
-    /// failure of the node, see [`Stream::sink_to`].
+    /// To a server, messages that arrive meanwhile are sent together, and acknowledged when the server has answered a
+    /// ping sent after them: it has read them then. If the connection breaks, unacknowledged messages are sent again
+    /// over a new one, and may arrive twice. If the server stays unreachable after the retries, that is a failure of
+    /// the node, see [`Stream::sink_to`].
     ///
-    /// Who connects to a server gets the messages from then on. One who is too slow is left behind, so nobody waits for
-    /// it.
+    /// A client of the server gets the messages from its connect on. A client that is too slow is disconnected, so that
+    /// nobody waits for it.
     ///
     /// ```
     /// use thalweg::Stream;

@@ -1,4 +1,4 @@
-//! One connection, on either side: messages, pings, and its end.
+//! One connection, on either side: messages, pings, and closing.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::WebSocketMessage;
 
-/// How long the other end may take to answer a farewell.
+/// Timeout of the closing handshake.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The bytes of a connection, whatever it is made over.
+/// The byte stream of a connection.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 
-/// How a connection is kept.
+/// Settings of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Keeping {
     pub(super) max_len: usize,
-    /// How long nothing may come before the other end is asked whether it is there.
+    /// Time without data after which a ping is sent.
     pub(super) ping_interval: Duration,
-    /// How long it may take to answer.
+    /// Time to wait for its answer.
     pub(super) ping_timeout: Duration,
 }
 
@@ -49,10 +49,10 @@ impl Keeping {
     }
 }
 
-/// How a connection has ended.
+/// How a connection ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// The other end has said so.
+    /// The peer closed it.
     Closed,
     /// It broke, or was given up.
     Broken(String),
@@ -61,11 +61,11 @@ pub(super) enum Ended {
 pub(super) struct Socket {
     stream: WebSocketStream<Box<dyn Duplex>>,
     keeping: Keeping,
-    /// When something has last come.
+    /// When data was last received.
     heard: Instant,
-    /// Whether the other end has been asked since then.
+    /// Whether a ping has been sent since then.
     is_asked: bool,
-    /// How many of our own questions have been sent, and the last that was answered.
+    /// Number of pings sent for confirmation, and the last one answered.
     asked: u64,
     answered: u64,
 }
@@ -82,7 +82,7 @@ impl Socket {
         }
     }
 
-    /// Waits for the next message; nothing is lost when the future is dropped. Says farewell to whom it gives up.
+    /// Waits for the next message. Cancel-safe. Closes the connection if it is given up.
     pub(super) async fn next(&mut self) -> Result<WebSocketMessage, Ended> {
         loop {
             if let Some(message) = self.step().await? {
@@ -91,7 +91,7 @@ impl Socket {
         }
     }
 
-    /// Waits until something has come, or it is time to ask.
+    /// Waits for data, or until a ping is due.
     async fn step(&mut self) -> Result<Option<WebSocketMessage>, Ended> {
         let limit = match self.is_asked {
             true => self
@@ -128,7 +128,7 @@ impl Socket {
         Ok(WebSocketMessage::of(message))
     }
 
-    /// Sends messages together, and waits until the other end has read them if they are to be confirmed.
+    /// Sends messages together; if they are to be confirmed, waits until the peer has read them.
     pub(super) async fn send_all(
         &mut self,
         messages: &[WebSocketMessage],
@@ -154,7 +154,7 @@ impl Socket {
         if !is_confirmed {
             return Ok(());
         }
-        // Who answers has read what was before the question.
+        // An answered ping means that everything before it was read.
         self.asked += 1;
         self.send(Message::Ping(self.asked.to_be_bytes().to_vec().into()))
             .await?;
@@ -179,7 +179,7 @@ impl Socket {
         }
     }
 
-    /// Tells the other end why its message is not taken.
+    /// Closes the connection with the reason for refusing a message.
     async fn refuse(&mut self, error: Error) -> Ended {
         let (code, problem) = match &error {
             Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
@@ -188,7 +188,7 @@ impl Socket {
                 (CloseCode::Size, problem)
             }
             Error::Utf8(_) => (CloseCode::Invalid, "a text that is not UTF-8".to_string()),
-            // There is nobody to be told.
+            // The peer may be gone.
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return ended(error),
             Error::Protocol(problem) => (CloseCode::Protocol, problem.to_string()),
             _ => return ended(error),
@@ -197,7 +197,7 @@ impl Socket {
         Ended::Broken(problem)
     }
 
-    /// Says farewell, and waits a moment for an answer.
+    /// Performs the closing handshake, for a short time.
     pub(super) async fn close(&mut self, code: CloseCode) {
         let frame = CloseFrame {
             code,
@@ -208,7 +208,7 @@ impl Socket {
             while self.stream.next().await.transpose()?.is_some() {}
             Ok::<(), Error>(())
         };
-        // A peer that does not answer in time is disconnected all the same.
+        // A peer that does not answer in time is disconnected anyway.
         let _ = timeout(FAREWELL, farewell).await;
     }
 }

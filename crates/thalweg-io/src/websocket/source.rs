@@ -1,4 +1,4 @@
-//! Messages as the source of a pipeline: of the clients of a server, or of a server that one is a client of.
+//! Messages as the source of a pipeline: from the clients of a server, or from a server.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -12,16 +12,16 @@ use super::serving::serve;
 use super::{WebSocketClient, WebSocketError, WebSocketMessage, WebSocketServer};
 use crate::background::{Inbox, Outbox};
 
-/// The most messages that lie ready for the pipeline.
+/// Maximum messages buffered for the pipeline.
 const CAPACITY: usize = 1024;
 
-/// The most bytes of them; a single one may be longer.
+/// Maximum bytes of them; a single message may be longer.
 const MAX_BYTES: usize = 32 << 20;
 
-/// A message, and its share of the bytes that may lie ready.
+/// A message, and its permit for buffered bytes.
 pub(super) type Held = (WebSocketMessage, OwnedSemaphorePermit);
 
-/// Where connections put messages for the pipeline. They wait until there is room.
+/// The sending half of the inbox. Connections wait for room.
 pub(super) struct Room {
     out: Outbox<Held, WebSocketError>,
     bytes: Arc<Semaphore>,
@@ -35,7 +35,7 @@ impl Room {
         }
     }
 
-    /// Returns whether anybody is there to take it out.
+    /// Returns whether the source still takes messages.
     pub(super) async fn send(&self, message: WebSocketMessage) -> bool {
         let len = message.as_ref().len().clamp(1, MAX_BYTES);
         let permits = u32::try_from(len).unwrap_or(u32::MAX);
@@ -50,7 +50,7 @@ impl Room {
     }
 }
 
-/// What fills the inbox.
+/// The task that fills the inbox.
 #[derive(Clone, Debug)]
 enum Origin {
     Server(WebSocketServer),
@@ -65,7 +65,7 @@ pub struct WebSocketSource {
 }
 
 impl WebSocketSource {
-    /// The next message that has come and was not emitted before the source was stopped.
+    /// The next message, received and not emitted before the source was stopped.
     pub fn take_rest(&mut self) -> Option<WebSocketMessage> {
         self.taken.pop_front()
     }
@@ -115,7 +115,7 @@ impl Source for WebSocketSource {
         };
         let mut inbox = filled.map_err(WebSocketError::Start)?;
         let ended = self.emit(&mut inbox, out).await;
-        // What has been read was sent for good, as far as the other end knows.
+        // The sender counts as delivered what has been read.
         for message in inbox.take_rest() {
             match message {
                 Ok((message, _)) => self.taken.push_back(message),
@@ -132,7 +132,7 @@ impl WebSocketSource {
         inbox: &mut Inbox<Held, WebSocketError>,
         out: &Emitter<WebSocketMessage>,
     ) -> Result<(), Stop> {
-        // Their bytes are free again when they have been taken.
+        // Frees the bytes of taken messages.
         let mut permits = Vec::new();
         loop {
             let taken = &mut self.taken;
@@ -162,13 +162,13 @@ impl WebSocketSource {
 
 /// WebSockets as sources: [`Stream::from_websocket`](FromWebSocket::from_websocket).
 pub trait FromWebSocket<T> {
-    /// The messages that the clients of a [`WebSocketServer`] send, or those of a server, by its URL as a
+    /// Emits the messages from clients of a [`WebSocketServer`], or from a server, given by its URL or as a
     /// [`WebSocketClient`].
     ///
-    /// The messages of one connection stay in order. Who sends what is too long, or no message, is told so, and its
-    /// connection closed, which is a failure of this node; the others go on. Where the pipeline is slow, connections
-    /// are read no further. A client connects again, with longer and longer pauses, when its connection is lost, which
-    /// is a failure of this node, too; what was sent meanwhile has gone by. A server that refuses it ends the source.
+    /// Messages of one connection stay in order. The connection of a client that sends an invalid message, or one that
+    /// is too long, is closed with a reason, which is a failure of this node; the other connections continue. Back
+    /// pressure reaches the other end. A client reconnects with growing pauses when its connection is lost, which is a
+    /// failure of this node as well; messages sent meanwhile are missed. A server that refuses it ends the source.
     ///
     /// ```
     /// use thalweg::Stream;

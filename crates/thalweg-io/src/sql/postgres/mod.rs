@@ -21,25 +21,25 @@ use super::connection::{Connection, Problem, Read, ReadError, Transaction, quote
 use super::error::SqlError;
 use super::value::{Columns, SqlRow, SqlValue};
 
-/// What URLs begin with.
+/// The schemes of URLs.
 pub(super) const SCHEMES: [&str; 2] = ["postgres:", "postgresql:"];
 
-/// How long to wait for an answer to a connection, unless the URL has `connect_timeout`.
+/// Timeout of connecting, unless the URL has `connect_timeout`.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The most statements that are kept prepared.
+/// Maximum number of cached prepared statements.
 const KEPT: usize = 64;
 
-/// The most rows that are on their way at once.
+/// Maximum rows sent without an answer.
 const AT_ONCE: usize = 1024;
 
 pub(super) struct Postgres {
     config: Config,
-    /// It runs while a statement is waited for, and no longer.
+    /// Runs only while a statement is awaited.
     runtime: Runtime,
     client: Client,
     prepared: HashMap<String, Statement>,
-    /// For queries that are read, the statements' columns and the name of the cursor.
+    /// For queries that are read: the statement's columns and the name of the cursor.
     selects: HashMap<String, Option<(String, String)>>,
 }
 
@@ -52,7 +52,7 @@ struct Written<'a> {
 /// Opens a database by its URL.
 pub(super) fn open(url: &str) -> Result<(String, Box<dyn Connection + Send>), SqlError> {
     let mut config: Config = url.parse().map_err(|_| SqlError::Url {
-        // What is wrong with it may be the password.
+        // The invalid part may be the password.
         shown: "a URL that begins with `postgres:` and cannot be read".to_string(),
     })?;
     if config.get_connect_timeout().is_none() {
@@ -110,7 +110,7 @@ fn shown(config: &Config) -> String {
     text
 }
 
-/// Whether all hosts are this machine: then nobody can listen in between.
+/// Whether all hosts are this machine, so that nobody can listen in between.
 fn is_local(config: &Config) -> bool {
     config.get_hosts().iter().all(|host| match host {
         Host::Tcp(host) => matches!(&**host, "localhost" | "127.0.0.1" | "::1"),
@@ -125,7 +125,7 @@ async fn connect(config: &Config) -> Result<Client, Problem> {
         SslMode::Prefer => is_local(config),
         _ => false,
     };
-    // The connections end with the client, and with the runtime.
+    // The connections end with the client and the runtime.
     if is_plain {
         let mut plain = config.clone();
         plain.ssl_mode(SslMode::Disable);
@@ -183,7 +183,7 @@ impl Connection for Postgres {
 }
 
 impl Postgres {
-    /// Looks at a query's columns: those of types that are not known here are read as text.
+    /// Checks a query's columns: values of unknown types are read as text.
     fn select(&mut self, read: &Read<'_>) -> Result<Option<(String, String)>, Problem> {
         let inner = self.runtime.block_on(self.client.prepare(read.text))?;
         let names = inner.columns().iter().map(|column| column.name());
@@ -225,7 +225,7 @@ impl Postgres {
     }
 }
 
-/// The prepared statement of a text; they are kept.
+/// Prepares a statement, or returns the cached one.
 fn prepare(
     prepared: &mut HashMap<String, Statement>,
     text: &str,
@@ -253,7 +253,7 @@ impl Transaction for Written<'_> {
             runtime.block_on(transaction.prepare(text))
         })?;
         for rows in rows.chunks(AT_ONCE) {
-            // One behind the other: none waits for the answer to the one before.
+            // Pipelined: no statement waits for the answer to the one before.
             let sent = rows
                 .iter()
                 .map(|row| transaction.execute_raw(&statement, *row));

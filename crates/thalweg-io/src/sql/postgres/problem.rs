@@ -1,4 +1,4 @@
-//! What the server says against something.
+//! Errors of the server.
 
 use std::error::Error;
 use std::io;
@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::sql::connection::Problem;
 
-/// What the server says, without what tokio-postgres puts before it.
+/// The server's message, without the prefix of tokio-postgres.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 struct Said {
@@ -39,7 +39,7 @@ impl From<tokio_postgres::Error> for Problem {
             Some(_) if class == "28" => "; check user and password",
             _ => "",
         };
-        // Data that does not fit, and constraints.
+        // Invalid data and violated constraints.
         let blames_row =
             matches!(class, "22" | "23") || state.as_ref() == Some(&SqlState::UNDEFINED_COLUMN);
         let is_lost = source.is_closed() || matches!(class, "08" | "57") || is_broken(&source);
@@ -62,7 +62,7 @@ impl From<tokio_postgres::Error> for Problem {
     }
 }
 
-/// Whether it comes from the connection itself.
+/// Whether the connection itself failed.
 fn is_broken(error: &(dyn Error + 'static)) -> bool {
     let mut below = error.source();
     while let Some(error) = below {

@@ -1,4 +1,4 @@
-//! A server of the tests' own, if its programs are on this machine.
+//! A server for tests, if its programs are installed.
 
 use std::fs;
 use std::io::Read;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Where Debian keeps the programs of one version.
+/// Where Debian installs the programs of one version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 pub(super) struct Server {
@@ -21,7 +21,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// A server that has been started; `None` if there is none on this machine, which is said.
+    /// A running server; `None`, with a message, if it is not installed.
     pub(super) fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             eprintln!("skipped: there is no `initdb`, of PostgreSQL, on this machine");
@@ -57,7 +57,7 @@ impl Server {
         url(self.port)
     }
 
-    /// Ends it at once, as a crash would, and starts it again.
+    /// Kills it, as in a crash, and starts it again.
     pub(super) fn crash(&mut self) {
         self.end();
         self.process = run(&self.programs, self.dir.path(), self.port);
@@ -105,12 +105,12 @@ fn programs() -> Option<PathBuf> {
     let found = places
         .into_iter()
         .find(|place| place.join("initdb").is_file())?;
-    // What stands there may lead to where the others are.
+    // May be a link to the directory of the other programs.
     let program = fs::canonicalize(found.join("initdb")).ok()?;
     program.parent().map(Path::to_path_buf)
 }
 
-/// The user for programs that refuse to be run by the superuser.
+/// User for programs that refuse to run as the superuser.
 fn ordinary_user() -> Option<u32> {
     let me = fs::metadata("/proc/self").ok()?;
     let nobody = 65_534;
@@ -154,7 +154,7 @@ fn run(programs: &Path, dir: &Path, port: u16) -> Child {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    // Nobody reads what it says from here on.
+    // Nobody reads its output from here on.
     if let Some(errors) = process.stderr.take() {
         std::thread::spawn(move || std::io::copy(&mut { errors }, &mut std::io::sink()));
     }

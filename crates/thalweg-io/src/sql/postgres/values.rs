@@ -1,4 +1,4 @@
-//! Values on their way to the server, and back.
+//! Conversion of values to and from the server's format.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked
 
 use crate::sql::SqlValue;
 
-/// They are sent as text, which the server reads as whatever the column holds: a number, a time, JSON.
+/// Sent as text, which the server parses as the column's type: a number, a time, JSON.
 impl ToSql for SqlValue {
     fn to_sql(
         &self,
