@@ -100,9 +100,9 @@ impl Environment {
         Ok(site)
     }
 
-    /// The environment with thalweg as well, built for tests from the sources as they are.
+    /// The environment with thalweg as well, built for tests: quickly, and with debug assertions.
     pub(crate) fn with_wheel(project: &Project) -> Result<Self, Stop> {
-        Self::with_wheel_of(project, "tested")
+        Self::with_wheel_of(project, "dev")
     }
 
     /// The environment with thalweg as users get it: as fast as can be, which takes longer to build.
