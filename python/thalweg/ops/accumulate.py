@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class accumulate(Stream[R]):
-    """Accumulate results with previous state: ``state = func(state, x)``, which is sent on.
+    """Fold elements into a state, ``state = func(state, x)``, and emit the state after each element.
 
-    An ``async def`` is awaited: one call after the other, while the emitter waits.
+    An ``async def`` is awaited: one call at a time, while the emitter waits.
 
     Parameters
     ----------
     func: callable
     start:
-        The first state. Without it, the first element becomes the state, and is sent as it is.
+        The initial state. Without it, the first element becomes the state, and is emitted unchanged.
     returns_state: bool
-        Whether `func` returns a pair: the state, and what to send.
+        Whether `func` returns a pair: the state, and the result to emit.
     with_state: bool
-        Whether what is sent is a pair: the state, and the result.
+        Whether pairs of state and result are emitted.
     reset_stream: Stream
-        Its elements set the state back to its start.
+        A stream whose elements reset the state.
     on_error:
         See :class:`~thalweg.Stream`.
     **kwargs:
@@ -56,7 +56,7 @@ class accumulate(Stream[R]):
 
     func: Any = LiveFunction()
 
-    #: Whether anybody can reset the state.
+    #: #: Whether a stream can reset the state.
     _has_reset = False
 
     if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class accumulate(Stream[R]):
 
     @property
     def returns_state(self) -> bool:
-        """Whether the function returns the next state and what is sent on, rather than one for both.
+        """Whether the function returns a pair of the next state and the result, instead of one value for both.
 
         Examples
         --------
@@ -192,7 +192,7 @@ class accumulate(Stream[R]):
 
     @property
     def with_state(self) -> bool:
-        """Whether pairs of the state and the result are sent on.
+        """Whether pairs of the state and the result are emitted.
 
         Examples
         --------
@@ -219,7 +219,7 @@ class accumulate(Stream[R]):
 
     @property
     def state(self) -> Any:
-        """The state; ``no_default`` before there is one. The next element finds what is assigned.
+        """The state; ``no_default`` before there is one. An assigned state is used from the next element on.
 
         Examples
         --------
@@ -243,7 +243,7 @@ class accumulate(Stream[R]):
 
     @property
     def reset(self) -> Reset:
-        """Set the state back to its start: a function, whose arguments are ignored.
+        """Reset the state: a function whose arguments are ignored.
 
         Examples
         --------

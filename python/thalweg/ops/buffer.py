@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class buffer(Stream[T]):
-    """Let up to `n` elements wait for the nodes behind, so that emitters wait only when it is full.
+    """Queue up to `n` elements for the nodes downstream; emitters wait only while the queue is full.
 
-    Elements move on in the event loop's next round.
+    Queued elements continue in the event loop's next iteration.
 
     Parameters
     ----------
     n: int
-        How many elements there is room for.
+        Capacity of the queue, in elements.
 
     Examples
     --------
@@ -49,5 +49,5 @@ class buffer(Stream[T]):
 
     @property
     def queue(self) -> Kept:
-        """The elements that wait."""
+        """The queued elements."""
         return Kept(self, self.n)

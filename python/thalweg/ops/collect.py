@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class collect(Stream[tuple[T, ...]]):
-    """Keep elements, and send them as a tuple when flushed.
+    """Keep elements, and emit them as a tuple when flushed.
 
     Parameters
     ----------
     cache:
-        A ``deque`` whose ``maxlen`` says how many elements to keep, the last ones; by default, all.
+        A ``deque`` whose ``maxlen`` limits the number of elements kept, the newest; unlimited by default.
     metadata_cache:
-        Taken for streamz's sake; metadata is kept with the elements.
+        Accepted for compatibility with streamz; metadata is kept with the elements.
 
     Examples
     --------
@@ -52,11 +52,11 @@ class collect(Stream[tuple[T, ...]]):
 
     @property
     def cache(self) -> Kept:
-        """The elements that are kept."""
+        """The kept elements."""
         return Kept(self, self._size or 0)
 
     def flush(self, _: Any = None) -> Any:
-        """Send what has been kept; the argument is ignored.
+        """Emit the kept elements; the argument is ignored.
 
         Examples
         --------

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class combine_latest(Stream[R]):
-    """Combine streams together into a stream of tuples of the most recent element of each.
+    """Combine streams into a stream of tuples of the most recent element of each.
 
-    A tuple is sent for every element, once there is one of each stream.
+    A tuple is emitted for every element, once every stream has had one.
 
     Parameters
     ----------
     *upstreams: Stream
     emit_on: Stream, int, or a list of them
-        Only send for elements of these streams; an int is a place among the upstreams.
+        Emit only for elements of these streams; an int is an index of the upstreams.
     first: bool or Stream
-        Whether tuples are made before the other nodes behind the upstreams get their elements.
+        Whether this node receives elements before the other downstreams of its upstreams.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class combine_latest(Stream[R]):
 
     @property
     def emit_on(self) -> tuple[Stream, ...]:
-        """The streams whose elements make it send; those that are assigned do so from now on."""
+        """The streams whose elements cause an emission; assignment takes effect from the next element on."""
         upstreams = self.upstreams
         return tuple(upstreams if self._places is None else [upstreams[place] for place in self._places])
 
@@ -107,17 +107,17 @@ class combine_latest(Stream[R]):
 
     @property
     def last(self) -> list[Any]:
-        """The latest element of each upstream; None where there is none yet."""
+        """The latest element of each upstream; None for upstreams without elements so far."""
         return [elements[-1] if elements else None for elements in waiting(self)]
 
     @property
     def missing(self) -> set[Stream]:
-        """The upstreams that no element has come from yet."""
+        """The upstreams without elements so far."""
         return {upstream for upstream, elements in zip(self.upstreams, waiting(self), strict=True) if not elements}
 
 
 def _places(emit_on: int | Stream | Iterable[int | Stream], upstreams: tuple[Stream, ...]) -> list[int]:
-    """The places of the streams to send for, among the upstreams."""
+    """The indices of the streams whose elements cause an emission."""
     chosen: Any = (emit_on,) if isinstance(emit_on, Stream) or hasattr(emit_on, "__index__") else emit_on
     from operator import index
 

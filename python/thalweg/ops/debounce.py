@@ -10,14 +10,14 @@ from thalweg.stream.typevars import T
 
 @Stream.register_api()
 class debounce(Timed[T]):
-    """Pass an element when none has followed it for an `interval`.
+    """Emit an element once no other has followed it for an `interval`.
 
-    The others are dropped.
+    All others are dropped.
 
     Parameters
     ----------
     interval: number or text
-        Seconds, or a length of time such as ``"500ms"``.
+        Seconds, or a duration such as ``"500ms"``.
 
     Examples
     --------

@@ -11,14 +11,14 @@ from thalweg.stream.typevars import T
 
 @Stream.register_api()
 class delay(Timed[T]):
-    """Limit the flow of elements: one per `interval`; emitters go on.
+    """Limit the rate to one element per `interval`; emitters do not wait.
 
-    As in streamz, the first passes at once; :meth:`shift` moves all of them in time.
+    As in streamz, the first element passes at once; :meth:`shift` moves all elements in time.
 
     Parameters
     ----------
     interval: number or text
-        Seconds, or a length of time such as ``"500ms"``.
+        Seconds, or a duration such as ``"500ms"``.
 
     Examples
     --------
@@ -36,5 +36,5 @@ class delay(Timed[T]):
 
     @property
     def queue(self) -> Kept:
-        """The elements that wait."""
+        """The queued elements."""
         return Kept(self)

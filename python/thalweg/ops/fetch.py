@@ -1,4 +1,4 @@
-"""Responses over HTTP."""
+"""HTTP requests."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
 class fetch(Stream[HttpResponse]):
     r"""Send each element, a URL or an :class:`~thalweg.http.HttpRequest`, to its server, and emit the responses.
 
-    A response, an :class:`~thalweg.http.HttpResponse`, has any status but those that mean that one is to ask again:
-    after the last retry, they are failures of this node, see `on_error`, as are requests that find no server. 1024
-    elements are in hand at most, with those that wait for their turn; then the emitter has to wait.
+    A response, an :class:`~thalweg.http.HttpResponse`, may have any status, except that those that ask for a retry are
+    failures of this node after the last retry, see `on_error`, as are requests that cannot be sent. At most 1024
+    elements are in progress or queued; then the emitter waits.
 
     Parameters
     ----------
     headers: dict
-        Headers for every request. They are shown nowhere, and not sent to another server by a redirect.
+        Headers for every request. Their values are never shown, and not sent to another server by a redirect.
     unordered: bool
-        Whether each response is emitted when it is there, whatever was asked for before it.
+        Whether responses are emitted as they arrive, instead of in the order of the requests.
     max_in_flight: int
-        How many requests there are at a time.
+        Maximum number of concurrent requests.
     per_host: int
-        How many of them are to the same host and port.
+        Maximum number of concurrent requests to the same host and port.
     interval: number or text
-        How long to wait from one request to a host and port to the next, on the pipeline's clock: seconds, or a length
-        of time such as ``"500ms"``.
+        Minimum time between requests to the same host and port, on the pipeline's clock: seconds, or a duration such as
+        ``"500ms"``.
     retries: int
-        How often a request is sent again: when there is no connection, when it is lost or brings nothing, and for the
-        status 408, 425, 429 and from 500 on; what may not be done twice, a ``POST`` say, only if there was no
-        connection, or for 429 and 503.
+        Maximum number of retries per request: if connecting fails, if the connection is lost or stalls, and for the
+        statuses 408, 425, 429 and from 500 on; requests that are not idempotent, such as ``POST``, only if connecting
+        failed, or for 429 and 503.
     wait: number or text
-        How long to wait before that, on the pipeline's clock, if the server does not say by ``Retry-After``. It doubles
-        each time, and up to half as long again is added by chance.
+        Pause before the first retry, on the pipeline's clock, if the server does not set it by ``Retry-After``. It
+        doubles each time, plus up to half of it at random.
     max_wait: number or text
-        How far that grows.
+        Maximum pause between retries.
     time_limit: number or text
-        How long a whole request may take, in real time.
+        Timeout of a whole request, in real time.
     connect_timeout: number or text
-        How long connecting may take.
+        Timeout of connecting.
     max_len: int
-        The longest body in memory, in bytes. A longer one is a failure of this node.
+        Maximum size of a body in memory, in bytes. A larger one is a failure of this node.
     max_file_len: int
-        The longest body in a file, in bytes.
+        Maximum size of a body in a file, in bytes.
     follow_anywhere: bool
         Whether to follow redirects from a public address to a private one, and from ``http`` to ``https`` and back.
     robots: bool
-        Whether to ask for nothing that a server's ``robots.txt`` (RFC 9309) does not allow, neither directly nor by a
-        redirect: that is a failure of this node then. The crawler's name is what the header ``User-Agent`` begins with,
-        ``thalweg`` unless `headers` has one. A ``Crawl-delay`` is followed, up to 5 minutes. A file that is not there
-        (a status from 400 on) allows everything; one that cannot be had (429, a status from 500 on, no connection)
-        nothing, for a minute. An answer holds for a day, on the pipeline's clock.
+        Whether to obey a server's ``robots.txt`` (RFC 9309), also for redirects: a disallowed request is a failure of
+        this node. The crawler's name is the first word of the header ``User-Agent``, or ``thalweg`` if `headers` has
+        none. A ``Crawl-delay`` of up to 5 minutes is respected. A missing file (a status from 400 on) allows
+        everything; an unavailable one (429, a status from 500 on, no connection) disallows everything for a minute. The
+        file is cached for a day, on the pipeline's clock.
 
     Examples
     --------

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class filter(Stream[T]):
-    """Only pass through elements that satisfy the predicate.
+    """Pass on only the elements that satisfy the predicate.
 
-    An ``async def`` is awaited: one call after the other, while the emitter waits.
+    An ``async def`` is awaited: one call at a time, while the emitter waits.
 
     Parameters
     ----------
     predicate: callable or None
-        None passes elements that are true themselves.
+        None passes elements that are true.
     *args:
         Positional arguments for `predicate`, after the element.
     on_error:

@@ -10,9 +10,9 @@ from thalweg.stream.typevars import T
 
 @Stream.register_api()
 class latest(Stream[T]):
-    """Drop elements that the nodes behind are too slow for, but for the last.
+    """Keep only the newest element while downstream is busy; older ones are dropped.
 
-    Elements move on in the event loop's next round.
+    Elements continue in the event loop's next iteration.
 
     Examples
     --------
@@ -33,5 +33,5 @@ class latest(Stream[T]):
 
     @property
     def next(self) -> Kept:
-        """The element that waits, if one does."""
+        """The queued element, if there is one."""
         return Kept(self, 1)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class map(Stream[U]):
     """Apply a function to every element in the stream.
 
-    An ``async def`` is awaited: one call after the other, while the emitter waits. With `concurrency` several calls run
-    at a time, and each emitter waits for its own, and is told if that fails.
+    An ``async def`` is awaited: one call at a time, while the emitter waits. With `concurrency`, several calls run at a
+    time; each emitter waits for its own call, and gets its error.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class map(Stream[U]):
     on_error:
         See :class:`~thalweg.Stream`.
     concurrency: int
-        How many calls of an ``async def`` may run at a time. Results are sent as they come.
+        Maximum number of concurrent calls of an ``async def``. Results are emitted in the order of completion.
     **kwargs:
         Keyword arguments for `func`; and ``stream_name``.
 

@@ -24,16 +24,17 @@ def _check_function(function: Any, operator: str, argument: str) -> Function:
 
 @Stream.register_api()
 class map_async(Stream[U]):
-    """Apply an async function to every element in the stream, several at a time, in order.
+    """Apply an async function to every element, several at a time, with results in order.
 
-    The emitter goes on as soon as the call has begun, or waits for a place: it does not hear of a call that fails. With
-    ``map(func, concurrency=n)`` it does.
+    The emitter continues as soon as its call has started, or waits until one may start: it does not get the call's
+    error. With ``map(func, concurrency=n)`` it does.
 
-    A call that fails is written to the log, its element dropped, and not acknowledged: the callback of its
-    :class:`~thalweg.RefCounter` is not called, and a source that delivers at least once delivers it again. `on_error`
-    says otherwise: ``"skip"`` drops the element on purpose, without a word, and acknowledges it; ``"raise"`` has the
-    next `emit` or `drain` told, and does not acknowledge it; a stream gets it as :class:`~thalweg.Failure`, and it is
-    acknowledged when that stream is done with it; a :class:`~thalweg.Retry` tries again first.
+    By default a failed call is logged, and its element dropped without being acknowledged: the callback of its
+    :class:`~thalweg.RefCounter` is not called, and a source with at-least-once delivery delivers it again. With
+    `on_error` as ``"skip"`` the element is dropped on purpose, silently, and acknowledged; with ``"raise"`` the next
+    `emit` or `drain` raises the error, and the element is not acknowledged; a stream receives it as a
+    :class:`~thalweg.Failure`, and it is acknowledged when that stream is done with it; a :class:`~thalweg.Retry`
+    repeats the call first.
 
     Parameters
     ----------
@@ -41,10 +42,10 @@ class map_async(Stream[U]):
     *args:
         Positional arguments for `func`, after the element.
     parallelism: int
-        How many calls wait behind the one whose turn it is: as in streamz, one more runs.
+        Maximum number of calls queued behind the oldest one: as in streamz, `parallelism` + 1 calls run.
     stop_on_exception: bool
-        Whether the pipeline stops when a call fails: the sources above are stopped, and no element behind the one that
-        failed is sent on until :meth:`start`. If the pipeline is drained instead, they fail.
+        Whether a failed call stops the pipeline: the upstream sources are stopped, and elements after the failed one
+        are held back until :meth:`start`. If the pipeline is drained instead, they fail.
     **kwargs:
         Keyword arguments for `func`; and ``stream_name``.
 
@@ -88,7 +89,7 @@ class map_async(Stream[U]):
         super().__init__(upstream, stream_name=stream_name, on_error="log" if on_error is None else on_error)  # type: ignore[arg-type]
 
     def start(self) -> None:
-        """Have the sources above run, and go on after a failure that has stopped it."""
+        """Start the upstream sources, and continue after a failure."""
         self._gate.open()
         super().start()
 
@@ -97,18 +98,18 @@ class map_async(Stream[U]):
         return _thalweg.ops.map_async(func, self.args, self.kwargs, self.parallelism + 1)
 
     def _end(self) -> None:
-        """Called when the pipeline is to be drained."""
+        """Called when the pipeline is drained."""
         self._gate.give_up()
 
 
 class _Gate:
-    """Lets results through in order, until a call fails."""
+    """Emits results in order, until a call fails."""
 
     def __init__(self) -> None:
         self._is_open = True
         self._is_ending = False
         self._waiting: list[asyncio.Future[None]] = []
-        #: Done when the call that began last is through.
+        #: #: Done when the newest call is finished.
         self.last: asyncio.Future[None] | None = None
 
     def close(self) -> None:
@@ -148,7 +149,7 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 
 def _stopping(func: Function, node: Stream, gate: _Gate) -> Function:
-    """Have `func` stop the sources above `node` when it fails, and hold back what comes behind."""
+    """Have a failure of `func` stop the sources upstream of `node`, and hold back later elements."""
     import weakref
 
     reference = weakref.ref(node)

@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class partition(Stream[tuple[T, ...]]):
-    """Partition the stream into tuples of equal size.
+    """Group elements into tuples of equal size.
 
     Parameters
     ----------
     n: int
         The size.
     timeout: number or text
-        A tuple is sent after this many seconds, even if it is not full; counted from its first element.
+        A tuple is emitted after this time, in seconds or as text, even if it is not full; counted from its first
+        element.
     key: hashable or callable
-        Each tuple is of elements with the same ``key(x)``, or ``x[key]``.
+        Group elements with the same ``key(x)``, or ``x[key]``.
     on_error:
         See :class:`~thalweg.Stream`; for `key`.
 

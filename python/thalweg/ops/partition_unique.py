@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class partition_unique(UniqueWindow[tuple[T, ...]]):
-    """Partition the stream into tuples of `n` elements whose keys differ.
+    """Group elements into tuples of `n` elements with different keys.
 
     Parameters
     ----------
@@ -27,8 +27,7 @@ class partition_unique(UniqueWindow[tuple[T, ...]]):
     key: hashable or callable
         An element's key is ``key(x)``, or ``x[key]``; by default the element itself.
     keep: "first" or "last"
-        Which of several elements with the same key stays; the last takes its own place, not that of
-        the first.
+        Which of several elements with the same key is kept; the last one takes its own position, not that of the first.
     on_error:
         See :class:`~thalweg.Stream`; for `key`.
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class pluck(Stream):
-    """Select items of the elements in the stream.
+    """Select items of the elements.
 
     Parameters
     ----------
     pick: object or list
-        ``x[pick]`` is sent; for a list, a tuple of the items.
+        ``x[pick]`` is emitted; for a list, a tuple of the items.
     on_error:
         See :class:`~thalweg.Stream`.
 

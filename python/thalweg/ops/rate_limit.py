@@ -10,14 +10,14 @@ from thalweg.stream.typevars import T
 
 @Stream.register_api()
 class rate_limit(Timed[T]):
-    """Limit the flow of elements: one per `interval`; emitters wait.
+    """Limit the rate to one element per `interval`; emitters wait.
 
-    The first passes at once.
+    The first element passes at once.
 
     Parameters
     ----------
     interval: number or text
-        Seconds, or a length of time such as ``"500ms"``.
+        Seconds, or a duration such as ``"500ms"``.
 
     Examples
     --------

@@ -10,14 +10,14 @@ from thalweg.stream.typevars import T
 
 @Stream.register_api()
 class sample(Timed[T]):
-    """Send the last element that has come, every `interval`.
+    """Emit the newest element every `interval`.
 
-    Nothing is sent for an interval in which nothing has come.
+    Nothing is emitted for an interval without elements.
 
     Parameters
     ----------
     interval: number or text
-        Seconds, or a length of time such as ``"500ms"``.
+        Seconds, or a duration such as ``"500ms"``.
 
     Examples
     --------

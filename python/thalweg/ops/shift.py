@@ -10,14 +10,14 @@ from thalweg.stream.typevars import T
 
 @Stream.register_api()
 class shift(Timed[T]):
-    """Have every element pass one `interval` later than it came.
+    """Emit every element one `interval` after it arrived.
 
     Emitters go on.
 
     Parameters
     ----------
     interval: number or text
-        Seconds, or a length of time such as ``"500ms"``.
+        Seconds, or a duration such as ``"500ms"``.
 
     Examples
     --------

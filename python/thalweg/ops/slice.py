@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class slice(Stream[T]):
-    """Get only some elements of a stream by position, like ``list[start:end:step]``.
+    """Pass on only some elements by position, like ``list[start:end:step]``.
 
     As in streamz, steps are counted from the first element of the stream, whatever `start` is.
 
     Parameters
     ----------
     start: int
-        The first element to pass, counted from 0.
+        Position of the first element to pass, counted from 0.
     end: int
-        The element before which to end; None, or 0, for never.
+        Position to end before; None, or 0, for no end.
     step: int
-        Distance between the elements that pass: 2 passes every second one.
+        Distance between passed elements: 2 passes every second one.
 
     Raises
     ------
     ValueError
-        An index is negative.
+        A position is negative.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class slice(Stream[T]):
     [2, 4]
     """
 
-    #: Where it starts, by streamz's name: `start` has a source run.
+    #: #: Named as in streamz, since `start` starts a source.
     star: Any = Live(check_index)
     end: Any = Live(check_index)
     step: Any = Live(check_index)
@@ -65,5 +65,5 @@ class slice(Stream[T]):
 
     @property
     def state(self) -> int:
-        """How many elements have come."""
+        """Number of elements received."""
         return self._counters()[0]

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class sliding_window(Stream[tuple[T, ...]]):
-    """Produce overlapping tuples of size `n`: the last elements, for every element.
+    """For every element, emit a tuple of the last `n` elements.
 
     Parameters
     ----------
     n: int
         The size.
     return_partial: bool
-        Whether to begin before there are as many.
+        Whether to emit shorter tuples at the beginning.
 
     Examples
     --------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class starmap(map[U]):
-    """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``.
+    """Apply a function to every element, unpacked: ``func(*x, *args)``.
 
     Parameters
     ----------

@@ -10,14 +10,14 @@ from thalweg.stream.typevars import T
 
 @Stream.register_api()
 class throttle(Timed[T]):
-    """Drop elements that come within an `interval` after one that has passed.
+    """Drop elements that arrive within an `interval` after one that has passed.
 
-    The first passes at once.
+    The first element passes at once.
 
     Parameters
     ----------
     interval: number or text
-        Seconds, or a length of time such as ``"500ms"``.
+        Seconds, or a duration such as ``"500ms"``.
 
     Examples
     --------

@@ -10,12 +10,12 @@ from thalweg.stream.typevars import T
 
 @Stream.register_api()
 class timed_window(Timed[list[T]]):
-    """Send a list of what has come, every `interval`; an empty one if nothing has.
+    """Every `interval`, emit a list of the elements that have arrived; it may be empty.
 
     Parameters
     ----------
     interval: number or text
-        Seconds, or a length of time such as ``"500ms"``.
+        Seconds, or a duration such as ``"500ms"``.
 
     Examples
     --------

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class timed_window_unique(UniqueWindow[tuple[T, ...]]):
-    """Send a tuple of what has come, each key once, every `interval`; an empty one if nothing has.
+    """Every `interval`, emit a tuple of the elements that have arrived, one per key; it may be empty.
 
     Parameters
     ----------
     interval: number or text
-        Seconds, or a length of time such as ``"500ms"``.
+        Seconds, or a duration such as ``"500ms"``.
     key: hashable or callable
         An element's key is ``key(x)``, or ``x[key]``; by default the element itself.
     keep: "first" or "last"
-        Which of several elements with the same key stays.
+        Which of several elements with the same key is kept.
     on_error:
         See :class:`~thalweg.Stream`; for `key`.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class union(Stream[T]):
-    """Combine multiple streams into one: every element of any of them flows through at once.
+    """Merge streams: every element of any of them is passed on at once.
 
     Examples
     --------

@@ -23,19 +23,18 @@ def _check_maxsize(maxsize: Any, operator: str, argument: str) -> int | None:
 
 @Stream.register_api()
 class unique(Stream[T]):
-    """Avoid sending through repeated elements.
+    """Drop elements whose key has occurred before.
 
     Parameters
     ----------
     maxsize: int or None
-        How many keys to remember: the most recent ones; None for all. An element that comes again
-        makes its key recent.
+        Number of keys to remember, the most recently used; None for all. A repeated element makes its key recent.
     key: callable
         An element's key; by default the element itself.
     hashable: bool or None
-        Whether keys are hashable. If not, they are compared one by one. None: as it is found out for each key.
+        Whether keys are hashable. If not, they are compared one by one. None: decided for each key.
     fifo: bool
-        Whether an element that comes again leaves its key as old as it was.
+        Whether a repeated element does not make its key recent.
     on_error:
         See :class:`~thalweg.Stream`; for `key`.
 
@@ -73,5 +72,5 @@ class unique(Stream[T]):
 
     @property
     def seen(self) -> Kept:
-        """The keys that are remembered, the one that is forgotten next first."""
+        """The remembered keys; the first is forgotten next."""
         return Kept(self)

@@ -17,18 +17,17 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class zip(Stream[R]):
-    """Combine streams together into a stream of tuples: the first elements, then the second, and so on.
+    """Combine streams into a stream of tuples: the first elements, then the second ones, and so on.
 
     Parameters
     ----------
     *upstreams:
-        Streams; and other values, which stand in their places in every tuple.
+        Streams; other values are constants in every tuple.
     maxsize: int
-        How many elements of a stream wait for the others before its emitters do; where there is no
-        event loop, emitters never wait.
+        Number of elements of a stream that wait for the others before its emitters wait; without an event loop emitters
+        never wait.
     first: bool or Stream
-        Whether tuples are made before the other nodes behind the upstreams get their elements; or for
-        which of the upstreams.
+        Whether this node receives elements before the other downstreams of its upstreams; or of which upstreams.
 
     Examples
     --------
@@ -78,7 +77,7 @@ class zip(Stream[R]):
         self.maxsize = maxsize
         if not any(isinstance(upstream, Stream) for upstream in upstreams):
             raise ValueError("zip: at least one of what is joined has to be a stream")
-        #: The values that are no streams, with their places.
+        #: #: The constants, with their positions.
         self.literals: list[tuple[int, Any]] = [
             (place, one) for place, one in enumerate(upstreams) if not isinstance(one, Stream)
         ]
@@ -91,7 +90,7 @@ class zip(Stream[R]):
 
     @property
     def buffers(self) -> dict[Stream, list[Any]]:
-        """The elements that wait, by upstream."""
+        """The waiting elements, by upstream."""
         literals = dict(self.literals)
         lanes = [elements for place, elements in enumerate(waiting(self)) if place not in literals]
         return dict(builtins.zip(self.upstreams, lanes, strict=True))

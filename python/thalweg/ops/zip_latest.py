@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class zip_latest(Stream[R]):
-    """Combine every element of one stream with the latest of others.
+    """Combine every element of one stream with the latest ones of others.
 
-    Elements of the first stream wait until there is one of each of the others; none is lost.
+    Elements of the first stream wait until each of the others has had one; none is lost.
 
     Parameters
     ----------
     lossless: Stream
-        The stream all of whose elements are sent.
+        The stream whose elements are all emitted.
     *upstreams: Stream
     first: bool or Stream
-        Whether tuples are made before the other nodes behind the upstreams get their elements.
+        Whether this node receives elements before the other downstreams of its upstreams.
 
     Examples
     --------
@@ -82,16 +82,16 @@ class zip_latest(Stream[R]):
 
     @property
     def lossless_buffer(self) -> list[Any]:
-        """The elements of the lossless stream that wait for one of each of the others."""
+        """The elements of the lossless stream that wait for the others."""
         return waiting(self)[0]
 
     @property
     def last(self) -> list[Any]:
-        """The latest element of each upstream that is there; None where there is none."""
+        """The latest element of each upstream; None for upstreams without elements so far."""
         return [elements[-1] if elements else None for elements in waiting(self)]
 
     @property
     def missing(self) -> set[Stream]:
-        """The upstreams, but for the lossless one, that no element has come from yet."""
+        """The upstreams, except the lossless one, without elements so far."""
         others = zip(self.upstreams[1:], waiting(self)[1:], strict=True)
         return {upstream for upstream, elements in others if not elements}

@@ -1,4 +1,4 @@
-"""Streams: the class, and what all nodes have in common."""
+"""Streams: the class, and the parts common to all nodes."""
 
 from thalweg.stream.downstreams import Downstreams
 from thalweg.stream.inspection import no_default

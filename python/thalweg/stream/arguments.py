@@ -1,4 +1,4 @@
-"""Checks of users' arguments, and of what kind a function is."""
+"""Validation of arguments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CO_COROUTINE = 0x80
 
 
 def is_async_def(function: Any) -> bool:
-    """Whether calling it makes a coroutine: an ``async def``, also as a method or in a ``partial``.
+    """Whether calling it returns a coroutine: an ``async def``, also as a method or in a ``partial``.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def is_async_def(function: Any) -> bool:
 
 
 def is_awaited(function: Any) -> bool:
-    """Whether its results are to be awaited: an ``async def``, or a coroutine in Tornado's style.
+    """Whether its results are to be awaited: an ``async def``, or a coroutine of Tornado's.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def is_awaited(function: Any) -> bool:
 
 
 def check_callable(function: Any, operator: str, argument: str) -> None:
-    """Raise a `TypeError` that names the argument, unless it can be called.
+    """Raise a `TypeError` that names the argument, unless it is callable.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def check_callable(function: Any, operator: str, argument: str) -> None:
 
 
 def check_count(number: Any, operator: str, argument: str) -> int:
-    """Return a number of elements; raise an error that names the argument if it is not at least one.
+    """Return a number of elements; raise an error that names the argument if it is less than one.
 
     Examples
     --------
@@ -87,8 +87,8 @@ def check_count(number: Any, operator: str, argument: str) -> int:
 
 
 def check_size(number: Any, operator: str, argument: str) -> int:
-    """Return how many elements may wait. Zero, and less, is no bound under the name of a peer that has it so; it is an
-    error elsewhere.
+    """Return a capacity in elements. Zero or less means no limit under a peer's name where the peer has it so;
+    otherwise it is an error.
 
     Examples
     --------
@@ -103,17 +103,17 @@ def check_size(number: Any, operator: str, argument: str) -> int:
             if index(number) <= 0:
                 return _UNBOUNDED
         except TypeError:
-            # What is no number is told so below.
+            # # The check below reports values that are not numbers.
             pass
     return check_count(number, operator, argument)
 
 
-#: More elements than there is memory for.
+#: #: More elements than fit into memory.
 _UNBOUNDED = 2**62
 
 
 def is_path(file: object) -> TypeIs[str | PathLike[str]]:
-    """Whether it names a file, and is none itself.
+    """Whether it is the name of a file, rather than a file.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def is_path(file: object) -> TypeIs[str | PathLike[str]]:
 
 
 def check_index(position: Any, operator: str, argument: str) -> int | None:
-    """Return a position, or None; raise an error that names the argument if it is no whole number.
+    """Return a position, or None; raise an error that names the argument if it is not an integer.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def check_index(position: Any, operator: str, argument: str) -> int | None:
 
 
 def check_keep(keep: object, operator: str) -> None:
-    """Raise a `ValueError` unless it says which of several elements to keep.
+    """Raise a `ValueError` unless it is ``"first"`` or ``"last"``.
 
     Examples
     --------

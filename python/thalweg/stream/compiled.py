@@ -1,8 +1,8 @@
-"""Chains of nodes as Python functions: straight runs and branches of them, each written out and compiled.
+"""Chains of nodes as Python functions: straight runs and branches, written out and compiled.
 
-An operator says how it is written in Python by a method `_written`, which gets a :class:`Code`; one without it ends a
-chain, and the engine goes on from there. The function is a generator: it gets an element, calls every function on the
-element's way, and waits for the next one. What it can't do itself it hands to the engine by a signal, see
+An operator writes its part of the code in a method `_written`, which gets a :class:`Code`; an operator without one ends
+the chain, and the engine continues from there. The function is a generator: it gets an element, calls every function on
+the element's way, and waits for the next one. Whatever it cannot do itself it passes to the engine by a signal, see
 ``crates/thalweg-python/src/compiled``.
 """
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import Any
 
-#: Nodes of one chain, at most: a function of a thousand calls takes long to compile.
+#: #: Maximum nodes per chain: a function of a thousand calls takes long to compile.
 LONGEST = 200
 
-#: Statements within each other, at most: the interpreter has a limit.
+#: #: Maximum nesting of statements: the interpreter has a limit.
 DEEPEST = 8
 
-#: Chains whose code is kept, for others that are written alike.
+#: #: Maximum number of chains whose code is cached, for others with the same code.
 KEPT = 256
 
 _RAISE, _OTHER, _RETRY = range(3)
 
 
 class Code:
-    """One node's part of a chain, as its operator writes it.
+    """The code of one node in a chain, written by its operator.
 
     Attributes
     ----------
     x:
         The variable that holds the element.
     y:
-        The variable for what is sent.
+        The variable for the result.
     """
 
     x: str
@@ -55,7 +55,7 @@ class Code:
         self.lines: list[str] = []
 
     def name(self, prefix: str, value: Any) -> str:
-        """Name of a variable that holds an object."""
+        """Return the name of a variable that holds an object."""
         name = f"{prefix}{self.place + 1}"
         while name in self.objects:
             name += "_"
@@ -63,27 +63,27 @@ class Code:
         return name
 
     def call(self, function: Any, *first: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> str:
-        """Expression that calls a function with variables, and with arguments besides."""
+        """Return an expression that calls a function with variables and constant arguments."""
         parts = [*first, *(self.name("a", value) for value in args)]
         if kwargs:
             parts.append(f"**{self.name('k', kwargs)}")
         return f"{self.name('f', function)}({', '.join(parts)})"
 
     def sends(self, value: str, *before: str) -> bool:
-        """One element goes on: the value of an expression, after some lines."""
+        """Emit the value of an expression, after some lines."""
         last = [] if value == self.y else [f"{self.y} = {value}"]
         return self._is("sends", *before, *last)
 
     def keeps(self, condition: str) -> bool:
-        """The element goes on if a condition holds."""
+        """Emit the element if a condition holds."""
         return self._is("keeps", condition)
 
     def each(self) -> bool:
-        """Every element of the element goes on."""
+        """Emit every element of an iterable element."""
         return self._is("each")
 
     def ends(self, call: str) -> bool:
-        """A function is called, and nothing goes on."""
+        """Call a function, and emit nothing."""
         return self._is("ends", call)
 
     def _is(self, kind: str, *lines: str) -> bool:
@@ -92,7 +92,7 @@ class Code:
 
 
 class _Part:
-    """A node of a pipeline, and what is known about it."""
+    """A node of a pipeline, with its properties."""
 
     node: Stream
     number: int
@@ -112,10 +112,10 @@ class _Part:
 
 
 class Chain:
-    """A chain, as the engine takes it over."""
+    """A chain, in the form that the engine takes."""
 
     def __init__(self) -> None:
-        #: Where the engine puts something when elements have come to nodes at work.
+        #: #: Set by the engine when elements have arrived at active nodes.
         self.left: list[bool] = []
         self.nodes: list[Stream] = []
         self.parents: list[int] = []
@@ -124,13 +124,14 @@ class Chain:
         self.may_skip: list[bool] = []
         self.exits: list[tuple[int, int]] = []
         self.is_last = False
-        #: For each line of the source the place of its node, whether something is done there behind the node, and how
-        #: many nodes have had their turn by then.
+        #: #: For each line of the source: its node's index, whether it runs after the node, and how many nodes have run
+        #: by then.
         self.lines: list[tuple[int, bool, int]] = []
         self.source = ""
         self.parts: list[_Part] = []
         self.codes: list[Code] = []
-        #: For each node what is behind it: whether it is a node of the chain, and the place of that or of the exit.
+        #: #: The downstreams of each node: whether each is a node of the chain, and the index of the node or of the
+        #: exit.
         self.children: list[list[tuple[bool, int]]] = []
 
     def add(self, part: _Part, way: _Way, code: Code) -> None:
@@ -145,24 +146,24 @@ class Chain:
 
     @property
     def generator(self) -> Generator[Any, Any, None]:
-        """The function, called."""
+        """The compiled function, called."""
         objects = {name: value for code in self.codes for name, value in code.objects.items()}
         return _function(self.source)(*_thalweg.signals, self.left, **objects)  # type: ignore[no-any-return]
 
 
 def compile_chains(pipeline: _thalweg.Pipeline) -> list[Chain]:
-    """Chains of a pipeline, for the engine; none if compilation is turned off by ``THALWEG_COMPILE=0``."""
+    """The chains of a pipeline, for the engine; none if ``THALWEG_COMPILE=0`` disables compilation."""
     if os.environ.get("THALWEG_COMPILE") == "0":
         return []
     return _chains(_parts(pipeline))
 
 
 def _parts(pipeline: _thalweg.Pipeline) -> list[_Part]:
-    """A pipeline's nodes, each behind those above it."""
+    """The nodes of a pipeline in topological order."""
     parts = [_Part(*row) for row in pipeline._wiring()]
     by_number = {part.number: part for part in parts}
     for part in parts:
-        # Failures go to nodes that only the engine knows.
+        # # Failures go to nodes that only the engine knows.
         part.behind = [number for number in part.behind if number in by_number]
     if all(part.number < number for part in parts for number in part.behind):
         return parts
@@ -192,7 +193,7 @@ def _chains(parts: list[_Part]) -> list[Chain]:
     taken: set[int] = set()
     chains = []
     for part in parts:
-        # Those that others are above of have been taken by the chains of these, where that was possible.
+        # # Nodes with upstreams are part of their upstreams' chains where possible.
         if part.ways and part.number not in taken and _is_writable(part):
             chain = Chain()
             _grow(chain, part, by_number, taken)
@@ -212,7 +213,7 @@ def _is_writable(part: _Part) -> bool:
 
 
 def _write(part: _Part, code: Code) -> Any:
-    """True, if the node has written itself; or else the reason why not."""
+    """True if the node has written its code; otherwise the reason why not."""
     cls = type(part.node)
     method = _method(cls)
     if method is None:
@@ -221,7 +222,7 @@ def _write(part: _Part, code: Code) -> Any:
 
 
 def _method(cls: type[Stream]) -> Callable[[Any, Code], Any] | None:
-    """How nodes of a class are written, unless a subclass has changed what they do."""
+    """How nodes of a class write their code, unless a subclass has changed what they do."""
     try:
         return _methods[cls]
     except KeyError:
@@ -241,22 +242,22 @@ _methods: dict[type[Stream], Callable[[Any, Code], Any] | None] = {}
 
 
 class _Way(NamedTuple):
-    """A node on its way into a chain."""
+    """A node being added to a chain."""
 
     part: _Part
     parent: int
-    #: How many statements it stands within.
+    #: #: Its nesting depth.
     depth: int
-    #: Whether nothing comes after it in the innermost loop, and in all.
+    #: #: Whether nothing follows in the innermost loop, and in the function.
     is_end: bool
     is_last: bool
-    #: Whether it stands in no loop over an element's elements.
+    #: #: Whether it is outside of any loop over an element's elements.
     is_plain: bool
 
 
 def _grow(chain: Chain, head: _Part, by_number: dict[int, _Part], taken: set[int]) -> None:
-    """Add a node and those behind it, depth first."""
-    # The nodes wait on a list: chains are longer than the stack is deep.
+    """Add a node and its downstreams, depth first."""
+    # # A list instead of recursion, since chains may be longer than the stack is deep.
     waiting = [_Way(head, -1, 0, is_end=True, is_last=True, is_plain=True)]
     places: dict[int, int] = {}
     while waiting:
@@ -297,7 +298,7 @@ def _grow(chain: Chain, head: _Part, by_number: dict[int, _Part], taken: set[int
 
 
 def _fits(way: _Way, taken: set[int]) -> bool:
-    """Whether a node can stand within a chain."""
+    """Whether a node can be inside a chain."""
     part = way.part
     if part.ways != 1 or part.number in taken or way.depth > DEEPEST or not _is_writable(part):
         return False
@@ -305,7 +306,7 @@ def _fits(way: _Way, taken: set[int]) -> bool:
 
 
 class _Writer:
-    """Writes a chain's function, and notes which node every line belongs to."""
+    """Writes a chain's function, and records the node of every line."""
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
@@ -314,7 +315,7 @@ class _Writer:
         self.reached = 0
 
     def write(self) -> None:
-        """Write all of it."""
+        """Write the function."""
         chain = self.chain
         chain.is_last = self._ends_with_exit()
         objects = [name for code in chain.codes for name in code.objects]
@@ -360,7 +361,7 @@ class _Writer:
         chain.source = "\n".join(self.text) + "\n"
 
     def _ends_with_exit(self) -> bool:
-        """Whether the one exit comes after everything else."""
+        """Whether the only exit comes last."""
         chain = self.chain
         if len(chain.exits) != 1:
             return False
@@ -374,16 +375,16 @@ class _Writer:
         return False
 
     def line(self, indent: int, text: str, place: int = -1, is_behind: bool = False) -> None:
-        """Add a line, which belongs to a node or to none."""
+        """Add a line, of a node or of none."""
         self.text.append("    " * indent + text)
         self.reached = max(self.reached, place + 1)
         self.chain.lines.append((place, is_behind, self.reached))
 
     def body(self, indent: int) -> None:
-        """Write the way of one element."""
+        """Write the code for one element."""
         chain = self.chain
         self.reached = 0
-        # Nodes, and what comes after them at their depth, wait on a list.
+        # # A list of nodes and of what follows at their depth, instead of recursion.
         waiting: list[tuple[str, int, int, bool, bool]] = [("node", 0, indent, True, True)]
         while waiting:
             what, place, indent, is_end, is_last = waiting.pop()
@@ -398,7 +399,7 @@ class _Writer:
                 self.line(indent + 1, f"n{place + 1} += 1")
 
     def node(self, place: int, indent: int, is_end: bool, is_last: bool) -> list[tuple[str, int, int, bool, bool]]:
-        """Write a node; return what is to be written behind it."""
+        """Write a node; return what to write after it."""
         chain, code = self.chain, self.chain.codes[place]
         after: list[tuple[str, int, int, bool, bool]] = []
         if code.kind == "sends":
@@ -438,7 +439,7 @@ class _Writer:
         return nodes + after
 
     def take_up(self, indent: int, place: int, begin: int, node: str) -> None:
-        """Write that nodes take up what has come to them: from a place to the end of what is behind the node there."""
+        """Write that nodes process what has arrived: from an index to the last downstream of the node there."""
         parents = self.chain.parents
         top = begin if node == "None" else place
         end = begin
@@ -449,7 +450,7 @@ class _Writer:
         self.line(indent + 1, f"yield {begin}, {end}, {node}", place, True)
 
     def exit(self, exit: int, indent: int, is_last: bool) -> None:
-        """Write where an element leaves the chain."""
+        """Write an exit of the chain."""
         chain = self.chain
         place = chain.exits[exit][0]
         value = f"x{place + 1}"
@@ -469,7 +470,7 @@ _numbers = count(1)
 
 
 def _function(source: str) -> Any:
-    """The function of a source text, which tracebacks and profilers can show."""
+    """Compile a source text, so that tracebacks and profilers show it."""
     function = _functions.get(source)
     if function is None:
         import linecache
@@ -486,7 +487,7 @@ def _function(source: str) -> Any:
 
 
 def explain(node: Stream) -> str:
-    """Text about how a node's pipeline is run: the chains that are compiled, and what is left to the engine."""
+    """Explain how a node's pipeline runs: its compiled chains, and what the engine runs."""
     parts = _parts(node._pipeline)
     is_off = os.environ.get("THALWEG_COMPILE") == "0"
     chains = [] if is_off else _chains(parts)

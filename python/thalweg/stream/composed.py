@@ -1,4 +1,4 @@
-"""Operators that are made of others."""
+"""Operators composed of others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Composed(Methods[T]):
     """Methods of streams that need no operator of their own."""
 
     def gather(self: Any) -> Stream[T]:
-        """Return this stream: on an engine, it brings elements back; here they are here.
+        """Return this stream: only streams on an engine have elements to bring back.
 
         Examples
         --------
@@ -36,7 +36,7 @@ class Composed(Methods[T]):
         return self  # type: ignore[no-any-return]
 
     def remove(self, predicate: Callable[[T], object]) -> Stream[T]:
-        """Drop elements that `predicate` is true of.
+        """Drop elements for which `predicate` is true.
 
         Examples
         --------
@@ -52,7 +52,7 @@ class Composed(Methods[T]):
 
     @property
     def scan(self) -> Any:
-        """Another name of :meth:`accumulate`.
+        """An alias of :meth:`accumulate`.
 
         Examples
         --------
@@ -67,7 +67,7 @@ class Composed(Methods[T]):
 
     @property
     def concat(self: Any) -> Any:
-        """Another name of :meth:`flatten`.
+        """An alias of :meth:`flatten`.
 
         Examples
         --------
@@ -81,7 +81,7 @@ class Composed(Methods[T]):
         return self.flatten
 
     def sink_to_list(self) -> list[T]:
-        """Append every element to a list, which is returned.
+        """Append every element to a list, and return the list.
 
         Examples
         --------
@@ -97,7 +97,7 @@ class Composed(Methods[T]):
         return elements
 
     def frequencies(self, **kwargs: Any) -> Stream[dict[T, int]]:
-        """Count how often each element has come: sends a dict for every element.
+        """Count the occurrences of each element: emits a dict for every element.
 
         Examples
         --------

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Downstreams:
-    """The downstreams of a node, in order: as they are when they are looked at.
+    """The downstreams of a node, in order: a live view.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class Downstreams:
         return repr(list(self))
 
     def add(self, node: Stream) -> None:
-        """Connect a node, unless it is connected.
+        """Connect a node, unless it is connected already.
 
         Examples
         --------
@@ -62,7 +62,7 @@ class Downstreams:
         Raises
         ------
         KeyError
-            It is not connected.
+            The node is not connected.
 
         Examples
         --------

@@ -7,12 +7,12 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
 
-#: Value of an argument that was not given.
+#: #: Default that marks a missing argument.
 no_default = "--no-default--"
 
 
 class Inspected:
-    """Methods of streams that only look."""
+    """Methods of streams that only inspect."""
 
     name: str | None
     str_list: ClassVar[list[str]]

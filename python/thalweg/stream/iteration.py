@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Iteration(AsyncIterator[T]):
-    """The elements of a stream as they come; it ends when the pipeline is drained.
+    """Iteration over the elements of a stream; it ends when the pipeline is drained.
 
-    Emitters wait until an element has been taken, but for as many as there is room for.
+    Emitters wait while the iterator's queue is full.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Iteration(AsyncIterator[T]):
         self._sink = stream.sink(mailbox.put)
 
         def drained() -> None:
-            # Called on whichever thread drains the pipeline; the end waits for whoever iterates.
+            # # Called on the thread that drains the pipeline; the drain waits for the iterating task.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(lambda: loop.create_task(mailbox.end()))
 
@@ -81,7 +81,7 @@ class Iteration(AsyncIterator[T]):
         self._close()
 
     def _close(self) -> None:
-        # Whoever waits for room is let go.
+        # # Releases emitters that wait for room.
         self._mailbox.close()
         if self._sink.upstreams:
             self._sink.destroy()
@@ -92,12 +92,12 @@ class Iteration(AsyncIterator[T]):
 
 
 def iterate(stream: Stream[T]) -> Iteration[T]:
-    """Iterate over the elements of a pipeline on the loop that runs: its emitters wait there for room.
+    """Iterate over the elements of a pipeline on the running loop; emitters wait there for room.
 
     Raises
     ------
     RuntimeError
-        The pipeline runs on another loop, or no loop runs.
+        The pipeline runs on another loop, or no loop is running.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def iterate(stream: Stream[T]) -> Iteration[T]:
 
 
 class _Mailbox:
-    """State that a stream and the iteration over it share."""
+    """State shared by a stream and its iterator."""
 
     ROOM = 16
 
@@ -151,7 +151,7 @@ class _Mailbox:
         return x
 
     async def end(self) -> None:
-        """Everything has been put in."""
+        """No more elements will be added."""
         await self.put(_END)
 
     def close(self) -> None:

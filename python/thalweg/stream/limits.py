@@ -1,13 +1,13 @@
-"""Checks of numbers given to sources: the longest line, a port."""
+"""Validation of sources' limits and ports."""
 
 from __future__ import annotations
 
-#: The longest line that is taken where nothing else is said, in bytes: 16 MiB.
+#: #: Default for the maximum length of a line, in bytes: 16 MiB.
 MAX_LEN = 16 * 1024 * 1024
 
 
 def check_max_len(max_len: int, source: str) -> int:
-    """Return a limit in bytes; raise an error that names the source if it is none.
+    """Return a limit in bytes; raise an error that names the source if it is invalid.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def check_max_len(max_len: int, source: str) -> int:
 
 
 def check_port(port: int, source: str) -> int:
-    """Return the number of a port; raise an error that names the source if it is none.
+    """Return a port number; raise an error that names the source if it is invalid.
 
     Examples
     --------

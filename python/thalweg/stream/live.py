@@ -1,4 +1,4 @@
-"""Attributes of nodes that take effect when they are assigned, and views of what nodes keep."""
+"""Attributes of nodes that take effect when assigned, and views of kept elements."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Live:
-    """An attribute that says how a node works: assigned to a node in its pipeline, it counts from the next element on.
+    """An attribute that configures a node: assigned in a running pipeline, it takes effect from the next element on.
 
-    The node keeps the elements and the state that it has.
+    The node keeps its elements and state.
 
     Parameters
     ----------
     check:
-        Called with a value, the operator's name and the attribute's; returns the value to use, or raises.
+        Called with a value, the operator's name and the attribute's; returns the value to use, or raises an error.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class Live:
 
 
 class LiveFunction:
-    """A node's function: one that is assigned later is called from then on.
+    """A node's function: an assigned one is called from the next element on.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class LiveFunction:
 
 
 class Kept(Sequence["Any"]):
-    """The elements that a node keeps at the moment, as a list to look at, or as a queue of asyncio's is asked.
+    """The elements that a node keeps, as a list, with methods of an asyncio queue.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class Kept(Sequence["Any"]):
 
     def __init__(self, node: Stream, maxsize: int = 0) -> None:
         self._node = node
-        #: How many there is room for; 0 if there is no bound.
+        #: #: The capacity; 0 if there is no limit.
         self.maxsize = maxsize
 
     def __getitem__(self, place: Any) -> Any:
@@ -125,24 +125,24 @@ class Kept(Sequence["Any"]):
         return repr(list(self))
 
     def qsize(self) -> int:
-        """Return how many there are."""
+        """Return the number of elements."""
         return len(self)
 
     def empty(self) -> bool:
-        """Return whether there are none."""
+        """Return whether there are no elements."""
         return len(self) == 0
 
     def full(self) -> bool:
-        """Return whether there is room for no more."""
+        """Return whether the queue is full."""
         return 0 < self.maxsize <= len(self)
 
     def clear(self) -> None:
-        """Forget them: the node is as it was at the beginning."""
+        """Drop the elements: the node is as it was at the beginning."""
         self._node._reconfigure(self._node._blueprint(), False)
 
 
 def waiting(join: Stream) -> list[list[Any]]:
-    """Return the elements that wait at each of a join's inlets, in order.
+    """Return the elements that wait at each inlet of a join, in order.
 
     Examples
     --------

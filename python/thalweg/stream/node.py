@@ -29,32 +29,31 @@ if TYPE_CHECKING:
 class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     """An endless sequence of elements, and a node of a pipeline.
 
-    Methods such as :meth:`map` attach a node downstream and return it. Elements are pushed in with
-    :meth:`emit`, or come from a :class:`~thalweg.Source` by themselves, and travel depth first, to
-    downstreams in the order they were attached.
+    Methods such as :meth:`map` attach a node downstream and return it. Elements are pushed in with :meth:`emit`, or
+    come from a :class:`~thalweg.Source`, and travel depth first, to downstreams in the order they were attached.
 
-    A node lives as long as somebody holds it, or it leads to a sink of a pipeline that somebody holds.
+    A node lives as long as it is referenced, or leads to a sink of a pipeline that is referenced.
 
-    For type checkers a stream of numbers is a ``Stream[int]``.
+    For type checkers, a stream of numbers is a ``Stream[int]``.
 
     Parameters
     ----------
     upstream, upstreams:
-        The stream, or the streams, whose elements this one gets.
+        The stream, or streams, to receive elements from.
     stream_name:
-        A name, for errors and drawings.
+        Name for errors and drawings.
     loop:
         The event loop to run on: asyncio's, Tornado's, or a :class:`~thalweg.VirtualClock`.
     asynchronous:
-        True: the pipeline runs on the event loop that is running, and `emit` is awaited. False: it runs
-        on an event loop on a thread of its own, and `emit` blocks. None, the default: there is no
-        event loop until a node needs one, and then as with False.
+        True: the pipeline runs on the running event loop, and `emit` is awaited. False: it runs on an event loop on a
+        separate thread, and `emit` blocks. None, the default: there is no event loop until a node needs one; then as
+        with False.
     ensure_io_loop:
-        Have an event loop from the start.
+        Start the event loop at once.
     on_error:
-        What is done about elements that the node's function fails on: ``"raise"``, the default, has
-        the emitter told; ``"skip"`` drops them; a :class:`~thalweg.Retry` tries again; a stream gets
-        them as :class:`~thalweg.Failure`.
+        How to handle elements that the node's function fails on: ``"raise"``, the default, raises the error in the
+        emitter; ``"skip"`` drops them; a :class:`~thalweg.Retry` retries; a stream receives them as
+        :class:`~thalweg.Failure`.
 
     Examples
     --------
@@ -77,13 +76,12 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]] = {}
     _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]] = []
 
-    #: By a method's name: what translates its arguments from those that another package has for it. Nodes have that of
-    #: the nodes above them.
+    #: #: By method name: converts another package's arguments to ours. Nodes inherit it from their upstreams.
     _dialect: dict[str, Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]] | None = None
 
     name: str | None = None
 
-    # What nodes are described by, if they have it.
+    # # Shown in descriptions of nodes that have them.
     func: Any = None
     predicate: Any = None
     n: Any = None
@@ -131,11 +129,11 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         if code is not None and not code.co_flags & _TAKES_ANY and "metadata" not in _parameters(code):
             cls.update = _without_metadata(update)  # type: ignore[method-assign]
 
-    #: Whether other objects than streams may be among the upstreams, to stand for themselves.
+    #: #: Whether the upstreams may include other objects than streams, as constants.
     _takes_literals = False
 
     def _checked(self, upstreams: Iterable[Any]) -> list[Any]:
-        """The upstreams that there are; an error at once if one of them is none."""
+        """The given upstreams; raises an error if one is not a stream."""
         if isinstance(upstreams, Stream):
             raise TypeError(f"{type(self).__name__}: `upstreams` is a list of streams, not one: {upstreams!r}")
         if self._takes_literals:
@@ -145,42 +143,42 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         return found
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        """Blueprint of the node: for a subclass with an `update` of its own, a node that calls it."""
+        """Blueprint of the node: for a subclass with its own `update`, a node that calls it."""
         if type(self).update is not Stream.update:
             return _thalweg.ops.custom(is_sink=self._is_sink)
         return _thalweg.ops.stream(is_sink=self._is_sink)
 
     def _written(self, code: Code) -> bool | str:
-        """Say how the node is written in Python, as a part of a compiled chain; or return why it is not."""
+        """Write the node's code for a compiled chain; or return why it cannot be compiled."""
         return code.sends(code.x)
 
     _is_sink = False
 
-    #: Whether its elements may have need of an engine yet.
+    #: #: Whether its elements may still be on an engine.
     _may_need_engine: ClassVar[bool] = False
 
-    #: Called when the pipeline has been drained.
+    #: #: Called when the pipeline has been drained.
     _drained: Callable[[], None] | None = None
 
-    #: Called after that, on a thread that may block: never an event loop's, unless it ends.
+    #: #: Called after that, on a thread that may block: not an event loop's, unless the loop is ending.
     _finish: Callable[[], None] | None = None
 
     def update(self, x: Any, who: Stream[Any] | None = None, metadata: Metadata = None) -> Any:
-        """Take an element from upstream: what subclasses define.
+        """Receive an element from upstream; defined by subclasses.
 
         Parameters
         ----------
         x:
             The element.
         who:
-            The upstream it comes from.
+            The upstream that sent it.
         metadata:
-            A list of dicts that goes with it.
+            A list of dicts attached to the element.
 
         Returns
         -------
-        What :meth:`_emit` returned, to have the emitter wait for those downstream; or anything to
-        await, or a list of it.
+        The result of :meth:`_emit`, so that the emitter waits for the nodes downstream; or an awaitable, or a list of
+        them.
 
         Examples
         --------
@@ -200,7 +198,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
 
     @property
     def upstream(self) -> Stream | None:
-        """The one upstream; None if there is none.
+        """The only upstream; None if there is none.
 
         Raises
         ------
@@ -221,7 +219,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
 
     @property
     def downstreams(self) -> Downstreams:
-        """The nodes that get this one's elements, in order: a set to look at and to change.
+        """The downstream nodes, in order: a live set.
 
         Examples
         --------
@@ -234,7 +232,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         return Downstreams(self)
 
     def connect(self, downstream: Stream) -> None:
-        """Have `downstream` get this stream's elements. Joins get one inlet more.
+        """Send this stream's elements to `downstream`. A join gets another inlet.
 
         Examples
         --------
@@ -251,7 +249,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         downstream._add_upstream(self)
 
     def disconnect(self, downstream: Stream) -> None:
-        """Undo :meth:`connect`. Joins get one inlet less.
+        """Undo :meth:`connect`. A join loses the inlet.
 
         Examples
         --------
@@ -269,10 +267,10 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         downstream._remove_upstream(self)
 
     def _add_upstream(self, upstream: Stream) -> None:
-        """Called after `upstream` has been connected, for subclasses."""
+        """Called after `upstream` has been connected; for subclasses."""
 
     def _remove_upstream(self, upstream: Stream) -> None:
-        """Called after `upstream` has been disconnected, for subclasses."""
+        """Called after `upstream` has been disconnected; for subclasses."""
 
     def _add_downstream(self, downstream: Stream) -> None:
         self._connect(downstream)
@@ -300,7 +298,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
 
     @property
     def loop(self) -> Any:
-        """The pipeline's event loop: Tornado's if Tornado is in use, else one that is alike; None until it has one.
+        """The pipeline's event loop, as Tornado's if Tornado is in use; None until it has one.
 
         Examples
         --------
@@ -319,7 +317,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         return loops.to_user(event_loop)
 
     def start(self) -> None:
-        """Have the sources above run.
+        """Start the upstream sources.
 
         Examples
         --------
@@ -336,7 +334,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
             upstream.start()
 
     def stop(self) -> None:
-        """Have the sources above stop.
+        """Stop the upstream sources.
 
         Examples
         --------
@@ -359,18 +357,18 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     def drain(self, timeout: Interval | None = None, asynchronous: bool = False) -> Any:
         """End the whole pipeline in good order.
 
-        Stops its sources, waits for what is on its way, sends on what windows and partitions still
-        hold, and closes the sinks. Afterwards nothing goes in any more.
+        Stops its sources, waits for elements in flight, emits the contents of windows and partitions, and closes the
+        sinks. Afterwards the pipeline accepts no elements.
 
         Parameters
         ----------
         timeout:
-            The longest it may take: seconds, or text such as ``"5s"``; None for a minute.
+            Time limit: seconds, or text such as ``"5s"``; None for a minute.
 
         Raises
         ------
         UndeliveredError
-            Not everything could be delivered in that time.
+            Not everything could be delivered within the limit.
 
         Examples
         --------
@@ -383,30 +381,30 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         [(1, 2), (3,)]
         """
         if sys.is_finalizing():
-            # A finalizer: the end of the program has drained everything.
+            # # In a finalizer: the end of the program has already drained everything.
             return None
         from thalweg.runtime import lifecycle
 
         return lifecycle.drain(self, timeout, asynchronous)
 
     def until_idle(self, timeout: Interval | None = None, asynchronous: bool = False) -> Any:
-        """Wait until nothing is on its way in the whole pipeline.
+        """Wait until no element is in flight in the whole pipeline.
 
-        Queues are empty then, calls have returned, delays have passed. The pipeline goes on as it is: sources
-        run, and what a window or a join keeps until more comes stays there. While others emit, there may be no such
-        moment. To be awaited where the pipeline is asynchronous.
+        That is when queues are empty, calls have returned, and delays have passed. The pipeline keeps running: sources
+        run, and windows and joins keep their elements. While others emit, there may be no such moment. To be awaited
+        where the pipeline is asynchronous.
 
         Parameters
         ----------
         timeout:
-            The longest it may take: seconds, or text such as ``"5s"``; None for a minute.
+            Time limit: seconds, or text such as ``"5s"``; None for a minute.
         asynchronous:
-            Whether to return what is to be awaited, also where the pipeline is not asynchronous.
+            Whether to return an awaitable, also where the pipeline is not asynchronous.
 
         Raises
         ------
         UndeliveredError
-            Something was still on its way after that time, or has failed without anybody waiting.
+            An element was still in flight at the limit, or an error occurred that no emitter received.
 
         Examples
         --------
@@ -450,7 +448,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     # Failures.
 
     def on_exception(self) -> Stream[Failure]:
-        """Return a stream of what this node's function fails on, as :class:`~thalweg.Failure`.
+        """Return a stream of the elements that this node's function fails on, as :class:`~thalweg.Failure`.
 
         Examples
         --------
@@ -468,7 +466,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         return failures
 
     def __copy__(self) -> Self:
-        """The stream itself: a node has its place in a pipeline, and what goes in at a copy has to come out there."""
+        """The stream itself: a copy would not be part of the pipeline."""
         return self
 
     def __deepcopy__(self, memo: Any) -> Self:
@@ -480,20 +478,20 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     __del__: Callable[[Any], None] = _thalweg.Node._let_go
 
     def _retain_refs(self, metadata: Metadata, n: int = 1) -> None:
-        """Count `n` more on the reference counters in `metadata`."""
+        """Retain the reference counters in `metadata` `n` times."""
         for entry in metadata or ():
             if entry and "ref" in entry:
                 entry["ref"].retain(n)
 
     def _release_refs(self, metadata: Metadata, n: int = 1) -> None:
-        """Count `n` less on the reference counters in `metadata`."""
+        """Release the reference counters in `metadata` `n` times."""
         for entry in metadata or ():
             if entry and "ref" in entry:
                 entry["ref"].release(n)
 
 
 def _unexpected(cls: type[Stream], name: str) -> TypeError:
-    """The error for an argument that no class of a node's takes."""
+    """The error for an argument that no class of nodes accepts."""
     import inspect
 
     from thalweg.errors.missing_names import unexpected
@@ -507,7 +505,7 @@ def _unexpected(cls: type[Stream], name: str) -> TypeError:
 
 
 def _with_hint(init: Any) -> Any:
-    """Have `Stream.__init__` say which argument is meant by one that it does not take."""
+    """Have `Stream.__init__` suggest the argument meant by an unknown one."""
     known = frozenset(init.__code__.co_varnames[: init.__code__.co_argcount])
 
     def __init__(self: Stream, *args: Any, **kwargs: Any) -> None:
@@ -524,7 +522,7 @@ Stream.__init__ = _with_hint(Stream.__init__)  # type: ignore[method-assign]
 _thalweg.Node._own_emit(Stream)
 
 
-#: Of a function's code: it takes any keyword.
+#: #: Flag of a code object: it accepts any keyword.
 _TAKES_ANY = 0x08
 
 
@@ -533,7 +531,7 @@ def _parameters(code: CodeType) -> tuple[str, ...]:
 
 
 def _without_metadata(update: Any) -> Any:
-    """The `update` of a class that was written for rapidz, or for streamz before it had metadata."""
+    """Adapt the `update` of a class written for rapidz, or for streamz before metadata."""
     from functools import wraps
 
     @wraps(update)
@@ -544,12 +542,12 @@ def _without_metadata(update: Any) -> Any:
 
 
 def _overrides_operator(cls: type[Stream]) -> bool:
-    """Whether a class derives from an operator and has an `update` of its own."""
+    """Whether a class derives from an operator and has its own `update`."""
     return cls.update is not Stream.update and cls._blueprint is not Stream._blueprint
 
 
 def describe(node: Stream) -> str:
-    """A node's name for errors, if it was given none: its kind and its function."""
+    """Default name of a node: its kind and its function."""
     for attribute in ("func", "predicate"):
         function = getattr(node, attribute, None)
         name = getattr(function, "__name__", None)

@@ -1,4 +1,4 @@
-"""Nodes, sources and sinks that other packages bring, found by their entry points."""
+"""Nodes, sources and sinks of other packages, found by entry points."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
         def register_plugin_entry_point(self, entry_point: Any, modifier: Callable[[Any], Any] = ...) -> None: ...
 
 
-#: Modifier for each group's classes. A source is called on the class ``Stream``, with no stream before it.
+#: #: Modifier for each group's classes. Sources are called on the class ``Stream``, without an upstream.
 _MODIFIERS: dict[str, Callable[[Any], Any] | None] = {"sources": staticmethod, "nodes": None, "sinks": None}
 
 
 def attach_plugins(cls: _Registry) -> None:
     """Attach the nodes, sources and sinks of other packages to `cls`, the class `Stream`.
 
-    It is done when the package is imported: a metaclass, which could do it later, would keep classes that have one of
-    their own, ``abc.ABC`` say, from deriving from `Stream` as well.
+    This happens at import: a metaclass could do it later, but classes with another metaclass, such as ``abc.ABC``,
+    could not also derive from `Stream`.
     """
     if _may_have_plugins():
         load_plugins(cls)
@@ -37,7 +37,7 @@ def _may_have_plugins() -> bool:
         try:
             names = os.listdir(directory or ".")
         except OSError:
-            # What is not a directory, an archive say, may have anything in it.
+            # # Entries that are not directories, such as archives, are not searched, and may contain anything.
             if os.path.isfile(directory):
                 return True
             continue
@@ -56,10 +56,9 @@ def _may_have_plugins() -> bool:
 def load_plugins(cls: _Registry) -> None:
     """Register the plugins of installed packages as methods of `cls`.
 
-    The groups looked at are ``streamz.sources``, ``streamz.nodes`` and ``streamz.sinks``, so that plugins written
-    for streamz are found, and ``thalweg.sources``, ``thalweg.nodes`` and ``thalweg.sinks``. Nothing is imported before
-    the first call of such a method. A plugin with a name that is taken is left out, with a warning that says so; one
-    that a package offers under both prefixes counts once.
+    The groups are ``streamz.sources``, ``streamz.nodes`` and ``streamz.sinks``, for plugins written for streamz, and
+    ``thalweg.sources``, ``thalweg.nodes`` and ``thalweg.sinks``. A plugin is imported by the first call of its method.
+    A plugin whose name is taken is skipped with a warning; one that a package offers under both prefixes counts once.
 
     Parameters
     ----------
@@ -89,7 +88,7 @@ def load_plugins(cls: _Registry) -> None:
 
 
 def try_register(cls: _Registry, entry_point: EntryPoint, modifier: Callable[[Any], Any] | None = None) -> None:
-    """Register what an entry point names as a method of `cls`; warn if there is one of that name.
+    """Register an entry point as a method of `cls`; warn if there is one of that name.
 
     Examples
     --------

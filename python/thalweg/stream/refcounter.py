@@ -1,4 +1,4 @@
-"""Reference counters: streamz's way to hear that an element is done with."""
+"""Reference counters: streamz's acknowledgements."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ if TYPE_CHECKING:
 
 
 class RefCounter:
-    """Counts who still holds an element, and calls back when nobody does.
+    """Counts the holders of an element, and calls back when there are none.
 
-    It goes with an element as ``metadata=[{"ref": counter}]``. The engine holds one count from `emit`
-    until everything derived from the element has been delivered or dropped on purpose; then the
-    callback is called, once. An element that failed is counted down as well, but its callback is not
-    called: what it acknowledges has to be delivered again. Whether it has failed is said by the policy of the node:
-    under ``on_error="skip"`` it was dropped on purpose, and is called back; a stream of failures delivers it.
+    It is attached to an element as ``metadata=[{"ref": counter}]``. The engine holds one count from `emit` until
+    everything derived from the element has been delivered or dropped on purpose; then the callback is called, once. The
+    count of a failed element is released as well, but its callback is not called: the element has to be delivered
+    again. The node's policy decides whether an element has failed: with ``on_error="skip"`` it was dropped on purpose,
+    and the callback is called; a stream of failures delivers it.
 
     Parameters
     ----------
     initial:
-        The count to start with.
+        The initial count.
     cb:
-        Called without arguments when the count comes down to zero.
+        Called without arguments when the count reaches zero.
     loop:
-        The event loop to call it on; it is called at once where there is none.
+        The event loop to call it on; without one it is called at once.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class RefCounter:
         self.cb = cb
 
     def retain(self, n: int = 1) -> None:
-        """Count `n` more.
+        """Add `n` to the count.
 
         Examples
         --------
@@ -58,7 +58,7 @@ class RefCounter:
         self.count += n
 
     def release(self, n: int = 1) -> None:
-        """Count `n` less; call back if that leaves none.
+        """Subtract `n` from the count; call back if it reaches zero.
 
         Examples
         --------

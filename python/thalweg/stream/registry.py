@@ -24,7 +24,7 @@ def identity(x: T) -> T:
 
 
 def _name_of(function: Any) -> str:
-    """The name of a callable, in a ``partial`` also."""
+    """The name of a callable, also of one in a ``partial``."""
     while not hasattr(function, "__name__"):
         inner = getattr(function, "func", None)
         if inner is None:
@@ -39,7 +39,7 @@ def _all_attributes(cls: type) -> set[str]:
 
 
 class APIRegisterMixin:
-    """Lets classes be attached to a class of streams as methods.
+    """Mixin that attaches classes to a class of streams as methods.
 
     Examples
     --------
@@ -48,24 +48,24 @@ class APIRegisterMixin:
     True
     """
 
-    #: Registered methods by name: callables, and their modifiers.
+    #: #: Registered methods by name: callables, and their modifiers.
     _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]]
 
-    #: Called with what is registered from now on.
+    #: #: Called with each new registration.
     _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]]
 
     @classmethod
     def register_api(
         cls, modifier: Callable[[Any], Any] = identity, attribute_name: str | None = None
     ) -> Callable[[T], T]:
-        """Attach a callable, mostly a class, to this class as a method.
+        """Attach a callable, usually a class, to this class as a method.
 
         Parameters
         ----------
         modifier:
-            Applied before it is attached; ``staticmethod`` for sources.
+            Applied before attaching; ``staticmethod`` for sources.
         attribute_name:
-            The method's name, if it is not that of the callable.
+            The method's name; by default that of the callable.
 
         Examples
         --------
@@ -89,7 +89,7 @@ class APIRegisterMixin:
                 return func(*args, **kwargs)
 
             name = attribute_name or _name_of(func)
-            # What functools.wraps does, which takes longer to import than all of this.
+            # # As functools.wraps, whose import takes longer than all of this.
             for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
                 if hasattr(func, attribute):
                     setattr(wrapped, attribute, getattr(func, attribute))
@@ -102,7 +102,7 @@ class APIRegisterMixin:
 
     @classmethod
     def _registered(cls, name: str, func: Any, modifier: Callable[[Any], Any]) -> None:
-        """Take note of a callable that has been attached, where that is done."""
+        """Record an attached callable, where the class keeps records."""
         if "_operators" in cls.__dict__:
             cls._operators[name] = func, modifier
             for adopt in cls._adopters:
@@ -110,7 +110,7 @@ class APIRegisterMixin:
 
     @classmethod
     def register_plugin_entry_point(cls, entry_point: EntryPoint, modifier: Callable[[Any], Any] = identity) -> None:
-        """Attach a class that an entry point names. It is loaded by the first call.
+        """Attach a class named by an entry point. The first call loads it.
 
         Raises
         ------
@@ -134,14 +134,14 @@ class APIRegisterMixin:
             raise ValueError(f"Can't add {entry_point.name} to {cls.__name__}: duplicate method name.")
 
         def stub(*args: Any, **kwargs: Any) -> Any:
-            """Loads the plugin."""
+            """Load the plugin."""
             node = entry_point.load()
             if not (isinstance(node, type) and issubclass(node, APIRegisterMixin)):
                 raise TypeError(f"Error loading {entry_point.name}: {node!r} must be a subclass of Stream")
             if getattr(cls, entry_point.name).__name__ == "stub":
                 cls.register_api(modifier=modifier, attribute_name=entry_point.name)(node)
             if args and isinstance(args[0], APIRegisterMixin):
-                # On an engine it is another class that has the method by now.
+                # # On an engine another class provides the method.
                 return getattr(args[0], entry_point.name)(*args[1:], **kwargs)
             return node(*args, **kwargs)
 

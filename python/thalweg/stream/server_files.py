@@ -1,4 +1,4 @@
-"""The files of a server that speaks TLS."""
+"""The files of a TLS server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def server_files(options: Any, operator: str) -> tuple[str, str, str | None] | None:
-    """Return the files that Tornado's ``ssl_options`` name: certificate, key, and who vouches for clients."""
+    """Return the files named in Tornado's ``ssl_options``: certificate, key, and authorities of client certificates."""
     if options is None:
         return None
     from os import fspath

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Timed(Stream[R]):
-    """A node with an interval: seconds, or a length of time such as ``"500ms"``.
+    """A node with an interval: seconds, or a duration such as ``"500ms"``.
 
     Examples
     --------
@@ -26,7 +26,7 @@ class Timed(Stream[R]):
     True
     """
 
-    #: Makes the operator of an interval in seconds.
+    #: #: Creates the blueprint for an interval in seconds.
     _operator: ClassVar[staticmethod[[float], _thalweg.Blueprint]]
 
     _graphviz_shape = "octagon"

@@ -1,6 +1,6 @@
 """Type variables, for annotations of streams: ``Stream[int]`` is a stream of numbers.
 
-A type checker takes elements of any type where none is given. When a program runs, type variables stand for nothing:
+Without a type argument, a type checker assumes elements of any type. At run time the type variables are placeholders:
 importing ``typing`` takes longer than importing this package.
 """
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
-    #: Elements that come, and other types of the kind.
+    #: #: Incoming elements, and other types of that kind.
     T = TypeVar("T", default=Any)
     U = TypeVar("U", default=Any)
     V = TypeVar("V", default=Any)
-    #: What is sent.
+    #: #: Outgoing elements.
     R = TypeVar("R", default=Any)
     #: A state.
     S = TypeVar("S", default=Any)
 else:
 
     class _Placeholder:
-        """Stands for a type variable in the bases of a class."""
+        """Placeholder for a type variable in the bases of a class."""
 
         def __or__(self, _: object) -> _Placeholder:
             return self

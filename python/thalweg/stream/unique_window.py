@@ -1,4 +1,4 @@
-"""The base of windows that hold each key once."""
+"""The base of windows with one element per key."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class UniqueWindow(Stream[R]):
-    """A window whose elements differ in their keys.
+    """A window of elements with different keys.
 
     Parameters
     ----------
     key: hashable or callable
         An element's key: a function of it, or an item; by default the element itself.
     keep: "first" or "last"
-        The one that stays of several with the same key.
+        Which of several elements with the same key is kept.
 
     Examples
     --------
@@ -43,5 +43,5 @@ class UniqueWindow(Stream[R]):
 
     @property
     def _key_of(self) -> Any:
-        """The key as the engine takes it."""
+        """The key in the engine's form."""
         return None if self.key is identity else self.key

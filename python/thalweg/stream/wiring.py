@@ -1,4 +1,4 @@
-"""Helpers of rapidz's for putting pipelines together."""
+"""Helpers of rapidz for building pipelines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 def move_to_first(node: S, f: bool | Stream | Sequence[Stream] = True) -> S:
-    """Have a node get the elements of its upstreams before all their other downstreams.
+    """Have a node receive elements before all other downstreams of its upstreams.
 
     Parameters
     ----------
     node: Stream
     f: bool, Stream or list of Stream
-        True for all upstreams, or the one, or those, to be first at.
+        True for all upstreams; or one of them, or a list of them.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def move_to_first(node: S, f: bool | Stream | Sequence[Stream] = True) -> S:
 
 
 def destroy_pipeline(source_node: Stream) -> None:
-    """Disconnect everything below a node, itself included, from what is above it.
+    """Disconnect a node and everything downstream of it from its upstreams.
 
     Examples
     --------
@@ -74,9 +74,9 @@ def destroy_pipeline(source_node: Stream) -> None:
 
 
 def link(*funcs: Callable[..., dict[str, Any] | None], **kwargs: Any) -> dict[str, Any]:
-    """Put together pieces of a pipeline that are written as functions: each is called with the names
-    there are so far as keyword arguments, and returns a dict of more, or None; all are returned. Of one that returns
-    its ``locals()`` those in `kwargs` are names like the others.
+    """Compose a pipeline of functions: each is called with the names defined so far as keyword arguments, and returns a
+    dict of more, or None; all names are returned. If a function returns its ``locals()``, those in `kwargs` count as
+    names as well.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def link(*funcs: Callable[..., dict[str, Any] | None], **kwargs: Any) -> dict[st
 
 
 def args_kwargs(cls: C) -> C:
-    """Have the objects of a class remember what they were made with, without keeping streams alive.
+    """Have the objects of a class remember their constructor arguments, without keeping streams alive.
 
     Examples
     --------
