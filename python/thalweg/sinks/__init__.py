@@ -1,4 +1,4 @@
-"""Sinks, a module each."""
+"""Sinks, one module each."""
 
 from thalweg.sinks.files import Files
 from thalweg.sinks.kafka_messages import KafkaRecord

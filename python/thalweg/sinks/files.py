@@ -1,4 +1,4 @@
-"""Files of a pipeline, beside which positions are kept."""
+"""Numbered files with positions."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Files:
-    """Names of files that a pipeline writes one after the other, and the positions that are kept beside them.
+    """Numbered output files of a pipeline, and the positions stored beside them.
 
-    `to_files`, `to_jsonl`, `to_csv` and `to_parquet` take it for the name.
+    Passed to `to_files`, `to_jsonl`, `to_csv` and `to_parquet` as the path.
 
     Parameters
     ----------
     path: str or path
-        The name of the files, with ``{number}`` in it.
+        The file name, with ``{number}`` in it.
 
     Raises
     ------
     ValueError
-        The name has other braces.
+        The name contains other braces.
 
     Examples
     --------
@@ -60,19 +60,19 @@ class Files:
         self._names = sources.FileNames(self.path)
 
     def position(self, name: str) -> Position:
-        """Return the position of this name, for one source of one pipeline.
+        """Return the position with this name, for one source of one pipeline.
 
-        It is kept in a hidden file beside those that the source's elements are written to, and holds as soon as a file
-        has its name. Nothing is lost and nothing is doubled if the source gives the same elements again behind a
-        position, and the pipeline makes the same rows of each element, or of groups that do not overlap. Files may be
-        taken away meanwhile. Nodes written in Python with an `update` of their own do not pass positions on.
+        It is stored in a hidden file beside the output files, and takes effect when a file gets its name. Nothing is
+        lost or doubled if the source yields the same elements again after a position, and the pipeline makes the same
+        rows of each element, or of non-overlapping groups. Files may be removed meanwhile. Python nodes with their own
+        `update` do not pass positions on.
 
         Raises
         ------
         ValueError
-            The name of the files has no ``{number}``, or what is kept there is no position.
+            The name has no ``{number}``, or the stored text is not a position.
         PipelineError
-            What is kept there cannot be read.
+            The stored position cannot be read.
 
         Examples
         --------

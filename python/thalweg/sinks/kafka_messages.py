@@ -1,4 +1,4 @@
-"""Messages of Kafka, as they are read and as they are written, and options for both."""
+"""Messages of Kafka, received and to be sent, and options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-# `typing.NamedTuple` would import `typing`, which takes a fifth of the time that the whole package takes.
+# # `typing.NamedTuple` would import `typing`, which takes a fifth of the time that the whole package takes.
 _MESSAGE = namedtuple(
     "_MESSAGE",
     ("value", "key", "headers", "topic", "partition", "offset", "timestamp"),
@@ -34,7 +34,7 @@ class KafkaMessage(_MESSAGE):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        #: ``None`` deletes those with its key, in a topic that is compacted.
+        #: #: ``None`` deletes the messages with this key in a compacted topic.
         value: bytes | None
         key: bytes | None
         #: Names and values.
@@ -42,12 +42,12 @@ class KafkaMessage(_MESSAGE):
         topic: str
         partition: int
         offset: int
-        #: Milliseconds since the epoch.
+        #: #: Milliseconds since the epoch.
         timestamp: int | None
 
 
 class KafkaRecord(_RECORD):
-    """A message to be written to Kafka: bytes or text, with more than a value.
+    """A message to write to Kafka: bytes or text, with a key, headers and so on.
 
     Examples
     --------
@@ -59,22 +59,22 @@ class KafkaRecord(_RECORD):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        #: ``None`` deletes those with its key, in a topic that is compacted.
+        #: #: ``None`` deletes the messages with this key in a compacted topic.
         value: bytes | str | None
-        #: Decides about the partition.
+        #: #: Selects the partition.
         key: bytes | str | None
-        #: Values by names, or pairs of both.
+        #: #: Values by names, or pairs of both.
         headers: Mapping[str, Any] | Sequence[tuple[str, Any]]
-        #: The partition, if it is not to be decided by the key.
+        #: #: The partition, instead of the one that the key selects.
         partition: int | None
-        #: Milliseconds since the epoch, if it is not to be now.
+        #: #: Milliseconds since the epoch, instead of the current time.
         timestamp: int | None
-        #: The topic, if it is not the sink's.
+        #: #: The topic, instead of the sink's.
         topic: str | None
 
 
 def options(params: Mapping[str, Any], kind: str, name: str) -> list[tuple[str, str]]:
-    """Return options of librdkafka as texts; raise an error that names the source if they are none, without values.
+    """Return options of librdkafka as text; raise an error that names the source, but no values, if one is invalid.
 
     Examples
     --------

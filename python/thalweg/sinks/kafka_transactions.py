@@ -6,17 +6,17 @@ from thalweg._thalweg import sources
 
 
 class KafkaTransactions:
-    """Joins a `from_kafka` and a `to_kafka`: what is written and the offsets that were read are committed together.
+    """Connects a `from_kafka` and a `to_kafka`: messages and offsets are committed in one transaction.
 
-    A reader of committed messages, as librdkafka is unless ``isolation.level`` says otherwise, finds each message
-    exactly once, however often the program is killed. The functions between the two have to make the same of an element
-    each time it is read.
+    Readers of committed messages (the default ``isolation.level`` of librdkafka) see each message exactly once, however
+    often the program is killed. The functions between source and sink must yield the same results for an element each
+    time it is read.
 
     Parameters
     ----------
     id: str
-        Tells this program from others that write at the same time. It has to be the same when the program is started
-        again: then the brokers give up at once what it has left behind, for which readers wait otherwise.
+        Transactional id, unique among programs that write at the same time, and unchanged after a restart: then the
+        brokers abort the unfinished transaction of the former run at once, for which readers would wait otherwise.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Collections and documents of MongoDB, as sources and sinks have them."""
+"""Collections and documents of MongoDB, for sources and sinks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class ObjectId(str):
-    """An id as MongoDB makes them: text of 24 hexadecimal digits, which is written as the id that it was.
+    """An ObjectId of MongoDB: text of 24 hexadecimal digits, which is written as an ObjectId.
 
     Examples
     --------
@@ -62,22 +62,22 @@ class MongoDbChange(_CHANGE):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        #: ``"insert"``, ``"update"``, ``"replace"`` or ``"delete"``; ``"read"`` for a document that was there.
+        #: #: ``"insert"``, ``"update"``, ``"replace"`` or ``"delete"``; ``"read"`` for an existing document.
         operation: str
         #: The document's ``_id``.
         id: Any
-        #: The document as it is when the change is read; ``None`` for one that is no more.
+        #: #: The document as it is when the change is read; ``None`` if it was deleted.
         document: dict[str, Any] | None
 
 
 class Types:
-    """The types that values of documents have in Python, as far as JSON does not have them."""
+    """Python types for values that JSON does not have."""
 
     ObjectId = ObjectId
 
     @staticmethod
     def to_datetime(milliseconds: int) -> datetime | int:
-        """Return the time so long after 1970, in UTC; the number itself for years that Python does not have."""
+        """Return the UTC time at this many milliseconds after 1970; the number itself for years unknown to Python."""
         try:
             return _EPOCH + timedelta(milliseconds=milliseconds)
         except OverflowError:
@@ -111,7 +111,7 @@ def make_collection(
     retries: int = 10,
     wait: Interval = "100ms",
 ) -> sources.MongoDbCollection:
-    """Return a collection of a server; raise an error that names the operator if an argument is wrong.
+    """Return a collection of a server; raise an error that names the operator if an argument is invalid.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def make_collection(
 
 
 def name_operator(operator: str, make: Any, *arguments: Any) -> Any:
-    """Return what `make` makes of arguments; its `ValueError` gets the name of the operator.
+    """Call `make`, and add the name of the operator to its `ValueError`.
 
     Examples
     --------

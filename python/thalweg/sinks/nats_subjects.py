@@ -1,4 +1,4 @@
-"""Subjects and messages of NATS, as sources and sinks have them."""
+"""Subjects and messages of NATS, for sources and sinks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RECORD = namedtuple("_RECORD", ("payload", "subject", "headers", "id"))
 
 
 class NatsMessage(_MESSAGE):
-    """A message of NATS that was read.
+    """A received message of NATS.
 
     Examples
     --------
@@ -34,14 +34,14 @@ class NatsMessage(_MESSAGE):
         subject: str
         payload: bytes
         headers: dict[str, str]
-        #: Its number in its stream, from 1 on; 0 without a stream.
+        #: #: Sequence number in its stream, from 1; 0 without a stream.
         sequence: int
-        #: How often it has been delivered, this time included; 0 without a stream.
+        #: #: Number of deliveries, including this one; 0 without a stream.
         deliveries: int
 
 
 class NatsRecord(_RECORD):
-    """A message of NATS to send: text or bytes, and what else there is to say of them.
+    """A message to send to NATS: text or bytes, with headers and so on.
 
     Examples
     --------
@@ -55,10 +55,10 @@ class NatsRecord(_RECORD):
 
     if TYPE_CHECKING:
         payload: str | bytes
-        #: The subject, if it is another than the sink's.
+        #: #: The subject, if it differs from the sink's.
         subject: str | None
         headers: dict[str, str]
-        #: What tells it apart: of several that come with the same id within its window, a stream keeps one.
+        #: #: Id for deduplication: a stream keeps one of several messages with the same id within its window.
         id: str | None
 
     def __new__(
@@ -84,7 +84,7 @@ def make_subject(
     retries: int = 10,
     wait: Interval = "100ms",
 ) -> sources.NatsSubject:
-    """Return a subject of a server; raise an error that names the operator if an argument is wrong.
+    """Return a subject of a server; raise an error that names the operator if an argument is invalid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The end of a branch, and what calls a function there."""
+"""The end of a branch, and sinks that call a function."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Sink(Stream[T]):
-    """The end of a branch: it stays in its pipeline for as long as that lives.
+    """The end of a branch: it lives as long as its pipeline.
 
     Subclasses define `update`.
 
@@ -39,7 +39,7 @@ class Sink(Stream[T]):
     _is_sink = True
 
     def destroy(self, streams: Iterable[Stream] | None = None) -> None:
-        """Disconnect the sink from its upstreams, and let go of it.
+        """Disconnect the sink from its upstreams, and release it.
 
         Examples
         --------
@@ -54,11 +54,10 @@ class Sink(Stream[T]):
 
 @Stream.register_api()
 class sink(Sink[T]):
-    """Apply a function to every element.
+    """Call a function with every element.
 
-    What the function returns is awaited, if it can be: the emitter waits until it is done. Calls of an
-    ``async def`` follow one another; with `concurrency` several run at a time, and each emitter waits for its own, and
-    is told if that fails.
+    An awaitable result is awaited: the emitter waits until it is done. Calls of an ``async def`` follow one another;
+    with `concurrency` several run at a time, and each emitter waits for its own call, and gets its error.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ class sink(Sink[T]):
     on_error:
         See :class:`~thalweg.Stream`.
     concurrency: int
-        How many calls of an ``async def`` may run at a time.
+        Maximum number of concurrent calls of an ``async def``.
     **kwargs:
         Keyword arguments for `func`; and those of :class:`~thalweg.Stream`.
 
@@ -160,7 +159,7 @@ _STREAM_ARGUMENTS = ("upstreams", "stream_name", "loop", "asynchronous", "ensure
 
 @Stream.register_api()
 class starsink(sink[T]):
-    """Apply a function to every element, splayed out: ``func(*x, *args)``.
+    """Call a function with every element, unpacked: ``func(*x, *args)``.
 
     Examples
     --------
@@ -190,7 +189,7 @@ class starsink(sink[T]):
 
 
 class Sinks:
-    """The sinks there are, by the name streamz has for them. Pipelines keep their own; they are looked for.
+    """All sinks, under the name that streamz has for them. Pipelines keep their sinks; this looks them up.
 
     Examples
     --------
@@ -215,20 +214,20 @@ class Sinks:
         return sum(1 for _ in self)
 
     def add(self, node: Sink) -> None:
-        """Have a sink stay, which it does anyway."""
+        """Keep a sink, which happens anyway."""
 
     def remove(self, node: Sink) -> None:
-        """Let go of a sink: it goes when nobody else holds it."""
+        """Release a sink: it is dropped unless referenced elsewhere."""
         if node not in self:
             raise KeyError(node)
         node._release()
 
     def discard(self, node: Sink) -> None:
-        """Let go of a sink, if it is one."""
+        """Release a sink, if it is one."""
         if node in self:
             node._release()
 
     def clear(self) -> None:
-        """Let go of all sinks."""
+        """Release all sinks."""
         for node in self:
             node._release()

@@ -1,4 +1,4 @@
-"""Elements handed to a function in batches."""
+"""Calling a function with batches of elements."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class sink_batches(Sink[T]):
-    """Call a function with lists of elements: all that have come during the call before.
+    """Call a function with lists of elements: those that have arrived during the call before.
 
-    The first of them, and those that come when nothing is being written, are written at once. Up to `max_len`
-    elements wait while a batch is written; the emitters of others wait until there is room. An element is
-    acknowledged when its batch has been written. A batch that fails is written again in halves, so that in the end
-    only the elements fail that cannot be written: a function that raises must have written nothing of its batch, or
-    bear to write it again. ``drain`` waits for the last batch.
+    Elements that arrive while no call is running are passed on at once. Up to `max_len` elements wait during a call;
+    then emitters wait for room. An element is acknowledged when its batch is done. A failed batch is retried in halves,
+    so that in the end only the elements fail that cannot be written: a function that raises must have written nothing
+    of its batch, or tolerate repetition. ``drain`` waits for the last batch.
 
     Parameters
     ----------
     func: callable
-        Takes a list. What it returns is awaited, if it can be.
+        Takes a list. An awaitable result is awaited.
     *args:
         Positional arguments for `func`, after the list.
     max_len: int
-        The most elements of a batch.
+        Maximum elements per batch.
     on_error:
-        What is done about an element that cannot be written, see :class:`~thalweg.Stream`.
+        How to handle an element that cannot be written, see :class:`~thalweg.Stream`.
     **kwargs:
         Keyword arguments for `func`; and those of :class:`~thalweg.Stream`.
 

@@ -1,4 +1,4 @@
-"""Elements as the lines of a text file."""
+"""Writing elements as lines of a text file."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 class sink_to_textfile(Sink):
     """Write elements to a plain text file, one per line.
 
-    The file is flushed when the pipeline is drained, and closed when the sink is gone. An element that carries a
-    :class:`~thalweg.RefCounter` is flushed at once: it is acknowledged when the operating system has it. What cannot be
-    written is a failure of the element; one that was flushed by another fails with it.
+    The file is flushed when the pipeline is drained, and closed with the sink. An element with a
+    :class:`~thalweg.RefCounter` is flushed at once: it is acknowledged when the operating system has it. An element
+    that cannot be written fails; so does another one whose flush failed with it.
 
     Parameters
     ----------
     file: str, path or file-like
-        A name, or a file open for writing text.
+        A name, or a file opened for writing text.
     end: str
         Written after each element.
     mode: str
-        How a named file is opened: ``"a"``, to append, or ``"w"``, to begin anew.
+        Mode for a named file: ``"a"`` appends, ``"w"`` replaces the content.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class sink_to_textfile(Sink):
         self._terminator = end
         self._fp: Any = builtins.open(file, mode=mode) if is_path(file) else file  # noqa: SIM115
         self._told: list[OSError] = []
-        # It is closed when the sink is gone; not by an exit handler, which would come before the last elements.
+        # # Closed with the sink; an exit handler would run before the last elements.
         weakref.finalize(self, _close, self._fp, self._told).atexit = False
         _sinks.add(self)
         super().__init__(upstream, **kwargs)
@@ -74,7 +74,7 @@ class sink_to_textfile(Sink):
             self._call(self._fp.flush)
 
     def _call(self, function: Callable[..., Any], *args: Any) -> None:
-        """Call a method of the file's, and note that the caller is told of what cannot be written."""
+        """Call a method of the file, and record that the caller gets its error."""
         try:
             function(*args)
         except OSError as error:
@@ -82,12 +82,12 @@ class sink_to_textfile(Sink):
             raise
 
 
-#: Those that have not gone.
+#: #: The open ones.
 _sinks: weakref.WeakSet[sink_to_textfile] = weakref.WeakSet()
 
 
 def _flush_all() -> None:
-    """Write what is still to be written, also when nobody waits for the end of the drain any more."""
+    """Write what is still buffered, even if nobody waits for the drain any more."""
     for sink in list(_sinks):
         told = list(sink._told)
         try:
@@ -101,7 +101,7 @@ call_after_drain(_flush_all)
 
 
 def _close(file: Any, told: list[OSError]) -> None:
-    """Close a file, and write to the log what cannot be written of it, unless that has been told."""
+    """Close a file, and log an error that has not been reported."""
     try:
         file.close()
     except OSError as error:

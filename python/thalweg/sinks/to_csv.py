@@ -1,4 +1,4 @@
-"""Elements as records of CSV."""
+"""Writing elements as CSV records."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_csv(FileSink[T]):
-    """Write each element, a dict, a tuple or a list, as a record of CSV to files, seen when they are whole.
+    """Write each element, a dict, a tuple or a list, as a CSV record to files, which become visible when complete.
 
     Each file begins with the names of the columns: the keys of its first dict, or the `columns`. A dict with other keys
-    is a failure of this node, see `on_error`. Values are written as ``str`` shows them, None as nothing. Everything
-    else is as with :class:`~thalweg.to_files`.
+    is a failure of this node, see `on_error`. Values are written as by ``str``, None as an empty value. Otherwise like
+    :class:`~thalweg.to_files`.
 
     Parameters
     ----------
     path: str, path or Files
-        The name of the files, with ``{number}`` in it if there may be several.
+        The file name, with ``{number}`` in it if there may be several.
     columns: list
-        The columns of elements that are no dicts. Without them, files of such have no header.
+        The columns for elements that are not dicts. Without it, their files have no header.
     delimiter: str
         The character between values.
     max_rows: int
-        The most records of a file.
+        Maximum records per file.
     max_bytes: int
-        The bytes that a file ends after.
+        Size in bytes after which a file ends.
     max_age: number or text
-        How long after its first element a file ends: seconds, or text such as ``"10min"``.
+        Time after its first element at which a file ends: seconds, or text such as ``"10min"``.
     sync: bool
-        Whether a file is synchronized to the disk before it gets its name.
+        Whether to synchronize a file to the disk before it gets its name.
 
     Raises
     ------
     ValueError
-        The name has other braces, or files are to end and it has no ``{number}``.
+        The name contains other braces, or has no ``{number}`` although files are to end.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Failures, kept to be replayed."""
+"""Storing failures, to be replayed."""
 
 from __future__ import annotations
 
@@ -19,35 +19,34 @@ if TYPE_CHECKING:
     from thalweg.database import Database
     from thalweg.dead_letters import DeadLetters
 
-#: The most characters of an element that is only shown.
+#: #: Maximum characters of an element that is stored for display only.
 _MAX_SHOWN = 1000
 
 
 @Stream.register_api()
 class to_dead_letters(Sink[T]):
-    """Keep failures in a file, a table or a topic: the node, the error, the attempt and the element.
+    """Store failures in a file, a table or a topic: the node, the error, the attempt and the element.
 
-    Elements are the failures that an `on_error` stream gets. A failure is done when its letter has been written, and so
-    is what its element acknowledges.
+    Elements are the failures that an `on_error` stream receives. A failure is acknowledged when its letter has been
+    written, and so is its element.
 
-    An element is kept if it is text, bytes, or what JSON has: numbers, truth values, ``None``, and lists and dicts of
-    these. Of any other, ``repr`` is kept, up to 1,000 characters, which cannot be replayed; have `keep` make something
-    of it.
+    An element is stored if it is text, bytes, or a JSON value: numbers, booleans, ``None``, and lists and dicts of
+    these. Of others, ``repr`` is stored, up to 1,000 characters, which cannot be replayed; use `keep` to convert them.
 
     Parameters
     ----------
     letters: DeadLetters, str, path or Database
-        Where they are kept, see :class:`~thalweg.dead_letters.DeadLetters`: the name of a file, ``sqlite:letters.db``,
+        The storage, see :class:`~thalweg.dead_letters.DeadLetters`: a file name, ``sqlite:letters.db``,
         ``postgres://…``, ``kafka://host:port/topic``.
     keep: callable
-        Makes of an element what is kept.
+        Converts an element to the value to store.
     on_error:
-        What is done about a failure that cannot be written, see :class:`~thalweg.Stream`.
+        How to handle a failure that cannot be written, see :class:`~thalweg.Stream`.
 
     Raises
     ------
     ValueError
-        `letters` is no such place, or an option is wrong.
+        `letters` is not a storage, or an option is invalid.
 
     Examples
     --------
@@ -109,7 +108,7 @@ def _form(x: Any) -> tuple[str, Any]:
         return "bytes", bytes(x)
     try:
         text = json.dumps(x, allow_nan=False)
-        # What comes back as something else, a tuple as a list say, has not been kept.
+        # # A value that comes back as another one, such as a tuple as a list, has not been stored.
         if json.loads(text) == x:
             return "json", text
     except (TypeError, ValueError, RecursionError):

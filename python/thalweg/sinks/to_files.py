@@ -1,4 +1,4 @@
-"""Elements in files that others see when they are whole."""
+"""Writing elements to files that become visible when complete."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class FileSink(Sink[T]):
-    """Base of the sinks that write files: their names, and when one ends."""
+    """Base of sinks that write files: their names, and when one ends."""
 
     def __init__(
         self,
@@ -57,40 +57,41 @@ class FileSink(Sink[T]):
 
 @Stream.register_api()
 class to_files(FileSink[T]):
-    """Write each element, text or bytes, as a line of a file, which others see when it is whole.
+    """Write each element, text or bytes, as a line of a file, which becomes visible when complete.
 
-    A file is written under another name beside it, ``.name.partial``, synchronized to the disk, and then gets its name
-    at once. It ends when it has as many rows or bytes, or is as old, as it may, and when the pipeline is drained.
-    Numbers of files go on behind the highest one in the folder; what an earlier program has left unfinished there is
-    removed.
+    A file is written under another name beside it, ``.name.partial``, synchronized to the disk, and then renamed. It
+    ends when it reaches a limit of rows, bytes or age, and when the pipeline is drained. Numbering continues after the
+    highest number in the folder; unfinished files of an earlier program are removed.
 
-    An element is acknowledged when its file has its name. A file also ends after 32,768 elements that wait for that. An
-    element that cannot be written, for want of room say, is a failure of this node, see `on_error`; those before it are
-    kept. If a file cannot be synchronized to the disk, its elements are lost with it, which is a failure of the last.
+    An element is acknowledged when its file has its name. A file also ends after 32,768 unacknowledged elements. An
+    element that cannot be written, for example on a full disk, is a failure of this node, see `on_error`; those before
+    it are kept. If a file cannot be synchronized to the disk, its elements are lost with it, which is a failure of the
+    last one.
 
     Parameters
     ----------
     path: str or path
-        The name of the files. In it, ``{number}`` becomes ``000000``, ``000001`` and so on, and ``{start}`` the time at
-        which the file was begun, in UTC, such as ``20260131T235959Z``. Without a number there is a single file, which
-        gets its name at the drain, and takes the place of one that has it. The folder must be there.
+        The file name. In it, ``{number}`` becomes ``000000``, ``000001`` and so on, and ``{start}`` the time at which
+        the file was begun, in UTC, such as ``20260131T235959Z``. Without a number there is a single file, which gets
+        its name at the drain, and replaces an existing one. The folder must exist.
     length_prefix: int
-        Instead of lines: how many bytes, 1, 2, 4 or 8, before each element say how long it is, the highest first.
+        Instead of lines: width of a big-endian length prefix, in bytes: 1, 2, 4 or 8.
     max_rows: int
-        The most rows of a file.
+        Maximum rows per file.
     max_bytes: int
-        The bytes that a file ends after.
+        Size in bytes after which a file ends.
     max_age: number or text
-        How long after its first element a file ends, on the pipeline's clock: seconds, or text such as ``"10min"``.
+        Time after its first element at which a file ends, on the pipeline's clock: seconds, or text such as
+        ``"10min"``.
     sync: bool
-        Whether a file is synchronized to the disk before it gets its name. If not, it is whole all the same when the
-        program is killed, but perhaps not when the machine loses its power. A virtual clock
-        waits for no other thread: with one, give False.
+        Whether to synchronize a file to the disk before it gets its name. Without it, a file is complete even if the
+        program is killed, but perhaps not after a power failure. A virtual clock waits for no other thread: with one,
+        pass False.
 
     Raises
     ------
     ValueError
-        The name has other braces, or files are to end and it has no ``{number}``.
+        The name contains other braces, or has no ``{number}`` although files are to end.
 
     Examples
     --------

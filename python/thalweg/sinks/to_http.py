@@ -1,4 +1,4 @@
-"""Elements posted over HTTP."""
+"""Posting elements over HTTP."""
 
 from __future__ import annotations
 
@@ -20,45 +20,46 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_http(Sink[T]):
-    r"""Post each element to a URL: text, bytes, or anything else as JSON.
+    r"""Post each element to a URL: text or bytes as they are, anything else as JSON.
 
-    The element is done with once the server has answered with a status from 200 to 299; until then, its emitter waits.
+    An element is acknowledged when the server has answered with a status from 200 to 299; until then, its emitter
+    waits.
 
     Parameters
     ----------
     url: str
         An ``http`` or ``https`` URL. Errors show it without user, password and query.
     headers: dict
-        Headers for every request. They are shown nowhere, and not sent to another server by a redirect.
+        Headers for every request. Their values are never shown, and not sent to another server by a redirect.
     max_in_flight: int
-        How many requests there are at a time.
+        Maximum number of concurrent requests.
     per_host: int
-        How many of them are to the same host and port.
+        Maximum number of concurrent requests to the same host and port.
     interval: number or text
-        How long to wait from one request to a host and port to the next, on the pipeline's clock: seconds, or a length
-        of time such as ``"500ms"``.
+        Minimum time between requests to the same host and port, on the pipeline's clock: seconds, or a duration such as
+        ``"500ms"``.
     retries: int
-        How often a request is sent again: when there is no connection, when it is lost or brings nothing, and for the
-        status 408, 425, 429 and from 500 on; what may not be done twice, a ``POST`` say, only if there was no
-        connection, or for 429 and 503.
+        Maximum number of retries per request: if connecting fails, if the connection is lost or stalls, and for the
+        statuses 408, 425, 429 and from 500 on; requests that are not idempotent, such as ``POST``, only if connecting
+        failed, or for 429 and 503.
     wait: number or text
-        How long to wait before that, on the pipeline's clock, if the server does not say by ``Retry-After``. It doubles
-        each time, and up to half as long again is added by chance.
+        Pause before the first retry, on the pipeline's clock, if the server does not set it by ``Retry-After``. It
+        doubles each time, plus up to half of it at random.
     max_wait: number or text
-        How far that grows.
+        Maximum pause between retries.
     time_limit: number or text
-        How long a whole request may take, in real time.
+        Timeout of a whole request, in real time.
     connect_timeout: number or text
-        How long connecting may take.
+        Timeout of connecting.
     max_len: int
-        The longest body in memory, in bytes. A longer one is a failure of this node.
+        Maximum size of a response's body, in bytes. A larger one is a failure of this node.
     follow_anywhere: bool
         Whether to follow redirects from a public address to a private one, and from ``http`` to ``https`` and back.
 
     Raises
     ------
     ValueError
-        `url` is no URL, or a header is none.
+        The URL or a header is invalid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Elements as lines of JSON."""
+"""Writing elements as JSON lines."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_jsonl(FileSink[T]):
-    """Write each element as a line of JSON to files, which others see when they are whole.
+    """Write each element as a line of JSON to files, which become visible when complete.
 
-    Everything else is as with :class:`~thalweg.to_files`.
+    Otherwise like :class:`~thalweg.to_files`.
 
     Parameters
     ----------
     path: str, path or Files
-        The name of the files, with ``{number}`` in it if there may be several.
+        The file name, with ``{number}`` in it if there may be several.
     dumps: callable
-        What makes text or bytes of an element, without a line end; ``json.dumps`` unless it is given. A number that
-        JSON has no form for, such as ``nan``, is a failure.
+        Converts an element to text or bytes without a line end; ``json.dumps`` by default. A number that JSON does not
+        have, such as ``nan``, is a failure.
     max_rows: int
-        The most lines of a file.
+        Maximum lines per file.
     max_bytes: int
-        The bytes that a file ends after.
+        Size in bytes after which a file ends.
     max_age: number or text
-        How long after its first element a file ends: seconds, or text such as ``"10min"``.
+        Time after its first element at which a file ends: seconds, or text such as ``"10min"``.
     sync: bool
-        Whether a file is synchronized to the disk before it gets its name.
+        Whether to synchronize a file to the disk before it gets its name.
 
     Raises
     ------
     ValueError
-        The name has other braces, or files are to end and it has no ``{number}``.
+        The name contains other braces, or has no ``{number}`` although files are to end.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Elements as messages of a Kafka topic."""
+"""Writing elements to a Kafka topic."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_kafka(Stream["bytes | None"]):
-    """Write elements to a Kafka topic, and send on each value once it is delivered.
+    """Write elements to a Kafka topic, and emit each value once it is delivered.
 
     An element is bytes, text or a :class:`KafkaRecord`.
 
-    Until then the emitter waits, unless it sends many, and what the element acknowledges is held. A message that is not
-    delivered is a failure of its element. Values are sent on in the order of the elements.
+    Until delivery the emitter waits, except in `emit_many`, and the element is not acknowledged. A message that is not
+    delivered is a failure of its element. Values are emitted in the order of the elements.
 
     Parameters
     ----------
     topic: str
         The name of the topic.
     producer_config: dict
-        Options of librdkafka: at least ``bootstrap.servers``. Unless they say something about it,
-        ``enable.idempotence`` is true: a message that the client writes again is there once, and order is kept.
+        Options of librdkafka: at least ``bootstrap.servers``. ``enable.idempotence`` is true unless given: a retried
+        message is written once, and order is kept.
     max_in_flight: int
-        The most messages that are not confirmed; then emitters wait.
+        Maximum number of unconfirmed messages; then emitters wait.
     transactions: KafkaTransactions
-        Writes in transactions, together with the offsets of the `from_kafka` that has the same ones. Elements that have
-        come meanwhile go into one transaction, their emitters do not wait for it, and nothing is sent on.
+        Writes in transactions, together with the offsets of the `from_kafka` with the same object. Elements that arrive
+        meanwhile are grouped into one transaction, their emitters do not wait for it, and nothing is emitted.
     on_error:
         See :class:`~thalweg.Stream`.
 
     Raises
     ------
     ValueError
-        An option is missing or wrong.
+        An option is missing or invalid.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class to_kafka(Stream["bytes | None"]):
         return _thalweg.sources.to_kafka(self.producer, _take_apart)
 
     def flush(self, timeout: float = -1) -> int:
-        """Wait until everything has been delivered, for at most `timeout` seconds; return how much has not."""
+        """Wait until all messages have been delivered, for at most `timeout` seconds; return how many have not."""
         return self.producer.flush(timeout)
 
     def _finish(self) -> None:

@@ -1,4 +1,4 @@
-"""Elements as documents of MongoDB."""
+"""Writing elements to MongoDB."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_mongodb(Sink[T]):
-    """Write elements to a collection of MongoDB; those that have come meanwhile together.
+    """Write elements to a MongoDB collection, grouping those that arrive meanwhile.
 
-    An element is a dict, a dataclass or a named tuple. Values are dicts, lists, numbers, text, bytes, truth values and
-    None, times, UUIDs, decimals, and ids of PyMongo's or :class:`~thalweg.sources.ObjectId`. A document without an
+    An element is a dict, a dataclass or a named tuple. Values are dicts, lists, numbers, text, bytes, booleans and
+    None, times, UUIDs, decimals, and ids of PyMongo or :class:`~thalweg.sources.ObjectId`. A document without an
     ``_id`` gets one before it is sent.
 
-    An element is acknowledged when the server has said that it has written it. If the connection is lost before that,
-    it is sent again, and is there once. If the server refuses a document, the others of its batch are written, and the
-    failure is that of its element, see `on_error`. A server that cannot be reached is tried again; then it is the
-    failure of this node.
+    An element is acknowledged when the server has confirmed the write. If the connection is lost before that, the
+    document is sent again, and stored once. If the server refuses a document, the others of its batch are written, and
+    its element fails, see `on_error`. If the server stays unreachable after the retries, that is a failure of this
+    node.
 
     Parameters
     ----------
     uri: str
-        The server: ``mongodb://user:password@host:port/``, with the options of all drivers behind a question mark,
-        ``?tls=true&tlsCAFile=ca.pem`` say.
+        The server: ``mongodb://user:password@host:port/``, with the options of all drivers after a question mark, such
+        as ``?tls=true&tlsCAFile=ca.pem``.
     database: str
         The database.
     collection: str
         The collection.
     key: str or list
-        Fields: a document takes the place of the one with the same values of these, if there is one. The collection
-        should have a unique index of them.
+        Fields: a document replaces the one with the same values of these, if there is one. The collection should have a
+        unique index of them.
     ordered: bool
-        Whether the documents are written in the order in which they come. Otherwise the server may choose another one.
+        Whether documents are written in order. Otherwise the server may choose another order.
     retries: int
-        How often a server that cannot be reached is tried again.
+        Number of retries when the server cannot be reached.
     wait: number or text
-        How long to wait before that. It doubles each time, up to 30 seconds.
+        Pause before the first retry. It doubles each time, up to 30 seconds.
     max_batch: int
-        The most elements that are written together; as many may wait for it.
+        Maximum elements per batch; as many may wait for it.
     on_error:
-        What is done about an element that cannot be written, see :class:`~thalweg.Stream`.
+        How to handle an element that cannot be written, see :class:`~thalweg.Stream`.
 
     Raises
     ------
     ValueError
-        An argument is wrong.
+        An argument is invalid.
 
     Examples
     --------

@@ -51,11 +51,11 @@ class to_mqtt(Sink[T]):
     retries: int
         How often a broker that cannot be reached is tried again.
     wait: number or text
-        How long to wait before that. It doubles each time, up to 30 seconds.
+        Pause before the first retry. It doubles each time, up to 30 seconds.
     max_batch: int
         The most elements that are written together; as many may wait for it.
     on_error:
-        What is done about an element that cannot be written, see :class:`~thalweg.Stream`.
+        How to handle an element that cannot be written, see :class:`~thalweg.Stream`.
 
     Raises
     ------

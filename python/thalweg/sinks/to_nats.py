@@ -1,4 +1,4 @@
-"""Elements as messages of NATS."""
+"""Sending elements to NATS."""
 
 from __future__ import annotations
 
@@ -19,43 +19,42 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_nats(Sink[T]):
-    """Send elements to a subject of NATS; those that have come meanwhile together.
+    """Send elements to a NATS subject, grouping those that arrive meanwhile.
 
     An element is text, bytes, or a :class:`~thalweg.sinks.NatsRecord`.
 
-    With a `stream` of JetStream, an element is acknowledged when the stream has confirmed that it keeps it. What was
-    not confirmed is sent again, with the same id, so that the stream keeps it once; a server that cannot be reached is
-    tried again, then it is the failure of this node, see `on_error`. Elements that a program sends again after a crash
-    are kept once as well if each has an id of its own. Without a stream an element is acknowledged when the system has
-    taken it: it arrives at most once.
+    With a `stream` of JetStream, an element is acknowledged when the stream has confirmed it. Unconfirmed messages are
+    sent again with the same id, so that the stream keeps them once; if the server stays unreachable after the retries,
+    that is a failure of this node, see `on_error`. Elements sent again after a crash are also kept once if each has its
+    own id. Without a stream, an element is acknowledged when the system has taken it: it arrives at most once.
 
     Parameters
     ----------
     url: str
-        The server: ``nats://user:password@host:port``, or ``tls://``; several of a cluster are separated by commas.
+        The server: ``nats://user:password@host:port``, or ``tls://``; separate the servers of a cluster by commas.
     subject: str
         The subject.
     stream: str
         The stream of JetStream that keeps the messages.
     create: bool
-        Whether the stream is made if there is none: one that keeps what is sent to the subject, in files.
+        Whether to create the stream if it does not exist: it keeps the messages of the subject in files.
     token: str
-        A token for the login, instead of a user and a password.
+        Token for the login, instead of user and password.
     ca_certs: path
-        Speaks TLS, and verifies the server's certificate by those of this PEM file instead of the system's.
+        Uses TLS, and verifies the server's certificate against this PEM file instead of the system's certificates.
     retries: int
-        How often what was not confirmed is sent again.
+        Number of retries of an unconfirmed message.
     wait: number or text
-        How long to wait before that. It doubles each time, up to 30 seconds.
+        Pause before the first retry. It doubles each time, up to 30 seconds.
     max_batch: int
-        The most elements that are sent together; as many may wait for it.
+        Maximum elements sent together; as many may wait.
     on_error:
-        What is done about an element that cannot be sent, see :class:`~thalweg.Stream`.
+        How to handle an element that cannot be sent, see :class:`~thalweg.Stream`.
 
     Raises
     ------
     ValueError
-        An argument is wrong.
+        An argument is invalid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Batches of rows in files of Parquet."""
+"""Writing batches of rows to Parquet files."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_parquet(FileSink[T]):
-    """Write each element, a batch of rows, to files of Parquet, which others see when they are whole.
+    """Write each element, a batch of rows, to Parquet files, which become visible when complete.
 
-    Elements are record batches or tables of Arrow, or data frames of pandas or Polars. All of a file have the columns
-    of the first; another is a failure of this node, see `on_error`. Needs the package ``pyarrow``. Everything else is
-    as with :class:`~thalweg.to_files`.
+    Elements are record batches or tables of Arrow, or data frames of pandas or Polars. All elements of a file must have
+    the columns of its first; another is a failure of this node, see `on_error`. Needs the package ``pyarrow``.
+    Otherwise like :class:`~thalweg.to_files`.
 
     Parameters
     ----------
     path: str, path or Files
-        The name of the files, with ``{number}`` in it if there may be several.
+        The file name, with ``{number}`` in it if there may be several.
     compression: str
-        How columns are compressed: a name that ``pyarrow.parquet`` knows.
+        Compression of columns: a name that ``pyarrow.parquet`` accepts.
     max_rows: int
-        The rows that a file ends after.
+        Rows after which a file ends.
     max_bytes: int
-        The bytes that a file ends after.
+        Size in bytes after which a file ends.
     max_age: number or text
-        How long after its first element a file ends: seconds, or text such as ``"10min"``.
+        Time after its first element at which a file ends: seconds, or text such as ``"10min"``.
     sync: bool
-        Whether a file is synchronized to the disk before it gets its name.
+        Whether to synchronize a file to the disk before it gets its name.
 
     Raises
     ------
     ImportError
         The package is not installed.
     ValueError
-        The name has other braces, or files are to end and it has no ``{number}``.
+        The name contains other braces, or has no ``{number}`` although files are to end.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class to_parquet(FileSink[T]):
 
 
 class _Parquet:
-    """Makes the bytes of files of tables."""
+    """Serializes tables to the bytes of a file."""
 
     def __init__(self, arrow: Any, parquet: Any, compression: str) -> None:
         self._arrow, self._parquet, self._compression = arrow, parquet, compression
@@ -118,14 +118,14 @@ class _Parquet:
         return len(x)
 
     def _take(self) -> bytes:
-        """What has been written since this was called last."""
+        """Take the bytes written since the last call."""
         new = self._written.getvalue()
         self._written.seek(0)
         self._written.truncate()
         return new
 
     class _Ahead(io.RawIOBase):
-        """Where the writer writes: what it has written is taken away, and counted all the same."""
+        """The writer's output file: written bytes are removed by `take`, but stay counted."""
 
         def __init__(self, written: io.BytesIO) -> None:
             self._written, self._position = written, 0

@@ -31,13 +31,13 @@ class to_redis_list(Sink[T]):
     key: str
         The key of the list.
     retries: int
-        How often a server that cannot be reached is tried again.
+        Number of retries when the server cannot be reached.
     wait: number or text
-        How long to wait before that. It doubles each time, up to 30 seconds.
+        Pause before the first retry. It doubles each time, up to 30 seconds.
     max_batch: int
         The most elements that are written together; as many may wait for it.
     on_error:
-        What is done about an element that cannot be written, see :class:`~thalweg.Stream`.
+        How to handle an element that cannot be written, see :class:`~thalweg.Stream`.
 
     Raises
     ------

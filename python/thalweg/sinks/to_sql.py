@@ -1,4 +1,4 @@
-"""Elements as the rows of a table."""
+"""Writing elements to a table."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_sql(Sink[T]):
-    """Write elements to a table of a database, a batch of them in each transaction.
+    """Write elements to a table of a database, one transaction per batch.
 
-    A batch is what has come during the transaction before.
+    A batch is the elements that arrived during the transaction before.
 
     An element is a dict, a dataclass, a named tuple, or a tuple for the `columns`; the rows of a pandas data frame are
-    written together. Values are numbers, text, bytes, truth values and None; times, UUIDs and decimals become text,
-    which PostgreSQL reads as what the column holds. An element is acknowledged when its transaction is committed. If
-    the database refuses a row, the others of its batch are written, and the failure is that of its element, see
-    `on_error`. Names of tables and columns are quoted, values are bound: neither is ever read as SQL.
+    written together. Values are numbers, text, bytes, booleans and None; times, UUIDs and decimals become text, which
+    PostgreSQL converts to the column's type. An element is acknowledged when its transaction is committed. If the
+    database refuses a row, the others of its batch are written, and its element fails, see `on_error`. Names of tables
+    and columns are quoted, and values are bound: neither is parsed as SQL.
 
     Parameters
     ----------
     database: Database or str
-        The database, or its URL: ``sqlite:`` and the name of a file, or ``postgres://…``.
+        The database, or its URL: ``sqlite:`` and a file name, or ``postgres://…``.
     table: str
         The name of the table.
     key: str or list
-        Columns of a primary key or a unique index: a row replaces the values of the one with the same key.
+        Columns of a primary key or a unique index: a row updates the one with the same key.
     create: bool
-        Whether the table is made, if there is none, with the columns of the first row and types for its values. `key`
-        is the primary key.
+        Whether to create the table if it does not exist, with the columns of the first row and types for its values.
+        `key` is the primary key.
     columns: list
-        The columns of elements that are plain tuples.
+        The columns for elements that are plain tuples.
     max_len: int
-        The most elements of a transaction; as many may wait for it.
+        Maximum elements per transaction; as many may wait for it.
     on_error:
-        What is done about an element that cannot be written, see :class:`~thalweg.Stream`.
+        How to handle an element that cannot be written, see :class:`~thalweg.Stream`.
 
     Raises
     ------
     ValueError
-        The URL is none of a database that is known here.
+        The URL's scheme is not supported.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Elements sent over TCP."""
+"""Sending elements over TCP."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_tcp(Sink[T]):
-    r"""Send each element, text or bytes, to a port, with a delimiter behind it.
+    r"""Send each element, text or bytes, to a port, followed by a delimiter.
 
-    Those that have come during the sending before are sent together.
+    Elements that arrive while others are sent are grouped.
 
-    An element is acknowledged when the system has taken it: that it has arrived, only the other end could say. Over a
-    connection that breaks, elements may be lost that were acknowledged; those that were not are sent again over another
-    one. A server that cannot be reached is tried again; then it is the failure of this node, see `on_error`.
+    An element is acknowledged when the system has taken it; only the other end could confirm its arrival. If the
+    connection breaks, acknowledged elements may be lost; others are sent again over a new one. If the server stays
+    unreachable after the retries, that is a failure of this node, see `on_error`.
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ class to_tcp(Sink[T]):
     port: int
         The port.
     delimiter: bytes
-        What is put behind each element. An element that holds it will be taken for two.
+        Sent after each element. An element that contains it will be read as two.
     length_prefix: int
-        Instead of a delimiter: how many bytes, 1, 2, 4 or 8, before each element say how long it is, the highest first.
+        Instead of a delimiter: width of a big-endian length prefix, in bytes: 1, 2, 4 or 8.
     connect_timeout: number or text
-        How long connecting may take.
+        Timeout of connecting.
     retries: int
-        How often a server that cannot be reached is tried again.
+        Number of retries when the server cannot be reached.
     wait: number or text
-        How long to wait before that. It doubles each time, up to 30 seconds.
+        Pause before the first retry. It doubles each time, up to 30 seconds.
     max_len: int
-        The most elements that are sent together; as many may wait for it.
+        Maximum elements sent together; as many may wait.
 
     Examples
     --------

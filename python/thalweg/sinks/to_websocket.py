@@ -1,4 +1,4 @@
-"""Elements as messages of a websocket."""
+"""Sending elements over a WebSocket."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_websocket(Sink[T]):
-    """Send elements, bytes or str, to a websocket, which is opened for the first.
+    """Send elements, bytes or str, over a WebSocket, which is opened for the first one.
 
-    Those that have come during the sending before are sent together, and acknowledged when the server has answered a
-    ping that was sent behind them: it has read them then. Over a connection that breaks, messages that were not are
-    sent again over another one, and may come twice. A server that cannot be reached is tried again; then it is the
-    failure of this node, see `on_error`.
+    Elements that arrive while others are sent are grouped, and acknowledged when the server has answered a ping sent
+    after them: it has read them then. If the connection breaks, unacknowledged messages are sent again over a new one,
+    and may arrive twice. If the server stays unreachable after the retries, that is a failure of this node, see
+    `on_error`.
 
     Parameters
     ----------
     uri: str
         Such as ``"ws://localhost:8765"``, or ``"wss://…"`` for TLS.
     ws_kwargs: dict
-        Of those of ``websockets.connect``: ``additional_headers``, ``ping_interval`` and ``ping_timeout``, and also
+        Arguments of ``websockets.connect``: ``additional_headers``, ``ping_interval`` and ``ping_timeout``, and also
         ``ssl_options``, a dict with ``ca_certs``, a file of certificates to trust instead of the system's.
     confirm: bool
-        Whether to wait for the server to have read what was sent.
+        Whether to wait until the server has read the messages.
     connect_timeout: number or text
-        How long connecting may take.
+        Timeout of connecting.
     retries: int
-        How often a server that cannot be reached is tried again.
+        Number of retries when the server cannot be reached.
     wait: number or text
-        How long to wait before that. It doubles each time, up to 30 seconds.
+        Pause before the first retry. It doubles each time, up to 30 seconds.
     max_len: int
-        The most elements that are sent together; as many may wait for it.
+        Maximum elements sent together; as many may wait.
     on_error:
         See :class:`~thalweg.Stream`.
 
     Raises
     ------
     ValueError
-        The URL, a header or the certificates are none.
+        The URL, a header or a certificate is invalid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Elements shown to all who connect by a websocket."""
+"""Broadcasting elements to the clients of a WebSocket server."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_websocket_clients(Sink[T]):
-    """Send elements, bytes or str, to all who are connected to a port by a websocket.
+    """Serve WebSockets at a port, and send elements, bytes or str, to all connected clients.
 
-    Who connects gets the elements from then on. One who is too slow misses some, and its connection is closed: nobody
-    waits for it.
+    A client gets the elements from its connect on. A client that is too slow is disconnected, so that nobody waits for
+    it.
 
     Parameters
     ----------
     host: str
-        The address to listen at: ``"localhost"`` for this machine alone.
+        The address to listen on: ``"localhost"`` for this machine only.
     port: int
-        The port to listen at, from now on; 0 for any that is free. The attribute is the real one.
+        The port to listen on, from now on; 0 takes any free port. The attribute is the actual port.
     serve_kwargs: dict
         As those of :class:`~thalweg.from_websocket`.
     max_behind: int
-        How many elements a client may be behind.
+        Maximum number of elements that a client may be behind.
     max_connections: int
-        The most connections at a time; others wait to be accepted.
+        Maximum number of connections; others wait to be accepted.
     origins: str or iterable of str
         As those of :class:`~thalweg.from_websocket`.
     on_error:
@@ -42,9 +42,9 @@ class to_websocket_clients(Sink[T]):
     Raises
     ------
     OSError
-        It cannot listen there.
+        The address cannot be listened on.
     ValueError
-        The certificate or the key cannot be used, or an origin is none.
+        The certificate or the key cannot be used, or an origin is invalid.
 
     Examples
     --------

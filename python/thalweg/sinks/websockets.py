@@ -1,4 +1,4 @@
-"""Servers and clients of websockets, of arguments that may be those of other packages."""
+"""Arguments of WebSocket servers and clients, including those of other packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from thalweg._types import Interval
 
-#: Those that make no difference here.
+#: #: Ignored arguments.
 _HARMLESS = frozenset(
     {
         *("backlog", "close_timeout", "compression", "family", "flags", "logger", "max_queue", "open_timeout"),
@@ -25,12 +25,12 @@ _HARMLESS = frozenset(
 
 
 def understand(given: dict[str, Any], known: Iterable[str], operator: str, argument: str) -> dict[str, Any]:
-    """Return those of the arguments for ``websockets`` that mean something here.
+    """Return the supported ones among the arguments for ``websockets``.
 
     Raises
     ------
     TypeError
-        One of them cannot be followed.
+        One of them is not supported.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def understand(given: dict[str, Any], known: Iterable[str], operator: str, argum
 
 
 def pings(given: dict[str, Any], operator: str) -> tuple[float | None, float | None]:
-    """Return when to ask whether somebody is there, and how long to wait for an answer, in seconds; None is never.
+    """Return the ping interval and the timeout, in seconds; None for never.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def pings(given: dict[str, Any], operator: str) -> tuple[float | None, float | N
 
 
 def longest(given: dict[str, Any], max_len: int, operator: str) -> int:
-    """Return the longest message, in bytes.
+    """Return the maximum length of a message, in bytes.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def websocket_server(
     origins: str | Iterable[str],
     operator: str,
 ) -> sources.WebSocketServer:
-    """Make a server of arguments that may be those for ``websockets.serve``."""
+    """Create a server from arguments that may be those of ``websockets.serve``."""
     known = ["max_size", "ping_interval", "ping_timeout", "ssl_options"]
     given = understand(serve_kwargs, known, operator, "serve_kwargs")
     try:
@@ -137,7 +137,7 @@ def websocket_url(
     ws_kwargs: dict[str, Any],
     operator: str,
 ) -> sources.WebSocketUrl:
-    """Make a connection's settings of arguments that may be those for ``websockets.connect``."""
+    """Create a client from arguments that may be those of ``websockets.connect``."""
     if not isinstance(url, str):
         raise TypeError(f"{operator}: the URL is text, not {url!r}")
     known = ["additional_headers", "extra_headers", "max_size", "ping_interval", "ping_timeout", "ssl_options"]

@@ -1,4 +1,4 @@
-"""Sources, a module each."""
+"""Sources, one module each."""
 
 from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's module of sources has this name
 from thalweg.runtime.sync import sync  # noqa: F401, and this

@@ -1,4 +1,4 @@
-"""What the sources that acknowledge to another system have in common."""
+"""The base of sources that acknowledge messages at a server."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from thalweg.stream import Stream
 
     class Closer(Protocol):
-        """Acknowledges what is done, and disconnects."""
+        """Acknowledges finished messages, and disconnects."""
 
         def close(self) -> None:
             """Do both."""
 
 
 class AcknowledgingSource(Source[T]):
-    """Base of the sources that acknowledge what is done, and disconnect at the end of a drain."""
+    """Base of sources that acknowledge finished messages, and disconnect at the end of a drain."""
 
     _elements: RustSource
     _closer: Closer
@@ -31,7 +31,7 @@ class AcknowledgingSource(Source[T]):
         await self._run_in_rust(self._elements)
 
     def destroy(self, streams: Iterable[Stream] | None = None) -> None:
-        """Disconnect this stream from its upstreams, of which it has none; acknowledge what is done, and disconnect."""
+        """Disconnect this stream from its upstreams (it has none); acknowledge finished messages, and disconnect."""
         super().destroy(streams)
         self.stop()
         self._closer.close()

@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
     from thalweg.sources.source import Source
 
-#: Elements that may be sent at a stretch before others on the loop have their turn.
+#: #: Elements emitted in a row before other tasks of the loop get a turn.
 _BATCH = 256
 
 
 class AsyncElements:
-    """Sends what an asynchronous iterator gives, element by element.
+    """Emits the elements of an asynchronous iterator.
 
-    The iterator is asked, and closed, on one task from its beginning to its end: time limits and task groups of its own
-    want that. If the source is stopped while the iterator is waiting, the task is left waiting, and the next run takes
-    it up: cancelled, a generator would be over.
+    The iterator is advanced and closed by one task, which its own timeouts and task groups require. If the source is
+    stopped while the iterator is waiting, the task keeps waiting, and the next run continues with it: cancelling it
+    would end a generator.
     """
 
     def __init__(self, iterator: AsyncIterator[Any]) -> None:
         self._iterator = iterator
         self._task: asyncio.Future[None] | None = None
-        #: Set while a source runs that takes elements.
+        #: #: Set while a source runs and takes elements.
         self._may_send = asyncio.Event()
-        #: Of the run; a source that does not run is not kept alive.
+        #: #: The current run's; a stopped source is not kept alive.
         self._source: Source[Any] | None = None
         self._is_sending = False
         self._is_parked = False
@@ -41,11 +41,12 @@ class AsyncElements:
 
     @property
     def is_left_waiting(self) -> bool:
-        """Whether the iterator has begun, is not over, and no source runs."""
+        """Whether the iterator has started, is not finished, and no source runs."""
         return self._task is not None and not self._task.done() and self._source is None
 
     async def send_all(self, source: Source[Any]) -> None:
-        """Send elements until there are no more or the source is stopped. The iterator is closed if the pipeline ends.
+        """Emit elements until the iterator ends or the source is stopped. At the end of the pipeline the iterator is
+        closed.
 
         Raises
         ------
@@ -86,7 +87,7 @@ class AsyncElements:
         return source.stopped or source._is_ending
 
     async def _close(self, task: asyncio.Future[None]) -> None:
-        """Send the element that has come since the source was stopped, if one has, and close the iterator."""
+        """Emit the element that has arrived since the source was stopped, if any, and close the iterator."""
         self._is_closing = True
         if self._is_parked:
             self._may_send.set()
@@ -116,7 +117,7 @@ class AsyncElements:
             if not self._is_closing:
                 raise
         except GeneratorExit:
-            # The task is dropped with its loop: nothing can be awaited any more.
+            # # The task is dropped with its loop: nothing can be awaited any more.
             aclose = None
             raise
         except (KeyboardInterrupt, SystemExit) as error:
@@ -126,7 +127,7 @@ class AsyncElements:
                 await aclose()
 
     async def _is_wanted(self) -> bool:
-        """Wait until the source runs and takes elements; return whether there is to be another one."""
+        """Wait until the source runs and takes elements; return whether to continue."""
         self._is_parked = True
         while not self._is_closing and (self._source is None or self._source.stopped or self._interruption):
             self._may_send.clear()
@@ -143,7 +144,7 @@ class AsyncElements:
         try:
             await source._send(x)
         except Interrupted as interruption:
-            # Another run goes on behind this element.
+            # # Another run continues after this element.
             self._interruption = interruption
         finally:
             self._is_sending = False

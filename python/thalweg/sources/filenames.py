@@ -27,7 +27,7 @@ class filenames(Source[str]):
         A directory, or a pattern as the module ``glob`` has them, such as ``"data/*.csv"``. What is a directory is
         never a pattern.
     poll_interval: number or text
-        How often to look for more: seconds, or a length of time such as ``"500ms"``.
+        How often to look for more: seconds, or a duration such as ``"500ms"``.
     start: bool
         Whether to run at once.
     recursive: bool

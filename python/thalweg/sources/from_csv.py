@@ -1,4 +1,4 @@
-"""The records of a file of CSV."""
+"""The records of a CSV file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_csv(RecordFile["dict[str, str]"]):
-    """Emit the records of a file of CSV as dicts of text, until its end.
+    """Emit the records of a CSV file as dicts of text, until its end.
 
-    The first record has the names of the columns. Values in quotes may have line ends in them.
+    The first record contains the names of the columns. Quoted values may contain line ends.
 
-    A record with more or fewer values than there are columns, that is no text, or is too long, is a failure of this
-    node with the file, the line and the byte, see `on_error`; those after it are emitted. The file is read on a thread,
-    no further ahead of the pipeline than 320 KiB.
+    A record that is not UTF-8, is too long, or has another number of values than there are columns, is a failure of
+    this node with file, line and byte, see `on_error`; the records after it are emitted. The file is read on a thread,
+    at most 320 KiB ahead of the pipeline.
 
     Parameters
     ----------
@@ -33,15 +33,15 @@ class from_csv(RecordFile["dict[str, str]"]):
     delimiter: str
         The character between values.
     max_len: int
-        The longest record, in bytes.
+        Maximum length of a record, in bytes.
     position: Position
-        Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`. A file
-        that is shorter is read from its beginning.
+        Where the source continues, and what it advances: see :meth:`Database.position <thalweg.Database.position>`. A
+        file that is shorter is read from its beginning.
 
     Raises
     ------
     ValueError
-        The delimiter is not a single character of ASCII.
+        The delimiter is not a single ASCII character.
 
     Examples
     --------

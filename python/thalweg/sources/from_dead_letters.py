@@ -1,4 +1,4 @@
-"""Failures that were kept, sent again."""
+"""Replay of dead letters."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_dead_letters(AcknowledgingSource["DeadLetter"]):
-    """Emit the letters that are kept in a place and have not been replayed; then end.
+    """Emit the letters of a storage that have not been replayed, then end.
 
-    Letters that come meanwhile, of elements that fail again say, are left for the next time; their `attempt` goes on
-    from where it was.
+    Letters that arrive meanwhile, for example of elements that fail again, are left for the next replay; their
+    `attempt` counts on.
 
-    A letter has been replayed once it, and all before it, are done: acknowledged by the last sink, or dropped on
-    purpose. One that fails where no policy takes care of it is replayed again, with those behind it. How far that is
-    is kept every 256 letters and at the end of a drain: beside a file as ``….replayed``, in the database of a table, as
-    the offset of the group ``replay TOPIC``. So a program that is killed meanwhile replays some letters again. One
-    program at a time replays a file or a table.
+    A letter counts as replayed once it and all letters before it are done: acknowledged by the last sink, or dropped on
+    purpose. A letter that fails without a policy to handle it is replayed again, with those after it. The replay
+    position is stored every 256 letters and at the end of a drain: in a file ``….replayed`` beside the letters, in the
+    database of the table, or as the offset of the group ``replay TOPIC``. After a crash some letters are replayed
+    twice. Only one program at a time may replay a file or a table.
 
-    What is no letter is a failure of this node, and passed over.
+    A record that is not a letter is a failure of this node, and is skipped.
 
     Parameters
     ----------
     letters: DeadLetters, str, path or Database
-        Where they are kept, as for `to_dead_letters`.
+        The storage, as for `to_dead_letters`.
 
     Raises
     ------
     ValueError
-        `letters` is no such place.
+        `letters` is not a storage.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The lines of a response over HTTP."""
+"""The lines of an HTTP response."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_http_lines(Source[str]):
-    r"""Emit the lines of a response over HTTP, as they come.
+    r"""Emit the lines of an HTTP response as they arrive.
 
-    Of a log that goes on, or of a file of JSON lines that is larger than memory. Lines end with ``\n`` or ``\r\n``, and
-    come without it. A line that is not UTF-8, or is too long, is a failure of this node, see `on_error`; the lines
-    after it are emitted. A response that breaks off, or has a status that is no success, ends the source with an error.
+    For a growing log, or a file of JSON lines that is larger than memory. Lines end with ``\n`` or ``\r\n``, which is
+    removed. A line that is not UTF-8 or is too long is a failure of this node, see `on_error`; the lines after it are
+    emitted. An incomplete response, or a status that is not a success, ends the source with an error.
 
     Parameters
     ----------
     url: str
         An ``http`` or ``https`` URL. Errors show it without user, password and query.
     headers: dict
-        Headers for the request. They are shown nowhere, and not sent to another server by a redirect.
+        Headers for the request. Their values are never shown, and not sent to another server by a redirect.
     connect_timeout: number or text
-        How long connecting may take: seconds, or a length of time such as ``"500ms"``.
+        Timeout of connecting: seconds, or a duration such as ``"500ms"``.
     idle_timeout: number or text
-        How long the server may send nothing.
+        Maximum time without data.
     max_len: int
-        The longest line, in bytes.
+        Maximum length of a line, in bytes.
     follow_anywhere: bool
         Whether to follow redirects from a public address to a private one, and from ``http`` to ``https`` and back.
 
     Raises
     ------
     ValueError
-        `url` is no URL, or a header is none.
+        The URL or a header is invalid.
 
     Examples
     --------

@@ -19,35 +19,34 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_http_poll(Source[bytes]):
-    r"""Emit the body at a URL, asked for at an interval, whenever it has changed.
+    r"""Request a URL at an interval, and emit the body whenever it has changed.
 
-    The server is told what the source has already (``If-None-Match``, ``If-Modified-Since``). From a server that
-    understands neither, the body is an element each time. A request that fails is a failure of this node, see
-    `on_error`, which asks again after the interval; a status that asking again does not help against (4xx, but for 408,
-    425 and 429) ends the source with an error.
+    Requests are conditional (``If-None-Match``, ``If-Modified-Since``). A server that supports neither sends the body
+    each time, and each is an element. A failed request is a failure of this node, see `on_error`, and is repeated after
+    the interval; a permanent one (a status 4xx except 408, 425 and 429) ends the source with an error.
 
     Parameters
     ----------
     url: str
         An ``http`` or ``https`` URL. Errors show it without user, password and query.
     interval: number or text
-        How long to wait between an answer and the next request, on the pipeline's clock: seconds, or a length of time
-        such as ``"5min"``.
+        Pause between a response and the next request, on the pipeline's clock: seconds, or a duration such as
+        ``"5min"``.
     headers: dict
-        Headers for every request. They are shown nowhere, and not sent to another server by a redirect.
+        Headers for every request. Their values are never shown, and not sent to another server by a redirect.
     connect_timeout: number or text
-        How long connecting may take: seconds, or a length of time such as ``"500ms"``.
+        Timeout of connecting: seconds, or a duration such as ``"500ms"``.
     time_limit: number or text
-        How long a whole request may take, in real time.
+        Timeout of a whole request, in real time.
     max_len: int
-        The longest body, in bytes. A longer one is a failure of this node.
+        Maximum size of a body, in bytes. A larger one is a failure of this node.
     follow_anywhere: bool
         Whether to follow redirects from a public address to a private one, and from ``http`` to ``https`` and back.
 
     Raises
     ------
     ValueError
-        `url` is no URL, or a header is none.
+        The URL or a header is invalid.
 
     Examples
     --------

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 class from_iterable(Source[T]):
     """Emit the elements of an iterable, or of an asynchronous one, such as an asynchronous generator.
 
-    The next element is asked for when the pipeline has taken the one before. What an iterator raises ends the source,
-    and is written to the log. An asynchronous iterator that is waiting when the source is stopped goes on waiting, and
-    :meth:`start` takes up what it gives. Its ``aclose`` is called when it is over, and when the pipeline is drained.
+    The next element is requested when the pipeline has taken the one before. An exception raised by the iterator ends
+    the source, and is logged. An asynchronous iterator that is waiting when the source is stopped keeps waiting, and
+    :meth:`start` continues with its result. Its ``aclose`` is called at its end, and when the pipeline is drained.
 
     Parameters
     ----------
     iterable: iterable or asynchronous iterable
-        What has both ways is iterated over as in ``for``, not as in ``async for``.
+        An object with both protocols is iterated over with ``for``, not with ``async for``.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class from_iterable(Source[T]):
         super().__init__(**kwargs)
 
     async def run(self) -> None:
-        """Emit what is left."""
+        """Emit the remaining elements."""
         if self._async_elements is not None:
             await self._async_elements.send_all(self)
         else:
@@ -77,7 +77,7 @@ class from_iterable(Source[T]):
     def _end(self) -> Run | None:
         run = super()._end()
         if self._async_elements is not None and self._async_elements.is_left_waiting:
-            # Only a run closes it.
+            # # Only a run closes it.
             self.start()
             return self._run_state
         return run

@@ -1,4 +1,4 @@
-"""The values of lines of JSON."""
+"""The values of a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -22,23 +22,22 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_jsonl(RecordFile["Any"]):
-    """Emit the values of a file of lines of JSON, until its end.
+    """Emit the values of a file of JSON lines, until its end.
 
-    A line that is no JSON, or is too long, is a failure of this node with the file, the line and the byte, see
-    `on_error`; the lines after it are emitted. The file is read on a thread, no further ahead of the pipeline than 320
-    KiB.
+    A line that is not JSON or is too long is a failure of this node with file, line and byte, see `on_error`; the lines
+    after it are emitted. The file is read on a thread, at most 320 KiB ahead of the pipeline.
 
     Parameters
     ----------
     path: str or path
         The name of the file.
     loads: callable
-        What makes an element of a line, which is text; ``json.loads`` unless it is given.
+        Converts a line of text to an element; ``json.loads`` by default.
     max_len: int
-        The longest line, in bytes.
+        Maximum length of a line, in bytes.
     position: Position
-        Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`. A file
-        that is shorter is read from its beginning.
+        Where the source continues, and what it advances: see :meth:`Database.position <thalweg.Database.position>`. A
+        file that is shorter is read from its beginning.
 
     Examples
     --------

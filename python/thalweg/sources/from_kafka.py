@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_kafka(KafkaSource["bytes | KafkaMessage"]):
-    """Emit the messages of Kafka topics, as a member of a consumer group; each partition in its order.
+    """Emit the messages of Kafka topics, as a member of a consumer group, in order within each partition.
 
-    An offset is committed once its message, and all before it in its partition, are done: acknowledged by the last
-    sink, or dropped on purpose. A message that fails, and that no policy takes care of, holds up the commits of its
-    partition: it is read again by the next that starts, with what came behind it. A drain commits what is done, and
-    leaves the group. Reading is in real time, whatever the pipeline's clock is.
+    An offset is committed once its message and all before it in its partition are done: acknowledged by the last sink,
+    or dropped on purpose. A message that fails without a policy to handle it holds up the commits of its partition: the
+    next source to start reads it again, with those after it. A drain commits finished messages and leaves the group.
+    Reading uses real time, whatever the pipeline's clock.
 
     Parameters
     ----------
@@ -31,34 +31,34 @@ class from_kafka(KafkaSource["bytes | KafkaMessage"]):
         Names of topics; one that begins with ``^`` is a regular expression for names.
     consumer_params: dict
         Options of librdkafka: at least ``bootstrap.servers`` and ``group.id``. ``auto.offset.reset`` says where a group
-        begins that has committed nothing: with ``"earliest"`` or ``"latest"``, which is the default.
-        ``enable.auto.commit`` can only be false: offsets are committed when their messages are done.
+        without committed offsets starts: ``"earliest"``, or ``"latest"``, the default. ``enable.auto.commit`` can only
+        be false: offsets are committed when their messages are done.
     poll_interval: number or text
-        Has no effect: messages are emitted when they come. It is there for programs that were written for streamz.
+        No effect, since messages are emitted as they arrive; accepted for programs written for streamz.
     messages: bool
-        Whether to emit a :class:`KafkaMessage`, with key, headers, offset and so on, instead of the value. A message
-        without a value is emitted only so.
+        Whether to emit a :class:`KafkaMessage`, with key, headers, offset and so on, instead of the value. Messages
+        without a value are emitted only in this form.
     until_end: bool
-        Whether to end when all partitions have been read up to where they ended at the beginning.
+        Whether to end when all partitions have been read up to their end at the start.
     positions: Database
-        A database that keeps the positions of the partitions together with the rows that `to_sql` writes to it: so
-        nothing is lost or doubled when the program is killed. A partition that has none begins with its first message.
+        A database that stores the positions of the partitions together with the rows that `to_sql` writes to it, so
+        that nothing is lost or doubled by a kill. A partition without a position is read from its first message.
     transactions: KafkaTransactions
-        Commits offsets in the transactions of the `to_kafka` that has the same ones: so each message that it writes is
-        there exactly once for readers of committed messages, however often the program is killed.
+        Commits offsets in the transactions of the `to_kafka` with the same object: readers of committed messages see
+        each message that it writes exactly once, however often the program is killed.
     max_messages, max_bytes: int
-        The most messages, and bytes of messages, that lie ready for the pipeline; then the partitions are paused.
+        Maximum messages, and bytes of messages, buffered for the pipeline; then the partitions are paused.
     commit_interval: number or text
-        How often offsets are committed: seconds, or a length of time such as ``"500ms"``.
+        Interval between commits of offsets: seconds, or a duration such as ``"500ms"``.
     revoke_timeout: number or text
-        How long a partition that goes to another member of the group waits for its messages in flight.
+        How long a revoked partition waits for its messages in flight.
     overdue_after: number or text
-        After how long a message that is not done is a failure of this node, once.
+        Time after which an unfinished message is reported as a failure of this node, once.
 
     Raises
     ------
     ValueError
-        An option is missing or wrong.
+        An option is missing or invalid.
 
     Examples
     --------

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_kafka_batched(KafkaSource["list[Any]"]):
-    """Emit the messages of a Kafka topic in lists, each of one partition.
+    """Emit the messages of a Kafka topic in lists, each from one partition.
 
-    Every `poll_interval`, on the pipeline's clock, what has come of each partition is emitted. A list is committed as a
-    whole, when it and all before it in its partition are done; see :class:`from_kafka`.
+    Every `poll_interval`, on the pipeline's clock, the new messages of each partition are emitted. A list is committed
+    as a whole, when it and all before it in its partition are done; see :class:`from_kafka`.
 
     Parameters
     ----------
@@ -29,30 +29,29 @@ class from_kafka_batched(KafkaSource["list[Any]"]):
     consumer_params: dict
         As those of :class:`from_kafka`.
     poll_interval: number or text
-        How often: seconds, or a length of time such as ``"500ms"``.
+        Seconds, or a duration such as ``"500ms"``.
     npartitions: int
-        How many partitions are read, the first ones; all, unless it is given.
+        Number of partitions to read, from the first one on; by default all.
     refresh_partitions: bool
-        Whether to look for partitions that have been added every `poll_interval`. They are read anyway, but found only
-        when the client asks for topics the next time: every five minutes, unless ``topic.metadata.refresh.interval.ms``
-        says otherwise.
+        Whether to look for new partitions every `poll_interval`. Otherwise they are found when the client next
+        refreshes its metadata: every five minutes, or as ``topic.metadata.refresh.interval.ms`` says.
     start: bool
-        Whether to start at once; otherwise :meth:`start` does.
+        Whether to start at once; otherwise call :meth:`start`.
     dask: bool
-        Whether to return a stream on an engine, as :meth:`scatter` does: lists are worked on by the client's workers.
+        Whether to return a stream on an engine, as :meth:`scatter` does: lists are processed by the client's workers.
     max_batch_size: int
-        The most messages of a list.
+        Maximum messages per list.
     keys: bool
         Whether to emit dicts of ``"key"`` and ``"value"`` instead of values.
     engine: str
-        ``None``. Others know ``"cudf"``, which this does not.
+        ``None``; ``"cudf"`` is not supported.
     **kwargs:
         Those of :class:`from_kafka`.
 
     Raises
     ------
     ValueError
-        An option is missing or wrong.
+        An option is missing or invalid.
 
     Examples
     --------
@@ -81,7 +80,7 @@ class from_kafka_batched(KafkaSource["list[Any]"]):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """Make the source, or a stream on an engine behind it."""
+        """Create the source, or a stream on an engine downstream of it."""
         if not dask:
             return super().__new__(cls)
         given = (topic, consumer_params, poll_interval, npartitions, refresh_partitions, False, False)
@@ -121,7 +120,7 @@ class from_kafka_batched(KafkaSource["list[Any]"]):
 
     @property
     def upstream(self) -> Any:
-        """What reads: with streamz it is a node of its own, whose ``started`` and ``stopped`` programs look at.
+        """The reader: streamz has a separate node for it, whose ``started`` and ``stopped`` programs use.
 
         Examples
         --------
@@ -137,7 +136,7 @@ class from_kafka_batched(KafkaSource["list[Any]"]):
 
 
 class _Reader:
-    """The part of a source that streamz has a node for."""
+    """The part of a source that is a separate node in streamz."""
 
     upstream = None
 
@@ -158,7 +157,7 @@ class _Reader:
 
     @property
     def consumer(self) -> KafkaEnd:
-        """What can be closed."""
+        """An object with a method to close it."""
         return self._source._closer
 
 

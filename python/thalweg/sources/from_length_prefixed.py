@@ -1,4 +1,4 @@
-"""Messages behind their lengths."""
+"""Length-prefixed messages of a file."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_length_prefixed(RecordFile[bytes]):
-    r"""Emit the messages of a file, each behind its length, until its end.
+    r"""Emit the length-prefixed messages of a file, until its end.
 
-    A message that is too long, and half of one at the end, are failures of this node with the file, the number of the
-    message, as its line, and the byte, see `on_error`. The file is read on a thread, no further ahead of the pipeline
-    than 320 KiB.
+    A message that is too long, and an incomplete one at the end, are failures of this node with file, byte, and the
+    message's number as the line, see `on_error`. The file is read on a thread, at most 320 KiB ahead of the pipeline.
 
     Parameters
     ----------
     path: str or path
         The name of the file.
     length_prefix: int
-        How many bytes, 1, 2, 4 or 8, before each message say how long it is, the highest first.
+        Width of the big-endian length prefix, in bytes: 1, 2, 4 or 8.
     max_len: int
-        The longest message, in bytes.
+        Maximum length of a message, in bytes.
     position: Position
-        Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`. A file
-        that is shorter is read from its beginning.
+        Where the source continues, and what it advances: see :meth:`Database.position <thalweg.Database.position>`. A
+        file that is shorter is read from its beginning.
 
     Raises
     ------
     ValueError
-        There is no such width.
+        The width is not supported.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Documents of MongoDB, and their changes."""
+"""Documents of MongoDB, or their changes."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_mongodb(Source["Any"]):
-    """Emit the documents of a collection of MongoDB as they change, or those that are there, as dicts.
+    """Emit the documents of a MongoDB collection as they change, or existing ones, as dicts.
 
-    Without a `cursor` changes are read as they happen, from the start of the source on, by a change stream, which
-    replica sets of MongoDB have. A document that was changed is emitted as it is when that is read; one that was
-    deleted is not, see `changes`. A server without change streams ends the source, with an error that says so.
+    Without a `cursor`, changes are read as they happen, from the start of the source on, by a change stream, which
+    replica sets of MongoDB have. A changed document is emitted as it is when the change is read; a deleted one is not
+    emitted, see `changes`. On a server without change streams the source ends with an error that says so.
 
-    With a `cursor` the documents that are there are read, in the order of that field, and with `poll` those that come.
-    Documents that get a smaller one than the last that was read are not seen.
+    With a `cursor`, existing documents are read in the order of that field, and with `poll` those added later.
+    Documents that get a smaller value than the last one read are missed.
 
-    A connection that is lost is a failure of this node, once, and is made again with longer and longer pauses of up to
-    30 s. A login that is refused ends the source.
+    A lost connection is a failure of this node, reported once; the source reconnects with growing pauses of up to 30 s.
+    A refused login ends the source.
 
     Parameters
     ----------
     uri: str
-        The server: ``mongodb://user:password@host:port/``, with the options of all drivers behind a question mark.
+        The server: ``mongodb://user:password@host:port/``, with the options of all drivers after a question mark.
     database: str
         The database.
     collection: str
         The collection.
     changes: bool
-        Whether elements are :class:`~thalweg.sources.MongoDbChange`, those of deleted documents too.
+        Whether elements are :class:`~thalweg.sources.MongoDbChange`, including those of deleted documents.
     cursor: str
-        A field that tells documents apart and grows: ``"_id"``, say.
+        A unique, growing field such as ``"_id"``.
     after:
-        The value of the cursor to go on after at first.
+        Start after this value of the cursor.
     poll: number or text
-        How often to ask for more: seconds, or a length of time such as ``"1s"``. Without it the source ends with the
-        last document.
+        Interval of queries for new documents: seconds, or a duration such as ``"1s"``. Without it the source ends with
+        the last document.
     position: Position
-        Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`.
+        Where the source continues, and what it advances: see :meth:`Database.position <thalweg.Database.position>`.
     wait: number or text
-        How long to wait before a server that cannot be reached is tried again. It doubles each time, up to 30 seconds.
+        Pause before the first reconnect. It doubles each time, up to 30 seconds.
 
     Raises
     ------
     ValueError
-        An argument is wrong.
+        An argument is invalid.
 
     Examples
     --------

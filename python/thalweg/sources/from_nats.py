@@ -18,60 +18,58 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_nats(AcknowledgingSource["NatsMessage"]):
-    """Emit the messages of a subject of NATS, as :class:`~thalweg.sources.NatsMessage`.
+    """Emit the messages of a NATS subject, as :class:`~thalweg.sources.NatsMessage`.
 
-    With a `stream` of JetStream, read by a `durable` consumer, a message is acknowledged once everything that was made
-    of it is done: acknowledged by the last sink, or dropped on purpose. One that fails, and that no policy takes care
-    of, is given back, and delivered again after `redeliver_after`; what a program had in hand that has died is
-    delivered again after `ack_wait`, to any program that reads by the consumer. As many messages are asked for as there
-    is room for.
+    With a `stream` of JetStream, read by a `durable` consumer, a message is acknowledged once everything derived from
+    it is done: acknowledged by the last sink, or dropped on purpose. A message that fails without a policy to handle it
+    is returned, and delivered again after `redeliver_after`; messages in flight in a program that dies are delivered
+    again after `ack_wait`, to any reader of the consumer. As many messages are requested as there is room for.
 
-    Without a stream a message is delivered at most once: what comes while nobody reads, while the connection is lost,
-    or faster than the pipeline is, is lost. The last two are failures of this node.
+    Without a stream, a message is delivered at most once: messages are lost while nobody reads, while the connection is
+    lost, or when they arrive faster than the pipeline takes them. The last two are failures of this node.
 
-    A connection that is lost is a failure of this node, once, and is made again with longer and longer pauses of up to
-    30 s. A login that is refused, or a stream that is not there, ends the source.
+    A lost connection is a failure of this node, reported once; the client reconnects with growing pauses of up to 30 s.
+    A refused login or a missing stream ends the source.
 
     Parameters
     ----------
     url: str
-        The server: ``nats://user:password@host:port``, or ``tls://``; several of a cluster are separated by commas.
+        The server: ``nats://user:password@host:port``, or ``tls://``; separate the servers of a cluster by commas.
     subject: str
-        The subject, which may have the wildcards ``*`` and ``>``.
+        The subject, which may contain the wildcards ``*`` and ``>``.
     stream: str
         The stream of JetStream that keeps the messages.
     durable: str
-        The durable consumer that the stream is read by. It is made if there is none; one that is there is taken as it
-        is. Programs that read by the same consumer share the messages.
+        The durable consumer to read the stream with. It is created if it does not exist; an existing one is used
+        unchanged. Programs that use the same consumer share the messages.
     create: bool
-        Whether the stream is made if there is none: one that keeps what is sent to the subject, in files.
+        Whether to create the stream if it does not exist: it keeps the messages of the subject in files.
     queue: str
-        The queue group of core NATS: each message goes to one of those that read with it.
+        The queue group of core NATS: each message goes to one of its members.
     token: str
-        A token for the login, instead of a user and a password.
+        Token for the login, instead of user and password.
     ca_certs: path
-        Speaks TLS, and verifies the server's certificate by those of this PEM file instead of the system's.
+        Uses TLS, and verifies the server's certificate against this PEM file instead of the system's certificates.
     from_latest: bool
-        Whether a consumer that is made here begins with what is sent from then on, and not with the first message.
+        Whether a newly created consumer starts with messages sent from now on, instead of the first available one.
     ack_wait: number or text
-        After how long a consumer that is made here delivers again what was not acknowledged, because its program has
-        died. The server is told of messages that are on their way here, however long that takes.
+        For a newly created consumer: time after which unacknowledged messages of a dead program are delivered again.
+        The server is told about messages that are still in the pipeline, however long they take.
     redeliver_after: number or text
-        After how long a message that failed is delivered again.
+        Pause before a failed message is delivered again.
     max_deliveries: int
-        How often a consumer that is made here delivers a message at most.
+        For a newly created consumer: maximum deliveries per message.
     max_in_flight: int
-        The most messages that a consumer that is made here has delivered and that are not acknowledged. A window of
-        more never fills.
+        For a newly created consumer: maximum delivered messages without acknowledgement. A larger window never fills.
     max_waiting: int
-        The most messages that lie ready for the pipeline; then no more are asked for.
+        Maximum messages buffered for the pipeline; then no more are requested.
     wait: number or text
-        How long to wait before a server that cannot be reached is tried again. It doubles each time, up to 30 seconds.
+        Pause before the first reconnect. It doubles each time, up to 30 seconds.
 
     Raises
     ------
     ValueError
-        An argument is wrong.
+        An argument is invalid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The rows of a file of Parquet, in batches."""
+"""The rows of a Parquet file, in batches."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_parquet(Source["Any"]):
-    """Emit the rows of a file of Parquet, in batches, until its end.
+    """Emit the rows of a Parquet file, in batches, until its end.
 
-    Elements are Arrow's record batches. The file is read on another thread, a batch at a time. Needs the package
-    ``pyarrow``; ``polars.from_arrow`` and the batch's ``to_pandas`` make data frames.
+    Elements are Arrow's record batches. The file is read on another thread, one batch at a time. Needs the package
+    ``pyarrow``; ``polars.from_arrow`` and the batch's ``to_pandas`` convert batches to data frames.
 
     Parameters
     ----------
     path: str or path
         The name of the file.
     batch_rows: int
-        The most rows of a batch.
+        Maximum rows per batch.
     columns: list
-        The columns to read; all, unless it is given.
+        The columns to read; by default all.
 
     Raises
     ------
@@ -78,7 +78,7 @@ class from_parquet(Source["Any"]):
         super().__init__(**kwargs)
 
     async def run(self) -> None:
-        """Emit batches until the file's end, or until stopped."""
+        """Emit batches until the end of the file, or until stopped."""
         import asyncio
 
         if self._batches is None:

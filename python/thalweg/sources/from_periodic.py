@@ -1,4 +1,4 @@
-"""Results of a function that is called again and again."""
+"""Results of a function that is called periodically."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_periodic(Source[T]):
-    """Emit what a function returns, again and again.
+    """Emit the results of a function that is called periodically.
 
     Parameters
     ----------
     callback: callable
-        Called without arguments; an ``async def`` is awaited. If it fails, nothing is emitted that time.
+        Called without arguments; an ``async def`` is awaited. If it fails, nothing is emitted for that call.
     poll_interval: number or text
-        The time between calls: seconds, or a length of time such as ``"500ms"``.
+        The time between calls: seconds, or a duration such as ``"500ms"``.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class from_periodic(Source[T]):
             now = loop.time()
             due += self._poll
             if due < now and self._poll > 0:
-                # Calls that were missed are not made up for.
+                # # Missed calls are skipped.
                 due += self._poll * -((due - now) // self._poll)
             await self._pause(max(0.0, due - now))
 
@@ -68,7 +68,7 @@ class from_periodic(Source[T]):
 def PeriodicCallback(
     callback: Callable[..., Any], callback_time: Interval, asynchronous: bool | None = False, **kwargs: Any
 ) -> from_periodic:
-    """Emit what ``callback(**kwargs)`` returns every `callback_time` seconds: rapidz's name for
+    """Emit the result of ``callback(**kwargs)`` every `callback_time` seconds: rapidz's name for
     :class:`from_periodic`.
 
     Examples

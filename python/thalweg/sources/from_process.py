@@ -1,4 +1,4 @@
-"""The lines a program writes."""
+"""Lines of a program's output."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_process(Source[bytes]):
-    """Emit the lines a program writes, as bytes.
+    """Emit the lines of a program's output, as bytes.
 
-    Its output is read on a thread, at most 320 KiB ahead of the pipeline. When the source is stopped, it is asked to
-    end, and killed if it does not within a second; :meth:`start` runs it anew. A line that is too long is a failure of
-    this node, see `on_error`; the lines after it are emitted. Needs a Unix.
+    The output is read on a thread, at most 320 KiB ahead of the pipeline. When the source is stopped, the program is
+    asked to end, and killed after a second; :meth:`start` runs it anew. A line that is too long is a failure of this
+    node, see `on_error`; the lines after it are emitted. Needs a Unix system.
 
     Parameters
     ----------
     cmd: list of str, or str
-        The program and its arguments; a str is split as a shell does, without running one.
+        The program and its arguments; a str is split as by a shell, without running one.
     open_kwargs: dict
         For ``subprocess.Popen``.
     with_stderr: bool
-        Whether to emit what it writes to stderr as well.
+        Whether to emit stderr as well.
     with_end: bool
-        Whether to emit a last line that does not end.
+        Whether to emit a last line without a line end.
     max_len: int
-        The longest line, in bytes; ``open_kwargs={"limit": …}`` says it as well.
+        Maximum length of a line, in bytes; also given by ``open_kwargs={"limit": …}``.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class from_process(Source[bytes]):
             await self._reap(process)
 
     def stop(self) -> None:
-        """Have the source stop, and its program end.
+        """Stop the source, and end its program.
 
         Examples
         --------
@@ -104,7 +104,7 @@ class from_process(Source[bytes]):
             process.terminate()
 
     async def _reap(self, process: Popen[bytes]) -> None:
-        """Have the program end: by itself if it has no more to write, by asking, by force."""
+        """End the program: wait if its output has ended, otherwise terminate it, then kill it."""
         import asyncio
 
         asks = [process.terminate, process.kill]

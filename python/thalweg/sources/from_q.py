@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_q(Source[T]):
-    """Emit what others put into a ``queue.Queue``. What is in it when the pipeline is drained is emitted, too.
+    """Emit the elements of a ``queue.Queue``. When the pipeline is drained, the rest of the queue is emitted first.
 
     Parameters
     ----------
     q: queue.Queue
     sleep_time: number or text
-        How often to look for more.
+        Interval of looking for elements.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class from_q(Source[T]):
         super().__init__(**kwargs)
 
     async def run(self) -> None:
-        """Emit until stopped; at the end of the pipeline, also what is in the queue by then."""
+        """Emit until stopped; at the end of the pipeline, also the rest of the queue."""
         await super().run()
         while self._is_ending and await self._send_next():
             await self._yield_if_due()

@@ -18,30 +18,30 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 @Stream.register_api(staticmethod)
 class from_schedule(Source[datetime]):
-    """Emit the times of a schedule, each when it has come, as a `datetime` with its time zone.
+    """Emit the times of a schedule, each when it is due, as a `datetime` with its time zone.
 
     Parameters
     ----------
     schedule: str
-        A cron expression of five fields (minute, hour, day of the month, month, day of the week), such as
-        ``"*/5 9-17 * * mon-fri"``, of six with seconds first, a name such as ``"@daily"``, or an interval such as
-        ``"30s"``, which begins at once.
+        A cron expression of five fields (minute, hour, day of the month, month, day of the week), such as ``"*/5 9-17 *
+        * mon-fri"``, of six with seconds first, a name such as ``"@daily"``, or an interval such as ``"30s"``, which
+        starts at once.
     tz: str
-        The time zone whose clocks are meant, ``"Europe/Berlin"`` say, or ``"local"`` for the system's. Where clocks are
-        moved for daylight saving, named hours and minutes come once a day: if they do not exist, when the clocks
-        are moved, and if they come twice, the first time. With a ``*`` for seconds, minutes or hours, times that do
-        not exist are left out, and those that come twice come twice.
+        The time zone of the fields: a name such as ``"Europe/Berlin"``, or ``"local"`` for the system's. A fixed time
+        matches once a day: when daylight saving skips it, at the moment of the shift; when it occurs twice, the first
+        time. With ``*`` for seconds, minutes or hours, times that do not exist are skipped, and those that occur twice
+        match twice.
     missed: "skip", "once" or "all"
-        What becomes of times that go by while the pipeline is busy or the source is stopped: they are left out, the
-        last of them is emitted, or all of them are.
+        How to handle times that pass while the pipeline is busy or the source is stopped: skip them, emit the last one
+        only, or emit all.
     zero: datetime
-        The instant that the zero of the pipeline's clock stands for: for a virtual clock. Without it, the clock
-        agrees with the system's when the source first runs.
+        The instant of the zero of the pipeline's clock: for a virtual clock. By default the clock is set to the
+        system's time when the source first runs.
 
     Raises
     ------
     ValueError
-        The schedule is none, and which field of it cannot be read; or there is no such time zone.
+        The schedule is invalid (the error names the field), or the time zone is unknown.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class from_schedule(Source[datetime]):
 
 
 def _zone(name: str) -> tzinfo | None:
-    """The time zone of a name, for Python; None for the system's, or for one that there is not."""
+    """The time zone as Python's; None for the system's, or for an unknown one."""
     if name == "UTC":
         return timezone.utc
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -91,7 +91,7 @@ def _zone(name: str) -> tzinfo | None:
         try:
             sources.schedule("@daily", name, "skip", None, datetime.fromtimestamp)
         except ValueError:
-            # The engine says so, with what else is wrong.
+            # # The engine reports it, with other errors.
             return None
         raise ValueError(
             f"from_schedule: Python finds no time zone {name!r} on this system; `pip install tzdata` brings them all"

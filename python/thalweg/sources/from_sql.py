@@ -1,4 +1,4 @@
-"""Rows of a database."""
+"""Rows of a database query."""
 
 from __future__ import annotations
 
@@ -18,33 +18,32 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_sql(Source["dict[str, Any]"]):
-    """Emit the rows of a query, in the order of one of its columns, as dicts.
+    """Emit the rows of a query, ordered by one of its columns, as dicts.
 
-    At most 1024 rows are read at once, and as many again when the pipeline has taken these. Stopped and started again,
-    the source goes on behind the last row emitted. A row that is added with a smaller cursor than one that was read, by
-    a transaction that was slower, is not seen.
+    At most 1024 rows are read at once; the next are read when the pipeline has taken these. Stopped and started again,
+    the source continues after the last row emitted. A row that a slower transaction adds with a smaller cursor than one
+    already read is missed.
 
     Parameters
     ----------
     database: Database or str
-        The database, or its URL: ``sqlite:`` and the name of a file, or ``postgres://…``.
+        The database, or its URL: ``sqlite:`` and a file name, or ``postgres://…``.
     query: str
         ``SELECT …``
     cursor: str
-        The column that says which rows are new: an id, say. It tells rows apart; those in which it is null have no
-        place.
+        A unique column that shows which rows are new, for example an id. Rows where it is null are not read.
     after:
-        The value of the cursor to go on after at first.
+        Start after this value of the cursor.
     poll: number or text
-        How often to ask for more: seconds, or a length of time such as ``"1s"``. Without it the source ends with the
+        Interval of queries for new rows: seconds, or a duration such as ``"1s"``. Without it the source ends with the
         last row.
     position: Position
-        Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`.
+        Where the source continues, and what it advances: see :meth:`Database.position <thalweg.Database.position>`.
 
     Raises
     ------
     ValueError
-        The URL is none of a database that is known here.
+        The URL's scheme is not supported.
 
     Examples
     --------

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class ServerSentEvent:
-    """An event from a server.
+    """A server-sent event.
 
     Parameters
     ----------
     id: str
-        The id of this event, or of the last one that had any. Empty if none had.
+        Id of this event, or of the last one that had an id. Empty if none had.
     event: str
-        The type: ``"message"`` if the server gives none.
+        Event type: ``"message"`` if the server sends none.
     data: str
         The data.
 
@@ -75,7 +75,7 @@ class ServerSentEvent:
         return type(self), (self.id, self.event, self.data)
 
     def json(self) -> Any:
-        """Return what the data is as JSON.
+        """Parse the data as JSON.
 
         Raises
         ------
@@ -95,44 +95,44 @@ class ServerSentEvent:
 
 @Stream.register_api(staticmethod)
 class from_sse(Source[ServerSentEvent]):
-    r"""Emit the events of a feed of server-sent events, over HTTP.
+    r"""Emit the server-sent events of a feed over HTTP.
 
-    When the connection is lost, the source connects again, and has the server go on after the last event it got. That
-    is a failure of this node, see `on_error`, unless the server has ended the response by itself. The feed ends with
-    the status 204. Any other status than 200, 408, 425, 429 and from 500 on, or another type than
-    ``text/event-stream``, ends it with an error. The source holds 1024 events at most that the pipeline has not taken;
-    then the server has to wait. Its waiting is in real time, whatever the pipeline's clock is.
+    When the connection is lost, the source reconnects and asks for the events after the last one received. That is a
+    failure of this node, see `on_error`, unless the server ended the response. The feed ends with the status 204. Any
+    other status than 200, 408, 425, 429 and from 500 on, or another type than ``text/event-stream``, ends it with an
+    error. At most 1024 events are buffered for the pipeline; then the server has to wait. Pauses use real time,
+    whatever the pipeline's clock.
 
     Parameters
     ----------
     url: str
         An ``http`` or ``https`` URL. Errors show it without user, password and query.
     headers: dict
-        Headers for every request, ``Authorization`` say. They are shown nowhere, and not sent to another server by a
-        redirect.
+        Headers for every request, such as ``Authorization``. Their values are never shown, and not sent to another
+        server by a redirect.
     last_event_id: str
-        The id to go on after at first: of the last event that was saved, say.
+        Initial ``Last-Event-ID``: of the last event that was stored, for example.
     connect_timeout: number or text
-        How long connecting may take: seconds, or a length of time such as ``"500ms"``.
+        Timeout of connecting: seconds, or a duration such as ``"500ms"``.
     idle_timeout: number or text
-        How long a connection may bring nothing, not even a comment, before another is made.
+        Time without any data, not even a comment, after which the source reconnects.
     wait: number or text
-        How long to wait before connecting again, if the server does not say. It doubles each time nothing came, and up
-        to half as long again is added by chance.
+        Pause before reconnecting, if the server does not set it. It doubles each time nothing was received, plus up to
+        half of it at random.
     max_wait: number or text
-        How far that grows.
+        Maximum pause between attempts to connect.
     max_len: int
-        The longest event, in bytes. A longer one is a failure of this node; the events after it are emitted.
+        Maximum size of an event, in bytes. A larger one is a failure of this node; the events after it are emitted.
     follow_anywhere: bool
         Whether to follow redirects from a public address to a private one, and from ``http`` to ``https`` and back.
     position: Position
-        Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`. Each
-        event needs an id of its own, and the server has to send again all events after the last one it is told.
+        Where the source continues, and what it advances: see :meth:`Database.position <thalweg.Database.position>`.
+        Each event needs a unique id, and the server must send all events after a given one again.
 
     Raises
     ------
     ValueError
-        `url` is no URL, or a header is none.
+        The URL or a header is invalid.
 
     Examples
     --------
@@ -188,5 +188,5 @@ class from_sse(Source[ServerSentEvent]):
         super().__init__(**kwargs)
 
     async def run(self) -> None:
-        """Emit events until stopped, or until the server has no more."""
+        """Emit events until stopped, or until the feed ends."""
         await self._run_in_rust(self._events)

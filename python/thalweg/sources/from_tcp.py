@@ -1,4 +1,4 @@
-"""Elements that arrive on a port."""
+"""Messages that arrive at a port."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_tcp(ListeningSource[bytes]):
-    """Emit what arrives on a port, over any number of connections, split at a delimiter, which stays.
+    """Emit the messages that arrive at a port over any number of connections, split after a delimiter, which is kept.
 
-    The messages of one connection stay in order. A message that is too long, and half of one at the end of a
-    connection, are failures of this node, see `on_error`; those after it are emitted. Where the pipeline is slow, the
-    others wait.
+    Messages of one connection stay in order. A message that is too long, and an incomplete one at the end of a
+    connection, are failures of this node, see `on_error`; the messages after it are emitted. Back pressure reaches the
+    clients.
 
     Parameters
     ----------
     port: int
-        The port to listen on, while the source runs; 0 is any that is free. From `start` on, the attribute is the real
-        one.
+        The port to listen on while the source runs; 0 takes any free port. From `start` on, the attribute is the actual
+        port.
     delimiter: bytes
-        What messages end with.
+        The end of a message.
     server_kwargs: dict
-        Of those of ``tornado.tcpserver.TCPServer`` and ``asyncio.start_server``: ``host``, ``ssl_options`` (a dict with
-        ``certfile``, and ``keyfile``, ``ca_certs`` and ``cert_reqs``) and ``max_buffer_size``. Without a ``host``, only
-        this machine can connect.
+        Arguments of ``tornado.tcpserver.TCPServer`` and ``asyncio.start_server``: ``host``, ``ssl_options`` (a dict
+        with ``certfile``, and ``keyfile``, ``ca_certs`` and ``cert_reqs``) and ``max_buffer_size``. Without a ``host``,
+        only this machine can connect.
     max_len: int
-        The longest message, in bytes.
+        Maximum length of a message, in bytes.
     length_prefix: int
-        Instead of a delimiter: how many bytes, 1, 2, 4 or 8, before each message say how long it is, the highest first.
+        Instead of a delimiter: width of a big-endian length prefix, in bytes: 1, 2, 4 or 8.
     max_connections: int
-        The most connections at a time; others wait to be accepted.
+        Maximum number of connections; others wait to be accepted.
     idle_timeout: number or text
-        Closes connections on which nothing has come for so long, in real time: seconds, or text such as ``"1min"``.
+        Closes connections without data for this time, in real time: seconds, or text such as ``"1min"``.
 
     Raises
     ------
@@ -111,9 +111,9 @@ class from_tcp(ListeningSource[bytes]):
         super().__init__(**kwargs)
 
 
-#: Arguments of other servers that mean something here.
+#: #: Supported arguments of other servers.
 _UNDERSTOOD = frozenset({"host", "ssl_options", "max_buffer_size"})
-#: Those that make no difference here.
+#: #: Ignored ones.
 _HARMLESS = frozenset(
     {
         *("backlog", "family", "flags", "keep_alive", "limit", "read_chunk_size", "reuse_address", "start_serving"),
@@ -123,7 +123,7 @@ _HARMLESS = frozenset(
 
 
 def _understand(server_kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return those that are given of the arguments of other servers."""
+    """Return the supported ones among the arguments of other servers."""
     for name, value in server_kwargs.items():
         if name == "ssl" and value is not None:
             raise TypeError(

@@ -39,14 +39,14 @@ class from_textfile(Source[str]):
     f: str, path or file
         A name, or a file open for reading text.
     poll_interval: number or text
-        How often to look for more: seconds, or a length of time such as ``"500ms"``.
+        How often to look for more: seconds, or a duration such as ``"500ms"``.
     delimiter: str
         What lines end with.
     from_end: bool
         Whether to emit only what is appended after the source has begun to run, and with it what stands behind the
         last delimiter then.
     max_len: int
-        The longest line, in bytes.
+        Maximum length of a line, in bytes.
     position: Position
         Where the source goes on in a file that only grows, and what it moves: see
         :meth:`Database.position <thalweg.Database.position>`. A file that is shorter is read from its first byte.

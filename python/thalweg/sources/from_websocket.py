@@ -1,4 +1,4 @@
-"""Messages that come by websockets."""
+"""Messages from the clients of a WebSocket server."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_websocket(ListeningSource["bytes | str"]):
-    """Emit the messages, bytes or str, that come by websockets at a port.
+    """Serve WebSockets at a port, and emit the messages, bytes or str, from all clients.
 
-    A client whose message waits for the pipeline is read no further: back pressure reaches it. One that sends what is
-    too long, or no message, is told so, and its connection closed, which is a failure of this node, see `on_error`; so
-    is one that does not answer pings.
+    Back pressure reaches the clients. The connection of a client that sends an invalid message, or one that is too
+    long, is closed with a reason, which is a failure of this node, see `on_error`; so is that of a client that does not
+    answer pings.
 
     Parameters
     ----------
     host: str
-        The address to listen at: ``"localhost"`` for this machine alone.
+        The address to listen on: ``"localhost"`` for this machine only.
     port: int
-        The port to listen at; 0 for any that is free. From `start` on, the attribute is the real one.
+        The port to listen on; 0 takes any free port. From `start` on, the attribute is the actual port.
     serve_kwargs: dict
-        Of those of ``websockets.serve``: ``max_size``, ``ping_interval`` and ``ping_timeout``, and also
+        Arguments of ``websockets.serve``: ``max_size``, ``ping_interval`` and ``ping_timeout``, and also
         ``ssl_options``, a dict with ``certfile``, and ``keyfile``, ``ca_certs`` and ``cert_reqs``.
     max_len: int
-        The longest message, in bytes.
+        Maximum length of a message, in bytes.
     max_connections: int
-        The most connections at a time; others wait to be accepted.
+        Maximum number of connections; others wait to be accepted.
     origins: str or iterable of str
-        The origins of pages whose visitors' browsers may connect, ``"https://example.com"`` say; ``"*"`` for any page
-        there is, ``"null"`` for pages without an origin. Others are refused with 403, but for pages that this host has
-        given. Clients that are no browsers may always connect.
+        The origins of pages whose visitors' browsers may connect, such as ``"https://example.com"``; ``"*"`` for any
+        page, ``"null"`` for pages without an origin. Others are refused with 403, except pages of this host. Clients
+        that are not browsers may always connect.
 
     Raises
     ------
     ValueError
-        The certificate or the key cannot be used, or an origin is none.
+        The certificate or the key cannot be used, or an origin is invalid.
 
     Examples
     --------

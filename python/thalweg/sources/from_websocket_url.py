@@ -1,4 +1,4 @@
-"""Messages of a server that one connects to by a websocket."""
+"""Messages from a WebSocket server."""
 
 from __future__ import annotations
 
@@ -17,36 +17,35 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_websocket_url(Source["bytes | str"]):
-    """Emit the messages, bytes or str, that a server sends by a websocket.
+    """Connect to a WebSocket server, and emit its messages, bytes or str.
 
-    When the connection is lost, which is a failure of this node, see `on_error`, there is another one, after longer and
-    longer pauses; what was sent meanwhile has gone by. A server that refuses it ends the source. Where the pipeline is
-    slow, the server is read no further.
+    A lost connection is a failure of this node, see `on_error`; the source reconnects with growing pauses, and misses
+    the messages sent meanwhile. A server that refuses the connection ends the source. Back pressure reaches the server.
 
     Parameters
     ----------
     url: str
         Such as ``"ws://localhost:8765"``, or ``"wss://…"`` for TLS.
     subscribe: str, bytes or list
-        What to send whenever a connection has been made.
+        Sent after every connect.
     headers: dict
-        Further headers of the request, which are shown nowhere.
+        Additional headers of the request; their values are never shown.
     reconnect: bool
-        Whether there is another connection when the server has closed one; otherwise the source ends.
+        Whether to reconnect when the server has closed the connection; otherwise the source ends.
     connect_timeout: number or text
-        How long connecting may take.
+        Timeout of connecting.
     wait: number or text
-        How long to wait before connecting again. It doubles each time, up to 30 seconds.
+        Pause before the first reconnect. It doubles each time, up to 30 seconds.
     max_len: int
-        The longest message, in bytes.
+        Maximum length of a message, in bytes.
     ws_kwargs: dict
-        Of those of ``websockets.connect``: ``max_size``, ``ping_interval`` and ``ping_timeout``, and also
+        Arguments of ``websockets.connect``: ``max_size``, ``ping_interval`` and ``ping_timeout``, and also
         ``ssl_options``, a dict with ``ca_certs``, a file of certificates to trust instead of the system's.
 
     Raises
     ------
     ValueError
-        The URL, a header or the certificates are none.
+        The URL, a header or a certificate is invalid.
 
     Examples
     --------
@@ -76,12 +75,12 @@ class from_websocket_url(Source["bytes | str"]):
         made = websocket_url(
             url, headers, connect_timeout, 0, wait, max_len, dict(ws_kwargs or {}), "from_websocket_url"
         )
-        #: The URL, without what may be secret.
+        #: #: The URL without secrets.
         self.url: str = made.shown
         first = [subscribe] if isinstance(subscribe, (str, bytes, bytearray)) else list(subscribe)
         self._messages = made.messages(first, bool(reconnect))
         super().__init__(**kwargs)
 
     async def run(self) -> None:
-        """Emit messages until stopped, or until the server has no more."""
+        """Emit messages until stopped, or until the server ends the connection."""
         await self._run_in_rust(self._messages)

@@ -1,4 +1,4 @@
-"""What sources that read from Kafka have in common."""
+"""The base of sources that read from Kafka."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ class KafkaSource(AcknowledgingSource[T]):
 
     @property
     def started(self) -> bool:
-        """Whether the source has begun: a new group reads whatever is written from then on."""
+        """Whether the source has started: a new group reads messages written from then on."""
         return self._closer.has_begun
 
     @started.setter
     def started(self, started: bool) -> None:
-        # Whoever starts it says so, which is too early.
+        # # Set by callers of start, which is too early.
         pass
 
     def _make_source(self) -> tuple[sources.RustSource, sources.KafkaEnd]:
         raise NotImplementedError
 
     def _close_consumer(self) -> None:
-        """Commit what is done, leave the group, and read no more."""
+        """Commit finished messages, leave the group, and stop reading."""
         self._closer.close()

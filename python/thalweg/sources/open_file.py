@@ -1,4 +1,4 @@
-"""Files that users have opened."""
+"""Files opened by the user."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-#: Size of a read, in bytes or characters.
+#: #: Size of a read, in bytes or characters.
 CHUNK = 64 * 1024
 
 
 def pipe_of(file: Any) -> int | None:
-    """Return the descriptor of a file that is a pipe or a terminal, whose reads may block; None for others.
+    """Return the descriptor of a pipe or terminal, whose reads may block; None for other files.
 
     Examples
     --------
@@ -34,10 +34,10 @@ def pipe_of(file: Any) -> int | None:
 
 
 class OpenFile:
-    """The lines of a file that is open for reading text.
+    """The lines of a file opened for reading text.
 
-    Where there are bytes behind the text they are read, because text has to be decoded by the line: a read that ends
-    within a character is no error, and a line that is not text is one error.
+    If the text is a layer over bytes, the bytes are read, since text must be decoded by the line: a read may end within
+    a character, and an invalid line is one error.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class OpenFile:
         self._encoding, self._errors = encoding or "utf-8", getattr(file, "errors", None) or "strict"
         if self._is_bytes:
             if file.seekable():
-                # What has been read ahead as text is read again as bytes.
+                # # Text that has been read ahead is read again as bytes.
                 file.seek(file.tell())
             self._file = buffer
         self._newline = "\r" not in delimiter
@@ -81,7 +81,7 @@ class OpenFile:
         return bool(data)
 
     def lines(self, fail: Callable[[Exception], None]) -> Iterator[str]:
-        """Return the lines that have been read, one after the other; those that are none go to `fail`."""
+        """Return the complete lines in order; invalid ones go to `fail`."""
         while self._pending:
             line = self._pending.pop(0)
             try:
@@ -94,7 +94,7 @@ class OpenFile:
                 yield text
 
     def rest(self, fail: Callable[[Exception], None]) -> Iterator[str]:
-        """Return what has been read and is no whole line, too."""
+        """Return the rest, which is not a complete line."""
         self._pending += self._splitter.finish()
         return self.lines(fail)
 

@@ -1,4 +1,4 @@
-"""What the sources that read files of records have in common."""
+"""The base of sources that read files of records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RecordFile(Source[T]):
-    """Base of the sources that read a file to its end: it ends with it."""
+    """Base of sources that read a file, and end with it."""
 
     def __init__(self, path: str | PathLike[str], max_len: int, position: Position | None, **kwargs: Any) -> None:
         name = type(self).__name__

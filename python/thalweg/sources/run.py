@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run of a source, on its event loop: what others wait for, and how they wake it."""
+    """One run of a source on its event loop: waits, and ways to wake them."""
 
     def __init__(self) -> None:
         import threading
@@ -19,13 +19,13 @@ class Run:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self) -> None:
-        """Take note of the loop it runs on."""
+        """Record the loop it runs on."""
         import asyncio
 
         self._loop = asyncio.get_running_loop()
 
     def end(self) -> None:
-        """Let those go on that wait for the end."""
+        """Wake all that wait for the end."""
         self._over.set()
         waiting, self._waiting = self._waiting, []
         for future in waiting:
@@ -46,7 +46,7 @@ class Run:
         return self._over.is_set()
 
     def goes_on_here(self) -> bool:
-        """Whether it has not ended, and runs on the loop that is running."""
+        """Whether it has not ended, and runs on the running loop."""
         import asyncio
 
         return not self._over.is_set() and self._loop is asyncio.get_running_loop()
@@ -56,7 +56,7 @@ class Run:
         return self._over.wait(seconds)
 
     async def pause(self, seconds: float | None) -> None:
-        """Wait until somebody wakes it, for so long at most; None is for ever."""
+        """Wait until woken, or for at most so many seconds; None waits for ever."""
         import asyncio
 
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""A sink that rapidz and streamz keep with their sources."""
+"""A sink that rapidz and streamz keep among their sources."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def sink_to_file(
     suffix: str = "\n",
     flush: bool = False,
 ) -> Any:
-    """Write every element of `upstream`, a str, to a file, which is returned: close it, or use it in a
-    ``with`` statement. What carries a :class:`~thalweg.RefCounter` is flushed before it is acknowledged.
+    """Write every element of `upstream`, a str, to a file, which is returned: close it, or use it in a ``with``
+    statement. Elements with a :class:`~thalweg.RefCounter` are flushed before they are acknowledged.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Base of all sources: starts, stops, and says when it has ended."""
+"""The base of all sources: start, stop, and end."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from thalweg._types import Metadata, OnError
 
 
-#: How long a source emits while others on its event loop wait, in seconds.
+#: #: Maximum time in seconds that a source emits before other tasks of its event loop get a turn.
 _TURN = 0.01
 
 
 class Interrupted(Exception):
-    """A function has raised what is no failure of an element, ``SystemExit`` say: the cause of this."""
+    """A function has raised an exception that is not an element's failure, such as ``SystemExit``: its cause."""
 
 
 class Source(Stream[T]):
-    """The start of a pipeline that elements come from by themselves, on its event loop.
+    """A node that emits elements by itself, on the pipeline's event loop.
 
-    Subclasses define `_run`, one round, or `run`, all of it. A source that runs keeps its pipeline
-    alive. What fails downstream is written to the log, and the source goes on. What it cannot make an element of is a
-    failure of its own, under its `on_error`: ``"raise"`` writes it to the log. It ends, and says so in the log, if a
-    function raises ``SystemExit`` or another exception that is no ``Exception``; :meth:`start` has it go on.
+    Subclasses define `_run`, one round, or `run`, the whole. A running source keeps its pipeline alive. Failures
+    downstream are logged, and the source continues. Input that it cannot convert to an element is its own failure,
+    handled by its `on_error`: ``"raise"`` logs it. It ends, and logs that, if a function raises ``SystemExit`` or
+    another exception that is not an ``Exception``; :meth:`start` continues.
 
     Parameters
     ----------
     start: bool
-        Whether to start at once; otherwise :meth:`start` does.
+        Whether to start at once; otherwise call :meth:`start`.
     **kwargs:
         Those of :class:`~thalweg.Stream`.
 
@@ -88,10 +88,10 @@ class Source(Stream[T]):
             self._rust_source.stop(self._is_ending)
 
     def start(self) -> None:
-        """Have the source run; it goes on where it was stopped.
+        """Start the source; it continues where it was stopped.
 
-        One with ``asynchronous=True`` that is started where no event loop runs gets one on a thread of its own, as with
-        streamz: nobody may ever run another.
+        A source with ``asynchronous=True`` that is started without a running event loop gets one on a separate thread,
+        as in streamz, since no loop may ever run.
 
         Examples
         --------
@@ -107,14 +107,14 @@ class Source(Stream[T]):
         if self.stopped:
             self.stopped = False
             self.started = True
-            # As with streamz.
+            # # As in streamz.
             self._begin_without_loop()
             self._need_loop()
             before, self._run_state = self._run_state, Run()
             self.loop.add_callback(self._supervise, self._run_state, before)
 
     def stop(self) -> None:
-        """Have the source stop after what it is doing.
+        """Stop the source after its current work.
 
         Examples
         --------
@@ -133,13 +133,13 @@ class Source(Stream[T]):
             self._wake()
 
     def _end(self) -> Run | None:
-        """Have the source stop, and send what it keeps; return its run, to wait for."""
+        """Stop the source, and emit the elements it keeps; return its run, to wait for."""
         self._is_ending = True
         self.stop()
         return self._run_state
 
     async def _supervise(self, state: Run, before: Run | None) -> None:
-        """Run, once the run before has ended, and say what went wrong."""
+        """Run, once the run before has ended, and report errors."""
         import asyncio
 
         state.begin()
@@ -153,7 +153,7 @@ class Source(Stream[T]):
             if self._ended_by is not None:
                 raise self._ended_by
         except asyncio.CancelledError:
-            # The event loop has ended.
+            # # The event loop has ended.
             pass
         except GeneratorExit:
             raise
@@ -166,7 +166,7 @@ class Source(Stream[T]):
             state.end()
 
     async def _run_in_rust(self, source: RustSource) -> None:
-        """Run a source written in Rust, until it has no more or is stopped."""
+        """Run a source written in Rust, until it ends or is stopped."""
         self._rust_source = source
         over = source.run(self)
         try:
@@ -177,18 +177,18 @@ class Source(Stream[T]):
     _rust_source: RustSource | None = None
 
     def _end_with(self, error: Exception) -> None:
-        """Have the run end with an error that has come up beside it."""
+        """End the run with an error that occurred beside it."""
         self._ended_by = error
         self.stop()
 
     _ended_by: Exception | None = None
 
     def _tell_end(self, error: BaseException) -> None:
-        """Say what has ended the run."""
+        """Log what ended the run."""
         from thalweg.errors import is_refusal
 
         if is_refusal(error):
-            # The pipeline has ended.
+            # # The pipeline has ended.
             return
         interrupt = error.__cause__ if isinstance(error, Interrupted) else error
         if interrupt is None or isinstance(interrupt, Exception):
@@ -196,7 +196,7 @@ class Source(Stream[T]):
             return
         self._log_end(interrupt)
         if self.asynchronous and isinstance(interrupt, (KeyboardInterrupt, SystemExit)):
-            # The loop is the user's, and so is the program it ends.
+            # # The loop is the user's, and so is the program that it ends.
             raise interrupt from None
 
     def _log(self, error: BaseException) -> None:
@@ -223,7 +223,7 @@ class Source(Stream[T]):
         self._on_error = on_error
 
     def _fail(self, error: Exception, element: Any = None) -> None:
-        """Do what the policy says about an element that could not be made."""
+        """Apply the policy to an element that could not be created."""
         from thalweg.errors import Failure, Retry, add_note
 
         self._failures += 1
@@ -238,7 +238,7 @@ class Source(Stream[T]):
             self._log(error)
 
     def _tell(self, target: Stream, failure: Any) -> None:
-        """Hand a failure to a stream; nobody waits for it."""
+        """Pass a failure to a stream, without waiting."""
         import asyncio
 
         async def wait(waiting: Any) -> None:
@@ -260,7 +260,7 @@ class Source(Stream[T]):
         return received, sent, failed + self._failures, held, waited
 
     async def finished(self) -> None:
-        """Wait until the source has no more, or has stopped.
+        """Wait until the source has ended or stopped.
 
         Examples
         --------
@@ -279,13 +279,13 @@ class Source(Stream[T]):
             await self._run_state.wait()
 
     async def run(self) -> None:
-        """Emit everything, until :attr:`stopped`."""
+        """Emit all elements, until :attr:`stopped`."""
         while not self.stopped:
             await self._run()
             await self._yield_if_due()
 
     async def _yield_if_due(self) -> None:
-        """Let others on the loop have their turn, if that of the source has lasted long enough."""
+        """Give other tasks of the loop a turn, if the source's turn has lasted long enough."""
         loop: Any = self._event_loop
         if loop.time() >= self._turn_ends:
             import asyncio
@@ -296,12 +296,12 @@ class Source(Stream[T]):
     _turn_ends = 0.0
 
     async def _run(self) -> None:
-        """Do one round: what subclasses define."""
+        """Do one round; defined by subclasses."""
         raise NotImplementedError
 
     async def _send(self, x: Any, metadata: Metadata = None) -> None:
-        """Emit an element, and wait until it has been taken. A failure is the element's, not the
-        source's: it is logged, and the source goes on.
+        """Emit an element, and wait until it has been accepted. A failure belongs to the element, not the source: it is
+        logged, and the source continues.
         """
         from thalweg.errors import is_refusal
 
@@ -316,7 +316,7 @@ class Source(Stream[T]):
             self._log(error)
 
     def _begin(self, emit: Callable[..., Any], *args: Any) -> Any:
-        """Call ``emit(*args)``, and have the source end if a function raises what is no failure."""
+        """Call ``emit(*args)``; an exception that is not an element's failure ends the source."""
         try:
             return emit(*args)
         except Exception:
@@ -325,9 +325,7 @@ class Source(Stream[T]):
             raise Interrupted from error
 
     async def _send_all(self, iterator: Iterator[Any]) -> bool:
-        """Emit the elements of an iterator until there are no more or the source is stopped; return
-        whether there are no more.
-        """
+        """Emit the elements of an iterator until it ends or the source is stopped; return whether it has ended."""
         import asyncio
 
         from thalweg.errors import is_refusal
@@ -346,7 +344,7 @@ class Source(Stream[T]):
                 self._log(error)
             if batch.is_over:
                 return True
-            # Others on the loop have their turn.
+            # # Gives other tasks of the loop a turn.
             await asyncio.sleep(0)
         return False
 
@@ -356,7 +354,7 @@ class Source(Stream[T]):
             await self._rest(seconds)
 
     async def _rest(self, seconds: float | None) -> None:
-        """Wait until somebody wakes the source, for so long at most; None is for ever."""
+        """Wait until the source is woken, or for at most so many seconds; None waits for ever."""
         if self._run_state is not None:
             await self._run_state.pause(seconds)
 
