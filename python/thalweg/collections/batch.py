@@ -12,21 +12,21 @@ __all__ = ["Batch", "Streaming"]
 
 
 class Batch(Streaming):
-    """A stream of lists or tuples, whose operations are about the elements in them.
+    """A stream of lists or tuples, with operations on their elements.
 
     One call handles many elements, which costs less than one call for each.
 
     Parameters
     ----------
     stream
-        Where the batches come from; left out, a new ``Stream``.
+        The stream of batches; by default a new ``Stream``.
     example
-        Something like a batch; left out, an empty list.
+        An example of a batch; by default an empty list.
 
     Raises
     ------
     TypeError
-        If the example is nothing that holds elements.
+        The example is not a container of elements.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Batch(Streaming):
         super().__init__(stream=stream, example=example)
 
     def sum(self) -> Streaming:
-        """Sum up everything that has come so far.
+        """Sum all elements so far.
 
         Examples
         --------
@@ -63,7 +63,7 @@ class Batch(Streaming):
         return self.accumulate_partitions(_add_up, start=0)
 
     def filter(self, predicate: Callable[[Any], Any] | None) -> Streaming:
-        """Keep the elements for which the predicate is true; with None, those that are true themselves.
+        """Keep the elements for which the predicate is true; with None, those that are true.
 
         Examples
         --------
@@ -77,7 +77,7 @@ class Batch(Streaming):
         return map_partitions(_keep, self, predicate)
 
     def pluck(self, ind: Any) -> Streaming:
-        """Take an item out of each element; given a list of keys, a tuple of items.
+        """Take an item of each element; with a list of keys, a tuple of items.
 
         Examples
         --------
@@ -106,7 +106,7 @@ class Batch(Streaming):
         return map_partitions(_call_on_each, self, func, kwargs)
 
     def to_dataframe(self) -> Streaming:
-        """Make a data frame of each batch. It needs pandas.
+        """Convert each batch to a data frame. Needs pandas.
 
         Examples
         --------
@@ -123,7 +123,7 @@ class Batch(Streaming):
         return frames
 
     def to_stream(self) -> Any:
-        """Take the batches apart: a stream of their elements.
+        """Return a stream of the batches' elements.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Streaming collections: a stream of batches that is handled as if it were one of them."""
+"""Streaming collections: streams of batches with the methods of a batch."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ __all__ = [
     "partial_by_order",
 ]
 
-#: For each kind of collection, which class stands for which elements: a type, a tuple of types, or a function that
-#: says whether an element is of that sort; the first that fits counts.
+#: #: By kind of collection: the class for elements of a type, of a tuple of types, or for which a function is true; the
+#: first match is used.
 _stream_types: dict[str, list[tuple[Any, type[Streaming]]]] = {"streaming": [], "updating": []}
 
 
 def map_partitions(
     func: Callable[..., Any], *args: Any, example: Any = None, stream_type: str | None = None, **kwargs: Any
 ) -> Streaming:
-    """Call a function on every batch, or on the batches of several collections side by side.
+    """Call a function with every batch of a collection, or of several collections side by side.
 
-    What kind of collection comes out is found by calling `func` once on the examples.
+    The kind of the resulting collection is determined by calling `func` once with the examples.
 
     Parameters
     ----------
     func
-        The function. It gets the batch of each collection among `args`, and everything else as it is.
+        The function. Collections among `args` are replaced by their batches; other arguments are passed as they are.
     *args
-        Collections and other arguments, in the order `func` wants them; at least one collection.
+        Collections and other arguments, in the order of `func`'s parameters; at least one collection.
     example
-        What an element of the result looks like. Left out, `func` is called on the examples.
+        An example of a result. By default `func` is called with the examples.
     stream_type
-        ``"streaming"``, where every batch is new data, or ``"updating"``, where each replaces the one before.
-        Left out, the result is updating if all collections among `args` are.
+        ``"streaming"``, where every batch is new data, or ``"updating"``, where each replaces the one before. By
+        default the result is updating if all collections among `args` are.
     **kwargs
-        Passed on to `func`.
+        Keyword arguments for `func`.
 
     Raises
     ------
     TypeError
-        If there is no collection among `args`.
+        There is no collection among `args`.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def _collection(stream: Any, example: Any, stream_type: str) -> Streaming:
 
 
 def get_stream_type(example: Any, stream_type: str = "streaming") -> type[Streaming] | None:
-    """Find the class of collection that holds such elements, or None if there is none in particular.
+    """Return the class of collection for such elements, or None if there is no special one.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def get_stream_type(example: Any, stream_type: str = "streaming") -> type[Stream
 
 
 def partial_by_order(*args: Any, function: Callable[..., Any], other: list[tuple[int, Any]], **kwargs: Any) -> Any:
-    """Call a function with `args` and, at the positions given with them, further arguments.
+    """Call a function with `args` and further arguments at the positions given with them.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def partial_by_order(*args: Any, function: Callable[..., Any], other: list[tuple
 
 
 def apply_args(args: tuple[Any, ...], func: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
-    """Call a function with arguments that come as one tuple.
+    """Call a function with the arguments in a tuple.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def _reflected(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
 
 
 class OperatorMixin:
-    """Python's operators, carried out on every batch by the class's `map_partitions`.
+    """Python's operators, applied to every batch by the class's `map_partitions`.
 
     Examples
     --------
@@ -212,31 +212,30 @@ class OperatorMixin:
     __xor__: Any = _binary(operator.xor)
     __rxor__: Any = _reflected(operator.xor)
 
-    # `==` makes a new collection and says nothing about being the same one.
+    # # `==` returns a collection, so it cannot serve for hashing.
     __hash__: Any = object.__hash__
 
 
 class Streaming(OperatorMixin, APIRegisterMixin):
-    """A stream of batches, with an example of what a batch looks like.
+    """A stream of batches, with an example of a batch.
 
-    Its subclasses, such as `thalweg.Batch`, are what one makes; this one is what comes out where no subclass knows the
-    elements.
+    Use its subclasses, such as `thalweg.Batch`; results whose elements fit no subclass are of this class.
 
     Parameters
     ----------
     stream
-        Where the batches come from; left out, a new ``Stream``.
+        The stream of batches; by default a new ``Stream``.
     example
-        Something like an element of the stream. It is what operations are tried on when they are written down.
+        An example of an element of the stream, with which operations are tried when they are defined.
     stream_type
-        ``"streaming"`` or ``"updating"``; left out, that of the class.
+        ``"streaming"`` or ``"updating"``; by default that of the class.
 
     Raises
     ------
     TypeError
-        If there is no example.
+        The example is missing.
     ValueError
-        If `stream_type` is something else.
+        The `stream_type` is neither.
 
     Examples
     --------
@@ -273,20 +272,20 @@ class Streaming(OperatorMixin, APIRegisterMixin):
         stream_type: str | None = None,
         **kwargs: Any,
     ) -> Streaming:
-        """Call a function on a state and every batch; what it returns is the next state.
+        """Call a function with a state and every batch; it returns the next state.
 
         Parameters
         ----------
         func
             The function, called as ``func(state, batch, *args, **kwargs)``.
         start
-            The first state. Left out, the first batch is, and is passed on as it is.
+            The initial state. By default the first batch, which is emitted as it is.
         returns_state
-            Whether `func` returns a pair of the next state and what to pass on.
+            Whether `func` returns a pair of the next state and the result to emit.
         example
-            What an element of the result looks like. Left out, `func` is called on the example.
+            An example of a result. By default `func` is called with the example.
         stream_type
-            ``"streaming"`` or ``"updating"``; left out, the same as before.
+            ``"streaming"`` or ``"updating"``; by default that of this collection.
 
         Examples
         --------
@@ -311,7 +310,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
         return _collection(stream, example, self._stream_type if stream_type is None else stream_type)
 
     def emit(self, x: Any) -> Any:
-        """Send a batch into the stream, after `verify`, and return what the stream's `emit` does.
+        """Emit a batch into the stream, after `verify`, and return the result of the stream's `emit`.
 
         Examples
         --------
@@ -326,12 +325,12 @@ class Streaming(OperatorMixin, APIRegisterMixin):
         return self.stream.emit(x)
 
     def verify(self, x: Any) -> None:
-        """Check that a batch is one that belongs here.
+        """Check a batch.
 
         Raises
         ------
         TypeError
-            If it is not.
+            The batch does not fit the example.
 
         Examples
         --------
@@ -344,7 +343,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
             raise TypeError(f"expected {_name(self._subtype)}, and not {type(x).__name__}: {short(x)}")
 
     def start(self) -> None:
-        """Start the sources that the batches come from.
+        """Start the upstream sources.
 
         Examples
         --------
@@ -360,7 +359,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
         self.stream.start()
 
     def stop(self) -> None:
-        """Stop the sources that the batches come from.
+        """Stop the upstream sources.
 
         Examples
         --------
@@ -381,7 +380,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
 
     @property
     def current_value(self) -> Any:
-        """The last batch that came.
+        """The last batch.
 
         Examples
         --------
@@ -415,7 +414,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
             from IPython.display import HTML, display
 
             return display(HTML(self._repr_html_()))
-        # What arrives faster than one can read it is not worth drawing.
+        # # Batches that arrive faster than this cannot be read anyway.
         return self.stream.latest().rate_limit(0.5).gather()._ipython_display_(**kwargs)
 
 

@@ -1,7 +1,7 @@
 """Streams whose functions run on an engine: threads, processes, or a Dask cluster.
 
-``scatter`` moves a stream onto the engine, ``gather`` brings it back, in order. In between the lines are the same as on
-any stream.
+``scatter`` moves a stream onto the engine, and ``gather`` brings it back, in order. Lines between them are written as
+on any stream.
 
 >>> from thalweg import Stream
 >>> source = Stream()

@@ -18,21 +18,21 @@ __all__ = ["accumulate"]
 
 @ParallelStream.register_api()
 class accumulate(ParallelStream):
-    """Call a function on a state and each element, on the engine, where the state stays: ``state = func(state, x)``.
+    """Call a function with a state and each element on the engine, where the state stays: ``state = func(state, x)``.
 
-    An element that the function fails on leaves the state as it was, and so does one that never came.
+    A failed element, and one that never arrives, leaves the state unchanged.
 
     Parameters
     ----------
     func: callable
     start:
-        The first state. Without it, the first element becomes the state, and is sent as it is.
+        The initial state. Without it, the first element becomes the state, and is emitted unchanged.
     returns_state: bool
-        Whether `func` returns a pair: the state, and what to send.
+        Whether `func` returns a pair: the state, and the result to emit.
     with_state: bool
-        Whether what is sent is a pair: the state, and the result.
+        Whether pairs of state and result are emitted.
     reset_stream: Stream
-        Its elements set the state back to its start.
+        A stream whose elements reset the state.
     on_error:
         See :class:`~thalweg.Stream`.
     **kwargs:
@@ -103,7 +103,7 @@ class accumulate(ParallelStream):
             super()._set_on_error(on_error)
 
     def reset(self, _: Any = None) -> None:
-        """Set the state back to its start, for the elements that come from now on; the argument is ignored.
+        """Reset the state for elements that arrive from now on; the argument is ignored.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Nodes that wait for what elements come to, and pass that on in order."""
+"""Nodes that wait for the values of elements, and emit them in order."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ __all__ = ["gather", "in_turn", "keyed"]
 
 @ParallelStream.register_api()
 class gather(Stream):
-    """Bring a stream back from an engine: wait for each result, in order, and pass it on.
+    """Bring a stream back from an engine: wait for each result, in order, and emit it.
 
-    The emitter of an element waits until it has come through. From `emit_many`, from sources and from a `buffer` before
-    it this takes as many elements at a time as the engine does; those that wait in a `buffer` are on their way too.
+    The emitter of an element waits until it has come through. Elements of `emit_many`, of sources and of an upstream
+    `buffer` are taken as many at a time as the engine is wide; those in a `buffer` are in flight as well.
 
     Parameters
     ----------
     unordered: bool
-        Whether to pass on results as they come.
+        Whether to emit results in the order of completion.
     on_error:
-        What is done about elements that came to nothing, and whose own node says nothing else; see
-        :class:`~thalweg.Stream`.
+        How to handle failed elements whose own node has no policy; see :class:`~thalweg.Stream`.
 
     Examples
     --------
@@ -61,7 +60,7 @@ class gather(Stream):
 
 
 class _tagged(Stepping):
-    """Makes pairs of a number and each element."""
+    """Numbers elements: emits pairs of a number and the element."""
 
     def __init__(self, upstream: Stream, number: int) -> None:
         self._number = number
@@ -72,7 +71,7 @@ class _tagged(Stepping):
 
 
 class _untagged(ParallelStream):
-    """Passes on the elements that have been paired with a number."""
+    """Emits the elements of numbered pairs."""
 
     def __init__(self, upstream: ParallelStream, number: int) -> None:
         self._number = number
@@ -83,7 +82,7 @@ class _untagged(ParallelStream):
 
 
 def in_turn(upstreams: list[ParallelStream]) -> list[ParallelStream]:
-    """Wait for the values of several streams together, so that they go on in the order in which they came.
+    """Wait for the values of several streams together, so that they are emitted in the order of their arrival.
 
     Examples
     --------
@@ -102,7 +101,7 @@ def in_turn(upstreams: list[ParallelStream]) -> list[ParallelStream]:
 
 
 class keyed(Stepping):
-    """Makes pairs of each element's key, which is computed on the engine, and the element."""
+    """Emits pairs of each element's key, computed on the engine, and the element."""
 
     def __init__(self, upstream: Stream, key: Any, name: str, **kwargs: Any) -> None:
         self._key = key

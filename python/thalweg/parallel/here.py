@@ -1,6 +1,6 @@
-"""Operators about which elements there are, in what order, and when. They wait for values, and work on this side.
+"""Operators that depend on which elements exist, their order or timing. They run locally, and wait for values.
 
-So do all that are registered with streams, by whomever and whenever, unless they are made for engines.
+So do all operators that are registered with streams, unless they are made for engines.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["buffer", "flatten", "here", "partition", "partition_unique", "timed_
 
 
 class _Here(ParallelStream):
-    """An operator that works on this side."""
+    """An operator that runs locally."""
 
-    #: Whether it makes a difference which of several upstreams an element comes from first.
+    #: #: Whether the order of elements from different upstreams matters.
     _minds_order = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -63,7 +63,7 @@ _made: dict[type, Any] = {}
 
 
 def here(kind: type) -> Any:
-    """Return a class of an operator that does for streams on an engine what another does for streams.
+    """Return the class of an operator for streams on an engine, from the one for streams.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def here(kind: type) -> Any:
 
 
 def _adopt(name: str, function: Any, modifier: Callable[[Any], Any]) -> None:
-    """Have an operator that was registered with streams work on streams on an engine, unless they have their own."""
+    """Make an operator that is registered with streams available on an engine, unless it has its own class."""
     is_operator = isinstance(function, type) and issubclass(function, Stream)
     if not is_operator or modifier is not identity or name in ParallelStream.__dict__:
         return
@@ -104,7 +104,7 @@ Stream._adopters.append(_adopt)
 
 @ParallelStream.register_api()
 class buffer(ParallelStream, ops.buffer):
-    """Let up to `n` elements more be on their way.
+    """Allow up to `n` further elements in flight.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class buffer(ParallelStream, ops.buffer):
 
 @ParallelStream.register_api()
 class union(ParallelStream, ops.union):
-    """Combine multiple streams into one.
+    """Merge streams.
 
     Examples
     --------
@@ -156,7 +156,7 @@ _picked = here(ops.map)
 def partition(
     upstream: Stream, n: int, timeout: Any = None, key: Any = None, on_error: Any = None, **kwargs: Any
 ) -> Any:
-    """Make tuples of `n` elements, and of those with equal keys if there is a key.
+    """Group elements into tuples of `n`, with equal keys if there is a key.
 
     Examples
     --------
@@ -179,7 +179,7 @@ def partition(
 def partition_unique(
     upstream: Stream, n: int, key: Any = identity, keep: Any = "first", on_error: Any = None, **kwargs: Any
 ) -> Any:
-    """Make tuples of `n` elements with different keys.
+    """Group elements into tuples of `n` with different keys.
 
     Examples
     --------
@@ -199,7 +199,7 @@ def partition_unique(
 def timed_window_unique(
     upstream: Stream, interval: Any, key: Any = identity, keep: Any = "first", on_error: Any = None, **kwargs: Any
 ) -> Any:
-    """Make a tuple of the elements with different keys that come in each interval.
+    """Group the elements that arrive in each interval, one per key.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def unique(
     on_error: Any = None,
     **kwargs: Any,
 ) -> Any:
-    """Leave out elements with a key that has come before, among the last `maxsize` of them.
+    """Drop elements whose key has occurred before, among the last `maxsize`.
 
     Examples
     --------
@@ -243,7 +243,7 @@ def unique(
 
 
 class _items(Stepping):
-    """Makes lists of elements that can be iterated over."""
+    """Converts elements to lists."""
 
     def _step(self, site: Site) -> Step:
         return Step.items(site)
@@ -251,7 +251,7 @@ class _items(Stepping):
 
 @ParallelStream.register_api()
 def flatten(upstream: Stream, on_error: Any = None, **kwargs: Any) -> Any:
-    """Pass on the elements of each element, which is a list or the like.
+    """Emit the elements of each element, which is an iterable.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Programs of streams in other processes: sent, and run there."""
+"""Programs of streams in other processes: pickled, and run there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 def dumps(x: Any) -> bytes:
-    """Pickle something: by cloudpickle, where that is there, what plain pickles do not do for.
+    """Pickle an object; with cloudpickle, if installed, objects that plain pickle cannot handle.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def dumps(x: Any) -> bytes:
 def pickled(sent: Any) -> tuple[bytes, bytes]:
     """Pickle a program; return a digest, and the pickle.
 
-    With cloudpickle, where functions of some modules may have been registered to be sent as they are.
+    With cloudpickle, since functions of some modules may be registered to be pickled by value.
 
     Examples
     --------
@@ -64,14 +64,14 @@ def pickled(sent: Any) -> tuple[bytes, bytes]:
     return blake2b(data, digest_size=16).digest(), data
 
 
-#: The programs that came last, by their digests: functions are unpickled once, and not once per batch.
+#: #: The latest programs by digest: functions are unpickled once, not once per batch.
 _programs: OrderedDict[bytes, Program] = OrderedDict()
 _lock = threading.Lock()
 _KEPT = 64
 
 
 def load(digest: bytes, data: bytes) -> Program:
-    """Return the program that a pickle stands for.
+    """Return the program of a pickle.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def load(digest: bytes, data: bytes) -> Program:
 
 
 class Code:
-    """What is sent to worker processes of ours for a program.
+    """A program as sent to our own worker processes.
 
     Examples
     --------
@@ -117,7 +117,7 @@ class Code:
 
 
 class BatchCall:
-    """A program and the elements to put through it: executors and clusters do not look into it.
+    """A program and its elements: executors and clusters do not look inside.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class BatchCall:
 
 
 def run(batch: BatchCall) -> Any:
-    """Put elements through a program.
+    """Run elements through a program.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def run(batch: BatchCall) -> Any:
 
 
 def without_unsendable(result: Any, number: int) -> Any:
-    """Put failures of a step in the place of values that can't be pickled.
+    """Replace values that cannot be pickled by failures of a step.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def without_unsendable(result: Any, number: int) -> Any:
 
 
 def told(error: BaseException, element: Any) -> bytes:
-    """Pickle a failure: the exception, and the element if it is not None.
+    """Pickle a failure: the exception, and the element unless it is None.
 
     Examples
     --------
@@ -195,7 +195,7 @@ def told(error: BaseException, element: Any) -> bytes:
 
 
 def heard(data: bytes) -> tuple[BaseException, tuple[Any, ...]]:
-    """Read a failure: the exception, and the element, in a tuple, if it was sent."""
+    """Unpickle a failure: the exception, and the element in a tuple if it was sent."""
     error, element = pickle.loads(data)
     if element is None:
         return loads(error), ()
@@ -207,7 +207,7 @@ def heard(data: bytes) -> tuple[BaseException, tuple[Any, ...]]:
 
 
 def size_of(x: Any) -> int:
-    """Return roughly how many bytes a value has.
+    """Return the approximate size of a value in bytes.
 
     Examples
     --------
@@ -224,10 +224,10 @@ _ABSENT = object()
 
 
 def watch(function: Any, args: Any, kwargs: Any) -> Callable[[], bool] | None:
-    """Return what tells whether a pickle of a function would still be the same; None if nothing cheap can.
+    """Return a fingerprint of a function's pickle, to see whether it has changed; None if that is expensive.
 
-    What is found by its name in a module is pickled as that name. A plain function that closes over nothing, and uses
-    no globals but modules and what is built in, is what its code is.
+    Importable objects are pickled as their names. The fingerprint of a plain function without a closure, and without
+    globals other than modules and builtins, is its code.
 
     Examples
     --------
@@ -276,7 +276,7 @@ def _watch_plain(function: FunctionType) -> Callable[[], bool] | None:
 
 
 def _is_by_value(module: Any) -> bool:
-    """Whether cloudpickle has been told to send the functions of a module, which may be in one that is, as they are."""
+    """Whether cloudpickle pickles the functions of a module, or of a package that contains it, by value."""
     cloudpickle = sys.modules.get("cloudpickle")
     if cloudpickle is None:
         return False
@@ -294,7 +294,7 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _stays(found: Any) -> bool:
-    """Whether a pickle has no more of a global than its name."""
+    """Whether a global is pickled as its name."""
     if isinstance(found, ModuleType):
         return sys.modules.get(found.__name__) is found and found.__name__ != "__main__"
     is_builtin = isinstance(found, BuiltinFunctionType) and isinstance(found.__self__, ModuleType)

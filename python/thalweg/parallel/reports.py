@@ -9,7 +9,7 @@ from thalweg.stream import Stream
 
 __all__ = ["Site", "bearable", "report"]
 
-#: Longest pause between two attempts unless given, in seconds.
+#: #: Default for the longest pause between two attempts, in seconds.
 _LONGEST = 60.0
 
 
@@ -28,7 +28,7 @@ class Site:
         self.on_error: Any = _checked(on_error)
 
     def set_on_error(self, on_error: Any) -> None:
-        """Change what is done about elements that the function fails on."""
+        """Set how to handle elements that the function fails on."""
         self.on_error = _checked(on_error)
 
     @property
@@ -37,14 +37,14 @@ class Site:
         return (self.on_error.then if isinstance(self.on_error, Retry) else self.on_error) == "skip"
 
     def apply_to(self, step: Any) -> None:
-        """Have a step do what is done on the engine: try again, and drop."""
+        """Configure the part of the policy that runs on the engine: retrying and dropping."""
         retry = self.on_error if isinstance(self.on_error, Retry) else Retry(0)
         longest = _LONGEST if retry.at_most is None else float(retry.at_most)
         step.set_policy(retry.times, float(retry.backoff or 0), longest, self.skips)
 
     @property
     def target(self) -> Stream | None:
-        """The stream that gets failures."""
+        """The stream that receives failures."""
         target = self.on_error.then if isinstance(self.on_error, Retry) else self.on_error
         return target if isinstance(target, Stream) else None
 
@@ -59,7 +59,7 @@ def _checked(on_error: Any) -> Any:
 
 
 def report(site: Site | None, exception: BaseException, ordinal: int, element: Any) -> tuple[Stream, Failure] | None:
-    """Say where a failure goes: raise it, or return a stream, and what to send into it. Called by the engine.
+    """Handle a failure: raise it, or return a stream and the element to emit into it. Called by the engine.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def report(site: Site | None, exception: BaseException, ordinal: int, element: A
 
 
 def bearable(exception: BaseException) -> BaseException:
-    """Return what may go through an event loop: some exceptions mean something to it.
+    """Return an exception that may pass through an event loop: some have a special meaning there.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The node with which a stream on an engine begins."""
+"""The node that begins a stream on an engine."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class scatter(ParallelStream[T]):
     client
         The engine: a ``thalweg.tasks.Client``, a ``distributed.Client``, or an executor of ``concurrent.futures``.
     backend
-        Instead of a client: ``"thread"`` for threads of this process, ``"dask"`` for the Dask client that is active, or
-        a function that returns a client. Without either: our current client, else the active Dask client, else threads.
+        Instead of a client: ``"thread"`` for threads of this process, ``"dask"`` for the active Dask client, or a
+        function that returns a client. Without either: our current client, else the active Dask client, else threads.
     unordered
-        Whether `gather` may pass on results as they come.
+        Whether `gather` may emit results in the order of completion.
 
     Raises
     ------
     ValueError
-        There is no such backend, or no Dask client is active.
+        The backend is unknown, or no Dask client is active.
 
     Examples
     --------

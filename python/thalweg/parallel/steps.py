@@ -1,4 +1,4 @@
-"""The nodes whose functions are called on an engine."""
+"""Nodes whose functions are called on an engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Stepping", "filter", "map", "pluck", "starmap"]
 
 
 class Stepping(ParallelStream):
-    """A node that adds a step to what the engine does with an element."""
+    """A node that adds a step to the work on an element."""
 
     _is_settled = False
 
@@ -36,7 +36,7 @@ class Stepping(ParallelStream):
         **kwargs: Any,
     ) -> None:
         self._site = Site(stream_name or describe(self), on_error)
-        #: Longest time of one call for one element, in seconds.
+        #: #: Maximum time of one call for one element, in seconds.
         self._limit = check_limit(_time_limit, self._site.name)
         self._session = session_of(upstream)
         if self._limit is not None:
@@ -46,11 +46,11 @@ class Stepping(ParallelStream):
         super().__init__(upstream, stream_name=stream_name, **kwargs)
         self._site.name = stream_name or describe(self)
         if self._site.target is not None:
-            # That is one pipeline with this one, then.
+            # # In that case both are in one pipeline.
             super()._set_on_error(on_error)
 
     def _step(self, site: Site) -> Step:
-        """Step of the engine for an element."""
+        """The engine's step for an element."""
         raise NotImplementedError
 
     def _blueprint(self) -> _thalweg.Blueprint:
@@ -65,7 +65,7 @@ class Stepping(ParallelStream):
 
 @ParallelStream.register_api()
 class map(Stepping):
-    """Call a function on each element, on the engine; what an ``async def`` returns is awaited there.
+    """Call a function with each element on the engine; the result of an ``async def`` is awaited there.
 
     Parameters
     ----------
@@ -73,19 +73,19 @@ class map(Stepping):
     *args:
         Positional arguments for `func`, after the element.
     time_limit:
-        How long one call for one element may take: seconds, or text such as ``500ms``. Each such call is a task of its
-        own. On processes the worker is killed then and replaced; on threads the function's token says that it is to
-        end, and what it returns does not count. The element has failed with a `TaskTimeout`.
+        Time limit of one call for one element: seconds, or text such as ``500ms``. Each such call is a separate task.
+        On processes the worker is killed at the limit and replaced; on threads the function's token is cancelled, and
+        its result is ignored. The element fails with a `TaskTimeout`.
     on_error:
-        See :class:`~thalweg.Stream`. Attempts of a :class:`~thalweg.Retry`, and the pauses between them, take place on
-        the engine.
+        See :class:`~thalweg.Stream`. Attempts of a :class:`~thalweg.Retry`, and the pauses between them, happen on the
+        engine.
     **kwargs:
         Keyword arguments for `func`; and ``stream_name``.
 
     Raises
     ------
     BuildError
-        The `time_limit` is no length of time, or the engine, which is Dask's or an executor, can't stop calls.
+        The `time_limit` is invalid, or the engine (Dask, an executor) cannot stop calls.
 
     Examples
     --------
@@ -124,9 +124,9 @@ class map(Stepping):
 
 @ParallelStream.register_api()
 class starmap(map):
-    """Call a function on each element, which is a tuple of arguments, on the engine: ``func(*x, *args)``.
+    """Call a function with each element, a tuple of arguments, on the engine: ``func(*x, *args)``.
 
-    It takes what `map` takes.
+    Takes the arguments of `map`.
 
     Examples
     --------
@@ -144,7 +144,7 @@ class starmap(map):
 
 @ParallelStream.register_api()
 class pluck(Stepping):
-    """Take an item out of each element, on the engine; given a list of keys, a tuple of items.
+    """Take an item of each element on the engine; with a list of keys, a tuple of items.
 
     Examples
     --------
@@ -169,7 +169,7 @@ class pluck(Stepping):
 class filter(Stepping):
     """Pass on the elements for which a predicate, called on the engine, is true; with None, those that are true.
 
-    It takes what `map` takes.
+    Takes the arguments of `map`.
 
     Examples
     --------

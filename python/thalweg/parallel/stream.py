@@ -18,7 +18,7 @@ __all__ = ["ParallelStream", "Session", "common_session", "is_driven", "places",
 
 
 class Session:
-    """State that the nodes behind one `scatter` share: the engine, and whether results come in order."""
+    """State shared by the nodes downstream of one `scatter`: the engine, and whether results stay in order."""
 
     def __init__(self, backend: Backend, *, is_ordered: bool = True) -> None:
         self.backend = backend
@@ -31,27 +31,26 @@ class Session:
 
 
 class ParallelStream(Stream[T]):
-    """A stream on an engine: threads, processes, or a cluster. What one calls on it is the same as on any stream.
+    """A stream on an engine: threads, processes, or a cluster. Its methods are those of any stream.
 
-    It comes from :meth:`thalweg.Stream.scatter`, and ends with `gather`. Functions of `map`, `starmap`, `filter`,
-    `pluck` and `accumulate` are called on the engine, and so are the keys of `unique` and the like; one after the other
-    on an element in the same task. All other operators, also those that others have registered, wait for the values, in
-    order, and work where the pipeline does.
+    It is returned by :meth:`thalweg.Stream.scatter`, and ends with `gather`. Functions of `map`, `starmap`, `filter`,
+    `pluck` and `accumulate`, and key functions of `unique` and others, are called on the engine; consecutive ones for
+    one element in one task. All other operators, also those registered by other packages, wait for the values, in
+    order, and run in the pipeline.
 
-    `emit` is done when its element has come through `gather`, or waits in a `buffer` or a window on the way. So several
-    elements are on their way behind a `buffer`, by several emitters, or by `emit_many` and sources, which send as many
-    at a time as the engine does.
+    `emit` is done when its element has come through `gather`, or waits in a `buffer` or a window. So several elements
+    are in flight behind a `buffer`, with several emitters, or with `emit_many` and sources, which send as many at a
+    time as the engine is wide.
 
-    To other processes, elements go in batches whose size follows what they take: one alone if nothing is on its way, as
-    many as are worth a round trip under load. Steps that follow one another are one trip; behind a `buffer`, a window
-    or a fork the values come here and go again. A function is pickled anew for a batch if it may have changed: if it
-    closes over something, or uses globals other than modules.
+    To other processes, elements are sent in batches whose size follows the cost per element: one if nothing is in
+    flight, and under load as many as amortize a round trip. Consecutive steps are one round trip; at a `buffer`, a
+    window or a fork the values return to this process. A function is pickled again for a batch if it may have changed:
+    if it has a closure, or uses globals other than modules.
 
-    A function on threads that emits into its own pipeline does not wait for its element, which comes through behind the
-    one that it works on.
+    A function on threads that emits into its own pipeline does not wait for its element, which follows the current one.
 
-    Elements that a filter drops, or a function fails on, are gone for what comes behind, as on any stream. A failure is
-    raised where `emit` is waited for; behind a `buffer` the next `emit` is told, or `drain`; see `on_error`.
+    Elements that a filter drops, or a function fails on, are gone for the nodes downstream, as on any stream. A failure
+    is raised where `emit` is awaited; behind a `buffer`, by the next `emit` or `drain`; see `on_error`.
 
     Examples
     --------
@@ -66,13 +65,13 @@ class ParallelStream(Stream[T]):
     [(4, 1)]
     """
 
-    #: State shared with all nodes behind the same `scatter`.
+    #: #: State shared with all nodes downstream of the same `scatter`.
     _session: Any = None
 
-    #: Whether all its elements are known to have a value.
+    #: #: Whether all its elements are known to have a value.
     _is_settled = True
 
-    #: Whether its elements are on their way to the engine, or need not go there.
+    #: #: Whether its elements are bound for the engine, or need not go there.
     _is_launched = False
 
     _may_need_engine = True
@@ -84,19 +83,19 @@ class ParallelStream(Stream[T]):
         self._is_settled = self._is_settled and all(node._is_settled for node in above)
         super().__init__(*args, **kwargs)
         if self._event_loop is None:
-            # A result arrives later than it is asked for, and someone has to wait for it.
+            # # A result arrives later than it is requested, and something has to wait for it.
             loops.attach(self)
 
     def _values(self) -> Stream:
-        """A stream of the values, in order, for whatever works on this side."""
+        """A stream of the values, in order, for local nodes."""
         return self if self._is_settled else settled(self)
 
     def _launched(self) -> Stream:
-        """The same elements, on their way to the engine."""
+        """The same elements, bound for the engine."""
         return self if self._is_settled or self._is_launched else launched(self)
 
     def sink(self, *args: Any, **kwargs: Any) -> Any:
-        """Call a function on each element, which can be waited for; behind `gather`, on each value.
+        """Call a function with each element, in a way that can be awaited; downstream of `gather`, with each value.
 
         Examples
         --------
@@ -111,7 +110,7 @@ class ParallelStream(Stream[T]):
         return sink(self._launched(), *args, **kwargs)
 
     def frequencies(self, **kwargs: Any) -> Any:
-        """Count how often each element has come, in a dictionary.
+        """Count the occurrences of each element, in a dictionary.
 
         Examples
         --------
@@ -128,7 +127,7 @@ class ParallelStream(Stream[T]):
     def map_async(
         self, func: Callable[..., Any], *args: Any, parallelism: int = 1, stop_on_exception: bool = False, **kwargs: Any
     ) -> Any:
-        """Call an asynchronous function on each element. It is the same as `map`: the engine awaits what has to be.
+        """Call an asynchronous function with each element. The same as `map`, since the engine awaits results.
 
         Examples
         --------
@@ -155,7 +154,7 @@ def common_session(nodes: Iterable[Stream]) -> Any:
     Raises
     ------
     RuntimeError
-        They are on different engines.
+        The nodes are on different engines.
 
     Examples
     --------
@@ -188,7 +187,7 @@ def session_of(upstream: Stream) -> Any:
 
 
 def places(session: Any) -> int:
-    """Return how many elements an engine takes at a time.
+    """Return the number of elements that an engine runs at a time.
 
     Examples
     --------
@@ -200,7 +199,7 @@ def places(session: Any) -> int:
 
 
 def is_driven(node: Stream) -> bool:
-    """Return whether a node's event loop is run by those who wait for it: that of a virtual clock.
+    """Return whether the waiting thread runs a node's event loop: that of a virtual clock.
 
     Examples
     --------
@@ -213,7 +212,7 @@ def is_driven(node: Stream) -> bool:
 
 
 class launched(ParallelStream):
-    """The elements of a stream, on their way to the engine."""
+    """The elements of a stream, bound for the engine."""
 
     _is_settled = False
 
@@ -226,7 +225,7 @@ class launched(ParallelStream):
 
 
 class settled(ParallelStream):
-    """Waits for the values of elements, in order, and passes them on: for what works on this side."""
+    """Waits for the values of elements, in order, and emits them to local nodes."""
 
     def __init__(self, *upstreams: ParallelStream, is_in_turn: bool = False) -> None:
         count = len(upstreams) if is_in_turn else 1

@@ -15,12 +15,12 @@ __all__ = ["check_can_stop", "check_limit"]
 
 
 def check_limit(time_limit: Any, name: str) -> float | None:
-    """Return a time limit in seconds; raise an error that names the node if it is none.
+    """Return a time limit in seconds; raise an error that names the node if it is invalid.
 
     Raises
     ------
     BuildError
-        It is no length of time, or negative, or has no end.
+        It is not a duration, or negative, or infinite.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def check_limit(time_limit: Any, name: str) -> float | None:
 
 
 def check_can_stop(backend: Backend, name: str) -> None:
-    """Raise an error that says what to use instead, unless the engine can end a call.
+    """Raise an error with an alternative, unless the engine can stop a call.
 
     Raises
     ------

@@ -16,7 +16,7 @@ __all__ = ["awaited", "result", "run_until_done"]
 
 
 def result(element: Element, timeout: float | None) -> Any:
-    """Block until an element has a value, for so many seconds at most.
+    """Block until an element has a value, for at most so many seconds.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def awaited(element: Element) -> Generator[Any, None, Any]:
         try:
             loop.call_soon_threadsafe(resolve)
         except RuntimeError:
-            # The loop has been closed: nobody is left to be told.
+            # # The loop has been closed: nobody is left to be told.
             return
 
     element._when_known(known)
@@ -79,7 +79,7 @@ def _value(element: Element) -> Any:
 
 
 class _LoopOfThread:
-    """An event loop that is closed when its thread goes: one that is only forgotten complains, and may not close."""
+    """An event loop that is closed with its thread: a forgotten one warns, and may not close."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()

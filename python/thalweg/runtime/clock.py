@@ -1,4 +1,4 @@
-"""A clock that is moved by hand: an hour takes no time."""
+"""A clock that is advanced by hand: an hour takes no time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class VirtualClock:
-    """An event loop whose time is moved by hand, for tests.
+    """An event loop whose time is advanced by hand, for tests.
 
-    Everything on it takes its time from it: streams, ``asyncio.sleep``, Tornado's ``gen.sleep``. Blocking
-    calls, `emit` and `drain`, move it on as far as they have to wait.
+    Everything on it uses its time: streams, ``asyncio.sleep``, Tornado's ``gen.sleep``. Blocking calls, `emit` and
+    `drain`, advance it as far as they have to wait.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class VirtualClock:
     def __init__(self) -> None:
         from thalweg.runtime.virtual_loop import VirtualLoop
 
-        #: The asyncio loop, to be given to whoever wants one.
+        #: #: The asyncio loop, for code that takes one.
         self.asyncio_loop: VirtualLoop = VirtualLoop()
 
     def time(self) -> float:
@@ -50,7 +50,7 @@ class VirtualClock:
         return self.asyncio_loop.time()
 
     def advance(self, interval: Interval) -> None:
-        """Let time pass, and everything happen that is due: seconds, or text such as ``"1h"``.
+        """Advance the time, and run everything that becomes due: seconds, or text such as ``"1h"``.
 
         Examples
         --------
@@ -63,8 +63,8 @@ class VirtualClock:
         self.asyncio_loop.advance(convert_interval(interval))
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Run a coroutine to its end, as ``asyncio.run`` does, and return its result; time passes as
-        far as it has to.
+        """Run a coroutine to its end, as ``asyncio.run`` does, and return its result; time advances as far as it has
+        to.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Message for a thread that waits long for another one inside its pipeline."""
+"""Messages about a thread that waits long for another one inside its pipeline."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-#: What a function waits for another thread in.
+#: #: Calls in which a function waits for another thread.
 _WAITS = (Future.result.__code__, Future.exception.__code__, threading.Thread.join.__code__)
 
-#: Files whose functions are not named: the standard library, and this package.
+#: #: Files whose functions are not named: the standard library, and this package.
 _ELSEWHERE = (sysconfig.get_path("stdlib"), os.path.dirname(os.path.dirname(__file__)), "<frozen")
 
-#: Most threads named in a message.
+#: #: Maximum number of threads named in a message.
 _NAMED = 5
 
 
@@ -30,7 +30,7 @@ def say(seconds: float, on_loop: bool) -> None:
     Parameters
     ----------
     seconds:
-        How long it has waited.
+        Time waited so far.
     on_loop:
         Whether it waits for the thread of the pipeline's event loop.
 
@@ -60,8 +60,8 @@ def say(seconds: float, on_loop: bool) -> None:
 def check(loop: Any) -> None:
     """Raise an error if a loop's thread waits for the calling thread, which waits for the loop.
 
-    It is seen where a function on the loop waits, without a time limit, for a call in an executor of
-    `concurrent.futures`, or for the end of a thread.
+    Detects a function on the loop that waits, without a time limit, for a call in an executor of `concurrent.futures`,
+    or for the end of a thread.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def check(loop: Any) -> None:
 
 
 def _calls(frame: FrameType | None) -> Iterator[Future[Any]]:
-    """Yield the futures of the calls that the thread makes for executors."""
+    """Yield the futures of the calls that the thread runs for executors."""
     while frame is not None:
         future = getattr(frame.f_locals.get("self"), "future", None) if frame.f_code.co_name == "run" else None
         if isinstance(future, Future):
@@ -109,7 +109,7 @@ def _threads() -> str:
 
 
 def _place(frame: FrameType | None) -> str:
-    """Return where a thread is in the user's own code."""
+    """Return the position of a thread in user code."""
     while frame is not None:
         code = frame.f_code
         if not code.co_filename.startswith(_ELSEWHERE):

@@ -1,4 +1,4 @@
-"""Lengths of time."""
+"""Durations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any
 
-#: Seconds; what 64 bits hold in nanoseconds.
+#: #: Seconds: the maximum of 64-bit nanoseconds.
 _LONGEST = 9_223_372_036
 
 
 def convert_interval(interval: float | str | timedelta) -> float:
-    """Turn a length of time into seconds: a number of them, text, or a ``timedelta``.
+    """Convert a duration to seconds: from a number of seconds, text, or a ``timedelta``.
 
     Examples
     --------
@@ -25,14 +25,14 @@ def convert_interval(interval: float | str | timedelta) -> float:
     Raises
     ------
     ValueError
-        The text is not a length of time, or it is negative.
+        The text is not a duration, or it is negative.
     """
     if isinstance(interval, str):
         return _thalweg.parse_interval(interval)
     if hasattr(interval, "total_seconds"):
         interval = interval.total_seconds()
     if not isinstance(interval, (int, float)) or isinstance(interval, bool):
-        # Those of numpy are numbers, and no floats.
+        # # numpy's numbers are numbers, but not floats.
         number = _to_float(interval)
         if number is None:
             raise TypeError(f"a length of time is a number of seconds or text, not {interval!r}")
@@ -58,7 +58,7 @@ def _to_float(number: Any) -> float | None:
 
 
 def check_interval(interval: float | str | timedelta, operator: str, argument: str) -> float:
-    """Return an interval in seconds; raise an error that names the argument if it is none. Zero means not to wait.
+    """Return an interval in seconds; raise an error that names the argument if it is invalid. Zero means no wait.
 
     Examples
     --------

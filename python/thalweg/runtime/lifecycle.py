@@ -1,4 +1,4 @@
-"""The end of one pipeline."""
+"""Draining one pipeline."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
     from thalweg.stream import Stream
 
-#: Longest time of a drain unless given, in seconds.
+#: #: Default time limit of a drain, in seconds.
 PATIENCE = 60.0
 
 
 def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
-    """End a node's pipeline: its sources, and then what is on its way."""
+    """End a node's pipeline: first its sources, then the elements in flight."""
     import asyncio
 
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
-    # First: a source may be waiting for an element that goes round and round.
+    # # First, since a source may be waiting for an element that circulates for ever.
     node._cut_cycles()
     runs = stop_sources(node)
     loop, running = node._event_loop, asyncio._get_running_loop()
     if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
-        # This thread may wait for the loop of another.
+        # # This thread may wait for the loop of another.
         return loops.start(loop, lambda: _drain_async(node, seconds, runs)).result()
     if asynchronous or (node.asynchronous and (running or loop) is not None):
         return _drain_async(node, seconds, runs)
@@ -51,13 +51,13 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
 
 
 def until_idle(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
-    """Wait until nothing is on its way in a node's pipeline."""
+    """Wait until no element is in flight in a node's pipeline."""
     import asyncio
 
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
     loop, running = node._event_loop, asyncio._get_running_loop()
     if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
-        # This thread may wait for the loop of another.
+        # # This thread may wait for the loop of another.
         return loops.start(loop, lambda: _until_idle_async(node, seconds)).result()
     if asynchronous or (node.asynchronous and (running or loop) is not None):
         return _until_idle_async(node, seconds)
@@ -69,28 +69,28 @@ async def _until_idle_async(node: Stream, seconds: float) -> None:
 
 
 async def _given(waiting: Any) -> None:
-    """Await what the engine gives to wait for, if it does."""
+    """Await the engine's awaitable, if it returned one."""
     try:
         if waiting is not None:
             await waiting
     finally:
-        # It keeps the error that it raises, and the error this frame: no garbage collector sees that circle.
+        # # The frame and the error that it raises reference each other: no garbage collector sees that cycle.
         del waiting
 
 
 def _note_drained(node: Stream) -> None:
-    # However it ended, the end of the program does not wait for the same again.
+    # # However it ended, the end of the program does not wait for the same again.
     pipelines.note_drained(node._pipeline)
 
 
 def stop_sources(node: Stream) -> list[tuple[Stream, Any]]:
-    """Have the sources of a pipeline come to an end; return those that have run, with their runs, to wait for."""
+    """Stop the sources of a pipeline; return those that were running, with their runs, to wait for."""
     sources = [other for other in node._pipeline.nodes() if hasattr(other, "_end")]
     return [(source, run) for source in sources if (run := source._end()) is not None]
 
 
 def _check_ended(late: list[Stream]) -> None:
-    """Raise an error if sources have not come to an end: what they still have is not delivered."""
+    """Raise an error if sources have not ended: their remaining elements are not delivered."""
     if late:
         held = [(source._own_name(), 0) for source in late]
         names = ", ".join(f"`{name}` did not stop in time" for name, _ in held)
@@ -120,7 +120,7 @@ async def _drain_async(node: Stream, seconds: float, runs: list[tuple[Stream, An
 
 
 def drain_without_loop(node: Stream) -> bool:
-    """Drain a pipeline as far as that needs no event loop; return whether that is to the end.
+    """Drain a pipeline as far as possible without an event loop; return whether that is to the end.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def drain_without_loop(node: Stream) -> bool:
 
 
 def countdown(seconds: float, loop: AbstractEventLoop | None) -> Callable[[], float]:
-    """Count down from now on, by the loop's clock if there is one: return what says the seconds that are left.
+    """Start a countdown, by the loop's clock if there is one: return a function for the seconds left.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def _wait_for(node: Stream, run: Any, seconds: float) -> bool:
     if step is None:
         over: bool = run.wait_in_thread(seconds)
         return over
-    # A virtual clock: nobody else runs the loop.
+    # # A virtual clock: nobody else runs the loop.
     until = loop.time() + seconds
     while not run.wait_in_thread(0) and loop.time() < until:
         step()
@@ -171,9 +171,9 @@ def _wait_for(node: Stream, run: Any, seconds: float) -> bool:
 
 
 def _tell_nodes(node: Stream, is_failing: bool = False) -> None:
-    """Tell all nodes that the drain has ended, whatever has come of it: somebody may wait for that.
+    """Tell all nodes that the drain has ended, whatever its result, since others may wait for that.
 
-    What they raise is raised in the end, or logged if the drain `is_failing`.
+    Errors that they raise are raised at the end, or logged if the drain `is_failing`.
     """
     errors: list[Exception] = []
     for tell in (*_drained(node), *_finishes(node)):
@@ -185,7 +185,7 @@ def _tell_nodes(node: Stream, is_failing: bool = False) -> None:
 
 
 async def _tell_nodes_aside(node: Stream, is_failing: bool = False) -> None:
-    """Do the same on an event loop, which is held up by nothing that may block."""
+    """The same on an event loop, which blocking calls must not hold up."""
     errors: list[Exception] = []
     for finish in _finishes(node):
         try:
@@ -201,7 +201,7 @@ async def _tell_nodes_aside(node: Stream, is_failing: bool = False) -> None:
 
 
 def _raise_first(errors: list[Exception], is_failing: bool) -> None:
-    """Raise the first error, unless the drain has failed already; the others are logged."""
+    """Raise the first error, unless the drain has failed already; log the others."""
     from thalweg.errors import log_failure
 
     for error in errors if is_failing else errors[1:]:
@@ -211,7 +211,7 @@ def _raise_first(errors: list[Exception], is_failing: bool) -> None:
 
 
 def _drained(node: Stream) -> list[Callable[[], None]]:
-    """What nodes have to do when the drain has ended."""
+    """Callbacks of nodes for the end of the drain."""
     return [other._drained for other in node._pipeline.nodes() if other._drained is not None]
 
 
@@ -222,16 +222,16 @@ async def _run_aside(function: Callable[[], None]) -> None:
     try:
         running = asyncio.get_running_loop().run_in_executor(None, function)
     except RuntimeError:
-        # The program is ending: there are no more threads, and the loop has nothing else to do.
+        # # The program is ending: there are no more threads, and the loop has nothing else to do.
         function()
     else:
         await running
 
 
 def _finishes(node: Stream) -> list[Callable[[], None]]:
-    """What nodes have to do at the end that may block."""
+    """Callbacks of nodes for the end of the drain that may block."""
     return [other._finish for other in node._pipeline.nodes() if other._finish is not None]
 
 
-#: Time of a drain, in seconds, when none is left: enough for a pipeline that has nothing to wait for.
+#: #: Time of a drain when none is left, in seconds: enough for a pipeline that has nothing to wait for.
 LEAST = 0.001

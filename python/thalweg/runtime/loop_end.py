@@ -1,4 +1,4 @@
-"""The end of a user's event loop: what is on its way is delivered before.
+"""The end of a user's event loop: elements in flight are delivered first.
 
 `asyncio.run` cancels all tasks when its main function has returned, and then closes the asynchronous generators of the
 loop. Each loop with pipelines has such a generator, which waits for them; and the calls of their functions are tasks
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator
 
-#: Longest time for calls that are cancelled in the end, in seconds.
+#: #: Time for calls that are finally cancelled, in seconds.
 _PATIENCE_WITH_CANCELLED = 1.0
 
 
 def watch_loop(loop: AbstractEventLoop) -> None:
-    """Have the pipelines on a loop waited for when it ends: called by the engine, on the loop."""
+    """Have the end of a loop wait for its pipelines: called by the engine, on the loop."""
     if hasattr(loop, "_thalweg_end"):
         return
     end = _end(weakref.ref(loop))
-    # Without a finalizer: the generator is to live and to go with the loop, which would be kept by that.
+    # # Without a finalizer, which would keep the loop alive: the generator must live exactly as long as the loop.
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
     try:
@@ -41,7 +41,7 @@ def watch_loop(loop: AbstractEventLoop) -> None:
     try:
         loop._thalweg_end = end  # type: ignore[attr-defined]
     except AttributeError:
-        # A loop written in C that takes no attributes.
+        # # A loop written in C that accepts no attributes.
         return
     hooks.firstiter(end)
 
@@ -51,13 +51,13 @@ async def _end(weak_loop: weakref.ref[AbstractEventLoop]) -> AsyncGenerator[None
         yield
     finally:
         loop = weak_loop()
-        # Otherwise nobody closes it: the loop is gone.
+        # # Otherwise nobody closes it: the loop is gone.
         if loop is not None and loop.is_running():
             await _deliver(loop)
 
 
 async def _deliver(loop: AbstractEventLoop) -> None:
-    """Wait until nothing is on its way in a loop's pipelines; what is left then is told when the loop is closed."""
+    """Wait until no element is in flight in a loop's pipelines; the rest is reported when the loop is closed."""
     import asyncio
 
     left = countdown(program_end.PATIENCE_AT_EXIT, loop)
@@ -75,7 +75,7 @@ async def _deliver(loop: AbstractEventLoop) -> None:
                 program_end.say_what_is_waited_for(node)
             await asyncio.wait({idle})
             program_end.log_failures_of(idle.result, but_undelivered=True)
-        # One may have emitted into another that had been idle before.
+        # # One may have emitted into another that had been idle before.
         busy = [node for node in nodes if not node._is_at_rest()] if left() > lifecycle.LEAST else []
     calls = loops.calls_on(loop)
     for call in calls:

@@ -1,4 +1,4 @@
-"""Event loops: the user's, and one on a thread for those who have none."""
+"""Event loops: the user's, and one on a separate thread otherwise."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from thalweg.stream import Stream
 
-#: The loops that run on threads of ours. Emptied, the next pipeline gets a new one.
+#: #: The loops on threads of ours. Once it is cleared, the next pipeline gets a new one.
 shared_loops: list[Any] = []
 
-#: Held by who starts one: threads may build their first pipelines at the same time.
+#: #: Held while a loop is started: several threads may build their first pipelines at the same time.
 _starting = allocate_lock()
 
 
 def _leave_to_parent() -> None:
-    """Forget the loops of the process that was forked: their threads stay there."""
+    """Forget the parent's loops in a forked process: their threads do not exist there."""
     global _starting
     shared_loops.clear()
     _starting = allocate_lock()
@@ -51,9 +51,7 @@ def find(asynchronous: bool | None) -> AbstractEventLoop:
 
 
 def attach(node: Stream) -> None:
-    """Give a node's pipeline its event loop. An asynchronous one gets it when it runs, if none does
-    now.
-    """
+    """Give a node's pipeline its event loop. An asynchronous one gets it when it runs, if no loop runs now."""
     import asyncio
 
     if node._event_loop is None:
@@ -101,8 +99,7 @@ def _start_thread() -> AbstractEventLoop:
                 loop.run_forever()
                 return
             except BaseException:
-                # An interrupt that a function has raised: whoever waits has been told, or the next to
-                # emit will be.
+                # # An interrupt that a function has raised: the waiting emitter has been told, or the next one will be.
                 continue
 
     threading.Thread(target=run, name="thalweg-loop", daemon=True).start()
@@ -117,12 +114,12 @@ def to_asyncio(loop: Any) -> AbstractEventLoop:
     return inner
 
 
-#: Wrappers of loops in use, by the loops' identity.
+#: #: Wrappers of loops in use, by the loops' identity.
 _users: WeakValueDictionary[int, Loop] = WeakValueDictionary()
 
 
 def to_user(loop: AbstractEventLoop) -> Any:
-    """Return an asyncio loop as users know it: Tornado's if Tornado is in use."""
+    """Return an asyncio loop in the user's form: Tornado's if Tornado is in use."""
     ioloop = sys.modules.get("tornado.ioloop")
     if ioloop is not None:
         known = getattr(ioloop.IOLoop, "_ioloop_for_asyncio", {}).get(loop)
@@ -132,14 +129,14 @@ def to_user(loop: AbstractEventLoop) -> Any:
 
         return AsyncIOLoop(asyncio_loop=loop, make_current=False)
     known = _users.get(id(loop))
-    # Another loop may have got the identity of one that is gone.
+    # # Another loop may have got the identity of one that is gone.
     if known is None or known.asyncio_loop is not loop:
         known = _users[id(loop)] = Loop(loop)
     return known
 
 
 class Loop:
-    """An asyncio loop with the methods of Tornado's that streams are used with.
+    """An asyncio loop with those methods of Tornado's that are used with streams.
 
     Examples
     --------
@@ -156,13 +153,13 @@ class Loop:
         self.asyncio_loop = asyncio_loop
 
     def add_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Call something on the loop, from any thread; what it returns is awaited."""
+        """Call a function on the loop, from any thread; an awaitable result is awaited."""
         self.asyncio_loop.call_soon_threadsafe(self._run, callback, args, kwargs)
 
     spawn_callback = add_callback
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> TimerHandle:
-        """Call something after `delay` seconds."""
+        """Call a function after `delay` seconds."""
         return self.asyncio_loop.call_later(delay, self._run, callback, args, kwargs)
 
     def time(self) -> float:
@@ -180,7 +177,7 @@ class Loop:
 
 
 def _raise(future: Future[Any]) -> None:
-    """Raise what went wrong, where the loop reports it. A loop that ends cancels what still runs."""
+    """Raise an error where the loop reports it. A loop that ends cancels what still runs."""
     if not future.cancelled():
         future.result()
 
@@ -191,22 +188,22 @@ def ensure_future(awaitable: Awaitable[Any]) -> Future[Any]:
 
     future = asyncio.ensure_future(awaitable)
     if isinstance(future, asyncio.Task):
-        # What a loop takes with it when it is closed is told in one message for all.
+        # # Losses at the closing of a loop are reported in one message.
         future._log_destroy_pending = False  # type: ignore[attr-defined]
     return future
 
 
-#: The calls of asynchronous functions that have not returned.
+#: #: The unfinished calls of asynchronous functions.
 _calls: set[Task[Any]] = set()
 
 
 def begin_call(awaitable: Awaitable[Any]) -> Future[Any]:
-    """Start what a function has returned on the running loop: called by the engine."""
+    """Start an awaitable result of a function on the running loop: called by the engine."""
     import asyncio
 
     future = ensure_future(awaitable)
     if future is not awaitable and isinstance(future, asyncio.Task):
-        # A loop that ends does not cancel it: it is waited for.
+        # # The end of a loop does not cancel it, but waits for it.
         asyncio.tasks._unregister_task(future)
         _calls.add(future)
         future.add_done_callback(_calls.discard)
@@ -226,12 +223,12 @@ def is_in_call() -> bool:
 
 
 def calls_on(loop: AbstractEventLoop) -> list[Task[Any]]:
-    """Return the calls of asynchronous functions on a loop that have not returned."""
+    """Return the unfinished calls of asynchronous functions on a loop."""
     return [call for call in _calls if call.get_loop() is loop]
 
 
 def forget_calls(loop: AbstractEventLoop) -> None:
-    """Let go of the calls on a loop that has been closed."""
+    """Forget the calls on a closed loop."""
     _calls.difference_update(calls_on(loop))
 
 
@@ -243,9 +240,9 @@ async def together(awaitables: Iterable[Awaitable[Any]]) -> list[Any]:
 
 
 def start(loop: AbstractEventLoop, function: Callable[[], Awaitable[Any]]) -> concurrent.futures.Future[Any]:
-    """Have an asynchronous function called on a loop of another thread; return the future of its result.
+    """Call an asynchronous function on a loop of another thread; return the future of its result.
 
-    The coroutine is made there: a signal that comes here meanwhile leaves none that nobody awaits.
+    The coroutine is created there, so that a signal here leaves no coroutine that is never awaited.
 
     Examples
     --------
@@ -270,7 +267,7 @@ def start(loop: AbstractEventLoop, function: Callable[[], Awaitable[Any]]) -> co
 
         def give_up(given_up: concurrent.futures.Future[Any]) -> None:
             if given_up.cancelled():
-                # The program may end before the loop gets to it: nobody is to be told then.
+                # # The program may end before the loop gets to it: nobody is to be told then.
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 loop.call_soon_threadsafe(task.cancel)
 

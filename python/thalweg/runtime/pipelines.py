@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
     from thalweg._thalweg import Pipeline
 
-#: Every pipeline that there is, the oldest first.
+#: #: All pipelines, the oldest first.
 _known: weakref.WeakKeyDictionary[Pipeline, None] = weakref.WeakKeyDictionary()
 
-#: Pipelines whose drain has ended, one way or the other.
+#: #: Pipelines whose drain has ended, whatever its result.
 _drained: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: Functions to call with the first pipeline of a process.
+#: #: Functions to call with the first pipeline of a process.
 _at_first: list[Callable[[], None]] = []
 
 _has_first = False
 
 
 def register(pipeline: Pipeline) -> None:
-    """Take note of a pipeline, to drain it at the end of the program: called by the engine."""
+    """Register a pipeline, to drain it at the end of the program: called by the engine."""
     global _has_first
     _known[pipeline] = None
     if not _has_first:
@@ -34,7 +34,7 @@ def register(pipeline: Pipeline) -> None:
 
 
 def call_with_first(function: Callable[[], None]) -> None:
-    """Have something called when a process makes its first pipeline: importing the package is to do nothing yet."""
+    """Have a function called when the process creates its first pipeline, since the import itself must do nothing."""
     _at_first.append(function)
 
 
@@ -53,12 +53,12 @@ def alive() -> list[Pipeline]:
 
 
 def note_drained(pipeline: Pipeline) -> None:
-    """Take note of a pipeline whose drain has ended: it is not drained again."""
+    """Record that the drain of a pipeline has ended: it is not drained again."""
     _drained.add(pipeline)
 
 
 def note_reopened(pipeline: Pipeline) -> None:
-    """Take note of a pipeline that takes elements again."""
+    """Record that a pipeline accepts elements again."""
     _drained.discard(pipeline)
 
 
@@ -68,7 +68,7 @@ def is_drained(pipeline: Pipeline) -> bool:
 
 
 def _leave_to_parent() -> None:
-    """Forget, in a new process, what runs in the one that was forked."""
+    """Forget the parent's state in a forked process."""
     global _has_first
     for pipeline in list(_known):
         pipeline._leave_to_parent()

@@ -1,4 +1,4 @@
-"""The end of a program: what its pipelines still hold is delivered, or told."""
+"""The end of a program: its pipelines deliver their elements, or report them."""
 
 from __future__ import annotations
 
@@ -24,59 +24,59 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
     from thalweg.stream import Stream
 
-#: Longest time for all pipelines together at the end of a program, in seconds.
+#: #: Time limit for all pipelines together at the end of a program, in seconds.
 PATIENCE_AT_EXIT = 10.0
 
-#: Seconds that a loop on another thread has to answer, beyond the time of its drain.
+#: #: Seconds that a loop on another thread has to answer, beyond the time of its drain.
 _GRACE = 0.5
 
-#: After how many seconds of waiting the program says what it waits for.
+#: #: Seconds of waiting after which the program says what it waits for.
 SILENCE = 1.0
 
-#: Share of the time of a drain in which pipelines that emit into one another may come to rest, before any is closed.
+#: #: Share of a drain's time in which pipelines that emit into one another may become idle, before any is closed.
 _SHARE_TO_REST = 0.5
 
-#: How often pipelines that emit into one another are drained, at most.
+#: #: Maximum number of times that pipelines that emit into one another are drained.
 _ROUNDS = 100
 
-#: Pause between two looks whether a thread has left a pipeline, or executors have nothing to do, in seconds.
+#: #: Interval of checking whether a thread has left a pipeline, or executors are idle, in seconds.
 _LOOK = 0.005
 
-#: Longest wait for a thread before the next look, in seconds.
+#: #: Maximum wait for a thread before the next check, in seconds.
 _PATIENCE_WITH_THREAD = 0.1
 
-#: Number of looks in a row that must find executors with nothing to do.
+#: #: Number of consecutive checks that must find executors idle.
 _LOOKS = 3
 
-#: Pipelines on closed event loops whose elements in flight have been reported.
+#: #: Pipelines on closed event loops whose elements in flight have been reported.
 _told: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: Pipelines of which it has been said what is waited for.
+#: #: Pipelines for which the wait has been reported.
 _said: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: Pipelines that have been drained, and that elements have come into since.
+#: #: Drained pipelines that have received elements since.
 _reopened: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: Whether the program has nothing left to do but to drain its pipelines.
+#: #: Whether the program has nothing left to do but drain its pipelines.
 _is_ending = False
 
-#: Functions to call when all pipelines have been drained.
+#: #: Functions to call when all pipelines have been drained.
 _closers: list[Callable[[], None]] = []
 
 
 def call_after_drain(close: Callable[[], None]) -> None:
-    """Have something called at the end of the program, when all pipelines have been drained."""
+    """Have a function called at the end of the program, when all pipelines have been drained."""
     _closers.append(close)
 
 
-# A program is over when its last thread is that is no daemon. Threads of executors end when `threading` tells them to,
-# before it waits for the others. Exit handlers come after all of them, and the drain is the first: those of the program
-# close the files that sinks write to. What they emit is drained again, on engines that end last.
+# # A program is over when its last non-daemon thread is. Threads of executors end when `threading` tells them to,
+# before it waits for the others. Exit handlers follow, and the drain is the first of them: those of the program close
+# the files that sinks write to. Elements that they emit are drained again, on engines that end last.
 
 
 @atexit.register
 def _end_engines() -> None:
-    """End what pipelines work with: no exit handler emits any more, but for those that are older than this package."""
+    """End what pipelines work with: no exit handler emits any more, except those registered before this package."""
     for close in _closers:
         close()
     _thalweg.await_visitors()
@@ -99,13 +99,13 @@ def _end_program() -> None:
 
 
 def _end_before_others() -> None:
-    """Have the drain come before other exit handlers: those registered last are called first."""
+    """Have the drain run before other exit handlers: those registered last are called first."""
     atexit.unregister(_end_program)
     atexit.register(_end_program)
 
 
 def note_ending() -> None:
-    """Take note that this thread ends the program: what tasks emit while it drains, and later, is delivered as well."""
+    """Record that this thread ends the program: elements that tasks emit during the drain, and later, are delivered."""
     _note_end()
     _thalweg.note_ending()
 
@@ -116,14 +116,14 @@ def _note_end() -> None:
 
 
 def mark_ended() -> None:
-    """Take note that the program is ending, and that its pipelines have been drained, as far as they can be."""
+    """Record that the program is ending, and that its pipelines have been drained, as far as they can be."""
     for pipeline in alive():
         pipeline._end()
         pipelines.note_drained(pipeline)
 
 
 def _end_all() -> None:
-    """Take note of the same, and drain what has come just before that."""
+    """Record the same, and drain elements that arrived just before."""
     mark_ended()
     for _ in range(_ROUNDS):
         if not (late := _reopen_late()):
@@ -133,7 +133,7 @@ def _end_all() -> None:
 
 
 def _reopen_late() -> list[Pipeline]:
-    """Open the pipelines once more that have been drained and taken elements since; return them."""
+    """Reopen the drained pipelines that have received elements since; return them."""
     nodes = [node for pipeline in alive() for node in pipeline.nodes()[:1] if node._has_late()]
     for node in nodes:
         node._reopen()
@@ -147,7 +147,7 @@ def drain_before_executors_end(users: Callable[[], list[Pipeline]]) -> None:
     def drain_users() -> None:
         if users():
             _await_threads_and_executors()
-            # Only daemons are left.
+            # # Only daemons are left.
             note_ending()
             _drain(users(), PATIENCE_AT_EXIT, alive())
 
@@ -157,7 +157,7 @@ def drain_before_executors_end(users: Callable[[], list[Pipeline]]) -> None:
 def _set_up() -> None:
     process = sys.modules.get("multiprocessing.process")
     if process is not None and process.parent_process() is not None:
-        # Processes of `multiprocessing` call no exit handlers.
+        # # Processes of `multiprocessing` call no exit handlers.
         _call_when_threads_end(_end_child, is_last=True)
     else:
         _call_when_threads_end(_end_before_others, is_last=False)
@@ -173,17 +173,17 @@ def _end_child() -> None:
 
 
 def _call_when_threads_end(function: Callable[[], None], is_last: bool) -> None:
-    """Have something called when the main thread has ended, before or after executors are told to end."""
+    """Have a function called when the main thread has ended, before or after executors are told to end."""
     import threading
 
-    # What is registered last is called first; executors register when they are imported.
+    # # The last one registered is called first; executors register when they are imported.
     if is_last and hasattr(threading, "_threading_atexits"):
         threading._threading_atexits.insert(0, function)
         return
     try:
         threading._register_atexit(function)  # type: ignore[attr-defined]
     except (AttributeError, RuntimeError):
-        # The program is ending already, or this interpreter has no such thing.
+        # # The program is ending already, or this interpreter has no such thing.
         return
 
 
@@ -204,15 +204,15 @@ def _await_threads() -> None:
         if thread is None:
             return
         if thread.ident is None:
-            # It is being started.
+            # # It is being started.
             time.sleep(_LOOK)
         else:
-            # It may turn out to be an executor's: those are noted when they have been started.
+            # # It may turn out to be an executor's: those are recorded once they have been started.
             thread.join(_PATIENCE_WITH_THREAD)
 
 
 def _await_threads_and_executors() -> None:
-    """Wait until no thread is left but those of executors, and these have nothing to do."""
+    """Wait until only idle threads of executors are left."""
     import time
 
     looks = 0
@@ -236,12 +236,12 @@ def _are_executors_idle() -> bool:
 
 
 def _waits_for_work(frame: FrameType | None) -> bool:
-    """Whether an executor's thread has no call in hand."""
+    """Whether an executor's thread is idle."""
     return frame is not None and frame.f_code.co_name == "_worker" and frame.f_locals.get("work_item") is None
 
 
 def _calls_back(frame: FrameType | None) -> bool:
-    """Whether the thread that hears of an executor's processes calls what waits for a result."""
+    """Whether the thread that manages an executor's processes is running callbacks of results."""
     while frame is not None:
         if frame.f_code.co_name == "_invoke_callbacks":
             return True
@@ -256,16 +256,16 @@ pipelines.call_with_first(_set_up)
 
 
 def drain_all(timeout: Interval | None = None) -> None:
-    """Drain every pipeline of the program; what could not be delivered is written to the log.
+    """Drain every pipeline of the program; log what could not be delivered.
 
-    It is what happens at the end of a program by itself. Of a pipeline whose event loop has
-    been closed, what needs no event loop is delivered. A pipeline that has been drained is not drained again.
+    The end of a program does the same. For a pipeline whose event loop has been closed, everything is delivered that
+    needs no event loop. A drained pipeline is not drained again.
 
     Parameters
     ----------
     timeout:
-        The longest it may take, for all pipelines together: seconds, or text such as ``"5s"``; None for
-        10 s. A function that blocks the thread it is called on is waited for nevertheless.
+        Time limit for all pipelines together: seconds, or text such as ``"5s"``; None for 10 s. A function that blocks
+        the thread it is called on is waited for nevertheless.
 
     Examples
     --------
@@ -283,13 +283,13 @@ def drain_all(timeout: Interval | None = None) -> None:
 
 
 def _drain(doomed: list[Pipeline], seconds: float, others: Iterable[Pipeline] = ()) -> None:
-    """Drain pipelines which `others`, themselves among them, may emit into.
+    """Drain pipelines which `others`, including themselves, may emit into.
 
-    Before any is drained, all come to rest. What windows hold comes only afterwards: pipelines that take it when they
-    have been drained are drained again, as are those that tasks emit into.
+    Before any is drained, all become idle. Windows emit only afterwards: pipelines that receive their elements after
+    being drained are drained again, as are those that tasks emit into.
     """
     left = countdown(seconds, None)
-    # A function that asks for the end, by `sys.exit` say, has it when the others' elements have been delivered.
+    # # If a function asks for the end of the program, by `sys.exit` for example, the others' elements come first.
     ends: list[BaseException] = []
     together = [pipeline for pipeline in others if not pipelines.is_drained(pipeline)]
     for pipeline in together:
@@ -298,7 +298,7 @@ def _drain(doomed: list[Pipeline], seconds: float, others: Iterable[Pipeline] = 
         is_endless = len(together) > 1 and not _come_to_rest(together, countdown(seconds * _SHARE_TO_REST, None))
         for number in range(_ROUNDS):
             if is_endless or number == _ROUNDS - 1 or left() <= lifecycle.LEAST:
-                # What they still emit into one another is refused.
+                # # Elements that they still emit into one another are refused.
                 for pipeline in together:
                     _cease_end(pipeline)
             ends += _drain_each(doomed, left)
@@ -315,7 +315,7 @@ def _drain(doomed: list[Pipeline], seconds: float, others: Iterable[Pipeline] = 
 
 
 def _begin_end(pipeline: Pipeline) -> None:
-    """Have a pipeline take elements until `_cease_end`, of its functions and others' and of tasks alone."""
+    """Have a pipeline accept elements until `_cease_end`, from functions of pipelines and from tasks only."""
     for node in pipeline.nodes()[:1]:
         node._take_late(True)
     pipeline._begin_end()
@@ -328,11 +328,11 @@ def _cease_end(pipeline: Pipeline) -> None:
 
 
 def _drain_each(doomed: Iterable[Pipeline], left: Callable[[], float]) -> list[BaseException]:
-    """Drain pipelines one after the other; return what their functions have raised that is no failure."""
+    """Drain pipelines one after the other; return exceptions of their functions that are not failures."""
     stranded, ends = [], []
     for pipeline in doomed:
         nodes = pipeline.nodes()
-        # What was drained before may have been all that kept it.
+        # # The pipelines drained before may have been all that referenced it.
         if pipelines.is_drained(pipeline) or not nodes:
             continue
         node = nodes[0]
@@ -347,7 +347,7 @@ def _drain_each(doomed: Iterable[Pipeline], left: Callable[[], float]) -> list[B
             ends.append(end)
     _tell_of_loss([node._pipeline for node in stranded])
     for node in stranded:
-        # What is on its way has been told.
+        # # Elements in flight have been reported.
         log_failures_of(drain_without_loop, node, but_undelivered=True)
     return ends
 
@@ -364,7 +364,7 @@ def _come_to_rest(together: list[Pipeline], left: Callable[[], float]) -> bool:
     looks = 0
     while nodes:
         busy = [node for node in nodes if not node._is_at_rest()]
-        # An element may be between two loops at this moment.
+        # # An element may be between two loops at this moment.
         looks = 0 if busy else looks + 1
         if looks == _LOOKS:
             break
@@ -386,7 +386,7 @@ def _goes_on_by_itself(node: Stream) -> bool:
 
 
 def log_failures_of(drain: Callable[..., Any], *args: Any, but_undelivered: bool = False) -> None:
-    """Drain something, and write to the log what has failed, and what was not delivered unless that is told anyway."""
+    """Drain a pipeline; log failures, and undelivered elements unless they are reported anyway."""
     try:
         drain(*args)
     except UndeliveredError as error:
@@ -405,19 +405,19 @@ def _drain_now(node: Stream, seconds: float) -> None:
         _await_leaving(node, seconds)
         lifecycle.drain(node, seconds, False)
     elif hasattr(loop, "step"):
-        # On a virtual clock nobody waits for the time that passes.
+        # # On a virtual clock nobody waits for the time that passes.
         drained = lifecycle.drain(node, max(seconds, lifecycle.PATIENCE), False)
         if hasattr(drained, "__await__"):
             loop.run_until_complete(drained)
     elif loop.is_running():
         _drain_elsewhere(node, loop, seconds)
     else:
-        # The loop is the user's, and has ended.
+        # # The loop is the user's, and has ended.
         loop.run_until_complete(lifecycle.drain(node, seconds, True))
 
 
 def _await_leaving(node: Stream, seconds: float) -> None:
-    """Wait until no other thread is at work in a pipeline: whoever drains it would wait without an end."""
+    """Wait until no other thread is inside a pipeline: draining it would wait without an end."""
     import time
 
     left, silence = countdown(seconds, None), countdown(SILENCE, None)
@@ -459,20 +459,20 @@ def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> N
 
 
 def open_again(node: Stream) -> None:
-    """Have a pipeline take what another one emits into it while both are drained: called by the engine."""
+    """Have a pipeline accept elements of another one while both are drained: called by the engine."""
     if pipelines.is_drained(node._pipeline):
         reopen(node)
 
 
 def reopen(node: Stream) -> None:
-    """Have a pipeline take elements once more, which an exit handler emits after the drain: called by the engine."""
+    """Reopen a pipeline for elements that an exit handler emits after the drain: called by the engine."""
     node._reopen()
     pipelines.note_reopened(node._pipeline)
     _reopened.add(node._pipeline)
 
 
 def drain_again(node: Stream) -> None:
-    """Drain a pipeline again that was opened once more, with those it emits into: called by the engine."""
+    """Drain a reopened pipeline again, with those it emits into: called by the engine."""
     if node._has_late():
         node._reopen()
         pipelines.note_reopened(node._pipeline)
@@ -481,16 +481,16 @@ def drain_again(node: Stream) -> None:
     _thalweg.await_visitors()
 
 
-# Event loops of users' that end before their pipelines do.
+# # Event loops of users that end before their pipelines do.
 
 
 def are_idle_on(loop: AbstractEventLoop) -> bool:
-    """Whether nothing is on its way in any pipeline on a loop."""
+    """Whether no element is in flight in any pipeline on a loop."""
     return all(node._in_flight() == 0 for first in nodes_on(loop) for node in first._pipeline.nodes())
 
 
 def tell_of_closed(loop: AbstractEventLoop) -> None:
-    """Tell what was on its way when an event loop was closed: called by the engine."""
+    """Report the elements in flight when an event loop was closed: called by the engine."""
     loops.forget_calls(loop)
     _tell_of_loss([node._pipeline for node in nodes_on(loop)])
 
@@ -513,7 +513,7 @@ def _tell_of_loss(stranded: list[Pipeline]) -> None:
 
 
 def _describe(of: Iterable[Pipeline], with_cancelled: bool = False) -> str:
-    """Say how many elements are on their way, and where: empty if none are."""
+    """Say how many elements are in flight, and where: empty if none are."""
     told, count = [], 0
     for pipeline in of:
         nodes = pipeline.nodes()
@@ -531,7 +531,7 @@ def _describe(of: Iterable[Pipeline], with_cancelled: bool = False) -> str:
 
 
 def _cancelled(node: Stream) -> list[str]:
-    """Return the nodes whose calls were cancelled; other failures that nobody has been told of are logged."""
+    """Return the nodes whose calls were cancelled; log other failures that nobody has received."""
     import asyncio
 
     cancelled = []
@@ -544,7 +544,7 @@ def _cancelled(node: Stream) -> list[str]:
 
 
 def say_what_is_waited_for(node: Stream) -> None:
-    """Say once what is on its way in a pipeline, and how to leave without it."""
+    """Say once what is in flight in a pipeline, and how to end without it."""
     if node._pipeline in _said:
         return
     _said.add(node._pipeline)

@@ -1,4 +1,4 @@
-"""Asynchronous functions, called from a thread that blocks until they are done."""
+"""Blocking calls of asynchronous functions."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 def sync(
     loop: EventLoop, func: Callable[..., Any], *args: Any, callback_timeout: float | None = None, **kwargs: Any
 ) -> Any:
-    """Call an asynchronous function on a loop that runs on another thread; block until it is done.
+    """Call an asynchronous function on a loop of another thread; block until it is done.
 
     Parameters
     ----------
     callback_timeout:
-        The longest it may take, in seconds.
+        Time limit in seconds.
 
     Raises
     ------
     RuntimeError
         This is the loop's own thread.
     TimeoutError
-        It took too long.
+        The limit has passed.
 
     Examples
     --------

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def _no_other_loop() -> Iterator[None]:
-    """Set aside the event loop that runs on this thread, if there is one, until the block ends."""
+    """Set the event loop that runs on this thread aside, if there is one, until the block ends."""
     running = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:
@@ -23,13 +23,13 @@ def _no_other_loop() -> Iterator[None]:
 
 
 class _Selector(selectors.DefaultSelector):
-    """Lets time pass instead of sleeping."""
+    """Advances the time instead of sleeping."""
 
     loop: VirtualLoop
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
-            # No timer is left: only another thread, or a socket, can go on with anything.
+            # # No timer is left: only another thread, or a socket, can cause further events.
             return super().select(None)
         ready = super().select(0)
         if not ready and timeout > 0:
@@ -38,7 +38,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop that does not sleep: it moves its time to that of the next timer.
+    """An asyncio loop that does not sleep: it advances its time to the next timer.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     >>> loop.close()
     """
 
-    # What asyncio's own loops keep.
+    # # Attributes of asyncio's own loops.
     _scheduled: list[asyncio.TimerHandle]
     _ready: Sized
 
@@ -60,7 +60,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
-        # Added to the time, it has to make a difference, after a century too.
+        # # Must make a difference when added to the time, even after a century.
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
@@ -85,7 +85,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return min(timers, default=None)
 
     def run_forever(self) -> None:
-        """Run until it is stopped; also inside of another loop, a notebook's, for which no time passes meanwhile.
+        """Run until it is stopped; also inside another loop, such as a notebook's, whose time stands still meanwhile.
 
         Examples
         --------
@@ -104,22 +104,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             super().run_forever()
 
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
-        """Run until a future is done, and return its result; also inside of another loop."""
+        """Run until a future is done, and return its result; also inside another loop."""
         with _no_other_loop():
             return super().run_until_complete(future)
 
     def _round(self) -> None:
-        """Run what is due."""
+        """Run callbacks that are due."""
         self.call_soon(self.stop)
         self.run_forever()
 
     def step(self) -> None:
-        """Run what is due; if nothing is, move on to the next timer.
+        """Run callbacks that are due; if there are none, advance to the next timer.
 
         Raises
         ------
         RuntimeError
-            Nothing is left to happen.
+            There is nothing left to run.
 
         Examples
         --------
@@ -138,7 +138,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._round()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and everything happen that is due.
+        """Advance the time, and run everything that becomes due.
 
         Examples
         --------
@@ -160,7 +160,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._move_to(end)
 
     def __del__(self, _warn: Any = None) -> None:
-        # A clock that nobody holds any more has been forgotten on purpose. Its sockets may have been collected first.
+        # # A clock without references has been dropped on purpose. Its sockets may have been collected first.
         if not self.is_closed() and not self.is_running():
             with contextlib.suppress(OSError, ValueError):
                 self.close()

@@ -1,4 +1,4 @@
-"""What somebody who looks at the dashboard may have a pipeline do, if that is allowed."""
+"""Control of pipelines from the dashboard, where it is allowed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
     from thalweg.stream import Stream
 
-#: How long a drain that somebody has asked for may take.
+#: #: Time limit of a drain that is requested there.
 _DRAIN_LIMIT = "1 min"
 
-#: Sources that were paused here, and that nobody has started since.
+#: #: Sources that were paused there, and not started since.
 _paused: weakref.WeakSet[Source[Any]] = weakref.WeakSet()
 
 
 def control(node: Stream, action: str) -> str:
-    """Pause, resume or drain a node's pipeline, and return a line that says what was done.
+    """Pause, resume or drain a node's pipeline, and return a line that describes the result.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _drain(node: Stream) -> str:
 
     result = node.drain(_DRAIN_LIMIT)
     if asyncio.iscoroutine(result):
-        # An asynchronous pipeline whose loop does not run: its end is that of its loop.
+        # # An asynchronous pipeline whose loop does not run: it ends with its loop.
         result.close()
         raise RuntimeError("the event loop of the pipeline does not run")
     return "drained"

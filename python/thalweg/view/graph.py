@@ -1,6 +1,6 @@
 """Pictures of pipelines.
 
-With networkx and graphviz installed they are graphviz's; without, thalweg draws them itself.
+With networkx and graphviz installed graphviz draws them; without, thalweg draws them itself.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from thalweg.stream import no_default
 
 __all__ = ["build_node_set", "create_graph", "readable_graph", "to_graphviz", "visualize"]
 
-#: Formats of `visualize`, by the ending of the file's name.
+#: #: Formats of `visualize`, by file extension.
 _FORMATS = ("png", "pdf", "dot", "svg", "jpeg", "jpg")
 
 
 def _clean_text(text: str, match: str | None = None) -> str:
-    """Replace what graphviz would take for syntax.
+    """Replace characters that are syntax in graphviz.
 
     Examples
     --------
@@ -29,19 +29,19 @@ def _clean_text(text: str, match: str | None = None) -> str:
     ' map; f x '
     """
     text = re.sub("[^a-zA-Z0-9_:]+" if match is None else match, " ", text)
-    # After a node's name graphviz takes a colon for the beginning of a port's.
+    # # After a node's name graphviz takes a colon for the beginning of a port's.
     return text.replace(":", ";")
 
 
 def build_node_set(node: Any, s: set[Any] | None = None) -> set[Any]:
-    """Find all nodes that are connected with one, itself included.
+    """Find all nodes connected with one, itself included.
 
     Parameters
     ----------
     node
-        The node to begin with.
+        The first node.
     s
-        The set to put them into; left out, a new one.
+        The set to add them to; by default a new one.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def _nodes(node: Any) -> list[Any]:
     while unseen:
         current = unseen.pop()
         for neighbour in [*current.upstreams, *current.downstreams]:
-            # A node that is built before what comes before it has a place kept for that.
+            # # A node that is built before its upstreams has a place reserved for them.
             if neighbour is not None and neighbour not in found:
                 found[neighbour] = None
                 unseen.append(neighbour)
@@ -72,16 +72,16 @@ def _nodes(node: Any) -> list[Any]:
 
 
 def create_graph(node: Any, graph: Any) -> None:
-    """Fill a networkx graph with all nodes that are connected with one.
+    """Fill a networkx graph with all nodes connected with one.
 
-    Its nodes are the hashes of ours. They have the attributes that graphviz knows: `label`, `shape`, `orientation`,
-    `style`, `fillcolor`. If a node has several downstreams, its edges are labelled with the order they are served in.
-    An edge into a join is dashed if it is one of those that make the join emit, and there are others that don't.
+    Its nodes are the hashes of ours, with attributes of graphviz: `label`, `shape`, `orientation`, `style`,
+    `fillcolor`. If a node has several downstreams, its edges are labelled with their order. An edge into a join is
+    dashed if it is one of those that make the join emit, and there are others that do not.
 
     Parameters
     ----------
     node
-        The node to begin with.
+        The first node.
     graph
         The graph to fill, a ``networkx.DiGraph``.
 
@@ -121,7 +121,7 @@ def create_graph(node: Any, graph: Any) -> None:
 
 
 def _sets_off(upstream: Any, join: Any) -> bool:
-    """Whether a join emits on elements of this upstream, and not on those of some other."""
+    """Whether a join emits on elements of this upstream, but not on those of every other."""
     emit_on = getattr(join, "emit_on", None)
     if emit_on is None:
         return False
@@ -132,12 +132,12 @@ def _sets_off(upstream: Any, join: Any) -> bool:
 
 
 def readable_graph(graph: Any) -> Any:
-    """Name the nodes of a networkx graph by their labels; those with equal labels are numbered.
+    """Rename the nodes of a networkx graph to their labels; equal labels are numbered.
 
     Parameters
     ----------
     graph
-        A graph that `create_graph` filled.
+        A graph filled by `create_graph`.
 
     Returns
     -------
@@ -175,14 +175,14 @@ _DIGRAPH_OPTIONS = {
 
 
 def to_graphviz(graph: Any, **graph_attr: Any) -> Any:
-    """Make a graphviz graph of a networkx graph.
+    """Convert a networkx graph to a graphviz graph.
 
     Parameters
     ----------
     graph
-        A graph that `readable_graph` returned.
+        A graph returned by `readable_graph`.
     **graph_attr
-        Either options of ``graphviz.Digraph``, or attributes of the graph such as ``rankdir="LR"``.
+        Options of ``graphviz.Digraph``, or attributes of the graph such as ``rankdir="LR"``.
 
     Returns
     -------
@@ -209,40 +209,40 @@ def to_graphviz(graph: Any, **graph_attr: Any) -> Any:
     return drawing
 
 
-#: File that the packages we stand in for write a picture to unless given.
+#: #: Default file name under the names of streamz and rapidz.
 _PEERS_FILE = "mystream.png"
 
 
 def visualize(node: Any, filename: str | os.PathLike[str] | None = no_default, **kwargs: Any) -> Any:
     """Draw the pipeline that a node belongs to.
 
-    It is graphviz that draws, if networkx, graphviz and its program ``dot`` are installed; else thalweg does.
+    Graphviz draws if networkx, graphviz and its program ``dot`` are installed; otherwise thalweg does.
 
     Parameters
     ----------
     node
         Any node of it.
     filename
-        The file to write. Its ending says what format: png, svg, pdf, jpeg, jpg, or dot for graphviz's language;
-        without one of these it gets ``.png``. If None, or left out, nothing is written, and the picture is shown in the
-        notebook. (Under the names of streamz and rapidz it is ``mystream.png`` if it is left out, as there.)
+        The file to write. Its extension is the format: png, svg, pdf, jpeg, jpg, or dot for graphviz's language;
+        ``.png`` is added if there is none of these. With None, the default, nothing is written, and the picture is
+        shown in the notebook. (Under the names of streamz and rapidz the default is ``mystream.png``, as there.)
     **kwargs
         Attributes of the graph, such as ``rankdir="LR"``, or options of ``graphviz.Digraph``.
 
     Returns
     -------
     IPython.display.Image, IPython.display.SVG or None
-        What a notebook shows; None where IPython is not installed, or can't show the format.
+        The picture for a notebook; None if IPython is not installed, or cannot show the format.
 
     Raises
     ------
     ImportError
-        What was asked for can't be had without graphviz, or, for a pdf, cairosvg; nothing is written then.
+        The request needs graphviz, or, for a pdf, cairosvg; nothing is written then.
 
     Warns
     -----
     UserWarning
-        The attributes of the graph are graphviz's, which is missing.
+        Attributes of the graph were given, and graphviz is missing.
 
     Examples
     --------
@@ -290,13 +290,13 @@ def _draw_by_graphviz(node: Any, form: str, options: dict[str, Any]) -> bytes | 
     try:
         data: bytes = drawing.pipe(format=form)
     except graphviz.ExecutableNotFound:
-        # Its language can be written without the program, if not laid out.
+        # # The language can be written without the program, only without a layout.
         return drawing.source.encode() if form == "dot" else None
     return data
 
 
 def _draw(node: Any, path: str | None, form: str, options: dict[str, Any]) -> tuple[str, bytes]:
-    """Draw without graphviz, in the format asked for."""
+    """Draw without graphviz, in the requested format."""
     if form == "dot":
         attributes = "".join(f'{name}="{value}"; ' for name, value in options.items() if name not in _DIGRAPH_OPTIONS)
         return form, node._dot().replace("{", "{ " + attributes, 1).encode()
@@ -320,7 +320,7 @@ def _convert(svg: bytes, form: str) -> bytes | None:
         return None
     try:
         import cairosvg
-    # Without the system's cairo library it is an OSError.
+    # # Without the system's cairo library it is an OSError.
     except (ImportError, OSError):
         return None
     convert = cairosvg.svg2png if form == "png" else cairosvg.svg2pdf
@@ -347,7 +347,7 @@ def _display(data: bytes, form: str) -> Any:
 
 
 def _repr_html(node: Any) -> str:
-    """Show a node in a notebook: what it is, and the pipeline around it.
+    """Show a node in a notebook: its description, and its pipeline.
 
     Examples
     --------

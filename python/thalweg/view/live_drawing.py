@@ -1,4 +1,4 @@
-"""Drawings of pipelines in notebooks, kept up to date for as long as something happens in the pipeline."""
+"""Drawings of pipelines in notebooks, updated while elements flow."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from thalweg.stream import Stream
 
-#: Seconds between two looks at a pipeline.
+#: #: Interval of updates in seconds.
 _PERIOD = 1.0
 
-#: For how many seconds a pipeline in which nothing happens is looked at.
+#: #: Seconds without a change after which updates end.
 _PATIENCE = 600.0
 
-#: Drawings that are kept up to date, at most: of more, those that were shown last.
+#: #: Maximum number of drawings that are updated: the latest ones.
 _MOST = 20
 
 _drawings: list[Drawing] = []
@@ -28,7 +28,7 @@ _thread: threading.Thread | None = None
 
 
 class Drawing:
-    """A drawing that is shown, and the pipeline that it is of, which it is no reason for to live."""
+    """A displayed drawing, and a weak reference to its pipeline."""
 
     def __init__(self, stream: Stream[Any], render: Callable[[Any], str], now: float) -> None:
         self._stream = weakref.ref(stream)
@@ -38,7 +38,7 @@ class Drawing:
         self._handle: Any = None
 
     def show(self) -> None:
-        """Show it, in a place that can be changed later."""
+        """Show it, in an output that can be updated."""
         from IPython.display import display
 
         stream = self._stream()
@@ -47,7 +47,7 @@ class Drawing:
         )
 
     def refresh(self, now: float) -> bool:
-        """Show it as it is now, if it has changed; return whether it is to be looked at again."""
+        """Show it again if it has changed; return whether to continue."""
         stream = self._stream()
         if stream is None or self._handle is None or now - self._changed > _PATIENCE:
             return False
@@ -59,9 +59,9 @@ class Drawing:
 
 
 def show(stream: Stream[Any], render: Callable[[Any], str]) -> None:
-    """Show what `render` makes of a stream, and keep it up to date in a notebook.
+    """Show the result of `render` for a stream, and keep it up to date in a notebook.
 
-    Elsewhere, in IPython's terminal say, it is shown once: what is written there can't be changed.
+    Elsewhere, such as in IPython's terminal, it is shown once, since that output cannot be updated.
     """
     drawing = Drawing(stream, render, time.monotonic())
     drawing.show()
@@ -70,7 +70,7 @@ def show(stream: Stream[Any], render: Callable[[Any], str]) -> None:
 
 
 def _is_notebook() -> bool:
-    """Whether what is shown goes to a notebook, where it can be replaced."""
+    """Whether output goes to a notebook, where it can be replaced."""
     shell = sys.modules["IPython"].get_ipython()
     return getattr(shell, "kernel", None) is not None
 
@@ -103,5 +103,5 @@ def _refresh(drawing: Drawing) -> bool:
     try:
         return drawing.refresh(time.monotonic())
     except Exception:
-        # The notebook has gone, or the pipeline can't be drawn: it stays as it was.
+        # # The notebook has gone, or the pipeline can't be drawn: it stays as it was.
         return False

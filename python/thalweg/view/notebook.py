@@ -1,4 +1,4 @@
-"""Streams in notebooks: what a cell shows is the latest element, for as long as it is shown."""
+"""Streams in notebooks: a cell shows the latest element, while it is displayed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from thalweg.view.live_drawing import show as show_drawing
 if TYPE_CHECKING:
     from thalweg.stream import Stream
 
-#: Sinks that keep displays up to date, while somebody looks at them.
+#: #: Sinks that update displays, while these exist.
 _displays: set[Any] = set()
 
 
 def display_stream(stream: Stream, **kwargs: Any) -> Any:
-    """Show the latest element of a stream, by ipywidgets; or, without, the pipeline as a live drawing."""
+    """Show the latest element of a stream, by ipywidgets; without them, the pipeline as a live drawing."""
     output = _output()
     if output is None:
         return show_drawing(stream, repr_html)
@@ -45,7 +45,7 @@ def display_stream(stream: Stream, **kwargs: Any) -> Any:
 
 
 def _output() -> Any:
-    """A place to show things in; None without ipywidgets."""
+    """An output widget; None without ipywidgets."""
     try:
         import ipywidgets
 

@@ -1,4 +1,4 @@
-"""How far something is: a line in a terminal, or a bar in a notebook."""
+"""Progress: a line in a terminal, or a bar in a notebook."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 if TYPE_CHECKING:
     from thalweg.stream import Stream
 
-#: Characters of a bar.
+#: #: Characters of a bar.
 _WIDTH = 30
 
-#: Seconds between two looks.
+#: #: Interval of updates in seconds.
 _PERIOD = 0.1
 
 
 class State(NamedTuple):
-    """How far something is."""
+    """A state of progress."""
 
-    #: How many have ended, and of how many, if that is known.
+    #: #: Number of finished items, and of all items if that is known.
     done: int
     total: int | None
-    #: Seconds since the beginning.
+    #: #: Seconds since the beginning.
     seconds: float
-    #: How many have failed, by the kind of their exceptions.
+    #: #: Number of failures by kind of exception.
     failed: dict[str, int]
 
 
 def describe(state: State) -> str:
-    """Say in a line how far it is, how fast, how long it will take, and what failed.
+    """Describe progress in a line: how much is done, rate, remaining time, and failures.
 
     Examples
     --------
@@ -71,20 +71,20 @@ def _length(seconds: float) -> str:
 
 
 class Bar(Protocol):
-    """Something that shows how far it is."""
+    """A display of progress."""
 
-    #: Whether it stays when the call that shows it has returned: one need not wait.
+    #: #: Whether it keeps running after the call that shows it has returned.
     stays: bool
 
     def show(self, state: State) -> None:
         """Show this."""
 
     def close(self) -> None:
-        """Show nothing more."""
+        """End the display."""
 
 
 class _TerminalBar:
-    """A line of a terminal, written over and over."""
+    """A line of a terminal, overwritten on each update."""
 
     stays = False
 
@@ -147,17 +147,17 @@ class _WidgetBar:
 
 
 def bar(file: TextIO | None = None, label: str = "", notebook: bool | None = None) -> Bar | None:
-    """Return the bar that fits where the program runs; None if its output is neither a terminal nor a notebook.
+    """Return a bar suited to the program's environment; None if its output is neither a terminal nor a notebook.
 
-    In a notebook it is a widget, else tqdm's bar if tqdm is installed, else a line of our own.
+    In a notebook it is a widget; otherwise tqdm's bar if tqdm is installed, else a line of our own.
 
     Parameters
     ----------
     file:
-        Where to write to; ``sys.stderr`` by default. One that is given is taken for a terminal.
+        Output file; ``sys.stderr`` by default. A given file is treated as a terminal.
     label: str
     notebook: bool
-        Whether to show a widget; None for finding out.
+        Whether to show a widget; by default it is detected.
 
     Examples
     --------
@@ -189,14 +189,14 @@ def bar(file: TextIO | None = None, label: str = "", notebook: bool | None = Non
 
 
 def _is_notebook() -> bool:
-    """Whether a kernel runs the program, which is so in a notebook."""
+    """Whether the program runs in a kernel, as in a notebook."""
     interactive = sys.modules.get("IPython")
     shell = interactive.get_ipython() if interactive is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
 def of_futures(batches: Iterable[Iterable[Any]], total: int, shown: Bar, clock: Callable[[], float]) -> None:
-    """Show how many futures have ended, as they come in batches."""
+    """Show how many futures are done, as they arrive in batches."""
     begin = clock()
     done = 0
     failed: Counter[str] = Counter()
@@ -247,9 +247,9 @@ def _counted(elements: Iterable[Any], shown: Bar) -> Iterator[Any]:
 
 
 def of_stream(stream: Stream[Any], total: int | None, shown: Bar) -> None:
-    """Show how many elements have come to a node, until its pipeline has been drained, or `total` have come.
+    """Show how many elements a node has received, until its pipeline is drained or `total` have arrived.
 
-    A thread looks at the node's counters ten times a second: an element costs nothing.
+    A thread reads the node's counters ten times a second, so that an element costs nothing.
     """
     ended = threading.Event()
     before = stream._drained
@@ -276,7 +276,7 @@ def _watch(known: Callable[[], Stream[Any] | None], total: int | None, shown: Ba
         if stream is None:
             break
         counters = stream.counters()
-        # Nothing comes to the begin of a pipeline: it is what it sends.
+        # # The beginning of a pipeline receives nothing: what it has emitted counts.
         done = counters["received" if stream.upstreams else "sent"]
         failed = {"elements": counters["failed"]} if counters["failed"] else {}
         shown.show(State(done, total, time.monotonic() - begin, failed))

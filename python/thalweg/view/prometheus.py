@@ -1,4 +1,4 @@
-"""The metrics of this process for `prometheus_client`: in the endpoint that a service has already."""
+"""Metrics of this process for `prometheus_client`: in a service's existing endpoint."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["PipelineCollector"]
 
 
 class PipelineCollector:
-    """A collector for `prometheus_client`: what the dashboard has at ``/metrics``, in a registry of the service's own.
+    """A collector for `prometheus_client`: the metrics of the dashboard's ``/metrics``, in a registry of the service.
 
-    Register one, once in a process. It looks at the pipelines and engines of this process when it is asked, and not at
-    all otherwise; it needs no dashboard. The metrics are those of the table in docs/DASHBOARD.md, with the same names
-    and labels. For a pipeline whose thread is inside a function it waits 0.2 s, and then tells what it last saw.
+    Register one per process. It reads the pipelines and engines of this process when it is asked, and not at all
+    otherwise; it needs no dashboard. The metrics are those of the table in docs/DASHBOARD.md, with the same names and
+    labels. For a pipeline whose thread is inside a function it waits 0.2 s, and then reports the last known values.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class PipelineCollector:
         self._process = os.getpid()
 
     def collect(self) -> Iterator[Metric]:
-        """Return all metrics as they are now, families of samples.
+        """Return the current values of all metrics, as families of samples.
 
         Examples
         --------
@@ -62,12 +62,12 @@ class PipelineCollector:
         True
         """
         if self._process != os.getpid():
-            # A process that was forked while somebody looked has a copy that is locked for ever.
+            # # A process that was forked meanwhile has a copy that is locked for ever.
             self._metrics, self._process = _thalweg.Metrics(), os.getpid()
         return self._families(self._metrics.text())
 
     def describe(self) -> Iterator[Metric]:
-        """Return what each metric is, without samples: with it a registry refuses a second collector.
+        """Return the families without samples: with it a registry refuses a second collector.
 
         Examples
         --------

@@ -7,14 +7,14 @@ import sys
 import time
 from typing import Any
 
-#: How many seconds an answer may take.
+#: #: Timeout of a request in seconds.
 _PATIENCE = 5.0
 
 _COLUMNS = ("node", "state", "in/s", "in", "out", "failed", "held", "wait", "p99")
 
 
 def table(info: dict[str, Any], width: int = 100) -> str:
-    """Return what the dashboard knows as text, in lines that are not longer than `width`.
+    """Format the dashboard's data as text, in lines of at most `width` characters.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def table(info: dict[str, Any], width: int = 100) -> str:
 
 def _nodes(pipeline: dict[str, Any], width: int) -> list[str]:
     nodes = pipeline["nodes"]
-    # The other columns take 69 characters.
+    # # The other columns take 69 characters.
     room = max(8, min(width - 71, max((len(node["name"]) for node in nodes), default=8)))
     lines = []
     for node in nodes:
@@ -63,7 +63,7 @@ def _nodes(pipeline: dict[str, Any], width: int) -> list[str]:
 
 
 def _length(seconds: float | None) -> str:
-    """Write a length of time in two figures or so, as the dashboard's pages do."""
+    """Format a duration with about two digits, as the dashboard's pages do."""
     if seconds is None:
         return "–"
     if seconds == 0:
@@ -76,14 +76,14 @@ def _length(seconds: float | None) -> str:
 
 
 def ask(address: str) -> dict[str, Any]:
-    """Return what the dashboard at an address knows: a port, ``host:port``, or a URL.
+    """Return the data of the dashboard at an address: a port, ``host:port``, or a URL.
 
     Raises
     ------
     OSError
         No dashboard answers there.
     ValueError
-        What answers there is no dashboard.
+        The answer is not a dashboard's.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def ask(address: str) -> dict[str, Any]:
 
 
 def run(address: str, interval: float, once: bool) -> int:
-    """Show the table again and again, until the dashboard has gone or Ctrl-C; return the program's exit code."""
+    """Show the table repeatedly, until the dashboard is gone or Ctrl-C; return the program's exit code."""
     import shutil
 
     is_terminal = sys.stdout.isatty()
@@ -117,7 +117,7 @@ def run(address: str, interval: float, once: bool) -> int:
             print(f"thalweg top: no dashboard at {address}: {error}", file=sys.stderr)  # noqa: T201
             return 1
         text = table(info, shutil.get_terminal_size().columns)
-        # To the corner, and clear.
+        # # To the corner, and clear.
         print(f"\x1b[H\x1b[2J{text}" if is_terminal and not once else text, flush=True)  # noqa: T201
         if once:
             return 0

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry: what becomes of single elements, from their source to the last sink."""
+"""Traces by OpenTelemetry: the way of single elements, from source to last sink."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SCOPE = "thalweg"
 
 
 def trace(node: Stream[Any], one_in: int, provider: TracerProvider | None) -> None:
-    """Have elements of a node's pipeline traced.
+    """Trace a sample of elements of a node's pipeline.
 
     Raises
     ------
     ImportError
         `opentelemetry-api` is not installed.
     ValueError
-        `one_in` is no number of elements.
+        `one_in` is not a number of elements.
     """
     if isinstance(one_in, bool) or not isinstance(one_in, int) or not 0 <= one_in < 1 << 32:
         raise ValueError(f"trace: `one_in` is a number of elements, 0 for none, not {one_in!r}")
@@ -43,18 +43,18 @@ def trace(node: Stream[Any], one_in: int, provider: TracerProvider | None) -> No
 
 
 def untrace(node: Stream[Any]) -> None:
-    """Have no more elements traced."""
+    """Stop tracing elements."""
     node._untrace()
 
 
 class _Tracer:
-    """Told by the engine of each element that is traced."""
+    """Called by the engine for each traced element."""
 
     def __init__(self, tracer: Tracer, pipeline: str) -> None:
         self._tracer, self._pipeline = tracer, pipeline
 
     def begin(self, name: str, number: int, kind: str, parent: str | None, state: str | None) -> _Span | None:
-        # Without a parent it is a part of what this thread does, if that is traced.
+        # # Without a parent it belongs to the span of the current thread, if there is one.
         context = None if parent is None else _extract(parent, state)
         attributes = {**_attributes(name, number, kind), "thalweg.pipeline": self._pipeline}
         span = self._tracer.start_span(name, context, attributes=attributes)
@@ -62,7 +62,7 @@ class _Tracer:
 
 
 class _Span:
-    """Something that is done for an element: its whole way, a visit at a node, a call on an engine."""
+    """A span of an element: its whole way, a visit at a node, or a call on an engine."""
 
     def __init__(self, tracer: Tracer, span: Span) -> None:
         from opentelemetry.trace import set_span_in_context
@@ -118,9 +118,9 @@ def _extract(parent: str, state: str | None) -> Any:
 
 
 def resume_trace(parent: str, state: str | None) -> Callable[[], None] | None:
-    """Go on, in a worker process, with the trace of an element; return what ends it, or None without OpenTelemetry.
+    """Continue an element's trace in a worker process; return a function to end it, or None without OpenTelemetry.
 
-    The span is one of this process's own tracer provider: it goes nowhere unless the process has one.
+    The span belongs to this process's tracer provider: it is exported only if the process has one.
 
     Examples
     --------
