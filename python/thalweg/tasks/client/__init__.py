@@ -1,1 +1,1 @@
-"""The client, its futures, and what it knows about its workers."""
+"""The client, its futures, and inspection of its workers."""

@@ -1,4 +1,4 @@
-"""Names that Dask's client has and this one has not, with the reasons, for `AttributeError` and the documentation."""
+"""Names that Dask's client has and ours lacks, with reasons, for `AttributeError` and the documentation."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ PACKAGE: Mapping[str, str] = {
 
 
 def missing(owner: str, name: str, reasons: Mapping[str, str], names: Callable[[], Iterable[str]]) -> AttributeError:
-    """Return the error for a name that is not there: with the reason, or with the nearest name.
+    """Return the error for an unknown name: with the reason, or with the nearest name.
 
     Examples
     --------

@@ -13,7 +13,7 @@ __all__ = ["AioClient"]
 
 
 class AioClient(Client):
-    """A client that is asynchronous unless told otherwise.
+    """A client that is asynchronous by default.
 
     Examples
     --------
@@ -29,7 +29,7 @@ class AioClient(Client):
     """
 
     def __new__(cls, address: object = None, *args: Any, asynchronous: bool = True, **kwargs: Any) -> Self:
-        """Connect by Dask's client where there is an address."""
+        """Connect by Dask's client if there is an address."""
         return super().__new__(cls, address, *args, asynchronous=asynchronous, **kwargs)
 
     def __init__(self, address: Any = None, *, asynchronous: bool = True, **kwargs: Any) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 from thalweg.runtime.intervals import check_interval
 
-#: The annotations that are options of a task.
+#: #: The annotations that are options of tasks.
 _OPTIONS = ("retries", "priority", "resources", "time_limit")
 
 
 def current() -> dict[str, Any]:
-    """Return the options that all tasks of this context have.
+    """Return the options for all tasks in this context.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def current() -> dict[str, Any]:
 
 
 def of_graph(graph: Any) -> dict[Any, dict[str, Any]]:
-    """Return the options of each key of a graph, or of what has one, that was annotated.
+    """Return the options of each annotated key of a graph, or of an object with a graph.
 
     Examples
     --------

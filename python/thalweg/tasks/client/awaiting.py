@@ -11,7 +11,7 @@ __all__ = ["Done", "client", "exception", "named", "outcome", "result", "traceba
 
 
 class Done:
-    """A result that is there already, for programs that await it.
+    """An available result, for programs that await it.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class Done:
 
 
 def named(key: Any, client: Any = None) -> Any:
-    """Do what `Future` does with a key: find the live task with it."""
+    """Implement `Future` with a key: find the live task."""
     from thalweg.tasks.client import registry
     from thalweg.tasks.process import lending
 
@@ -50,7 +50,7 @@ def client(future: Any) -> Any:
 
 
 def type_of(future: Any) -> type | None:
-    """Return the type of a future's result; None if there is none. A result in a worker process is fetched for it."""
+    """Return the type of a future's result; None if there is none. Fetches a result from a worker process."""
     return type(future._result_here()) if future.status == "finished" else None
 
 
@@ -66,7 +66,7 @@ async def wait(future: Any, timeout: float | None = None) -> None:
             waiter.set_result(None)
 
     def done(_: Any) -> None:
-        # The loop may have been closed, and with it whoever waited.
+        # # The loop may have been closed, and the waiting task with it.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
 
@@ -78,25 +78,25 @@ async def wait(future: Any, timeout: float | None = None) -> None:
 
 
 async def outcome(future: Any) -> Any:
-    """Return the result once it is there."""
+    """Return the result once it is available."""
     if not future.done():
         await wait(future)
     return future._result_here()
 
 
 async def result(future: Any, timeout: float | None) -> Any:
-    """Do what `Future.result` does."""
+    """Implement `Future.result`."""
     await wait(future, timeout)
     return future._result_here()
 
 
 async def exception(future: Any, timeout: float | None) -> Any:
-    """Do what `Future.exception` does."""
+    """Implement `Future.exception`."""
     await wait(future, timeout)
     return await asyncio.to_thread(future.exception)
 
 
 async def traceback(future: Any, timeout: float | None) -> Any:
-    """Do what `Future.traceback` does."""
+    """Implement `Future.traceback`."""
     await wait(future, timeout)
     return await asyncio.to_thread(future.traceback)

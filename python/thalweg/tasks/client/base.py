@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 class Base:
-    """A part of the client."""
+    """A mixin of the client."""
 
     _engine: Engine
 
     @property
     def asynchronous(self) -> bool:
-        """Whether methods return something to await here."""
+        """Whether methods return awaitables."""
         raise NotImplementedError
 
     def gather(self, futures: Any, *, asynchronous: bool | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""The client: hands functions to workers, and gets their results."""
+"""The client: runs functions on workers, and returns their results."""
 
 from __future__ import annotations
 
@@ -39,59 +39,59 @@ __all__ = ["Client"]
 
 
 class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
-    """Runs functions on threads or processes, here, or on a cluster of Dask's.
+    """Runs functions on threads or processes of this machine, or on a Dask cluster.
 
-    Without an address it starts workers of its own. They end when the client is closed or dropped with all its
+    Without an address it starts its own workers. They end when the client is closed, when it is dropped with all its
     futures, and when the program ends.
 
     Parameters
     ----------
     address
-        The address of a scheduler of Dask's, such as ``"tcp://host:8786"``; or a cluster: a `LocalCluster`, or one of
-        Dask's. A number is how many workers to start.
+        The address of a Dask scheduler, such as ``"tcp://host:8786"``; or a cluster: a `LocalCluster`, or one of
+        Dask's. A number is a number of workers to start.
     n_workers, threads_per_worker
-        How many workers, and how many tasks each of them runs at a time. Threads are one pool, of both numbers'
-        product; if neither is given, of four more than there are cores, and not more than 32, for most tasks on threads
-        wait for something. Processes are as many as there are cores, with one thread each.
+        Number of workers, and of tasks that each runs at a time. Threads form one pool with the product of both; by
+        default four more than there are cores, but at most 32, since most tasks on threads wait for something.
+        Processes are by default as many as there are cores, with one thread each.
     processes
-        Whether workers are processes: they use several cores for Python code, and can be stopped; functions, arguments
+        Whether workers are processes: they use several cores for Python code, and can be killed; functions, arguments
         and results are pickled. Threads start at once and share everything.
     asynchronous
-        Whether what would block is to be awaited instead, where an event loop runs.
+        Whether methods that would block return awaitables, where an event loop runs.
     memory_limit
-        How much memory each worker process may use: bytes, text such as ``"2 GiB"``, or a part of all there is, up to
-        1.0.
+        Memory limit of each worker process: bytes, text such as ``"2 GiB"``, or a fraction of the machine's memory, up
+        to 1.0.
     resources
-        What there is of things that tasks ask for by `submit`, on each worker, such as ``{"GPU": 1}``.
+        The resources of each worker that `submit` can request, such as ``{"GPU": 1}``.
     preload
-        Names of modules that each worker process imports before it takes tasks, so that the first of them do not wait
-        for that.
+        Names of modules that each worker process imports before it takes tasks, so that the first tasks do not wait for
+        that.
     initializer, initargs
-        What each worker process calls before it takes tasks, also one that replaces another. Threads are one worker:
-        it is called once, at once.
+        A function that each worker process, also a replacement, calls before it takes tasks. Threads are one worker: it
+        is called once, at once.
     worker_ttl
-        How long a worker process may not answer before it is killed and another takes its place, in seconds or as text
-        such as ``"5 min"``; None: for ever. A worker answers also while a task holds the GIL. It does not if it has
-        been stopped, by a debugger say, or if a task has closed its descriptors.
+        Time without an answer after which a worker process is killed and replaced, in seconds or as text such as ``"5
+        min"``; None for no limit. A worker answers even while a task holds the GIL. It does not if it is stopped, by a
+        debugger for example, or if a task has closed its descriptors.
     set_as_default
-        Whether streams, locks and the like use this client if none is given.
+        Whether streams, locks and so on use this client by default.
     timeout
         How long to try to connect to an address.
     name
-        A name, to tell clients apart.
+        A name, to distinguish clients.
     dashboard_address
-        Where to serve a dashboard until the client is closed, such as ``":8787"``; see :func:`thalweg.dashboard`.
+        Address of a dashboard to serve until the client is closed, such as ``":8787"``; see :func:`thalweg.dashboard`.
     **kwargs
-        What Dask's client takes besides; nothing depends on it unless there is an address.
+        Other arguments of Dask's client; ignored unless there is an address.
 
     Raises
     ------
     OSError
-        The scheduler can't be reached.
+        The scheduler cannot be reached.
     ImportError
-        Dask, which speaks to schedulers, is not installed.
+        Dask, which is needed for schedulers, is not installed.
     TypeError, ValueError
-        There is no such argument, or it can't have that value.
+        The argument does not exist, or its value is invalid.
 
     Examples
     --------
@@ -112,16 +112,16 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
     1
     """
 
-    #: The dashboard that it serves, if it has begun it.
+    #: #: The dashboard that it serves, if it started it.
     _dashboard: Dashboard | None = None
 
     def __new__(cls, address: object = None, *args: Any, **kwargs: Any) -> Self:
-        """Connect by Dask's client where there is an address."""
+        """Connect by Dask's client if there is an address."""
         if address is None or isinstance(address, int) or hasattr(address, "_options"):
             return super().__new__(cls)
         from thalweg.tasks.dask.connect import connect
 
-        # It is not of this class, so that `__init__` is not called.
+        # # Not an instance of this class, so that `__init__` is not called.
         connected: Self = connect(address, *args, **kwargs)
         return connected
 
@@ -194,7 +194,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
 
     @classmethod
     def _around(cls, engine: Engine) -> Client:
-        """Make a client for an engine that runs already."""
+        """Create a client for a running engine."""
         client = cls.__new__(cls)
         client._options = None
         client._begin(engine, False, None)
@@ -208,7 +208,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
 
     @property
     def asynchronous(self) -> bool:
-        """Whether methods return something to await here: in a loop, if the client was made so."""
+        """Whether methods return awaitables: in a loop, if the client was created so."""
         return self._asynchronous and asyncio._get_running_loop() is not None
 
     @property
@@ -228,7 +228,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
 
     @property
     def loop(self) -> Any:
-        """The event loop that runs here, or else the one on a thread, which `sync` uses."""
+        """The running event loop, or else the one on a thread, which `sync` uses."""
         from thalweg.runtime import loops
 
         running = asyncio._get_running_loop()
@@ -236,8 +236,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
 
     @property
     def futures(self) -> dict[Any, Future[Any]]:
-        """The live tasks that were given keys, scattered values and chunks of persisted collections included, by their
-        keys.
+        """The live tasks with keys, by key; scattered values and chunks of persisted collections included.
 
         Examples
         --------
@@ -252,15 +251,15 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
 
     @property
     def dashboard_link(self) -> str | None:
-        """Address of the dashboard: that of :func:`thalweg.dashboard`, or None if none is served. A client of a Dask
-        cluster has the cluster's own.
+        """URL of the dashboard: that of :func:`thalweg.dashboard`, or None if there is none. A client of a Dask cluster
+        has the cluster's own.
         """
         module = sys.modules.get("thalweg.view.dashboard")
         served = module and module.running()
         return served.link if served else None
 
     def futures_of(self, futures: Any) -> list[Future[Any]]:
-        """Return the futures in a value, as the function of that name does."""
+        """Return the futures in a value, as the function `futures_of` does."""
         return tree.futures_of(futures)
 
     @classmethod
@@ -286,16 +285,16 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         direct: bool | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
-        """Wait for results, and return them in the shape of what was given: futures in lists, dictionaries and so on.
+        """Wait for results, and return them in the shape of the argument: futures in lists, dictionaries and so on.
 
         Parameters
         ----------
         futures
-            Futures, at any depth. For an iterator there is an iterator of results.
+            Futures, at any depth. An iterator of futures returns an iterator of results.
         errors
-            ``"raise"``, or ``"skip"`` to leave failed ones out of lists, and have None elsewhere.
+            ``"raise"``, or ``"skip"`` to drop failed ones from lists, and return None elsewhere.
         asynchronous
-            Whether to return something to await; as the client does, if nothing is said.
+            Whether to return an awaitable; by default as the client does.
 
         Examples
         --------
@@ -353,12 +352,12 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         timeout: Interval | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
-        """Make futures of values: of each in a list, tuple, set or dictionary, or of one value.
+        """Turn values into futures: each in a list, tuple, set or dictionary, or one value.
 
-        Each has a key of its own: in a dictionary its name there, or one like it if another future has that.
+        Each has its own key: in a dictionary its name there, or a similar one if another future has that.
 
-        A worker process that needs a value gets it once. Each task has a copy of its own, and may change it; threads
-        share the value itself.
+        A worker process that needs a value receives it once. Each task has its own copy, and may change it; threads
+        share the value.
 
         Examples
         --------
@@ -392,10 +391,10 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         reason: str | None = None,
         msg: str | None = None,
     ) -> Any:
-        """Cancel tasks, and with them those that need their results.
+        """Cancel tasks, and the tasks that need their results.
 
-        A task that runs is asked to stop by its token. With `force` the worker process that runs it is killed, and
-        replaced; threads can't be.
+        A running task is asked to stop by its token. With `force` the worker process that runs it is killed and
+        replaced; threads cannot be killed.
 
         Examples
         --------
@@ -414,7 +413,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
             future.cancel(force=force, msg=msg)
 
     def retry(self, futures: Any, asynchronous: bool | None = None) -> Any:
-        """Run failed and cancelled tasks again; those that are to come or have a result are left as they are.
+        """Run failed and cancelled tasks again; pending and successful ones are left as they are.
 
         Examples
         --------
@@ -443,7 +442,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         callback_timeout: Interval | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Call an asynchronous function and wait for its result; on an asynchronous client, return what to await.
+        """Call an asynchronous function and wait for its result; on an asynchronous client, return an awaitable.
 
         Examples
         --------
@@ -479,7 +478,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
 
     @contextmanager
     def as_current(self) -> Iterator[Self]:
-        """Let this client be the one that is found in a ``with`` block.
+        """Make this client the current one in a ``with`` block.
 
         Examples
         --------
@@ -495,13 +494,13 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
             registry.current.reset(before)
 
     def close(self, timeout: Interval | None = None, *, asynchronous: bool | None = None) -> Any:
-        """Cancel what waits, and take no more. What runs on threads is asked to stop; processes are ended.
+        """Cancel pending tasks, and accept no more. Tasks on threads are asked to stop; processes are ended.
 
-        Before that, streams on the client deliver what is on its way, within `timeout`, or 60 s if nothing is said;
-        after an interrupt, 10 s. What has not arrived by then fails, and is reported by the stream. A blocking call
-        does not wait for what would need the event loop that it blocks.
+        Before that, streams on the client deliver their elements in flight, within `timeout`, 60 s by default; after an
+        interrupt, 10 s. Elements not delivered by then fail, and the stream reports them. A blocking call does not wait
+        for work that needs the event loop it blocks.
 
-        The workers of a `LocalCluster` go on. Closing twice is once.
+        The workers of a `LocalCluster` continue. Closing twice has no further effect.
         """
         asynchronous = self.asynchronous if asynchronous is None else asynchronous
         return self._close(self.cluster is None, patience(timeout), asynchronous)
@@ -533,7 +532,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
             withdraw()
 
     def restart(self, timeout: Interval | None = None, wait_for_workers: bool = True) -> Any:
-        """Cancel all tasks, and begin anew with fresh workers.
+        """Cancel all tasks, and replace the workers.
 
         Examples
         --------

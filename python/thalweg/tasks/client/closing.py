@@ -1,4 +1,4 @@
-"""The closing of engines that streams may still be at work on."""
+"""Closing engines that streams may still use."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["close", "close_later", "patience"]
 
-#: For how long closing waits for streams to deliver what is on its way, in seconds, if nothing else is said.
+#: #: Default time that closing waits for streams to deliver their elements in flight, in seconds.
 PATIENCE = 60.0
 
-#: For how long after an interrupt.
+#: #: The same after an interrupt.
 PATIENCE_INTERRUPTED = 10.0
 
 
 def patience(timeout: Interval | None = None, kind: type[BaseException] | None = None) -> float:
-    """Return for how many seconds to wait, also where an exception of some kind ends a block.
+    """Return how many seconds to wait, also where an exception of some kind ends a block.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def patience(timeout: Interval | None = None, kind: type[BaseException] | None =
 
 
 def close(engine: Engine, seconds: float) -> None:
-    """Close an engine once streams have delivered what is on its way, or the time is up.
+    """Close an engine once streams have delivered their elements in flight, or the time is up.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def close(engine: Engine, seconds: float) -> None:
 
 
 async def close_later(engine: Engine, seconds: float) -> None:
-    """Do what `close` does, without blocking the loop.
+    """The same as `close`, without blocking the loop.
 
     Examples
     --------
@@ -79,5 +79,5 @@ async def close_later(engine: Engine, seconds: float) -> None:
 
 
 def _streams(engine: Engine) -> list[Any]:
-    # A task that closes its own engine would wait for itself.
+    # # A task that closes its own engine would wait for itself.
     return [] if engine.closed or current_token() is not None else list(registry.shared(engine).streams)

@@ -1,4 +1,4 @@
-"""Workers that several clients share."""
+"""Workers shared by several clients."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["LocalCluster"]
 
 
 class LocalCluster:
-    """Workers that stay when a client closes.
+    """Workers that continue when a client closes.
 
-    It takes what `Client` takes about workers.
+    It takes the arguments of `Client` about workers.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class LocalCluster:
 
     @property
     def dashboard_link(self) -> str:
-        """Address of the dashboard; nothing if none is served."""
+        """URL of the dashboard; empty if there is none."""
         return registry.client_of(self._engine).dashboard_link or ""
 
     def get_client(self) -> Client:
@@ -87,7 +87,7 @@ class LocalCluster:
         return registry.client_of(self._engine)
 
     def close(self, timeout: Any = None) -> Any:
-        """End the workers, once streams have delivered what is on its way, as `Client.close` does."""
+        """End the workers, once streams have delivered their elements in flight, as `Client.close` does."""
         seconds = closing.patience(timeout)
         if self.asynchronous:
             return closing.close_later(self._engine, seconds)

@@ -1,4 +1,4 @@
-"""Collections of Dask's on the engine."""
+"""Dask's collections on the engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OLD = "collections need a newer Dask: pip install 'dask>=2025.4'"
 def compute(
     engine: Engine, collections: Any, optimize_graph: bool = True, traverse: bool = True, **options: Any
 ) -> Any:
-    """Return futures of what collections amount to.
+    """Return futures of the results of collections.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def persist(engine: Engine, collections: Any, optimize_graph: bool = True, **opt
     Raises
     ------
     TypeError
-        Something is not a collection of Dask's.
+        An argument is not a Dask collection.
 
     Examples
     --------
@@ -102,14 +102,14 @@ def persist(engine: Engine, collections: Any, optimize_graph: bool = True, **opt
 
 
 def normalize(engine: Engine, collection: Any) -> Any:
-    """Return a collection whose graph has futures in the places of tasks that are there already.
+    """Return a collection in whose graph existing tasks are replaced by their futures.
 
-    What only these tasks need is left out.
+    Tasks needed only by these are dropped.
 
     Raises
     ------
     TypeError
-        It is not a collection of Dask's.
+        It is not a Dask collection.
     """
     import dask
     from dask.base import flatten
@@ -133,7 +133,7 @@ def normalize(engine: Engine, collection: Any) -> Any:
 
 
 def get(engine: Engine, dsk: Any, keys: Any, **options: Any) -> Any:
-    """Return futures of a graph's keys, in lists as the keys are.
+    """Return futures of a graph's keys, nested as the keys are.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def _pack(keys: Any, futures: dict[Any, Any]) -> Any:
 
 
 def _run(engine: Engine, graph: Any, keys: list[Any], options: dict[str, Any]) -> dict[Any, Future[Any]]:
-    """Run a graph, or what has one, and return the futures of the keys."""
+    """Run a graph, or an object with a graph, and return the futures of the keys."""
     asked = annotated.of_graph(graph)
     if not isinstance(graph, Mapping):
         graph = graph.__dask_graph__()
@@ -193,7 +193,7 @@ def _options(
     }
 
 
-#: Arguments of Dask that make no difference here.
+#: #: Ignored arguments of Dask.
 _HARMLESS = frozenset({
     "actors",
     "allow_other_workers",
@@ -211,9 +211,9 @@ _HARMLESS = frozenset({
 
 
 class _Scheduler:
-    """The scheduler of Dask's configuration: the default client, whichever it is then.
+    """The scheduler in Dask's configuration: the default client at the time of a call.
 
-    It does not keep one: a client that nobody holds is to be closed.
+    It does not hold the client: one without other references is to be closed.
     """
 
     def __call__(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
@@ -235,7 +235,7 @@ _scheduler = _Scheduler()
 
 
 def serve() -> None:
-    """Let Dask compute its collections on the default client, unless it has been told how to already."""
+    """Let Dask compute its collections on the default client, unless it is configured already."""
     import dask
 
     if dask.config.get("scheduler", None) is None:

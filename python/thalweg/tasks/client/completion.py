@@ -1,4 +1,4 @@
-"""Futures in the order in which they end."""
+"""Futures in the order of completion."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ __all__ = ["as_completed"]
 
 
 class as_completed:
-    """Iterates over futures in the order in which they end, with ``for`` or ``async for``. More can be added meanwhile.
+    """Iterates over futures in the order of completion, with ``for`` or ``async for``. More can be added meanwhile.
 
     Parameters
     ----------
     futures
-        The first of them.
+        The first futures.
     loop
-        Is there because Dask's takes it.
+        Accepted for compatibility with Dask.
     with_results
         Whether to return pairs of futures and their results.
     raise_errors
-        With results, whether to raise what a future failed with. Otherwise the result is what `sys.exc_info` would be.
-        That of a future that was cancelled is a `CancelledError`, which is not raised.
+        With results, whether to raise the error of a failed future. Otherwise its result is a tuple as from
+        `sys.exc_info`. The result of a cancelled future is a `CancelledError`, which is not raised.
     timeout
-        How long all may take, from now on: after that whoever waits gets a `TimeoutError`.
+        Time limit for all, from now on: after that, iteration raises a `TimeoutError`.
 
     Examples
     --------
@@ -64,9 +64,9 @@ class as_completed:
         self.with_results = with_results
         self.raise_errors = raise_errors
         self._end = None if timeout is None else time.monotonic() + convert_interval(timeout)
-        # Whoever completes a future takes it: it must be one that no interrupt leaves closed.
+        # # Locked by the thread that completes a future: it must be a lock that no interrupt leaves locked.
         self._lock = Lock()
-        #: Something is put in for each future that ends, and taken out by one of the threads that wait.
+        #: #: One item for each finished future, taken by one of the waiting threads.
         self._news: SimpleQueue[None] = SimpleQueue()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._pending: dict[Future[Any], int] = {}
@@ -75,7 +75,7 @@ class as_completed:
             self.update(futures)
 
     def add(self, future: Future[Any]) -> None:
-        """Wait for another future, too.
+        """Add a future.
 
         Examples
         --------
@@ -91,7 +91,7 @@ class as_completed:
         self.update([future])
 
     def update(self, futures: Iterable[Future[Any]]) -> None:
-        """Wait for more futures, too."""
+        """Add several futures."""
         futures = tree.checked(futures, "as_completed")
         with self._lock:
             for future in futures:
@@ -99,7 +99,7 @@ class as_completed:
         mine = ref(self)
 
         def note(future: Future[Any]) -> None:
-            # Nobody may iterate any more: what has not ended is not wanted for that.
+            # # Iteration may have ended; unfinished futures are not wanted for it.
             if (me := mine()) is not None:
                 me._note(future)
 
@@ -122,12 +122,12 @@ class as_completed:
         self._news.put(None)
         waiting, self._waiting = self._waiting, []
         for loop, waiter in waiting:
-            # The loop may be closed, and nobody wait any more.
+            # # The loop may be closed, and nobody be waiting any more.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_set, waiter)
 
     def count(self) -> int:
-        """Return how many futures have not been returned yet."""
+        """Return the number of futures not yet returned."""
         with self._lock:
             return sum(self._pending.values()) + len(self._ended)
 
@@ -136,7 +136,7 @@ class as_completed:
         return not self.count()
 
     def has_ready(self) -> bool:
-        """Whether there is a future that has ended and has not been returned yet."""
+        """Whether there is a finished future that has not been returned."""
         return bool(self._ended)
 
     def clear(self) -> None:
@@ -172,7 +172,7 @@ class as_completed:
         return self._show(future)
 
     def _waiter(self) -> asyncio.Future[None] | None:
-        """Something that is set when there is news; None if there is no need to wait."""
+        """An event for the next change; None if there is no need to wait."""
         with self._lock:
             if self._ended or not self._pending:
                 return None
@@ -193,14 +193,14 @@ class as_completed:
                 if self._ended:
                     return self._ended.popleft()
                 if not self._pending:
-                    # There may be others who wait for the last.
+                    # # Others may wait for the last one.
                     self._news.put(None)
                     raise StopIteration
             left = self._left()
             with suppress(Empty):
                 self._news.get_nowait()
                 continue
-            # In a task, another has its place meanwhile.
+            # # In a task, gives the task's place to another meanwhile.
             with suppress(Empty), OutOfTheWay():
                 self._news.get(timeout=LOOK if left is None else min(LOOK, left))
                 continue
@@ -220,14 +220,14 @@ class as_completed:
         if error is None:
             return future, result_of(future)
         if future.status == "cancelled":
-            # Nothing has failed: whoever cancelled it knows of it.
+            # # Not a failure: whoever cancelled it knows.
             return future, error
         if self.raise_errors:
             raise raisable(error)
         return future, (type(error), error, error.__traceback__)
 
     def next_batch(self, block: bool = True) -> list[Any]:
-        """Return all that have ended and have not been returned yet.
+        """Return all finished futures not yet returned.
 
         Parameters
         ----------
@@ -237,7 +237,7 @@ class as_completed:
         Raises
         ------
         StopIteration
-            All have been returned. What a failed future raised, with results: the others are in the next batch.
+            All have been returned. With results, also the error of a failed future: the others are in the next batch.
 
         Examples
         --------
@@ -257,7 +257,7 @@ class as_completed:
             for future in ended:
                 batch.append(self._show(future))
         except BaseException:
-            # The one that failed has been told of; all others are in the next batch.
+            # # The failed one has been reported; all others are in the next batch.
             with self._lock:
                 self._ended.extendleft(reversed(ended[: len(batch)] + ended[len(batch) + 1 :]))
                 self._wake()
@@ -270,7 +270,7 @@ class as_completed:
         return f"<as_completed: waiting={waiting} done={done}>"
 
     def batches(self) -> Iterator[list[Any]]:
-        """Iterate over all that have ended meanwhile, as lists."""
+        """Iterate over batches of finished futures, as lists."""
         while True:
             try:
                 batch = self.next_batch()

@@ -1,4 +1,4 @@
-"""The part of the client that keeps values under names: metadata, and published data sets."""
+"""The part of the client for named values: metadata, and published data sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Store:
     {'seed': 7}
     """
 
-    #: Names that worker processes may ask for.
+    #: #: Operations that worker processes may request.
     operations: frozenset[str] = frozenset({
         "get_dataset",
         "get_metadata",
@@ -42,7 +42,7 @@ class Store:
         self._lock = Lock()
 
     def set_metadata(self, path: list[Any], value: Any) -> None:
-        """Keep a value under the last key of a path."""
+        """Store a value under the last key of a path."""
         *way, last = path
         with self._lock:
             place = self._metadata
@@ -51,7 +51,7 @@ class Store:
             place[last] = value
 
     def get_metadata(self, path: list[Any], *default: Any) -> Any:
-        """Return the value under a path, or else the default, if one is given."""
+        """Return the value under a path, or else the default, if given."""
         value: Any = self._metadata
         for step in path:
             if not isinstance(value, dict) or step not in value:
@@ -62,7 +62,7 @@ class Store:
         return value
 
     def publish_dataset(self, values: dict[Any, Any], override: bool) -> None:
-        """Keep values under their names."""
+        """Store values under their names."""
         with self._lock:
             for name in values:
                 if name in self._datasets and not override:
@@ -70,7 +70,7 @@ class Store:
             self._datasets.update(values)
 
     def get_dataset(self, name: Any, *default: Any) -> Any:
-        """Return the value of a name, or else the default, if one is given."""
+        """Return the value of a name, or else the default, if given."""
         if name in self._datasets:
             return self._datasets[name]
         if default:
@@ -82,7 +82,7 @@ class Store:
         return list(self._datasets)
 
     def unpublish_dataset(self, name: Any) -> None:
-        """Forget a name."""
+        """Remove a name."""
         with self._lock:
             if name not in self._datasets:
                 raise KeyError(f"there is no data set {name!r}")
@@ -90,12 +90,12 @@ class Store:
 
 
 class RemoteStore:
-    """The store, as tasks in worker processes have it.
+    """The store, as seen by tasks in worker processes.
 
     Parameters
     ----------
     ask
-        Asks the parent for an operation, and returns the answer.
+        Requests an operation from the parent, and returns the answer.
     """
 
     def __init__(self, ask: Callable[..., Any]) -> None:
@@ -108,14 +108,14 @@ class RemoteStore:
 
 
 class Datasets(Base):
-    """Keeps what all clients of the same workers, and their tasks, share."""
+    """Stores values shared by all clients of the same workers, and their tasks."""
 
     @property
     def _store(self) -> Any:
         return registry.shared(self._engine).store
 
     def set_metadata(self, key: Any, value: Any, *, asynchronous: bool | None = None) -> Any:
-        """Keep a value under a key, or under a list of them, each in the one before.
+        """Store a value under a key, or under a list of nested keys.
 
         Examples
         --------
@@ -128,7 +128,7 @@ class Datasets(Base):
         return self._keep(asynchronous, self._store.set_metadata, _path(key), value)
 
     def get_metadata(self, keys: Any, default: Any = _nothing, *, asynchronous: bool | None = None) -> Any:
-        """Return the value under a key, or under a list of them.
+        """Return the value under a key, or under a list of nested keys.
 
         Raises
         ------
@@ -145,12 +145,12 @@ class Datasets(Base):
         asynchronous: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Keep futures, collections of Dask's or other values under names, until they are taken back.
+        """Publish futures, collections of Dask or other values under names, until they are unpublished.
 
         Raises
         ------
         KeyError
-            There is a data set of that name, and it is not to be replaced.
+            The name is taken, and is not to be replaced.
 
         Examples
         --------
@@ -169,7 +169,7 @@ class Datasets(Base):
         return self._keep(asynchronous, self._store.publish_dataset, kwargs, override)
 
     def get_dataset(self, name: Any, default: Any = _nothing, *, asynchronous: bool | None = None) -> Any:
-        """Return the data set of a name.
+        """Return the data set with a name.
 
         Raises
         ------
@@ -183,7 +183,7 @@ class Datasets(Base):
         return self._keep(asynchronous, self._store.list_datasets)
 
     def unpublish_dataset(self, name: Any, *, asynchronous: bool | None = None) -> Any:
-        """Keep the data set of a name no longer.
+        """Unpublish a data set.
 
         Raises
         ------
@@ -211,8 +211,8 @@ class Datasets(Base):
 
 
 class Published(MutableMapping[Any, Any]):
-    """A client's data sets by their names. In an asynchronous client's loop they are awaited, and iterated over by
-    ``async for``.
+    """A client's data sets by name. In an asynchronous client's loop they are awaited, and iterated over by ``async
+    for``.
     """
 
     def __init__(self, client: Datasets) -> None:

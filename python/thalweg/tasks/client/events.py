@@ -1,4 +1,4 @@
-"""The part of the client that passes news on: events under topics, which tasks and clients log and subscribe to."""
+"""The part of the client for events: messages under topics, which tasks and clients log and subscribe to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thalweg.tasks.client.waiting import either
 
 __all__ = ["EventLog", "Events", "print", "warn"]
 
-#: So many events of a topic are remembered.
+#: #: Number of events remembered per topic.
 _REMEMBERED = 10_000
 
 Handler = Callable[[tuple[float, Any]], Any]
@@ -44,36 +44,36 @@ class EventLog:
         self._lock = Lock()
 
     def add(self, topic: str, message: Any) -> list[Callable[[], Any]]:
-        """Remember an event, and return the calls that those who subscribed want."""
+        """Store an event, and return the calls of its subscribers' handlers."""
         event = (time.time(), message)
         with self._lock:
             self._events.setdefault(topic, deque(maxlen=_REMEMBERED)).append(event)
             return [partial(handler, event) for handler in self._handlers.get(topic, ())]
 
     def events(self, topic: str | None = None) -> Any:
-        """Return the events of a topic, or those of all by their topics."""
+        """Return the events of a topic, or those of all topics by topic."""
         with self._lock:
             if topic is not None:
                 return tuple(self._events.get(topic, ()))
             return {each: tuple(events) for each, events in self._events.items()}
 
     def subscribe(self, topic: str, handler: Handler) -> None:
-        """Have a handler called with each event of a topic to come."""
+        """Call a handler with each future event of a topic."""
         with self._lock:
             self._handlers[topic] = [handler]
 
     def unsubscribe(self, topic: str) -> None:
-        """Have none called any more."""
+        """Remove the handler of a topic."""
         with self._lock:
             if not self._handlers.pop(topic, None):
                 raise ValueError(f"unsubscribe_topic: nobody has subscribed to {topic!r}")
 
 
 class Events(Base):
-    """Logs events, and tells of them."""
+    """Logs events, and passes them to subscribers."""
 
     def log_event(self, topic: str | list[str], msg: Any) -> Any:
-        """Log something under a topic, or several: who has subscribed to it hears of it.
+        """Log a message under a topic, or several: it is passed to their subscribers.
 
         Examples
         --------
@@ -90,7 +90,7 @@ class Events(Base):
 
     def get_events(self, topic: str | None = None) -> Any:
         """Return the events of a topic as pairs of the time, in seconds since 1970, and the message; or those of all
-        topics. The last 10,000 of each are there.
+        topics. The last 10,000 of each are kept.
         """
         return either(self.asynchronous, self._get_events, topic)
 
@@ -100,9 +100,9 @@ class Events(Base):
         return registry.shared(self._engine).events.events(topic)
 
     def subscribe_topic(self, topic: str, handler: Handler) -> Any:
-        """Have ``handler((time, message))`` called with each event of a topic to come, on a thread that may block.
+        """Have ``handler((time, message))`` called with each future event of a topic, on a thread that may block.
 
-        Another handler of that topic is replaced. An asynchronous handler is run on the client's loop.
+        It replaces another handler of the topic. An asynchronous handler runs on the client's loop.
 
         Examples
         --------
@@ -123,7 +123,7 @@ class Events(Base):
         registry.shared(self._engine).events.subscribe(topic, handler)
 
     def unsubscribe_topic(self, topic: str) -> Any:
-        """Have no handler called any more.
+        """Remove the handler of a topic.
 
         Raises
         ------
@@ -169,7 +169,7 @@ def _warn(event: tuple[float, Any]) -> None:
 
 
 def print(*values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False) -> None:
-    """Print, in the client's process if this is a task in another.
+    """Print, in the client's process if called in a task of another process.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def print(*values: Any, sep: str | None = " ", end: str | None = "\n", file: Any
 
 
 def warn(message: str | Warning, category: type[Warning] = UserWarning, stacklevel: int = 1) -> None:
-    """Warn as ``warnings.warn`` does, in the client's process if this is a task in another.
+    """Warn as ``warnings.warn`` does, in the client's process if called in a task of another process.
 
     Examples
     --------

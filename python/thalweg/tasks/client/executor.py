@@ -27,7 +27,7 @@ P = ParamSpec("P")
 
 
 class ExecutorFuture(concurrent.futures.Future[T]):
-    """A future of the standard library whose task runs on a client's worker.
+    """A standard-library future of a task on a client's worker.
 
     Examples
     --------
@@ -43,14 +43,14 @@ class ExecutorFuture(concurrent.futures.Future[T]):
         self._task: Future[T] | None = None
 
     def running(self) -> bool:
-        """Whether the call has begun, and has not ended."""
+        """Whether the call is running."""
         task = self._task
         return task is not None and not self.done() and task.running()
 
     def cancel(self) -> bool:
-        """Cancel the call if it has not begun, and say whether it is cancelled.
+        """Cancel the call if it has not started, and return whether it is cancelled.
 
-        One that runs goes on; its token tells it that it is not wanted. Whatever it returns or raises counts.
+        A running call continues; its token tells it that it is not wanted. Its result or exception counts.
         """
         task = self._task
         if task is not None and not self.done():
@@ -61,9 +61,9 @@ class ExecutorFuture(concurrent.futures.Future[T]):
         return self.cancelled()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Return what the call raised, once it has ended."""
+        """Return the exception of the call, once it has ended."""
         error = super().exception(timeout)
-        # An event loop's futures take no StopIteration: whoever awaited one would wait for ever.
+        # # An event loop's futures refuse StopIteration: whoever awaited one would wait for ever.
         if isinstance(error, StopIteration) and asyncio._get_running_loop() is not None:
             return raisable(error)
         return error
@@ -72,7 +72,7 @@ class ExecutorFuture(concurrent.futures.Future[T]):
         super().cancel()
         with self._condition:
             if self._state == "CANCELLED":
-                # Whoever waits for several of them hears of it by this.
+                # # Notifies those who wait for several futures.
                 self.set_running_or_notify_cancel()
 
     def _take_over(self, task: Future[T]) -> None:
@@ -94,19 +94,19 @@ class ExecutorFuture(concurrent.futures.Future[T]):
 
 
 class ClientExecutor(concurrent.futures.Executor):
-    """Runs functions on a client's workers for whatever takes an executor, such as ``loop.run_in_executor``.
+    """Runs functions on a client's workers for code that takes an executor, such as ``loop.run_in_executor``.
 
-    It keeps the contract of ``concurrent.futures``: what was submitted runs, whether or not somebody holds its future,
-    and leaving a ``with`` block waits for it. A future whose call runs can't be cancelled.
+    It keeps the contract of ``concurrent.futures``: a submitted function runs, whether or not its future is referenced,
+    and leaving a ``with`` block waits for it. A running call's future cannot be cancelled.
 
     Parameters
     ----------
     client
-        The client. It stays open when the executor is shut down; when it is closed, calls that have not begun fail.
+        The client. It stays open when the executor is shut down; when it is closed, calls that have not started fail.
     retries, resources, priority, time_limit, pure
-        What `Client.submit` takes, for all tasks.
+        Arguments of `Client.submit` for all tasks.
     workers, allow_other_workers
-        Are there because Dask's executor takes them.
+        Accepted for compatibility with Dask's executor.
 
     Examples
     --------
@@ -145,7 +145,7 @@ class ClientExecutor(concurrent.futures.Executor):
         self._changed = threading.Condition(self._lock)
         self._is_shut_down = False
         self._senders = 0
-        #: Calls that have not ended, the callbacks of their futures included.
+        #: #: Unfinished calls, callbacks of their futures included.
         self._submitted: dict[Future[Any], ExecutorFuture[Any]] = {}
         #: The tasks of `map`.
         engine = client.engine
@@ -160,7 +160,7 @@ class ClientExecutor(concurrent.futures.Executor):
             The executor has been shut down.
         """
         mine: ExecutorFuture[T] = ExecutorFuture()
-        # All keywords are the function's, also those that `Client.submit` knows.
+        # # All keywords are the function's, also those that `Client.submit` knows.
         function = partial(fn, **kwargs) if kwargs else fn
         with self._sending("submit"):
             task = mine._task = self._client.submit(function, *args, **self._options)
@@ -171,7 +171,7 @@ class ClientExecutor(concurrent.futures.Executor):
 
     @contextmanager
     def _sending(self, method: str) -> Iterator[None]:
-        """Refuse after a shutdown, and have one that comes meanwhile wait. The lock is not held: to send may block."""
+        """Refuse calls after a shutdown, and delay a concurrent one. The lock is not held, since sending may block."""
         with self._lock:
             if self._is_shut_down:
                 raise RuntimeError(f"{method}: the executor has been shut down: it takes no more calls")
@@ -202,22 +202,22 @@ class ClientExecutor(concurrent.futures.Executor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Iterator[T]:
-        """Call a function on each element of the iterables, and return an iterator of the results, in order.
+        """Call a function with each element of the iterables, and return an iterator of the results, in order.
 
         Parameters
         ----------
         timeout
-            How many seconds from now all results may take.
+            Time limit for all results, in seconds from now.
         chunksize
-            How many calls are one task. On threads each call is a task.
+            Number of calls per task. On threads each call is a task.
         buffersize
-            How many calls there are at most whose results have not been taken: the iterables are read no further.
-            None: all of them, at once.
+            Maximum number of calls whose results have not been taken: the iterables are read no further. None: no
+            limit, read at once.
 
         Raises
         ------
         TimeoutError
-            By the iterator: a result did not come in time. What has not begun is cancelled.
+            By the iterator: a result did not arrive in time. Calls that have not started are cancelled.
         ValueError
             A size is less than 1.
         """
@@ -253,14 +253,14 @@ class ClientExecutor(concurrent.futures.Executor):
         return tasks
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more functions.
+        """Accept no more functions.
 
         Parameters
         ----------
         wait
             Whether to wait until all have ended, callbacks of their futures included.
         cancel_futures
-            Whether to cancel those that have not begun.
+            Whether to cancel those that have not started.
 
         Raises
         ------
@@ -284,14 +284,14 @@ class ClientExecutor(concurrent.futures.Executor):
             raise RuntimeError("shutdown: it would wait for the call that it is called in; use wait=False there")
         with self._lock:
             while self._submitted:
-                # A signal that comes just before the interpreter goes to sleep does not wake it.
+                # # A signal that arrives just before the interpreter goes to sleep does not wake it.
                 self._changed.wait(LOOK)
         self._mapped.wait()
 
 
 class _Here(threading.local):
     def __init__(self) -> None:
-        #: The executors whose futures' callbacks are being called in this thread.
+        #: #: The executors whose futures' callbacks are running in this thread.
         self.executors: list[ClientExecutor] = []
 
 
@@ -319,7 +319,7 @@ def _results(
         while tasks:
             if rows is not None and (row := next(rows, None)) is not None:
                 tasks.extend(executor._send(fn, tuple((value,) for value in row)))
-            # Let go of each as soon as its result has been handed on.
+            # # Releases each as soon as its result has been returned.
             yield _result(tasks.popleft(), end)
     finally:
         for task in tasks:

@@ -1,4 +1,4 @@
-"""Futures, and what is done with several of them."""
+"""Functions of several futures."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = [
 
 
 def fire_and_forget(obj: Any) -> None:
-    """Let tasks run to their end, also if nobody holds their futures.
+    """Let tasks run to their end, even if their futures are not referenced.
 
     Parameters
     ----------
     obj
-        Futures, or what holds some.
+        Futures, or containers of them.
 
     Raises
     ------

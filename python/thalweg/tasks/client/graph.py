@@ -1,8 +1,8 @@
-"""Graphs of Dask's as the engine takes them: one call for a whole graph.
+"""Dask's graphs on the engine: one call for a whole graph.
 
-Tasks are put in depth-first order, each after those it needs, so that results are used up soon after they were made.
-Where a task only names others and plain values, its function is called directly; whatever is more intricate is
-evaluated by Dask's own objects.
+Tasks are placed in depth-first order, each after its dependencies, so that results are used soon after they were made.
+If a task only refers to others and plain values, its function is called directly; other tasks are evaluated by Dask's
+own objects.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ except ImportError as error:
 
 __all__ = ["FutureNode", "Plan"]
 
-#: A call as the engine takes it: function, arguments, keywords, pairs of a position and the number of a source, and
-#: options of its own perhaps.
+#: #: A call for the engine: function, arguments, keywords, pairs of a position and the number of a source, and perhaps
+#: its options.
 Call = tuple[Any, ...]
 
-#: Types of keys in graphs of the older kind; other values are not looked up.
+#: #: Types of keys in graphs of the older kind; other values are not looked up.
 _KEYS = (str, tuple, int, float, bytes)
 
-#: Types that hold no futures and are not visited.
+#: #: Types without futures, not visited.
 _WITHOUT_FUTURES = frozenset({int, float, str, bytes, bool, type(None), slice, Alias, TaskRef})
 
-#: Types that may hold keys.
+#: #: Types that may contain keys.
 _INTRICATE = (list, dict, set, frozenset, GraphNode, Future)
 
 
@@ -59,16 +59,16 @@ class FutureNode(DataNode):
             return self.future.result()
 
     def copy(self) -> FutureNode:
-        """Return another one of the same future."""
+        """Return a copy with the same future."""
         return FutureNode(self.key, self.future)
 
     def substitute(self, subs: dict[Any, Any], key: Any = None) -> FutureNode:
-        """Return the same under another key."""
+        """Return a copy with another key."""
         return self if key is None or key == self.key else FutureNode(key, self.future)
 
     @property
     def block_fusion(self) -> bool:
-        """It stays by itself, so that the engine finds it."""
+        """Stays separate, so that the engine finds it."""
         return True
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ tree.HOLDERS.add(FutureNode)
 
 
 class _Hole:
-    """The place of a future in a value that is sent without it."""
+    """Placeholder of a future in a value that is sent without it."""
 
     __slots__ = ()
 
@@ -94,13 +94,13 @@ _hole = _Hole()
 
 
 def _fill(value: Any, *results: Any) -> Any:
-    """Put results into the places of futures."""
+    """Replace placeholders of futures by results."""
     left = iter(results)
     return tree.replace(value, lambda _: next(left), {_Hole})
 
 
 class Plan:
-    """The calls that a graph amounts to.
+    """The calls of a graph.
 
     Examples
     --------
@@ -118,22 +118,22 @@ class Plan:
     ) -> None:
         self._graph = graph
         self._engine = engine
-        #: By key: what is asked of that call alone.
+        #: #: By key: options of that call only.
         self._asked = asked
         self._calls: list[Call] = []
         self._given: list[Future[Any]] = []
-        #: By key: the number of a call, or of a future that is given, counted down from -1; None: a constant.
+        #: #: By key: the number of a call, or of a given future, counted down from -1; None: a constant.
         self._place: dict[Any, int | None] = {}
         self._constants: dict[Any, Any] = {}
-        #: By key: what `_parse` found.
+        #: #: By key: the result of `_parse`.
         self._parsed: dict[Any, Any] = {}
-        #: By key: how many values are held at once while it is made, if each were used once.
+        #: #: By key: number of values held at once while it is computed, if each were used once.
         self._held: dict[Any, int] = {}
 
     def run(self, keys: Any, options: dict[str, Any]) -> dict[Any, Future[Any]]:
-        """Start what the keys need, and return their futures."""
+        """Start the calls for the keys, and return their futures."""
         collecting = gc.isenabled()
-        # A graph is many small tuples, none of them in a cycle: to look through them again and again is half the time.
+        # # A graph is many small acyclic tuples: garbage collections would take half the time.
         gc.disable()
         try:
             return self._start(keys, options)
@@ -162,7 +162,7 @@ class Plan:
         return {key: self._future(key, by_number) for key in keys}
 
     def _submit_each(self, wanted: list[int], options: dict[str, Any]) -> dict[int, Future[Any]]:
-        """Start the calls one by one, as worker processes take them."""
+        """Start the calls one by one, for worker processes."""
         futures: list[Future[Any]] = []
         for function, args, kwargs, slots, *asked in self._calls:
             if slots:
@@ -181,7 +181,7 @@ class Plan:
         return self._given[-1 - place] if place < 0 else by_number[place]
 
     def _explore(self, key: Any) -> None:
-        """Parse a key and all that it needs, without recursion: graphs are deep."""
+        """Parse a key and its dependencies, without recursion: graphs are deep."""
         graph, parsed, held = self._graph, self._parsed, self._held
         underway: set[Any] = set()
         stack = [key]
@@ -210,7 +210,8 @@ class Plan:
             held[key] = self._in_order(node[3])
 
     def _in_order(self, needs: list[tuple[int, Any]]) -> int:
-        """Sort needs, those first that hold the most values while they are made; return how many are held at once."""
+        """Sort dependencies by the values they hold while they are computed, most first; return how many are held at
+        once."""
         held = self._held
         if len(needs) == 1:
             return held[needs[0][1]] or 1
@@ -224,7 +225,7 @@ class Plan:
         return max(1, *(held[need] + before for before, (_, need) in enumerate(needs)))
 
     def _visit(self, key: Any) -> None:
-        """Place a key after all that it needs."""
+        """Place a key after its dependencies."""
         place, parsed = self._place, self._parsed
         self._explore(key)
         stack = [key]
@@ -252,7 +253,7 @@ class Plan:
     ) -> None:
         place = self._place
         if function is None:
-            # Another name for the same.
+            # # An alias.
             target = needs[0][1]
             place[key] = place[target]
             if place[key] is None:
@@ -276,7 +277,8 @@ class Plan:
         self._calls.append(call if asked is None else (*call, asked))
 
     def _parse(self, key: Any, value: Any) -> tuple[Any, ...] | None:
-        """Function, arguments, keywords and needs of a call; no function for another name; None once it is placed."""
+        """Function, arguments, keywords and dependencies of a call; no function for an alias; None once it is
+        placed."""
         if isinstance(value, GraphNode):
             return self._parse_node(key, self._with_refs(value))
         if type(value) is tuple and value and callable(value[0]):
@@ -295,7 +297,7 @@ class Plan:
         return None
 
     def _needs(self, args: tuple[Any, ...]) -> list[tuple[int, Any]] | None:
-        """Positions of keys among the arguments of a call of the older kind; None if they are not plain to see."""
+        """Positions of keys among the arguments of a call of the older kind; None if they are nested."""
         graph = self._graph
         needs = []
         for position, arg in enumerate(args):
@@ -306,7 +308,7 @@ class Plan:
                     elif isinstance(arg, tuple):
                         return None
                 except TypeError:
-                    # A tuple of what can't be a key.
+                    # # A tuple that cannot be a key.
                     return None
             elif isinstance(arg, _INTRICATE) or _is_a_ref(arg):
                 return None
@@ -338,7 +340,7 @@ class Plan:
         return _evaluated(node)
 
     def _with_refs(self, value: Any) -> Any:
-        """A value or node with references in the place of futures; itself if there are none."""
+        """A value or node with references in place of futures; the same object if there are none."""
         kind = type(value)
         if kind in _WITHOUT_FUTURES or kind is FutureNode:
             return value
@@ -360,7 +362,7 @@ class Plan:
         return Task(None, _fill, tree.replace(value, lambda _: _hole), *refs)
 
     def _with_aliases(self, value: Any) -> Any:
-        """A value of the older kind, which names other keys as they are, with nodes in the place of futures."""
+        """A value of the older kind, which refers to keys directly, with nodes in place of futures."""
         if isinstance(value, Future):
             return Alias(self._key_of(value))
         if type(value) in (list, tuple, set, frozenset):
@@ -398,7 +400,7 @@ class Plan:
 
     def _keep(self, key: Any, value: Any) -> None:
         if self._engine.kind == "processes" and not isinstance(value, (str, int, float, bytes, type(None))):
-            # Once for all who need it, and not with each of them.
+            # # Once for all dependents, instead of with each of them.
             self._give(key, self._engine.scatter(value))
             return
         self._place[key] = None
@@ -406,7 +408,7 @@ class Plan:
 
 
 class _FutureKey:
-    """The key by which a graph names a future that is in its values."""
+    """The key by which a graph refers to a future among its values."""
 
     __slots__ = ("key",)
 
@@ -435,7 +437,7 @@ def _evaluate(node: Any, names: tuple[Any, ...], *values: Any) -> Any:
 
 
 def _shifted(slots: tuple[int, ...], offset: int) -> tuple[int, ...]:
-    """Count sources as the engine does, which counts the futures that are given first."""
+    """Number sources as the engine does: given futures come first."""
     if not slots:
         return slots
     shifted = list(slots)

@@ -1,4 +1,4 @@
-"""The part of the client that tells about its workers, and calls functions on all of them."""
+"""The part of the client that inspects workers, and calls functions on all of them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Inspection(Base):
-    """Looks at the workers."""
+    """Inspects the workers."""
 
     def scheduler_info(self, n_workers: int = -1, *, asynchronous: bool | None = None) -> Any:
-        """Return what there is to know about the workers, as Dask's client does.
+        """Return information about the workers, as Dask's client does.
 
         Examples
         --------
@@ -54,7 +54,7 @@ class Inspection(Base):
         }
 
     def nthreads(self, workers: Any = None, *, asynchronous: bool | None = None) -> Any:
-        """Return how many tasks each worker runs at a time.
+        """Return the number of tasks that each worker runs at a time.
 
         Examples
         --------
@@ -85,7 +85,7 @@ class Inspection(Base):
     def who_has(self, futures: Any, *, asynchronous: bool | None = None) -> Any:
         """Return which workers have the results of futures.
 
-        Of results in worker processes it is not known in which: all of them may.
+        For worker processes it is not known which one has a result: all are returned.
 
         Examples
         --------
@@ -103,9 +103,9 @@ class Inspection(Base):
         return {future.key: everyone if future.status == "finished" else () for future in tree.flat(futures)}
 
     def nbytes(self, futures: Any, *, asynchronous: bool | None = None) -> Any:
-        """Return how many bytes the results of futures take, as Python counts them.
+        """Return the size of futures' results in bytes, as Python counts them.
 
-        Results in worker processes are fetched for it.
+        Fetches the results of worker processes.
 
         Examples
         --------
@@ -123,14 +123,14 @@ class Inspection(Base):
         return {future.key: _size(result_of(future)) for future in finished}
 
     def wait_for_workers(self, n_workers: int = 1, timeout: Interval | None = None) -> Any:
-        """Return at once, for all workers are there. Of threads there are as many as were asked for.
+        """Return at once, since all workers exist. Threads are as many as were asked for.
 
         Raises
         ------
         TimeoutError
-            There are not so many, and there won't be.
+            There are fewer workers, and no more will start.
         ValueError
-            It is no number of workers.
+            It is not a number of workers.
         """
         if isinstance(n_workers, bool) or not isinstance(n_workers, int) or n_workers < 1:
             raise ValueError(f"wait_for_workers: a number of workers, at least 1, and not {n_workers!r}")
@@ -142,14 +142,14 @@ class Inspection(Base):
             raise TimeoutError(f"wait_for_workers: there are {count} workers, and won't be {n_workers}")
 
     def get_versions(self, check: bool = False, packages: Iterable[str] | None = None) -> Any:
-        """Return which versions of Python and of packages this process and the workers have.
+        """Return the versions of Python and packages in this process and the workers.
 
         Parameters
         ----------
         check
-            Whether to fail if they differ.
+            Whether to raise an error if they differ.
         packages
-            Names of more packages.
+            Names of additional packages.
 
         Raises
         ------
@@ -180,17 +180,17 @@ class Inspection(Base):
         filename: str = "task-stream.html",
         **kwargs: Any,
     ) -> Any:
-        """Return a record of each task that has ended, of those that were submitted after the first call of this.
+        """Return a record of each finished task, among those submitted after the first call of this.
 
-        So call it before the work, and again after it. What ``with thalweg.distributed.get_task_stream():`` records
-        is there as well, and the records are as they are there.
+        So call it before the work, and again after it. Tasks recorded by ``with
+        thalweg.distributed.get_task_stream():`` are included, and the records have the same form.
 
         Parameters
         ----------
         start, stop
-            The time of interest: how long ago as text, or seconds since 1970.
+            Start of the period: how long ago as text, or seconds since 1970.
         count
-            How many records at most; they are the last ones.
+            Maximum number of records, the latest.
         plot, filename
             Whether to write a page of them to a file, and which.
 
@@ -221,35 +221,35 @@ class Inspection(Base):
         server: bool = False,
         scheduler: bool = False,
     ) -> Any:
-        """Return where tasks have spent their time, of those that were submitted after the first call of this.
+        """Return where tasks have spent their time, among those submitted after the first call of this.
 
-        So call it before the work, and again after it. Stacks of threads that run tasks are looked at a hundred times a
-        second, here or in the worker processes. The last 1,000 seconds in which there were samples are kept. A worker
-        process answers when one of its threads is free.
+        So call it before the work, and again after it. Stacks of threads that run tasks are sampled a hundred times a
+        second, here or in the worker processes. The last 1,000 seconds with samples are kept. A worker process answers
+        when one of its threads is free.
 
         Parameters
         ----------
         key
             The name of a function: only its samples, or those of keys that begin with it and a dash.
         start, stop
-            The time of interest: how long ago as text, or seconds since 1970.
+            Start of the period: how long ago as text, or seconds since 1970.
         workers
             Only these.
         merge_workers
             Whether to add up all workers; otherwise the result is a dictionary by worker.
         plot, filename, server, scheduler
-            Are there because Dask's client has them: there are no plots, and no threads of a server or a scheduler.
+            Accepted for compatibility with Dask: there are no plots, and no threads of a server or a scheduler.
 
         Returns
         -------
         dict
-            As Dask's client returns it: ``count``, the number of samples; ``identifier`` and ``description`` of a
-            function; and in ``children``, by identifier, the same for the functions that it had called.
+            As from Dask's client: ``count``, the number of samples; ``identifier`` and ``description`` of a function;
+            and in ``children``, by identifier, the same for the functions that it called.
 
         Raises
         ------
         ValueError
-            A plot, or the profile of a server or a scheduler, is asked for.
+            A plot, or the profile of a server or a scheduler, is requested.
 
         Examples
         --------
@@ -281,14 +281,14 @@ class Inspection(Base):
     ) -> Any:
         """Call a function on every worker, ahead of all tasks, and return the results by worker.
 
-        Threads are one worker. A function that has an argument ``dask_worker`` gets what `get_worker` returns there.
+        Threads are one worker. An argument named ``dask_worker`` receives the result of `get_worker` there.
 
         Parameters
         ----------
         wait
             Whether to wait for the results.
         on_error
-            ``"raise"``; ``"return"`` to have errors among the results; ``"ignore"`` to leave failed ones out.
+            ``"raise"``; ``"return"`` to return errors among the results; ``"ignore"`` to drop failed ones.
 
         Examples
         --------
@@ -339,7 +339,7 @@ class Inspection(Base):
 
 
 def takes_worker(function: Callable[..., Any]) -> bool:
-    """Whether a function wants to be given its worker.
+    """Whether a function takes its worker as an argument.
 
     Examples
     --------
@@ -350,7 +350,7 @@ def takes_worker(function: Callable[..., Any]) -> bool:
     try:
         return "dask_worker" in signature(function).parameters
     except (TypeError, ValueError):
-        # It does not tell.
+        # # It has no signature.
         return False
 
 

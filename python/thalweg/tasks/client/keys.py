@@ -1,20 +1,20 @@
-"""Keys of tasks: text, or numbers, bytes and tuples of such, as Dask's collections have them."""
+"""Keys of tasks: text, numbers, bytes, or tuples of them, as in Dask's collections."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Begins a key that is no text; what follows is a literal of Python's.
+#: #: Prefix of a key that is not text; a Python literal follows.
 _LITERAL = "\0"
 
 
 def to_text(key: Any) -> str:
-    """Return a key as the engine takes it.
+    """Convert a key to the engine's form.
 
     Raises
     ------
     TypeError
-        It is nothing that a key may be.
+        It cannot be a key.
 
     Examples
     --------
@@ -39,11 +39,11 @@ def _is_literal(key: Any) -> bool:
 
 
 def _plain(key: Any) -> Any:
-    """The same of the built-in types, whose representations can be read."""
+    """The same of built-in types, whose representations can be parsed."""
     if isinstance(key, tuple):
         return tuple(_plain(each) for each in key)
     for kind in (bool, int, float, bytes):
         if isinstance(key, kind):
-            # Those of numpy are of subclasses.
+            # # numpy's types are subclasses.
             return kind(key)  # type: ignore[arg-type]
     return str(key)

@@ -15,7 +15,7 @@ from thalweg.tasks.process import parent, pickling, worker
 if TYPE_CHECKING:
     from thalweg._types import Interval
 
-#: Arguments of Dask's client and cluster that make no difference here.
+#: #: Ignored arguments of Dask's client and cluster.
 _HARMLESS = frozenset({
     "allowed_failures",
     "connection_limit",
@@ -45,7 +45,7 @@ _HARMLESS = frozenset({
     "worker_services",
 })  # fmt: skip
 
-#: Arguments that may be meant by an unknown one.
+#: #: Suggestions for unknown arguments.
 _ARGUMENTS = (
     "address",
     "asynchronous",
@@ -63,15 +63,14 @@ _ARGUMENTS = (
     "worker_ttl",
 )
 
-#: Resource of which each worker has one: actors' methods are called one at a time, in the order of the requests.
+#: #: Resource of which each worker has one: actors' methods are called one at a time, in the order of the requests.
 TURN = "turn of an actor"
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 def refuse_unknown(owner: str, kwargs: Mapping[str, Any]) -> None:
-    """Raise an error that names what is no argument, and what is meant perhaps; what Dask knows and nobody misses is
-    one.
+    """Raise an error that names an unknown argument, and suggests one; Dask's that need no counterpart are accepted.
 
     Examples
     --------
@@ -145,7 +144,7 @@ class Options:
             workspace = parent.new_workspace()
             command = worker.command(modules, self.initializer, self.initargs, workspace)
         else:
-            # Threads are one worker, and this is its process.
+            # # Threads are one worker, and this is its process.
             worker.prepare(modules, self.initializer, self.initargs)
         cores = _cores()
         resources = dict(self.resources) if self.resources else None
@@ -160,7 +159,7 @@ class Options:
             )
         else:
             if resources and self.n_workers:
-                # Said of each worker; here they are one.
+                # # Given per worker; here they are one.
                 resources = {name: amount * self.n_workers for name, amount in resources.items()}
             engine = Engine.threads(self._threads(cores), resources={**(resources or {}), TURN: 1.0})
         registry.started(engine, resources or {}, self.n_workers or 1, workspace)
@@ -168,7 +167,7 @@ class Options:
 
     def _threads(self, cores: int) -> int:
         if self.n_workers is None and self.threads_per_worker is None:
-            # Tasks that wait for a disk or a network want more threads than there are cores, and others are not hurt.
+            # # Tasks that wait for a disk or a network need more threads than cores, and others are not slowed down.
             return min(32, cores + 4)
         return (self.n_workers or 1) * (self.threads_per_worker or 1)
 

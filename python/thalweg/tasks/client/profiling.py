@@ -1,4 +1,4 @@
-"""A sampling profiler of tasks: looks at the stacks of their threads a hundred times a second."""
+"""A sampling profiler of tasks: samples the stacks of their threads a hundred times a second."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ __all__ = ["call", "collect", "merge", "profile", "sampled"]
 #: Pause between two samples, in seconds.
 _INTERVAL = 0.01
 
-#: Number of samples without a running task before the sampler ends.
+#: #: Number of samples without a running task after which the sampler ends.
 _PATIENCE = 50
 
-#: For how many seconds in which there were samples they are kept.
+#: #: Number of seconds with samples that are kept.
 _KEPT = 1000
 
-#: A tree of samples, as Dask has it.
+#: #: A tree of samples, as in Dask.
 Tree = dict[str, Any]
 
-#: The group and the name of what runs, by thread.
+#: #: Group and name of the running task, by thread.
 _running: dict[int, tuple[str, str]] = {}
 
 #: Samples by second, and in each by group and name.
@@ -48,7 +48,7 @@ _sampler: threading.Thread | None = None
 
 
 def _forget() -> None:
-    """Begin anew in a process that has been forked: the sampler is the parent's."""
+    """Start over in a forked process: the sampler is the parent's."""
     global _lock, _sampler
     _lock, _sampler = threading.Lock(), None
     _running.clear()
@@ -59,7 +59,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def sampled(engine: Any, function: Callable[..., Any], key: Any) -> Callable[..., Any]:
-    """Return a function during whose calls samples are taken, if somebody has asked for the engine's profile."""
+    """Return a function during whose calls samples are taken, if the engine's profile has been requested."""
     group = None if is_worker() else registry.shared(engine).profile
     if group is None:
         return function
@@ -67,7 +67,7 @@ def sampled(engine: Any, function: Callable[..., Any], key: Any) -> Callable[...
 
 
 def call(group: str, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a function, and have the stack of this thread looked at meanwhile."""
+    """Call a function, and sample the stack of this thread meanwhile."""
     global _sampler
     ident = threading.get_ident()
     with _lock:
@@ -106,7 +106,7 @@ def _sample() -> None:
 
 
 def _stack(frame: FrameType | None) -> list[FrameType] | None:
-    """Return the frames of a call, the innermost first; None if it is over.
+    """Return the frames of a call, the innermost first; None if it has ended.
 
     A function that is not written in Python has no frames.
     """
@@ -180,7 +180,7 @@ def merge(trees: Iterable[Tree]) -> Tree:
 
 
 def collect(group: str, key: str | None, start: float | None, stop: float | None) -> Tree:
-    """Add up the samples of this process: those of a name, if one is given, between two times."""
+    """Add up the samples of this process between two times, of one name if given."""
     with _lock:
         found = [
             tree
@@ -207,7 +207,7 @@ def profile(
     workers: Any,
     merge_workers: bool,
 ) -> Any:
-    """Return the samples of a client's workers, and have samples taken of all tasks to come."""
+    """Return the samples of a client's workers, and sample all future tasks."""
     mine = registry.shared(client.engine)
     with mine.lock:
         if mine.profile is None:
@@ -223,7 +223,7 @@ def profile(
 
 
 def _moment(given: Interval | None) -> float | None:
-    """Return a time in seconds since the epoch; a length of time is counted back from now."""
+    """Return a time in seconds since the epoch; a duration is counted back from now."""
     if given is None or isinstance(given, (int, float)):
         return given
     return time.time() - convert_interval(given)

@@ -1,4 +1,4 @@
-"""Records of which tasks ran, where and when, shown as a page."""
+"""Records of task runs, shown as a page."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["get_task_stream", "performance_report", "recorded"]
 
-#: The topic of what has been recorded.
+#: #: The topic of the records.
 _TOPIC = "task-stream"
 
 
 def recorded(engine: Any, function: Callable[..., Any], key: Any = None) -> Callable[..., Any]:
-    """Return a function that leaves a record of each call, if somebody wants to know of those on that engine."""
+    """Return a function that records each call, if calls on that engine are being recorded."""
     if is_worker() or not registry.shared(engine).recorders:
         return function
     return partial(_call, function, key)
@@ -57,7 +57,7 @@ def _call(function: Callable[..., Any], key: Any, /, *args: Any, **kwargs: Any) 
 
 
 def records(client: Client, start: float = 0, stop: float | None = None) -> list[dict[str, Any]]:
-    """Return what was recorded of tasks that ran in a time, in seconds since 1970."""
+    """Return the records of tasks that ran in a period, in seconds since 1970."""
     events = registry.shared(client.engine).events.events(_TOPIC)
     spans = [(record["startstops"][0], record) for _, record in events]
     return [record for span, record in spans if span["stop"] >= start and (stop is None or span["start"] <= stop)]
@@ -66,8 +66,8 @@ def records(client: Client, start: float = 0, stop: float | None = None) -> list
 def between(
     client: Client, start: Any = None, stop: Any = None, count: int | None = None, filename: Any = None
 ) -> list[dict[str, Any]]:
-    """Return what was recorded between two times, seconds since 1970 or text that says how long ago, and record all
-    tasks to come. At most `count` are returned, the last; a page of them is written to the file, if one is named.
+    """Return the records between two times, seconds since 1970 or text that says how long ago, and record all future
+    tasks. At most `count` are returned, the latest; a page of them is written to the file, if given.
     """
     mine = registry.shared(client.engine)
     with mine.lock:
@@ -86,20 +86,20 @@ def between(
 
 
 class get_task_stream:
-    """Records which tasks ran, where and when, of those that are submitted in a ``with`` block.
+    """Records which tasks ran, where and when, among those submitted in a ``with`` block.
 
     Parameters
     ----------
     client
-        The client; None: the default one.
+        The client; None for the default one.
     plot, filename
-        Are there because Dask's has them; ``"save"`` writes a page to the file.
+        Accepted for compatibility with Dask; ``"save"`` writes a page to the file.
 
     Attributes
     ----------
     data:
-        After the block: a dictionary for each task that has ended, with its key, the name of its function, its worker
-        and thread, ``"OK"`` or ``"error"``, and when it began and ended, in seconds since 1970.
+        After the block: a dictionary for each finished task, with its key, the name of its function, its worker and
+        thread, ``"OK"`` or ``"error"``, and when it began and ended, in seconds since 1970.
 
     Examples
     --------
@@ -143,14 +143,14 @@ class get_task_stream:
 
 
 class performance_report:
-    """Writes a page of the tasks that are submitted in a ``with`` block, and have ended then.
+    """Writes a page of the tasks submitted in a ``with`` block that have ended by its end.
 
     Parameters
     ----------
     filename
         The file.
     stacklevel, mode, storage_options
-        Are there because Dask's has them.
+        Accepted for compatibility with Dask.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def _write(filename: Any, text: str) -> None:
 
 
 def page(title: str, tasks: list[dict[str, Any]], start: float, stop: float) -> str:
-    """Return a page of tasks: how often each function was called and how long that took, and a line for each thread.
+    """Return a page of tasks: number and duration of calls per function, and a line for each thread.
 
     Examples
     --------

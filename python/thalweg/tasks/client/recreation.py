@@ -1,4 +1,4 @@
-"""The part of the client that runs failed tasks again in this process, where a debugger finds them."""
+"""The part of the client that runs failed tasks again in this process, for a debugger."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["Recreation"]
 
 
 class Recreation(Base):
-    """Runs failed tasks again, here."""
+    """Runs failed tasks again in this process."""
 
     def recreate_error_locally(self, future: Any) -> Any:
-        """Run a failed task again in this process: what it raises comes from its own frames, as a debugger wants it.
+        """Run a failed task again in this process, so that its exception has local frames, for a debugger.
 
-        It is waited for until it has failed. If it failed because of another, that one is run.
+        Waits until it has failed. If it failed because of another task, that one is run.
 
         Parameters
         ----------
         future
-            A future that has failed, or a persisted collection of Dask's with one in it.
+            A failed future, or a persisted Dask collection with one in it.
 
         Raises
         ------
@@ -47,7 +47,7 @@ class Recreation(Base):
         return self._recreate(tree.flat(future), "recreate_error_locally")
 
     def recreate_task_locally(self, future: Any) -> Any:
-        """Run a failed task again in this process, and return its result. What a task that succeeded was made of is not
+        """Run a failed task again in this process, and return its result. The arguments of successful tasks are not
         kept.
 
         Raises

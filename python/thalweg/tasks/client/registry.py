@@ -1,4 +1,4 @@
-"""The clients of this process, and the state that all clients of one engine share."""
+"""The clients of this process, and the state shared by all clients of an engine."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from thalweg.tasks.process.worker_requests import WorkerRequests
     from thalweg.tasks.sync.coordinator import Coordinator, RemoteCoordinator
 
-#: The client of the context, as `Client.as_current` sets it.
+#: #: The client of the context, as `Client.as_current` sets it.
 current: ContextVar[Client | None] = ContextVar("thalweg-client", default=None)
 
-#: The clients that took it upon themselves to be the default, the latest last.
+#: #: The default clients, the latest last.
 _defaults: list[ReferenceType[Client]] = []
 
 
 class Makers:
-    """What makes the parts that are handed out here: :mod:`thalweg.tasks.assembly` has them."""
+    """Constructors of the parts that are created here; defined in :mod:`thalweg.tasks.assembly`."""
 
     client: Callable[[Engine], Client]
     connected: Callable[[str, Any], Client]
@@ -48,34 +48,34 @@ class Shared:
 
     def __init__(self, engine: Engine) -> None:
         self.client: ReferenceType[Client] | None = None
-        #: Resources that tasks may ask for.
+        #: #: Resources that tasks may request.
         self.resources: Mapping[str, float] = {}
-        #: The backends that streams on the engine have: they deliver what is on its way before it closes.
+        #: #: The backends of streams on the engine: they deliver their elements in flight before it closes.
         self.streams: WeakSet[Any] = WeakSet()
         self._coordinator: Coordinator | RemoteCoordinator | None = None
         self._requests: WorkerRequests | None = None
         self._store: Any = None
         self._events: EventLog | None = None
-        #: A directory that workers share, once there is something in it; it goes with this.
+        #: #: A directory shared with the workers, created when it is needed; removed with this object.
         self.workspace: Any = parent.workspace or parent.new_workspace()
         if not is_worker():
             finalize(self, shutil.rmtree, self.workspace, ignore_errors=True)
-        #: The plugins that workers have, by their names.
+        #: #: The plugins of workers, by name.
         self.plugins: dict[str, Any] = {}
-        #: Number of workers asked for, if they are threads.
+        #: #: Number of workers asked for, if they are threads.
         self.asked_workers = 1
-        #: Number of recorders of which tasks run, and when.
+        #: #: Number of active recorders of task runs.
         self.recorders = 0
-        #: Whether one of them is the client, which wants to know from its first question on.
+        #: #: Whether one of them is the client, which records from its first question on.
         self.records_all = False
-        #: The chunks of persisted collections, by their keys.
+        #: #: The chunks of persisted collections, by key.
         self.persisted: WeakValueDictionary[Any, Any] = WeakValueDictionary()
-        #: Key of its tasks' samples, once somebody has asked for its profile.
+        #: #: Key of its tasks' samples, once its profile has been requested.
         self.profile: str | None = None
-        #: The worker that is this process.
+        #: #: The worker that is this process.
         self.worker: Any = None
         self.lock: Any = RLock()
-        # Not a strong reference: an engine nobody holds closes.
+        # # A weak reference: an engine that nobody holds is closed.
         self._engine = ref(engine)
 
     @property
@@ -87,7 +87,7 @@ class Shared:
             return self._coordinator
 
     def move_to(self, workspace: str) -> None:
-        """Use a directory that the workers know of."""
+        """Share a directory with the workers."""
         self.workspace = workspace
         finalize(self, shutil.rmtree, workspace, ignore_errors=True)
 
@@ -112,7 +112,7 @@ class Shared:
         return self._requests
 
     def answer(self, worker: int, question: bytes, reply: Callable[[bytes], None]) -> None:
-        """Answer a question of a worker process, which has a number."""
+        """Answer a numbered request of a worker process."""
         with self.lock:
             if self._requests is None:
                 engine = self._engine()
@@ -122,12 +122,12 @@ class Shared:
         self._requests.answer(worker, question, reply)
 
     def lose(self, worker: int) -> None:
-        """Give back what a worker process had that has died."""
+        """Release what a dead worker process held."""
         if self._requests is not None:
             self._requests.lose(worker)
 
     def close(self) -> None:
-        """Let nobody wait for what will not come any more."""
+        """Wake all that wait for something that will not happen any more."""
         if self._coordinator is not None and not is_worker():
             self._coordinator.close()  # type: ignore[union-attr]
         if self._requests is not None:
@@ -146,7 +146,7 @@ def open_engines() -> list[Engine]:
 
 
 def shared(engine: Engine) -> Shared:
-    """Return what belongs to an engine."""
+    """Return the shared state of an engine."""
     found = _shared.get(engine)
     if found is None:
         found = _shared.setdefault(engine, Shared(engine))
@@ -154,7 +154,7 @@ def shared(engine: Engine) -> Shared:
 
 
 def started(engine: Engine, resources: Mapping[str, float], workers: int = 1, workspace: str | None = None) -> None:
-    """Note an engine that is to be closed when the program ends, if not before."""
+    """Register an engine, to be closed at the end of the program at the latest."""
     _open.add(engine)
     mine = shared(engine)
     mine.resources = resources
@@ -170,16 +170,16 @@ def started(engine: Engine, resources: Mapping[str, float], workers: int = 1, wo
 
 
 def close(engine: Engine) -> None:
-    """Close an engine, and let nobody wait for its tasks."""
+    """Close an engine, and wake all that wait for its tasks."""
     engine.close()
     shared(engine).close()
 
 
-#: After so many seconds the end of a program says what it waits for.
+#: #: Seconds after which the end of a program says what it waits for.
 _PATIENCE = 5.0
 
 
-#: The process whose threads work for us.
+#: #: The process whose threads work for us.
 _home = os.getpid()
 
 
@@ -187,10 +187,10 @@ def _close_all() -> None:
     for engine in list(_open):
         close(engine)
     if os.getpid() != _home:
-        # The threads that are counted stayed with the process that was forked.
+        # # The counted threads stayed with the parent process.
         return
-    # Like executors, a program waits for what runs in its threads. A thread that is in the interpreter while that goes
-    # away would bring the program down.
+    # # Like executors, a program waits for calls in its threads. A thread inside the interpreter during its shutdown
+    # would crash the program.
     try:
         if left := wait_for_threads(_PATIENCE):
             sys.stderr.write(
@@ -204,21 +204,21 @@ def _close_all() -> None:
         os._exit(130)
 
 
-# Streams may be at work on them until they have been drained.
+# # Streams may use them until they have been drained.
 program_end.call_after_drain(_close_all)
 
 if hasattr(os, "register_at_fork"):
-    # The threads that would close them are those of the process that was forked, and so are the workers.
+    # # The threads that would close them, and the workers, belong to the parent process.
     os.register_at_fork(after_in_child=_open.clear)
 
 
 def make_default(client: Client) -> None:
-    """Let a client be the one that is found where none is named."""
+    """Make a client the default one."""
     _defaults.append(ref(client))
 
 
 def forget(client: Client) -> None:
-    """Let a client be the default no longer."""
+    """Stop a client from being the default one."""
     _defaults[:] = [each for each in _defaults if each() not in (None, client)]
     if current.get() is client:
         current.set(None)
@@ -235,9 +235,9 @@ def latest_default() -> Client | None:
 
 
 def default_client(client: Client | None = None) -> Client:
-    """Return the client that was given, or else the one to use where none is.
+    """Return the given client, or else the one to use by default.
 
-    That is the one of the task that runs here, the one of ``as_current``, or the one that last became the default.
+    That is the one of the running task, the one of ``as_current``, or the one that last became the default.
 
     Raises
     ------
@@ -258,7 +258,7 @@ def default_client(client: Client | None = None) -> Client:
 
 
 def client_of(engine: Engine) -> Client:
-    """Return the client of an engine, as long as somebody holds it, or else a new one for it."""
+    """Return a referenced client of an engine, or else a new one for it."""
     mine = shared(engine)
     client = None if mine.client is None else mine.client()
     if client is None:
@@ -267,7 +267,7 @@ def client_of(engine: Engine) -> Client:
 
 
 def task_engine() -> Engine | None:
-    """Return the engine of the task that runs here; in a worker process, what stands for it."""
+    """Return the engine of the running task; in a worker process, a proxy of it."""
     if is_worker():
         proxy: Engine = makers.proxy()
         return proxy

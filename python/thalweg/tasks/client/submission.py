@@ -1,4 +1,4 @@
-"""The part of the client that hands over work."""
+"""The part of the client that submits tasks."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ T = TypeVar("T")
 
 Key = str | bytes | int | float | tuple[Any, ...]
 
-#: Of a function's code: it is asynchronous.
+#: #: Flag of a code object: it is asynchronous.
 _COROUTINE = 0x80
 
 
 class Submission(Base):
-    """Hands functions and graphs to the engine; none of this blocks, but for `get`."""
+    """Submits functions and graphs to the engine; nothing here blocks, except `get`."""
 
-    # The first two give the parameters of a lambda their types, and the third shows those of a function as they are.
-    # Options, and futures in the places of their results, are for the last; mypy takes it for a part of the third.
+    # # The first two overloads give the parameters of a lambda their types, and the third keeps a function's own
+    # parameters. Options, and futures in place of results, need the last; mypy considers it part of the third.
     @overload
     def submit(self, func: Callable[[A], T], a: A, /) -> Future[T]: ...
     @overload
@@ -81,24 +81,24 @@ class Submission(Base):
         Parameters
         ----------
         func, *args, **kwargs
-            What to call. Futures in the arguments, also in lists, tuples, sets and dictionaries, become their results.
-            An asynchronous function is run to its end, on an event loop of its own.
+            The function. Futures in the arguments, also in lists, tuples, sets and dictionaries, are replaced by their
+            results. An asynchronous function is run to its end, on a separate event loop.
         key
-            The task's name: text, bytes, a number, or a tuple of these. If somebody holds a future of that name
-            already, it is the same call, and the future is of the same task.
+            The task's name: text, bytes, a number, or a tuple of these. If a future with that name is referenced
+            already, it is the same call, and the new future is of the same task.
         resources
-            What of the workers' resources it takes while it runs.
+            Resources of the worker that it takes while it runs.
         retries
-            How often to try again if it fails.
+            Number of retries if it fails.
         priority
-            Those with a higher one go first.
+            Tasks with a higher priority run first.
         time_limit
-            How long it may run. On processes it is stopped then, whatever it does; on threads it is told so by its
-            token. The future raises `TimeoutError`.
+            Time limit of a run. On processes it is killed then; on threads its token is cancelled. The future raises
+            `TimeoutError`.
         pure
-            Whether the same call gives the same result, and need not run again while there is a future of it.
+            Whether equal calls have equal results, so that a call need not run again while there is a future of it.
         actor
-            Whether the function is a class whose object is to stay on a worker: the future is of its `Actor`.
+            Whether the function is a class whose object stays on a worker: the future is of its `Actor`.
 
         Raises
         ------
@@ -189,10 +189,10 @@ class Submission(Base):
         actors: bool = False,
         **kwargs: Any,
     ) -> list[Future[T]]:
-        """Call a function on each element, or on each of several iterables' elements together, up to the shortest.
+        """Call a function with each element, or with the elements of several iterables together, up to the shortest.
 
-        It takes what `submit` takes; a key is what all keys begin with, or a list of them. All calls are handed over at
-        once, in whatever `batch_size`.
+        Takes the arguments of `submit`; a key is the prefix of all keys, or a list of them. All calls are submitted at
+        once, whatever the `batch_size`.
 
         Examples
         --------
@@ -228,7 +228,7 @@ class Submission(Base):
         )
 
     def normalize_collection(self, collection: Any) -> Any:
-        """Return a collection of Dask's with futures in the places of tasks that are there already, by their keys.
+        """Return a Dask collection in which existing tasks are replaced by their futures, by key.
 
         Examples
         --------
@@ -273,12 +273,12 @@ class Submission(Base):
         return [self.submit(func, *row, pure=pure, **options, **kwargs) for row in rows]
 
     def compute(self, collections: Any, sync: bool = False, **kwargs: Any) -> Any:
-        """Compute collections of Dask's: futures of what ``dask.compute`` would return.
+        """Compute Dask collections: futures of the results of ``dask.compute``.
 
         Parameters
         ----------
         collections
-            A collection, such as an array or what ``dask.delayed`` makes, or several in a list.
+            A collection, such as an array or a ``dask.delayed`` object, or a list of several.
         sync
             Whether to wait, and return the results.
         **kwargs
@@ -299,9 +299,9 @@ class Submission(Base):
         return self.gather(futures) if sync else futures
 
     def persist(self, collections: Any, **kwargs: Any) -> Any:
-        """Compute collections of Dask's, and return them with their chunks as futures.
+        """Compute Dask collections, and return them with their chunks as futures.
 
-        It takes what `compute` takes.
+        Takes the arguments of `compute`.
 
         Examples
         --------
@@ -317,7 +317,7 @@ class Submission(Base):
         return persist(self._engine, collections, **kwargs)
 
     def get(self, dsk: Any, keys: Any, *, sync: bool = True, asynchronous: bool | None = None, **kwargs: Any) -> Any:
-        """Compute keys of a graph of Dask's: what ``dask.config.set(scheduler=client.get)`` wants.
+        """Compute keys of a Dask graph: the function for ``dask.config.set(scheduler=client.get)``.
 
         Examples
         --------
@@ -334,7 +334,7 @@ class Submission(Base):
             return futures
         if asynchronous or (asynchronous is None and self.asynchronous):
             return self.gather(futures, asynchronous=True)
-        # In a task, it would wait for others with a thread that they need.
+        # # In a task, it would block a thread that the others need.
         with OutOfTheWay():
             return self._gather_now(futures, False)
 
@@ -353,7 +353,7 @@ def _runnable(function: Callable[..., Any]) -> Callable[..., Any]:
         inner = inner.func if isinstance(inner, partial) else inner.__func__
     code = getattr(inner, "__code__", None)
     if code is None and inner is not None:
-        # An object whose call is asynchronous.
+        # # An object whose call is asynchronous.
         code = getattr(vars(type(inner)).get("__call__"), "__code__", None)
     if code is not None and (code.co_flags & _COROUTINE or getattr(inner, "__tornado_coroutine__", False)):
         return partial(_run_coroutine, function)
@@ -368,7 +368,7 @@ def _run_coroutine(function: Callable[..., Awaitable[T]], /, *args: Any, **kwarg
 
 
 def run_awaitable(awaitable: Awaitable[T]) -> T:
-    """Run something to its end, on an event loop of its own.
+    """Run a coroutine to its end, on a separate event loop.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Keys for calls that give the same result again."""
+"""Keys for pure calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thalweg.tasks.client import tree
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return a function's name as keys begin with it.
+    """Return a function's name, the prefix of keys.
 
     Examples
     --------
@@ -26,12 +26,12 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 def key_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Return a key that is the same for the same call.
+    """Return a key that is the same for equal calls.
 
     Raises
     ------
     TypeError
-        There is no telling what the same call is, for something in it can't be pickled.
+        Calls cannot be compared, since an argument cannot be pickled.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def _parts(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
 
 def call_id(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
-    """Return a number that tells a call from others with the same key; None if nobody can tell.
+    """Return a number that distinguishes calls with the same key; None if they cannot be compared.
 
     Examples
     --------
@@ -65,19 +65,19 @@ def call_id(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
         name = (function.__module__, function.__qualname__, getattr(function, "__code__", None))
         return hash((name, *zip(map(type, args), args, strict=True)))
     try:
-        # Without determinism the same call would seem to be another.
+        # # Without determinism an equal call would seem to be another.
         digest = _digest(*_parts(function, args, kwargs), ensure_deterministic=True)
     except Exception:
         return None
     return int.from_bytes(blake2b(digest.encode(), digest_size=7).digest(), "big")
 
 
-#: Types that are identified by their value alone.
+#: #: Types that are identified by their value alone.
 _PLAIN = frozenset({str, int, float, bytes, bool, type(None)})
 
 
 def _is_global(function: Any) -> bool:
-    """Whether a function is found in its module by its name: nothing of it can differ."""
+    """Whether a function is importable by its name: nothing of it can differ."""
     name = getattr(function, "__qualname__", None)
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     return name is not None and getattr(module, name, None) is function

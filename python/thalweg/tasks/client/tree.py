@@ -9,21 +9,21 @@ from thalweg._thalweg.tasks import Future
 from thalweg._thalweg.tasks import replace as _replace
 from thalweg._thalweg.tasks import search as _search
 
-#: Types of futures; worker processes have another one.
+#: #: Types of futures; worker processes have another one.
 KINDS: set[type] = {Future}
 
-#: Types of nodes in graphs of Dask's that hold a future.
+#: #: Types of nodes in Dask's graphs that hold a future.
 HOLDERS: set[type] = set()
 
-#: Types that are visited, subclasses of the first three included.
+#: #: Types that are visited, subclasses of the first three included.
 _SEQUENCES = (list, tuple, dict, set, frozenset)
 
-#: Stands for a value that is to be left out.
+#: #: Marks a value to leave out.
 skipped: object = object()
 
 
 def futures_of(value: Any) -> list[Future[Any]]:
-    """Return the futures in a value: a future, a collection of Dask's that was persisted, or what holds such.
+    """Return the futures in a value: a future, a persisted Dask collection, or a container of them.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def to_replace(value: Any) -> list[Future[Any]]:
 
 
 def _persisted(value: Any) -> list[Future[Any]]:
-    """The futures of a collection of Dask's that was persisted."""
+    """The futures of a persisted Dask collection."""
     if not hasattr(type(value), "__dask_graph__"):
         return []
     graph = value.__dask_graph__()
@@ -57,9 +57,10 @@ def _persisted(value: Any) -> list[Future[Any]]:
 
 
 def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type] = KINDS) -> Any:
-    """Return a value with something in the place of each future, or of what else is of some `kinds`.
+    """Return a value with each future, or other objects of some `kinds`, replaced.
 
-    What becomes `skipped` leaves lists, and is None elsewhere. Containers of a subclass keep their class.
+    Replacements that are `skipped` are dropped from lists, and are None elsewhere. Containers of a subclass keep their
+    class.
 
     Examples
     --------
@@ -73,12 +74,12 @@ def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type] = KIND
 
 
 def checked(futures: Iterable[Any], function: str) -> list[Future[Any]]:
-    """Return futures that a function was given, at any depth; refuse what is no future and holds none.
+    """Return the futures in a function's arguments, at any depth; refuse arguments without futures.
 
     Raises
     ------
     TypeError
-        Something is no future.
+        An argument is not a future.
 
     Examples
     --------
@@ -111,7 +112,7 @@ def only_futures(values: Any) -> bool:
 
 
 def flat(futures: Any) -> list[Future[Any]]:
-    """Return the futures that were meant: one, an iterable of them, or what holds them."""
+    """Return the futures in an argument: one, an iterable of them, or a container."""
     if isinstance(futures, Iterable) and not isinstance(futures, (*KINDS, list, tuple, set, frozenset, dict)):
         if hasattr(type(futures), "__dask_graph__"):
             return futures_of(futures)

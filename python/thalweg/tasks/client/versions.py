@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-#: Packages that are always looked for.
+#: #: Packages that are always included.
 PACKAGES = ("python", "thalweg", "dask", "distributed", "numpy", "pandas", "cloudpickle")
 
 
 def here(packages: Iterable[str]) -> dict[str, Any]:
-    """Return what this process has.
+    """Return the versions in this process.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def _version(package: str) -> str | None:
 
 
 def gathered(workers: dict[Any, Any], packages: list[str], check: bool) -> dict[str, Any]:
-    """Put what workers have beside what this process has."""
+    """Combine the workers' versions with this process's."""
     mine = here(packages)
     for name, theirs in workers.items():
         for package, wanted in mine["packages"].items():
@@ -59,5 +59,5 @@ def gathered(workers: dict[Any, Any], packages: list[str], check: bool) -> dict[
 
 
 async def gather_later(workers: Awaitable[dict[Any, Any]], packages: list[str], check: bool) -> dict[str, Any]:
-    """Do what `gathered` does, once the workers have answered."""
+    """The same as `gathered`, once the workers have answered."""
     return gathered(await workers, packages, check)

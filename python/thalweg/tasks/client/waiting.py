@@ -26,17 +26,17 @@ FIRST_EXCEPTION = "FIRST_EXCEPTION"
 
 ReturnWhen = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"]
 
-#: Statuses of a future that end the wait at once.
+#: #: Statuses of a future that end the wait at once.
 _ENOUGH: dict[str, frozenset[str]] = {
     ALL_COMPLETED: frozenset(),
     FIRST_COMPLETED: frozenset({"finished", "error", "cancelled"}),
     FIRST_EXCEPTION: frozenset({"error"}),
 }
-#: How often who waits looks whether the task has been cancelled, and for Ctrl-C, in seconds: a signal that comes just
-#: before the interpreter goes to sleep does not wake it.
+#: #: Interval of checking for cancellation and Ctrl-C while waiting, in seconds: a signal that arrives just before the
+#: interpreter goes to sleep does not wake it.
 LOOK = 0.05
 
-#: Seconds that a task waits in its place: what takes no longer is not worth another thread.
+#: #: Seconds that a task waits in its place: shorter waits are not worth another thread.
 _MOMENT = 0.001
 
 FAILED = frozenset({"error", "cancelled"})
@@ -59,7 +59,7 @@ class DoneAndNotDone(NamedTuple):
 
 
 def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> Signal[None]:
-    """Return what comes when all futures have ended, or one of them in a way that is enough."""
+    """Return an event for the end of all futures, or of one in a way that is enough."""
     signal: Signal[None] = Signal()
     pending = []
     for future in futures:
@@ -84,7 +84,7 @@ def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> Signal[No
 
     for future in list(pending):
         future._notify_holder(ended)
-    # Whoever waits wants the tasks, until it has what it waited for or gives up.
+    # # The tasks are wanted until the wait succeeds or is given up.
     signal.add_done_callback(lambda _: pending.clear())
     return signal
 
@@ -101,26 +101,26 @@ def wait(
     Parameters
     ----------
     fs
-        Futures, or what holds some.
+        Futures, or containers of them.
     timeout
-        How long to wait at most, in seconds or as text such as ``"5s"``.
+        Time limit, in seconds or as text such as ``"5s"``.
     return_when
         ``"ALL_COMPLETED"``, ``"FIRST_COMPLETED"``, or ``"FIRST_EXCEPTION"``: also when one has failed.
     asynchronous
-        Whether to return something to await; as the futures' client does, if nothing is said.
+        Whether to return an awaitable; by default as the futures' client does.
 
     Returns
     -------
-    A pair of sets: what is ``done``, and what is ``not_done``.
+    A pair of sets: ``done`` and ``not_done``.
 
     Raises
     ------
     TimeoutError
         They did not end in time.
     CancelledError
-        A future that is done was cancelled.
+        A finished future was cancelled.
     TypeError
-        The timeout is no length of time: it may be a future that belongs into the list before it.
+        The timeout is not a duration: it may be a future meant for the list before it.
 
     Examples
     --------
@@ -160,9 +160,9 @@ def _sorted(futures: list[Future[Any]]) -> DoneAndNotDone:
 
 
 def block(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
-    """Wait for something in this thread; what comes after the last moment is undone.
+    """Wait for something in this thread; a result that arrives too late is undone.
 
-    A task that is cancelled meanwhile does not go on waiting, and another has its place.
+    A task that is cancelled meanwhile stops waiting, and gives its place to another.
     """
     end = None if seconds is None else time.monotonic() + seconds
     token = current_token()
@@ -172,7 +172,7 @@ def block(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] 
         with OutOfTheWay():
             return _block(signal, seconds, end, token)
     except BaseException:
-        # An interrupt, or what was asked for has failed.
+        # # An interrupt, or a failure of what is waited for.
         _withdraw(signal, undo)
         raise
 
@@ -183,7 +183,7 @@ def _block(signal: Signal[T], seconds: float | None, end: float | None, token: T
         if signal.wait(LOOK if left is None else min(LOOK, left)):
             return signal.result()
         if left is not None and left <= LOOK:
-            # What has come at the last moment counts.
+            # # A result at the last moment counts.
             if not signal.cancel():
                 return signal.result()
             raise _too_late(seconds)
@@ -192,7 +192,7 @@ def _block(signal: Signal[T], seconds: float | None, end: float | None, token: T
 
 
 async def later(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
-    """Wait for something on the event loop; what comes after the last moment is undone."""
+    """Wait for something on the event loop; a result that arrives too late is undone."""
     try:
         if not await signal.wait_on_loop(seconds) and signal.cancel():
             raise _too_late(seconds)
@@ -203,7 +203,7 @@ async def later(signal: Signal[T], seconds: float | None, undo: Callable[[T], ob
 
 
 def signal_of(future: concurrent.futures.Future[T]) -> Signal[T]:
-    """Return what comes when a future of `concurrent.futures` has ended. It is cancelled with that."""
+    """Return an awaitable for the end of a future of `concurrent.futures`, which is cancelled with it."""
     signal: Signal[T] = Signal()
 
     def ended(future: concurrent.futures.Future[T]) -> None:
@@ -239,7 +239,7 @@ def either(asynchronous: bool, function: Callable[..., T], *args: Any) -> T | Aw
 
 
 def error_of(future: Future[Any]) -> BaseException | None:
-    """Return what a future that is done failed with, or was cancelled by; also where `exception` is to be awaited."""
+    """Return the error or cancellation of a finished future; also where `exception` is to be awaited."""
     if future.status not in FAILED:
         return None
     try:
@@ -250,8 +250,8 @@ def error_of(future: Future[Any]) -> BaseException | None:
 
 
 def raisable(error: BaseException) -> BaseException:
-    """Return what an iterator may raise because a task raised `error`: what would end a loop silently becomes a
-    RuntimeError, as generators have it.
+    """Return the exception for an iterator whose task raised `error`: one that would end a loop silently becomes a
+    RuntimeError, as in generators.
 
     Examples
     --------
@@ -269,5 +269,5 @@ def raisable(error: BaseException) -> BaseException:
 
 
 def result_of(future: Future[T]) -> T:
-    """Return the result of a future that is done; also where `result` is to be awaited."""
+    """Return the result of a finished future; also where `result` is to be awaited."""
     return future._result_here()

@@ -1,4 +1,4 @@
-"""Functions that are watched at work: which ran when, and where their time goes."""
+"""Functions that are recorded and profiled."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def watched(engine: Any, function: F, key: Any = None) -> F:
-    """Return a function whose calls are recorded, and whose stacks are looked at, for those who have asked for it.
+    """Return a function whose calls are recorded and sampled, if that has been requested.
 
-    Only who asks for it imports what does it.
+    The modules for it are imported only then.
     """
     records = sys.modules.get("thalweg.tasks.client.records")
     if records is None:
