@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     from thalweg.view.graph import to_graphviz as to_graphviz
     from thalweg.view.graph import visualize as visualize
 
-# Found when they are asked for: importing the package is to take no time.
+# # Loaded on first use, so that importing the package takes no time.
 _LATER = {
     "Batch": "thalweg.collections.batch",
     "Client": "thalweg.tasks",
@@ -129,7 +129,7 @@ _LATER = {
 
 
 _extensions.attach()
-# After all that is ours: of two with one name, ours is meant.
+# # After our own names, which have precedence.
 attach_plugins(Stream)
 del attach_plugins
 

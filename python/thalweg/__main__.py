@@ -1,4 +1,4 @@
-"""``python -m thalweg``: runs programs written for streamz or rapidz, as they are, on thalweg."""
+"""``python -m thalweg``: runs programs written for streamz or rapidz, unchanged, on thalweg."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USAGE_ERROR = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks for, and return the exit code."""
+    """Execute the command line, and return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command is None:
@@ -193,18 +193,18 @@ def _read(script: str) -> bytes:
 def _behave_as(script: str, arguments: list[str]) -> None:
     """Make the interpreter look as if it had been started with the script."""
     sys.argv[:] = [script, *arguments]
-    # In safe-path mode the first entry is not the place of the program, but an ordinary one.
+    # # In safe-path mode the first entry is not the directory of the program.
     if not getattr(sys.flags, "safe_path", sys.flags.isolated):
         sys.path[0] = "" if script == "-" else os.path.dirname(os.path.realpath(script))
 
 
 def _execute(script: str, source: bytes) -> int:
-    """Run the program as ``__main__`` and return its exit code, after reporting what it did not catch."""
+    """Run the program as ``__main__`` and return its exit code, after reporting an uncaught exception."""
     name = "<stdin>" if script == "-" else os.path.abspath(script)
     try:
         code = compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
-        # A stack of frames of this module would say nothing about the program.
+        # # Frames of this module would say nothing about the program.
         _report(error.with_traceback(None))
         return 1
     module = _main_module(name, source)
@@ -225,7 +225,7 @@ def _main_module(name: str, source: bytes) -> ModuleType:
     module = ModuleType("__main__")
     module.__dict__.update(__builtins__=__builtins__, __package__=None, __spec__=None)
     if name == "<stdin>":
-        # Tracebacks show the lines of files; these are in none.
+        # # Tracebacks show the lines of files; this code is in none.
         lines = source.decode(errors="replace").splitlines(keepends=True)
         linecache.cache[name] = (len(source), None, lines, name)
     else:
@@ -234,7 +234,7 @@ def _main_module(name: str, source: bytes) -> ModuleType:
         module.__file__ = name
         module.__loader__ = SourceFileLoader("__main__", name)
         module.__dict__["__cached__"] = None
-    # It stays: what runs at exit, threads and pickle look it up.
+    # # Stays there, since exit handlers, threads and pickle look it up.
     sys.modules["__main__"] = module
     return module
 
@@ -251,7 +251,7 @@ def _without_our_frames(error: BaseException) -> BaseException:
 
 
 def _report(error: BaseException) -> None:
-    """Show an exception nobody caught, in the way the program has chosen."""
+    """Show an uncaught exception in the way that the program has set up."""
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except Exception:
@@ -274,7 +274,7 @@ def _await_threads(code: int) -> int:
     if code == _INTERRUPTED:
         return code
     try:
-        # The interpreter is going to call it, too, and will find that it has been done.
+        # # The interpreter will call it again, and find it done.
         threading._shutdown()  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201
@@ -283,7 +283,7 @@ def _await_threads(code: int) -> int:
 
 
 def _drain(timeout: float, code: int) -> int:
-    """Drain what pipelines there are, and return the exit code that says how it all ended."""
+    """Drain all pipelines, and return the resulting exit code."""
     import thalweg
     from thalweg.runtime import program_end
 

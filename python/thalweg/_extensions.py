@@ -1,6 +1,6 @@
-"""Methods of streams that lead elsewhere: to engines, collections and pictures, which are loaded by the first call.
+"""Methods of streams for engines, collections and pictures, which are loaded by the first call.
 
-A stream knows nothing of those: they know streams. So these methods are attached to it from above.
+A stream knows nothing of those: they know streams. So these methods are attached from here.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 
 def explain(self: Stream[Any]) -> str:
-    """Return how the pipeline is run: which chains of nodes are compiled, to what, and why others are not.
+    """Explain how the pipeline runs: which chains of nodes are compiled, into which code, and why others are not.
 
-    A chain becomes one Python function; other nodes are left to the engine. ``THALWEG_COMPILE=0`` in the environment
-    turns compilation off.
+    A chain becomes one Python function; the engine runs other nodes. ``THALWEG_COMPILE=0`` in the environment disables
+    compilation.
 
     Examples
     --------
@@ -61,21 +61,21 @@ def explain(self: Stream[Any]) -> str:
 
 
 def progress(self: Stream[T], total: int | None = None, label: str = "", file: TextIO | None = None) -> Stream[T]:
-    """Show how many elements come to this node, how fast, and how many are left; return the node.
+    """Show how many elements this node has received, their rate, and how many remain; return the node.
 
-    It ends when the pipeline has been drained, or `total` have come.
+    The display ends when the pipeline is drained, or `total` elements have arrived.
 
-    In a terminal it is a line on ``sys.stderr``, in a notebook a widget; nothing where the output is neither. An
-    element costs nothing: the node's counters are looked at ten times a second.
+    In a terminal it is a line on ``sys.stderr``, in a notebook a widget; with any other output there is none. An
+    element costs nothing: a thread reads the node's counters ten times a second.
 
     Parameters
     ----------
     total: int
-        How many there will be, if that is known.
+        Expected number of elements, if it is known.
     label: str
-        What stands before it.
+        Label of the line.
     file:
-        Where to write to instead.
+        Output file instead of ``sys.stderr``.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def scatter(
 
 
 def to_batch(self: Stream[Any], **kwargs: Any) -> Batch:
-    """Make a :class:`~thalweg.batch.Batch` of a stream of lists or tuples.
+    """Convert a stream of lists or tuples to a :class:`~thalweg.batch.Batch`.
 
     Examples
     --------
@@ -134,17 +134,17 @@ def to_batch(self: Stream[Any], **kwargs: Any) -> Batch:
 
 
 def to_dataframe(self: Stream[Any], example: Any, n: int | None = None, interval: Any = None) -> Any:
-    """Make a streaming dataframe of a stream of dataframes that look like `example`, or of single rows.
+    """Convert a stream of data frames that look like `example`, or of single rows, to a streaming data frame.
 
     Parameters
     ----------
     example:
-        A frame, of pandas, Polars or Arrow, or a function that returns one.
+        A frame of pandas, Polars or Arrow, or a function that returns one.
     n: int
-        The elements are rows: dictionaries, tuples or small frames. So many make a frame; fewer if `interval` is
-        given and over.
+        Elements are rows: dictionaries, tuples or small frames. `n` of them make a frame; fewer at the end of an
+        `interval`.
     interval:
-        The elements are rows, and those of so many seconds make a frame.
+        Elements are rows, and those that arrive within so many seconds make a frame.
 
     Examples
     --------
@@ -170,28 +170,27 @@ def to_dataframe(self: Stream[Any], example: Any, n: int | None = None, interval
 
 
 def trace(self: Stream[T], one_in: int = 1, provider: Any = None) -> Stream[T]:
-    """Trace elements by OpenTelemetry, from where they are emitted to their last sink; return the node.
+    """Trace elements by OpenTelemetry, from emission to the last sink; return the node.
 
-    An element is a span, which ends when the last sink is done with it; each node that it comes to is a span in it, and
-    so is each call on an engine, in worker processes and on a cluster as well. A function finds the span of its node as
-    the current one. What comes with a ``traceparent``, a request over HTTP or a message of Kafka's, goes on with that
-    trace, and requests and messages that a pipeline sends carry it on. While nobody traces a pipeline, it costs nothing
-    there.
+    An element is a span, which ends when the last sink is done with it; each visit at a node is a span in it, and so is
+    each call on an engine, also in worker processes and on a cluster. In a function, the current span is that of its
+    node. Elements with a ``traceparent``, from an HTTP request or a Kafka message, continue that trace, and requests
+    and messages sent by a pipeline carry it on. A pipeline that is not traced pays nothing.
 
     Parameters
     ----------
     one_in: int
-        Of elements that belong to no trace, one in so many begins one; with 0 none does. Those that come with a
-        trace are traced if that is sampled.
+        Among elements without a trace, one in this many starts one; 0 means none. Elements with a trace are traced if
+        it is sampled.
     provider: TracerProvider
-        The tracer provider of OpenTelemetry's; without it, OpenTelemetry's global one.
+        A tracer provider of OpenTelemetry; by default OpenTelemetry's global one.
 
     Raises
     ------
     ImportError
         ``opentelemetry-api`` is not installed: ``pip install 'thalweg[opentelemetry]'``.
     ValueError
-        `one_in` is no number of elements.
+        `one_in` is not a number of elements.
 
     Examples
     --------
@@ -216,7 +215,7 @@ def trace(self: Stream[T], one_in: int = 1, provider: Any = None) -> Stream[T]:
 
 
 def untrace(self: Stream[T]) -> Stream[T]:
-    """Trace no more elements of the pipeline, and return the node; those on their way are traced to their end.
+    """Stop tracing elements of the pipeline, and return the node; elements in flight are traced to their end.
 
     Examples
     --------
@@ -232,7 +231,7 @@ def untrace(self: Stream[T]) -> Stream[T]:
 
 
 def visualize(self: Stream[Any], filename: str | PathLike[str] | None = no_default, **kwargs: Any) -> Any:
-    """Draw the pipeline, into a file or for the notebook; see :func:`thalweg.graph.visualize`.
+    """Draw the pipeline to a file or for the notebook; see :func:`thalweg.graph.visualize`.
 
     Examples
     --------
@@ -261,7 +260,7 @@ def _ipython_display_(self: Stream[Any], **kwargs: Any) -> Any:
 
 
 def attach() -> None:
-    """Attach all of them, and have the dashboard served when there is something to see, if the environment asks for it.
+    """Attach all of them, and start the dashboard with the first pipeline if the environment asks for it.
 
     Examples
     --------

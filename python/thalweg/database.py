@@ -1,4 +1,4 @@
-"""Databases that rows are written to and read from, and that keep the positions of sources."""
+"""Databases to write rows to, read rows from, and keep the positions of sources in."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from thalweg._thalweg import sql
 
 
 class Position:
-    """How far a source has got: everything up to it has been dealt with.
+    """The position of a source: everything up to it is done.
 
-    `Database.position` and `Files.position` make one.
+    Returned by `Database.position` and `Files.position`.
 
     Examples
     --------
@@ -23,22 +23,22 @@ class Position:
 
     @property
     def name(self) -> str:
-        """The name of the position where it is kept."""
+        """Name of the position in its store."""
         return self._kept.name
 
     @property
     def value(self) -> str | None:
-        """Where the source goes on: behind the element with this value. ``None`` at the beginning."""
+        """Where the source continues: after the element with this value. ``None`` at the beginning."""
         return self._kept.value
 
     @property
     def in_flight(self) -> int:
-        """How many elements have been sent and are not known to be done."""
+        """Number of elements from the oldest unfinished one on."""
         return self._kept.in_flight
 
     @property
     def oldest(self) -> tuple[str, float] | None:
-        """The value of the oldest element that is not done, and when it was sent, in seconds of the pipeline."""
+        """Value of the oldest unfinished element, and when it was sent, in seconds of the pipeline's clock."""
         return self._kept.oldest
 
     def __repr__(self) -> str:
@@ -46,23 +46,23 @@ class Position:
 
 
 class Database:
-    """A database, which `to_sql` writes to, `from_sql` reads from, and where positions of sources are kept.
+    """A database that `to_sql` writes to and `from_sql` reads from, and that keeps positions of sources.
 
-    It has one connection, and a thread that works for it, which ends with the last object that uses it.
+    It has one connection and one thread, which ends with the last object that uses it.
 
     Parameters
     ----------
     url: str
-        ``sqlite:`` and the name of a file, which is made if there is none, or ``sqlite::memory:``; or
-        ``postgres://user:password@host:port/database``, with libpq's options behind a question mark. A server that is
-        not on this machine is asked for TLS; with ``sslmode=require`` there is no other way.
+        ``sqlite:`` and a file name, created if it does not exist, or ``sqlite::memory:``; or
+        ``postgres://user:password@host:port/database``, with libpq's options after a question mark. Connections to
+        other machines use TLS if the server offers it; with ``sslmode=require`` they fail otherwise.
 
     Raises
     ------
     ValueError
-        `url` is another one.
+        The scheme of `url` is not supported.
     PipelineError
-        The file can't be opened, or is no database, or the server can't be reached, or refuses.
+        The file cannot be opened or is not a database, or the server cannot be reached or refuses the login.
 
     Examples
     --------
@@ -102,16 +102,16 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The URL, without any secret."""
+        """The URL without secrets."""
         return self._opened.url
 
     def position(self, name: str) -> Position:
-        """Return the position of this name, for one source of one pipeline.
+        """Return the position with this name, for one source of one pipeline.
 
-        It is kept by the sinks that write to this database what was made of the source's elements, in the same
-        transactions. Nothing is lost and nothing is doubled if the source gives the same elements again behind a
-        position, and the pipeline makes the same rows of each element, or of groups that do not overlap. Nodes written
-        in Python with an `update` of their own do not pass positions on.
+        Sinks that write to this database store it in the transactions that contain the results of the source's
+        elements. Nothing is lost or doubled if the source yields the same elements again after a position, and the
+        pipeline makes the same rows of each element, or of non-overlapping groups. Python nodes with their own `update`
+        do not pass positions on.
 
         Examples
         --------
@@ -126,7 +126,7 @@ class Database:
 
 
 def check_database(database: Database | str, operator: str) -> sql.Database:
-    """Return a database, which is opened if it is given by its URL.
+    """Return a database, opened if it is given by its URL.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Dead letters: elements that a function failed on, as they are kept, and where."""
+"""Dead letters: elements that a function failed on, and their storage."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 
 class DeadLetter:
-    """An element that a function failed on, as it was kept: what `from_dead_letters` emits.
+    """A stored element that a function failed on, as `from_dead_letters` emits it.
 
     Attributes
     ----------
     node: str
-        The name of the node.
+        Name of the node.
     ordinal: int
-        Which of the node's elements it was, counted from 1.
+        1-based position of the element among those of the node.
     attempt: int
-        Attempts at the element, all of which failed: those of the node's policy, and those of all replays.
+        Failed attempts: those of the node's policy plus those of all replays.
     error: str
-        What the function raised.
+        The exception as text.
     element:
-        The element; ``None`` if it was only shown.
+        The element; ``None`` if it was stored for display only.
     shown: str
-        What people see of an element that has no other form; otherwise ``None``. It cannot be replayed.
+        Text for display of an element that has no other form; otherwise ``None``. It cannot be replayed.
     """
 
     __slots__ = ("attempt", "element", "error", "node", "ordinal", "shown")
@@ -55,24 +55,24 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """A place for dead letters: a file, a table or a topic.
+    """Storage of dead letters: a file, a table or a topic.
 
     Parameters
     ----------
     place: str, path or Database
-        The name of a file, which has a letter in JSON on each line; ``kafka://host:port/topic``, whose messages are
-        such letters; a :class:`Database` or its URL.
+        A file name (one letter in JSON per line); ``kafka://host:port/topic`` (messages are such letters); or a
+        :class:`Database` or its URL.
     table: str
-        The table of the database, which is made if there is none.
+        The table of the database, created if it does not exist.
     options: dict
-        Options of librdkafka, a login say, for a topic.
+        Options of librdkafka for a topic, such as a login.
 
     Raises
     ------
     ValueError
         `place` is none of these.
     PipelineError
-        The database can't be opened, or refuses.
+        The database cannot be opened, or reports an error.
 
     Examples
     --------
@@ -105,7 +105,7 @@ class DeadLetters:
 
     @property
     def place(self) -> str:
-        """The place, without any secret."""
+        """The storage without secrets."""
         return self._kept.place
 
     def __repr__(self) -> str:
@@ -113,7 +113,7 @@ class DeadLetters:
 
 
 def check_letters(place: DeadLetters | str | PathLike[str] | Database) -> sources.DeadLetters:
-    """Return a place for dead letters, which is made if it is given by its name.
+    """Return a storage of dead letters, opened if it is given by name.
 
     Examples
     --------

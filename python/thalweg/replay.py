@@ -1,4 +1,4 @@
-"""``python -m thalweg replay``: sends dead letters again."""
+"""``python -m thalweg replay``: replays dead letters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def find_stream(target: str) -> Stream[Any]:
-    """Return the stream of a program, by ``module:name``.
+    """Return the stream of a program, named by ``module:name``.
 
     Examples
     --------
@@ -39,11 +39,11 @@ def find_stream(target: str) -> Stream[Any]:
 
 
 def replay(place: str, target: str, timeout: float) -> int:
-    """Send the elements of dead letters to a stream of a program; return the exit code.
+    """Emit the elements of dead letters into a stream of a program; return the exit code.
 
-    What was only shown cannot be sent: it is said, and counts as replayed.
+    Elements stored for display only cannot be emitted: they are reported, and count as replayed.
     """
-    # The program's own modules, as for a script that stands here.
+    # # The program's own modules, as for a script in this directory.
     sys.path.insert(0, os.getcwd())
     stream = find_stream(target)
     letters = from_dead_letters(DeadLetters(place), asynchronous=stream.asynchronous)

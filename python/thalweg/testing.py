@@ -1,8 +1,8 @@
-"""Tests of pipelines and of operators, on a virtual clock.
+"""Tests of pipelines and operators, on a virtual clock.
 
-A :class:`Bench` puts a part of a pipeline between a source and a sink that notes what comes out and when.
-:func:`check_operator` runs an operator of your own through what has to hold for every operator. A :class:`KafkaBroker`
-stands in for Kafka.
+A :class:`Bench` puts a part of a pipeline between a source and a sink that records outputs and times.
+:func:`check_operator` checks an operator of your own for everything that must hold for every operator. A
+:class:`KafkaBroker` stands in for Kafka.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Bench", "KafkaBroker", "check_operator"]
 
-#: The elements of a check, and the one that fails.
+#: #: The elements of a check, and the one that fails.
 _ELEMENTS, _TROUBLED = range(1, 11), 3
 
-#: Seconds between two elements of a check, and seconds that its slow sinks take.
+#: #: Seconds between two elements of a check, and seconds per element of its slow sinks.
 _PAUSE, _WORK = 0.3, 0.1
 
 
 class KafkaBroker:
-    """A stand-in for a Kafka broker, in this process, on a port of this machine that is free.
+    """A stand-in for a Kafka broker, in this process, on a free port of the loopback address.
 
-    It keeps everything in memory, and knows producers, consumer groups and committed offsets, but neither logins nor
-    the administration of topics. It ends with :meth:`close`, or with its ``with`` block.
+    It keeps everything in memory, and supports producers, consumer groups and committed offsets, but neither logins nor
+    administration of topics. It ends with :meth:`close`, or with its ``with`` block.
 
     Parameters
     ----------
     topics: dict
-        Numbers of partitions, by the names of topics.
+        Numbers of partitions by topic.
 
     Examples
     --------
@@ -70,11 +70,11 @@ class KafkaBroker:
 
     @property
     def address(self) -> str:
-        """Where it listens: the option ``bootstrap.servers``."""
+        """Its address: the option ``bootstrap.servers``."""
         return self._broker.address or ""
 
     def close(self) -> None:
-        """End it."""
+        """Stop it."""
         self._broker.close()
 
     def __enter__(self) -> KafkaBroker:
@@ -92,7 +92,7 @@ class Bench:
     build
         Called with the source; attaches nodes to it and returns the last of them.
     work
-        Seconds that the sink takes for each element: with more than 0, it is asynchronous.
+        Seconds that the sink takes per element: with more than 0, it is asynchronous.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class Bench:
     def __init__(self, build: Callable[[Stream], Stream], work: float = 0) -> None:
         self.clock: VirtualClock = VirtualClock()
         self.source: Stream = Stream(loop=self.clock)
-        #: The elements that are done with, in the order in which they were acknowledged.
+        #: #: The acknowledged elements, in that order.
         self.acked: list[Any] = []
         self._out: list[tuple[float, Any]] = []
         note, clock = self._out.append, self.clock
@@ -119,7 +119,7 @@ class Bench:
         build(self.source).sink(take_time if work else lambda x: note((clock.time(), x)))
 
     def emit(self, x: Any) -> Any:
-        """Emit an element with a reference counter; `acked` says when it is done with.
+        """Emit an element with a reference counter; `acked` says when it is acknowledged.
 
         Examples
         --------
@@ -133,7 +133,7 @@ class Bench:
         return self.source.emit(x, metadata=[{"ref": counter}])
 
     def take(self) -> list[tuple[float, Any]]:
-        """Return what has come out since the last call, each with its time in seconds.
+        """Return the outputs since the last call, each with its time in seconds.
 
         Examples
         --------
@@ -148,12 +148,12 @@ class Bench:
         return taken
 
     def drain(self, timeout: Interval = "1h") -> list[tuple[float, Any]]:
-        """Drain the pipeline, within a time of the virtual clock, and return what came out meanwhile.
+        """Drain the pipeline, within a time of the virtual clock, and return the outputs meanwhile.
 
         Raises
         ------
         UndeliveredError
-            Not everything could be delivered in that time.
+            Not everything could be delivered within the limit.
 
         Examples
         --------
@@ -172,27 +172,27 @@ def check_operator(
     keeps: Iterable[int] = (),
     elements_of: Callable[[Any], Iterable[int]] | None = None,
 ) -> None:
-    """Check what has to hold for every operator: sends it the numbers 1 to 10, 300 ms apart on a virtual clock.
+    """Check what must hold for every operator: emits the numbers 1 to 10 into it, 300 ms apart on a virtual clock.
 
-    With a plain sink, a slow one, and a slow one behind a buffer: each element is acknowledged once, not before
-    everything made of it has been dealt with, and the operator holds what `keeps` says until the drain. With a sink
-    that fails on element 3: one failure is told of, the other outputs are the same, and under ``on_error="skip"`` none
-    is told of. A pipeline that nobody holds is freed.
+    With a plain sink, a slow one, and a slow one behind a buffer: each element is acknowledged once, after everything
+    derived from it is done, and the operator holds the elements that `keeps` says until the drain. With a sink that
+    fails on element 3: one failure is reported, the other outputs are unchanged, and with ``on_error="skip"`` none is
+    reported. A pipeline that nobody references is freed.
 
     Parameters
     ----------
     build
         Called with the source of each run; attaches the operator and returns it.
     keeps
-        The numbers that the operator holds until others come, or the drain.
+        The numbers that the operator holds until others arrive, or until the drain.
     elements_of
-        Returns the numbers that an output was made of. Left out: a number was made of itself, a tuple or list of those
-        in it, and anything else of none.
+        Returns the numbers that an output was derived from. By default: a number from itself, a tuple or list from the
+        numbers in it, and anything else from none.
 
     Raises
     ------
     AssertionError
-        Something does not hold: with what was expected and what has happened.
+        Something does not hold; the message says what was expected and what happened.
 
     Examples
     --------
@@ -222,7 +222,7 @@ def check_operator(
         for policy in ("raise", "skip"):
             run = _Run(build, of, policy=policy)
             told = len(run.failures)
-            # Under streamz's name a failure that no emitter waits for is logged instead.
+            # # Under streamz's name a failure that no emitter waits for is logged instead.
             is_logged = told == 0 and errors.logs_at_once()
             expected = 1 if policy == "raise" else 0
             assert told == expected or is_logged, f"{told} failures told of under {policy!r}, and not {expected}"
@@ -232,7 +232,7 @@ def check_operator(
             assert run.outputs == [output for output in rest if output not in missing], (
                 f"under {policy!r} {run.outputs} comes out, and not {rest}"
             )
-            # What the same call would have sent after what has failed is not sent.
+            # # Further outputs of the failed call are dropped.
             is_lost = policy == "raise" and all(set(of(output)) & set(of(failing)) for output in missing)
             assert is_lost or not missing, f"under {policy!r} {missing} is missing"
             run.check_acks(lost=of(failing) if policy == "raise" else ())
@@ -251,7 +251,7 @@ def _elements_of(output: Any) -> Iterable[int]:
 
 
 class _Run:
-    """One run of an operator, and what has happened in it."""
+    """One run of an operator, and its results."""
 
     def __init__(
         self,
@@ -288,7 +288,7 @@ class _Run:
             self._try(lambda x=x, counter=counter: source.emit(x, metadata=[{"ref": counter}]))  # type: ignore[misc]
             clock.advance(_PAUSE)
         clock.advance(60)
-        #: The elements that were not acknowledged before the drain.
+        #: #: The elements that were not acknowledged before the drain.
         self.held = sorted(set(_ELEMENTS) - set(self._acked()))
         self._try(lambda: source.drain(60))
         self.outputs = [what for kind, what in self._events if kind == "output"]
@@ -303,7 +303,7 @@ class _Run:
         return [what for kind, what in self._events if kind == "acked"]
 
     def check_acks(self, lost: Iterable[int]) -> None:
-        """Check that each element was acknowledged once, but for those lost, and after all that was made of it."""
+        """Check that each element was acknowledged once, except lost ones, and after everything derived from it."""
         expected = sorted(set(_ELEMENTS) - set(lost))
         assert sorted(self._acked()) == expected, f"{sorted(self._acked())} are acknowledged, and not {expected}"
         done = set()

@@ -1,1 +1,1 @@
-"""Names and modules that exist only so that programs written for other packages run."""
+"""Names and modules for programs written for other packages."""

@@ -1,4 +1,4 @@
-"""Lets programs that import another package by its name get thalweg instead."""
+"""Aliases: programs that import another package by its name get thalweg instead."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _US = "thalweg"
 
-#: Modules that streamz has, and where what they hold is here. They can be imported under thalweg's name too, so that
-#: a program need change its imports in one place only.
+#: #: Modules of streamz, and where their contents are here. They can be imported under thalweg's name too, so that a
+#: program has to change its imports in one place only.
 FORMER_MODULES = {
     "thalweg.batch": "thalweg.collections.batch",
     "thalweg.collection": "thalweg.collections.streaming",
@@ -38,14 +38,14 @@ FORMER_MODULES = {
     "thalweg.compat.rapidz.parallel": "thalweg.parallel",
 }
 
-#: Targets of names that stand for something else than the package itself.
+#: #: Targets of names that are not the package itself.
 _SPECIAL = {
     "distributed": "thalweg.distributed",
     "dask.distributed": "thalweg.distributed",
     "rapidz": "thalweg.compat.rapidz",
 }
 
-#: Names installed along with another: two ways to write the same package.
+#: #: Names installed together: two spellings of one package.
 _TOGETHER = {"distributed": ("dask.distributed",)}
 
 
@@ -53,21 +53,21 @@ def install_as(*names: str) -> None:
     """Make imports of other packages resolve to thalweg, in this process, from now on.
 
     After ``install_as("streamz")`` every import of ``streamz`` or of one of its modules finds the module of the same
-    name in thalweg: the same object, so that ``streamz.core.Stream is thalweg.core.Stream``. What is called ``rapidz``
-    has rapidz's defaults where they differ. Doing it again changes nothing.
+    name in thalweg: the same object, so that ``streamz.core.Stream is thalweg.core.Stream``. Under the name ``rapidz``,
+    rapidz's defaults apply where they differ. Repeating the call has no effect.
 
     Parameters
     ----------
     *names
-        The packages to stand in for, such as ``"streamz"`` and ``"rapidz"``.
+        The packages to replace, such as ``"streamz"`` and ``"rapidz"``.
 
     Raises
     ------
     ImportError
-        If the package that a name belongs to has been imported already: what was imported from it would not change,
-        and the two would meet in one program. Call this first. Nothing is installed then.
+        A package of that name has been imported already: names imported from it would stay, and both packages would
+        meet in one program. Call this first. Nothing is installed then.
     ValueError
-        If a name is not one that can be imported, or is thalweg's own.
+        A name cannot be imported, or is thalweg's own.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def install_as(*names: str) -> None:
     for name in names:
         finder.targets[name] = _SPECIAL.get(name, _US)
         if name in ("streamz", "rapidz"):
-            # Programs that listen to their log go on doing so.
+            # # Programs may listen to that logger.
             errors.logger_name = name
             errors.stands_for.add(name)
             frames = sys.modules.get("thalweg.dataframe")
@@ -94,7 +94,7 @@ def install_as(*names: str) -> None:
 
 
 def _finder() -> _AliasFinder:
-    """The finder of this process, which is put before those that would find another package's files."""
+    """The finder of this process, placed before those that would find another package's files."""
     for finder in sys.meta_path:
         if isinstance(finder, _AliasFinder):
             return finder
@@ -124,7 +124,7 @@ def _is_ours(module: ModuleType) -> bool:
 
 
 class _AliasFinder:
-    """Finds, under the names it stands in for, modules of ours; it is their loader under these names, too."""
+    """Finds, under the replaced names, modules of ours, and loads them."""
 
     def __init__(self) -> None:
         self.targets: dict[str, str] = {}
@@ -155,7 +155,7 @@ class _AliasFinder:
         return spec
 
     def _parent(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Find an empty package for what is installed as a part of one that is not there."""
+        """Find an empty package for a submodule of a package that does not exist."""
         if not any(name.startswith(fullname + ".") for name in self.targets):
             return None
         from importlib.machinery import ModuleSpec, PathFinder
@@ -166,12 +166,12 @@ class _AliasFinder:
         from importlib import import_module
 
         module = import_module(spec.loader_state)
-        # The import system is about to write its spec into the module, which has a better one.
+        # # The import system is about to overwrite the module's spec, which is the right one.
         spec.loader_state = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # It has been executed under its own name. What is left is to give back its spec.
+        # # Executed already under its own name. Restores its spec.
         spec = module.__spec__
         if spec is not None and spec.name != module.__name__:
             module.__spec__ = spec.loader_state

@@ -1,7 +1,7 @@
-"""Streaming data frames: write down what is to be done with one, and have it done with each that comes.
+"""Streaming data frames: operations are written once, and applied to each frame that arrives.
 
-It needs pandas: ``pip install 'thalweg[dataframe]'``. The frames may be of pandas, Polars or Arrow: the example of a
-collection decides.
+Needs pandas: ``pip install 'thalweg[dataframe]'``. Frames may be of pandas, Polars or Arrow, as the example of a
+collection.
 """
 
 from thalweg.errors.missing_packages import need

@@ -1,8 +1,8 @@
-"""Aggregations over frames: those that are built in, and the bases for your own.
+"""Aggregations over frames: built-in ones, and the bases for your own.
 
 There are two ways to write one. `Mergeable` is the better: a state for each batch, and a way to merge two. It works
-over everything, in windows of any kind, and on engines. `Aggregation` is streamz's: it adds new rows to a state, and
-takes those that leave a window out again.
+without a window, in windows of any kind, and on engines. `Aggregation` is streamz's: it adds new rows to a state, and
+removes those that leave a window.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class _Columnwise(Mergeable):
         return a[0], a[0].merge(a[1], b[1])
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
+        """Result of a state."""
         return state[0].result(state[1])
 
 
@@ -75,14 +75,14 @@ class Sum(_Columnwise):
 
 
 class Count(_Columnwise):
-    """Number of values in each column that are there."""
+    """Number of non-missing values in each column."""
 
     def __init__(self) -> None:
         self.statistic: Any = statistics.Count()
 
 
 class Size(_Columnwise):
-    """Number of values, there or not."""
+    """Number of values, missing or not."""
 
     def __init__(self) -> None:
         self.statistic: Any = statistics.Size()
@@ -126,7 +126,7 @@ class Max(_Columnwise):
 
 
 class Full(Mergeable):
-    """All rows of the window. The others cost less."""
+    """All rows of the window. Other aggregations cost less."""
 
     def partial(self, frame: Any) -> Any:
         """State of the rows of one batch."""
@@ -134,11 +134,11 @@ class Full(Mergeable):
 
     def merge(self, a: Any, b: Any) -> Any:
         """State of the rows of `a`, followed by those of `b`."""
-        # Joined when they are asked for: a pair costs the same however long its halves are.
+        # # Joined on demand: a pair costs the same whatever the length of its halves.
         return (a, b)
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
+        """Result of a state."""
         pieces, rest = [], [state]
         while rest:
             item = rest.pop()
@@ -152,7 +152,7 @@ class Full(Mergeable):
 
 
 class ValueCounts(Mergeable):
-    """How often each value of a series comes, the most frequent first."""
+    """Number of occurrences of each value of a series, the most frequent first."""
 
     def initial(self, new: Any, grouper: Any = None) -> Any:
         """No state: the first batch makes it."""
@@ -168,7 +168,7 @@ class ValueCounts(Mergeable):
         return a[0], a[0].merge(a[1], b[1])
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
+        """Result of a state."""
         return state[0].result(state[1])
 
 
@@ -191,12 +191,12 @@ class _ValueCounts(GroupReduction):
 
 
 class GroupbyAggregation(Mergeable):
-    """A statistic of each group of rows: what `groupby` does, to be given to `aggregate`.
+    """A statistic of each group of rows, like `groupby`, for `aggregate`.
 
     Parameters
     ----------
     columns
-        The column or columns to aggregate; None for all but those grouped by.
+        The column or columns to aggregate; None for all except those grouped by.
     grouper
         The name of the column to group by, or a list of names.
 
@@ -234,7 +234,7 @@ class GroupbyAggregation(Mergeable):
         return a[0], a[0].merge(a[1], b[1])
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
+        """Result of a state."""
         return state[0].result(state[1])
 
 
@@ -243,7 +243,7 @@ class GroupbySum(GroupbyAggregation):
 
 
 class GroupbyCount(GroupbyAggregation):
-    """Number of values in each group that are there."""
+    """Number of non-missing values in each group."""
 
     _statistic = statistics.Count
 
@@ -318,7 +318,7 @@ class EWMean(Mergeable):
         return a[0] + b[0], averages, b[2], b[3]
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
+        """Result of a state."""
         _, averages, last, names = state
         arrays = [np.array([average])[: len(last)] for average, _ in averages]
         return backend_of(last).aligned(last, names, arrays)

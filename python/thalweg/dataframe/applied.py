@@ -1,4 +1,4 @@
-"""Aggregations put behind a collection: on this side in one step, on an engine in two."""
+"""Aggregations attached to a collection: locally in one step, on an engine in two."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def apply(
     Parameters
     ----------
     stream
-        Where the batches come from.
+        The stream of batches.
     step
-        What is called with the state and a batch. If it has `prepare` and `advance`, the first is called on an engine
-        for several batches at a time, and only the second for one after the other.
+        Called with the state and a batch. If it has `prepare` and `advance`, the first is called on an engine for
+        several batches at a time, and only the second for one after the other.
     example
-        Something like a batch.
+        An example of a batch.
     start
-        What to begin with: None, or a state.
+        The initial state, or None.
     with_state
-        Whether to send pairs of the state and the result.
+        Whether to emit pairs of the state and the result.
     stream_type
         ``"streaming"`` or ``"updating"``.
     """
@@ -43,7 +43,7 @@ def apply(
 
 
 def collection(stream: Any, example: Any, stream_type: str) -> Streaming:
-    """The collection that fits what a stream carries."""
+    """The collection for the elements of a stream."""
     found = get_stream_type(example, stream_type)
     return Streaming(stream, example, stream_type=stream_type) if found is None else found(stream, example)
 

@@ -75,7 +75,7 @@ class Mergeable(Aggregation):
         raise NotImplementedError(f"{type(self).__name__} has no method `merge`")
 
     def result(self, state: Any) -> Any:
-        """What a state says; the state itself, unless it is overridden."""
+        """Result of a state; the state itself, unless it is overridden."""
         return state
 
     def initial(self, new: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What frames have in common whether they are pieces of a table or replace each other, and operations on columns."""
+"""Operations on columns, for frames that are pieces of a table and for frames that replace each other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Origin(NamedTuple):
 
 
 class BaseFrame(Streaming):
-    """Common base of frames and series. Every method is pandas' own, called on each that comes."""
+    """Common base of frames and series. Its methods are those of pandas, applied to each one that arrives."""
 
     @staticmethod
     def map_partitions(func: Any, *args: Any, **kwargs: Any) -> Streaming:
@@ -37,15 +37,15 @@ class BaseFrame(Streaming):
         return map_partitions(func, *args, **kwargs)
 
     def round(self, decimals: int = 0) -> Streaming:
-        """Round to so many decimal places."""
+        """Round to this many decimal places."""
         return self._each("round", decimals)
 
     def reset_index(self) -> Streaming:
-        """Number the rows, and make a column of what they were called."""
+        """Number the rows, and make a column of the former index."""
         return self._each("reset_index")
 
     def set_index(self, index: Any, **kwargs: Any) -> Streaming:
-        """Call the rows after a column."""
+        """Make a column the index."""
         return self._each("set_index", index, **kwargs)
 
     def tail(self, n: int = 5) -> Streaming:
@@ -57,7 +57,7 @@ class BaseFrame(Streaming):
         return self._each("astype", dt)
 
     def map(self, func: Any, na_action: str | None = None) -> Streaming:
-        """Call a function on each value, or look it up."""
+        """Map each value by a function or a mapping."""
         return self._each("map", func, na_action=na_action)
 
     @property
@@ -158,12 +158,12 @@ class Columns:
 
     @property
     def plot(self) -> Any:
-        """Plots that follow the stream, by hvplot, which knows frames under the name of the package we stand in for.
+        """Plots that follow the stream, by hvplot, which recognizes frames under the name of the replaced package.
 
         Raises
         ------
         ImportError
-            If hvplot is not installed, or `install_as("streamz")` was not called before it was imported.
+            hvplot is not installed, or `install_as("streamz")` was not called before it was imported.
         """
         try:
             import hvplot.streamz  # noqa: F401
@@ -175,7 +175,7 @@ class Columns:
 
 
 def subscript(piece: Any, index: Any) -> Any:
-    """Take a column, columns, or the rows that a mask selects.
+    """Select a column, columns, or the rows of a mask.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Averages whose weights fade with age."""
+"""Exponentially weighted averages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["EWM"]
 
 
 class EWM(Expanding):
-    """Exponentially weighted averages over everything so far. It comes from ``frame.ewm(...)``.
+    """Exponentially weighted averages over all rows so far; returned by ``frame.ewm(...)``.
 
     Parameters
     ----------
     com, span, halflife, alpha
-        How fast the weights fade; exactly one of them, as in `pandas.DataFrame.ewm`.
+        The decay of the weights; exactly one of them, as in `pandas.DataFrame.ewm`.
 
     Examples
     --------

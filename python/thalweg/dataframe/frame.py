@@ -24,9 +24,9 @@ __all__ = ["DataFrame", "Frame", "Index", "Series"]
 
 
 class Frame(BaseFrame):
-    """A stream of frames that are pieces of one long table, with totals over all that has come.
+    """A stream of frames that are pieces of one long table, with totals over all rows so far.
 
-    Each total takes a `start`: the state to begin with, or a result that another process ended with.
+    Each total takes a `start`: the initial state, or the final result of another process.
     """
 
     _stream_type = "streaming"
@@ -34,7 +34,7 @@ class Frame(BaseFrame):
     _origin: Origin | None = None
 
     def aggregate(self, aggregation: Any, start: Any = None) -> Streaming:
-        """Aggregate everything so far, with an aggregation of your own: see `thalweg.dataframe.aggregations`.
+        """Aggregate all rows so far, with your own aggregation: see `thalweg.dataframe.aggregations`.
 
         Examples
         --------
@@ -54,7 +54,7 @@ class Frame(BaseFrame):
         return apply(stream, step, example, start=start)
 
     def sum(self, start: Any = None) -> Streaming:
-        """Add up, by column.
+        """Sum by column.
 
         Examples
         --------
@@ -70,20 +70,20 @@ class Frame(BaseFrame):
         return self.aggregate(aggregations.Sum(), start)
 
     def count(self, start: Any = None) -> Streaming:
-        """Count the values that are there, by column."""
+        """Count the non-missing values by column."""
         return self.aggregate(aggregations.Count(), start)
 
     def mean(self, start: Any = None) -> Streaming:
-        """Average, by column; `start` is a pair of totals and counts."""
+        """Mean by column; `start` is a pair of totals and counts."""
         return self.aggregate(aggregations.Mean(), start)
 
     @property
     def size(self) -> Streaming:
-        """Number of values, there or not."""
+        """Number of values, missing or not."""
         return self.aggregate(aggregations.Size())
 
     def groupby(self, other: Any) -> GroupBy:
-        """Aggregate by group: see `GroupBy` for what `other` may be."""
+        """Aggregate by group: see `GroupBy` for `other`."""
         return GroupBy(self, other)
 
     def window(
@@ -100,11 +100,11 @@ class Frame(BaseFrame):
         start: Any = (),
         on: Any = None,
     ) -> Rolling:
-        """Aggregate, for each row, the rows that lead up to it: so many, or those of a duration. See `Rolling`."""
+        """Aggregate, for each row, the rows up to it: a number of rows, or those of a duration. See `Rolling`."""
         return Rolling(self, window, min_periods, with_state, start, on)
 
     def expanding(self, with_state: bool = False, start: Any = None) -> Expanding:
-        """Aggregate everything so far, with the methods of a window. See `Expanding`."""
+        """Aggregate all rows so far, with the methods of a window. See `Expanding`."""
         return Expanding(self, n=1, with_state=with_state, start=start)
 
     def ewm(
@@ -116,7 +116,7 @@ class Frame(BaseFrame):
         with_state: bool = False,
         start: Any = None,
     ) -> EWM:
-        """Average everything so far, with weights that fade. See `EWM`."""
+        """Mean of all rows so far, with exponential weights. See `EWM`."""
         return EWM(self, com=com, span=span, halflife=halflife, alpha=alpha, with_state=with_state, start=start)
 
     def cumsum(self) -> Streaming:
@@ -152,20 +152,20 @@ class Frame(BaseFrame):
 
 
 class DataFrame(Columns, Frame):
-    """A stream of data frames, handled as if it were one of them.
+    """A stream of data frames, with the methods of a data frame.
 
     Parameters
     ----------
     stream
-        Where the frames come from; left out, a new ``Stream``. Or, alone, a dictionary of the columns' names and
-        series, which are put side by side.
+        The stream of frames; by default a new ``Stream``. Or, as the only argument, a dictionary of names and series
+        for the columns.
     example
-        A frame with the same columns, or what one can be made of, or a function that returns one.
+        A frame with the same columns, or data to create one, or a function that returns one.
 
     Raises
     ------
     TypeError
-        If there is no example, or no frame can be made of it.
+        The example is missing, or cannot be converted to a frame.
 
     Examples
     --------
@@ -204,10 +204,10 @@ class DataFrame(Columns, Frame):
         self._origin = None
 
     def emit(self, x: Any) -> Any:
-        """Send a frame into the stream, after `verify`.
+        """Emit a frame into the stream, after `verify`.
 
-        Anything that has Arrow's PyCapsule interface, such as another library's frame, is taken over; without a copy
-        if the library can.
+        Objects with Arrow's PyCapsule interface, such as another library's frames, are converted; without a copy if the
+        library can.
         """
         if not isinstance(x, self._subtype) and hasattr(x, "__arrow_c_stream__"):
             x = backend_of(self.example).adopt(x)
@@ -219,9 +219,9 @@ class DataFrame(Columns, Frame):
         Raises
         ------
         TypeError
-            If it is no such frame.
+            It is not a frame.
         SchemaError
-            If a column is missing, or there is one too many, or the values of one are of another kind.
+            A column is missing or unexpected, or its values are of another kind.
         """
         super().verify(x)
         known, schema = self._schema
@@ -238,19 +238,19 @@ def _concat(names: list[str], *columns: Any) -> Any:
 
 
 class Series(Frame):
-    """A stream of series, handled as if it were one of them.
+    """A stream of series, with the methods of a series.
 
     Parameters
     ----------
     stream
-        Where the series come from; left out, a new ``Stream``.
+        The stream of series; by default a new ``Stream``.
     example
         A series of the same type, or a function that returns one.
 
     Raises
     ------
     TypeError
-        If the example is no series.
+        The example is not a series.
 
     Examples
     --------
@@ -274,7 +274,7 @@ class Series(Frame):
         return is_series_like(example)
 
     def value_counts(self) -> Streaming:
-        """Count how often each value has come, the most frequent first.
+        """Count the occurrences of each value, the most frequent first.
 
         Examples
         --------
@@ -297,12 +297,12 @@ class Series(Frame):
         return map_partitions(subscript, self, index)
 
     def to_frame(self) -> Streaming:
-        """Make data frames of one column."""
+        """Convert to data frames of one column."""
         return self._each("to_frame")
 
 
 class Index(Series):
-    """A stream of indices, handled as if it were one of them."""
+    """A stream of indices, with the methods of an index."""
 
     @staticmethod
     def _is_like(example: Any) -> bool:

@@ -14,19 +14,19 @@ __all__ = ["GroupBy", "WindowedGroupBy", "has_column"]
 
 
 class GroupBy:
-    """Aggregations by group, over everything so far.
+    """Aggregations by group, over all rows so far.
 
-    It comes from ``frame.groupby(...)``; a column or a list of columns can be taken from it.
+    Returned by ``frame.groupby(...)``; columns can be selected from it.
 
     Parameters
     ----------
     root
         The streaming frame or series.
     grouper
-        What to group by: the name of a column or of a level of the index, a streaming series or index, a function of
-        the frame that returns a label for each row, or a list of these.
+        The name of a column or of a level of the index, a streaming series or index, a function of the frame that
+        returns a label for each row, or a list of these.
     index
-        The column or columns to aggregate; left out, all but those grouped by.
+        The column or columns to aggregate; by default all except those grouped by.
 
     Examples
     --------
@@ -54,15 +54,15 @@ class GroupBy:
         return self[key]
 
     def count(self, start: Any = None) -> Streaming:
-        """Count the values that are there; `start` is an earlier result or state."""
+        """Count the non-missing values; `start` is an earlier result or state."""
         return self._aggregate(statistics.Count(), start=start)
 
     def sum(self, start: Any = None) -> Streaming:
-        """Add up; `start` is an earlier result or state."""
+        """Sum; `start` is an earlier result or state."""
         return self._aggregate(statistics.Sum(), start=start)
 
     def mean(self, with_state: bool = False, start: Any = None) -> Streaming:
-        """Average; `with_state` sends pairs of the state and the result, and `start` is an earlier state."""
+        """Mean; `with_state` emits pairs of the state and the result, and `start` is an earlier state."""
         return self._aggregate(statistics.Mean(), start=start, with_state=with_state)
 
     def size(self) -> Streaming:
@@ -70,19 +70,19 @@ class GroupBy:
         return self._aggregate(statistics.Size())
 
     def var(self, ddof: int = 1) -> Streaming:
-        """Take the variance; `ddof` is subtracted from the count."""
+        """Variance; `ddof` is subtracted from the count."""
         return self._aggregate(statistics.Var(ddof))
 
     def std(self, ddof: int = 1) -> Streaming:
-        """Take the standard deviation; `ddof` is subtracted from the count."""
+        """Standard deviation; `ddof` is subtracted from the count."""
         return self._aggregate(statistics.Var(ddof, is_std=True))
 
     def min(self) -> Streaming:
-        """Find the smallest value."""
+        """Smallest value."""
         return self._aggregate(statistics.Extreme(is_min=True))
 
     def max(self) -> Streaming:
-        """Find the largest value."""
+        """Largest value."""
         return self._aggregate(statistics.Extreme(is_min=False))
 
     def _aggregate(self, statistic: Any, start: Any = None, with_state: bool = False) -> Streaming:
@@ -104,7 +104,7 @@ class GroupBy:
 class WindowedGroupBy(GroupBy):
     """Aggregations by group, over a window: see `GroupBy` and `Window`.
 
-    Groups that no row of the window belongs to are not in the result.
+    Groups without rows in the window are not in the result.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""Telling data frames, series and indices from other things, and from each other.
+"""Recognition of data frames, series and indices.
 
-They are told by what they can do and not by their type, so that other packages' frames count as well.
+They are recognized by their methods, not by their type, so that other packages' frames count as well.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SERIES = {("polars", "Series"), ("pyarrow", "ChunkedArray")}
 
 
 def is_dataframe_like(df: Any) -> bool:
-    """Say whether something is like a data frame.
+    """Whether an object is like a data frame.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def is_dataframe_like(df: Any) -> bool:
 
 
 def is_series_like(s: Any) -> bool:
-    """Say whether something is like a series.
+    """Whether an object is like a series.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def is_series_like(s: Any) -> bool:
 
 
 def is_index_like(s: Any) -> bool:
-    """Say whether something is like an index.
+    """Whether an object is like an index.
 
     Examples
     --------
@@ -63,12 +63,12 @@ def is_index_like(s: Any) -> bool:
 
 
 def get_base_frame_type(frame_name: str, is_frame_like: Any, example: Any = None) -> type:
-    """Type of an example, once it is checked to be of the wanted kind; that of a frame of it, if one is wanted.
+    """Type of an example, checked to be of the expected kind; that of its frame, if one is expected.
 
     Raises
     ------
     TypeError
-        If there is no example, or it is of another kind.
+        The example is missing, or of another kind.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def get_base_frame_type(frame_name: str, is_frame_like: Any, example: Any = None
 
 
 def get_dataframe_package(df: Any) -> Any:
-    """Package that a frame, a series or an index comes from, such as pandas.
+    """Package of a frame, a series or an index, such as pandas.
 
     Examples
     --------

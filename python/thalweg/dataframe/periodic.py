@@ -1,4 +1,4 @@
-"""Data frames that are made at intervals, by a function."""
+"""Data frames created periodically by a function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thalweg.sources.from_periodic import from_periodic
 
 
 def random_datapoint(now: pd.Timestamp | None = None, **kwargs: Any) -> pd.DataFrame:
-    """Make a frame of one row with a random number, `a`, as a sensor that is asked for its value would.
+    """Create a frame of one row with a random number, `a`, like the reading of a sensor.
 
     Examples
     --------
@@ -26,16 +26,16 @@ def random_datapoint(now: pd.Timestamp | None = None, **kwargs: Any) -> pd.DataF
 
 
 def random_datablock(last: pd.Timestamp, now: pd.Timestamp, **kwargs: Any) -> pd.DataFrame:
-    """Make a frame of random numbers, a row for each moment since the last, as a log that is read now and then would.
+    """Create a frame of random numbers, with a row for each moment since the last call, like new lines of a log.
 
     Parameters
     ----------
     last
-        The last moment that the frame before this had.
+        The last moment of the frame before.
     now
-        The latest moment this one may have.
+        The latest possible moment of this one.
     freq
-        The time between two rows, a `pandas.Timedelta`; 100 ms if left out.
+        The time between two rows, a `pandas.Timedelta`; 100 ms by default.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def random_datablock(last: pd.Timestamp, now: pd.Timestamp, **kwargs: Any) -> pd
 
 
 class _Moments:
-    """The time between one call and the next; nothing at first, when there is none yet."""
+    """The time between one call and the next; none before there is one."""
 
     def __init__(self) -> None:
         self.last: pd.Timestamp | None = None
@@ -74,7 +74,7 @@ class _Moments:
 
 
 class _Call:
-    """Calls the function that makes the frames. It can be sent to another process."""
+    """Calls the function that creates the frames. It can be pickled."""
 
     def __init__(self, function: Callable[..., pd.DataFrame], options: dict[str, Any]) -> None:
         self.function = function
@@ -86,19 +86,19 @@ class _Call:
 
 @DataFrame.register_api(staticmethod, "from_periodic")
 class PeriodicDataFrame(DataFrame):
-    """A stream of data frames that a function makes, at intervals, until it is stopped.
+    """A stream of data frames that a function creates periodically, until it is stopped.
 
     Parameters
     ----------
     datafn
-        The function. It is called with `last` and `now`, the moments of the call before and of this one, and with
-        the options below. Left out, `random_datablock`.
+        The function. It is called with `last` and `now`, the times of the previous call and of this one, and with the
+        options below. By default `random_datablock`.
     interval
-        The time from one call to the next: seconds, or text such as ``"500ms"``.
+        The time between calls: seconds, or text such as ``"500ms"``.
     dask
         Whether to call it on a Dask cluster.
     start
-        Whether to begin at once.
+        Whether to start at once.
     **kwargs
         Options for `datafn`.
 
@@ -133,24 +133,24 @@ class PeriodicDataFrame(DataFrame):
             self.start()
 
     def start(self) -> None:
-        """Begin, or go on: the first frame comes after an interval, and has nothing of the time before."""
+        """Start, or continue: the first frame comes after an interval, and has no rows of the time before."""
         if self.source.stopped:
             self._moments.last = None
         self.source.start()
 
     def stop(self) -> None:
-        """Make no more frames."""
+        """Stop creating frames."""
         self.source.stop()
 
 
 def _timedelta(interval: Any) -> pd.Timedelta:
-    # To pandas a bare number is one of nanoseconds.
+    # # For pandas a number without a unit means nanoseconds.
     return pd.Timedelta(interval, unit="s") if isinstance(interval, (int, float)) else pd.Timedelta(interval)
 
 
 @DataFrame.register_api(staticmethod, "random")
 class Random(PeriodicDataFrame):
-    """A stream of data frames of random numbers, for trying things out.
+    """A stream of data frames of random numbers, for experiments.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class Reduction(Protocol):
         """State of rows, and others that came after them."""
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
+        """Result of a state."""
 
     def load(self, start: Any) -> Any:
         """State that a user starts from: one that was sent before, or a result."""
@@ -85,7 +85,7 @@ class ColumnReduction:
         return b[0], tuple([combine(x, y) for x, y in zip(a[1], b[1], strict=True)])
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
+        """Result of a state."""
         names, states = state
         values = [self.statistic.finish(one) for one in states]
         if self.has_frame_result:
@@ -216,7 +216,7 @@ class GroupReduction:
         return GroupState(keys, columns)
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
+        """Result of a state."""
         arrays = [self.statistic.finish(column) for column in state.columns]
         known, named = self._named
         if known is not state.keys:
@@ -281,7 +281,7 @@ class FrameReduction:
         return self.aggregation.merge(a, b)
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
+        """Result of a state."""
         return self.aggregation.result(state)
 
     def load(self, start: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Rolling aggregations: a result for each row, over the rows that lead up to it."""
+"""Rolling aggregations: a result for each row, over the rows up to it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ __all__ = ["Rolling"]
 
 
 class Rolling:
-    """Rolling aggregations over a streaming frame or series, as pandas' own over all of it at once.
+    """Rolling aggregations over a streaming frame or series, with the results of pandas on the whole.
 
-    It comes from ``frame.rolling(...)``. Columns can be taken from it.
+    Returned by ``frame.rolling(...)``. Columns can be selected from it.
 
     Parameters
     ----------
     sdf
         The streaming frame or series.
     window
-        How many rows, or a duration such as ``"10s"``, in which case the index has times in ascending order.
+        A number of rows, or a duration such as ``"10s"``, for an index with times in ascending order.
     min_periods
-        How many values there have to be for a result; left out, as many as `window` has rows, or 1 for a duration.
+        Minimum number of values for a result; by default `window` if that is a number of rows, or 1 for a duration.
     with_state
-        Whether to send pairs of the state, which is the rows that later windows reach back to, and the result.
+        Whether to emit pairs of the state (the rows that later windows need) and the result.
     start
-        A state that was sent before, to go on from; empty for none.
+        An earlier state to continue from; empty for none.
     on
-        The column with the times, instead of the index; in Polars and Arrow, the only one with times if left out.
+        The column with the times, instead of the index; in Polars and Arrow, by default the only one with times.
 
     Examples
     --------
@@ -73,43 +73,43 @@ class Rolling:
         return self[key]
 
     def sum(self) -> Streaming:
-        """Add up."""
+        """Sum."""
         return self._roll("sum")
 
     def mean(self) -> Streaming:
-        """Average."""
+        """Mean."""
         return self._roll("mean")
 
     def min(self) -> Streaming:
-        """Find the smallest value."""
+        """Smallest value."""
         return self._roll("min")
 
     def max(self) -> Streaming:
-        """Find the largest value."""
+        """Largest value."""
         return self._roll("max")
 
     def median(self) -> Streaming:
-        """Find the value in the middle."""
+        """Median."""
         return self._roll("median")
 
     def std(self, *args: Any, **kwargs: Any) -> Streaming:
-        """Take the standard deviation; the arguments are pandas'."""
+        """Standard deviation; the arguments are those of pandas."""
         return self._roll("std", *args, **kwargs)
 
     def var(self, *args: Any, **kwargs: Any) -> Streaming:
-        """Take the variance; the arguments are pandas'."""
+        """Variance; the arguments are those of pandas."""
         return self._roll("var", *args, **kwargs)
 
     def count(self, *args: Any, **kwargs: Any) -> Streaming:
-        """Count the values that are there."""
+        """Count the non-missing values."""
         return self._roll("count", *args, **kwargs)
 
     def aggregate(self, *args: Any, **kwargs: Any) -> Streaming:
-        """Aggregate in a way that pandas knows, or with a function."""
+        """Aggregate by a name that pandas knows, or with a function."""
         return self._roll("aggregate", *args, **kwargs)
 
     def quantile(self, *args: Any, **kwargs: Any) -> Streaming:
-        """Find a quantile; the arguments are pandas'."""
+        """Quantile; the arguments are those of pandas."""
         return self._roll("quantile", *args, **kwargs)
 
     def _roll(self, name: str, *args: Any, **kwargs: Any) -> Streaming:
@@ -125,7 +125,7 @@ class Rolling:
 
 
 class _Tail(NamedTuple):
-    """Rows that later windows reach back to."""
+    """Rows that later windows need."""
 
     times: Any
     columns: list[Column]

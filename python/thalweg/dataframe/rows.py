@@ -1,4 +1,4 @@
-"""Single rows, made into frames: one call for many of them."""
+"""Grouping rows into frames."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["frames_of"]
 
 
 def frames_of(stream: Any, example: Any, n: int | None, interval: Any) -> DataFrame:
-    """A streaming frame of a stream of rows.
+    """Create a streaming frame from a stream of rows.
 
     Parameters
     ----------
     stream
         Its elements are dictionaries, tuples in the order of the columns, or small frames.
     example
-        A frame with the same columns, or what one can be made of, or a function that returns one.
+        A frame with the same columns, or data to create one, or a function that returns one.
     n
-        How many rows make a frame.
+        Rows per frame.
     interval
-        After how many seconds there is a frame of those that have come, unless there are `n` before.
+        Seconds after which the rows so far make a frame, unless there are `n` before.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Batches that do not look like the example."""
+"""Batches that do not match the example."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Schema", "SchemaError", "pick", "read_columns"]
 class SchemaError(TypeError, IndexError, KeyError):
     """A batch has other columns, or values of another kind, than the example.
 
-    Handlers of what pandas and streamz raise for it, `KeyError`, `IndexError` and `TypeError`, catch it as well.
+    It is also a `KeyError`, `IndexError` and `TypeError`, which pandas and streamz raise in this case.
 
     Parameters
     ----------
     column
         Name of the column.
     expected
-        What the example has, such as ``"int64"``; None if it has no such column.
+        The type in the example, such as ``"int64"``; None if it has no such column.
     found
-        What the batch has; None if it has no such column.
+        The type in the batch; None if it has no such column.
 
     Examples
     --------

@@ -23,7 +23,7 @@ _EXACT = 2**53
 
 
 class Sum:
-    """Total of the values that are there."""
+    """Total of the non-missing values."""
 
     name = "sum"
 
@@ -69,7 +69,7 @@ class Sum:
 
 
 class Count:
-    """Number of the values that are there."""
+    """Number of the non-missing values."""
 
     name = "count"
 
@@ -91,7 +91,7 @@ class Count:
 
 
 class Size(Count):
-    """Number of the values, there or not."""
+    """Number of the values, missing or not."""
 
     name = "size"
 
@@ -105,7 +105,7 @@ class Size(Count):
 
 
 class Mean:
-    """Average of the values that are there."""
+    """Average of the non-missing values."""
 
     name = "mean"
     _sum, _count = Sum(), Count()
@@ -135,7 +135,7 @@ class Mean:
 
 
 class Var:
-    """Variance of the values that are there, or their standard deviation."""
+    """Variance of the non-missing values, or their standard deviation."""
 
     def __init__(self, ddof: int = 1, *, is_std: bool = False) -> None:
         self.ddof = ddof
@@ -178,7 +178,7 @@ class Var:
 
 
 class Extreme:
-    """Smallest or largest of the values that are there."""
+    """Smallest or largest of the non-missing values."""
 
     def __init__(self, *, is_min: bool) -> None:
         self.name = "min" if is_min else "max"

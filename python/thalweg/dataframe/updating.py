@@ -1,4 +1,4 @@
-"""Collections whose frames replace each other, as results of aggregations do."""
+"""Collections whose frames replace each other, such as results of aggregations."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ __all__ = ["DataFrames", "Frames", "Seriess"]
 
 
 class Frames(BaseFrame):
-    """A stream of frames each of which replaces the one before; what is summed up is each by itself."""
+    """A stream of frames that replace each other; each is aggregated separately."""
 
     _stream_type = "updating"
 
     def sum(self, **kwargs: Any) -> Streaming:
-        """Add up each, by column."""
+        """Sum of each, by column."""
         return self._each("sum", **kwargs)
 
     def mean(self, **kwargs: Any) -> Streaming:
-        """Average each, by column."""
+        """Mean of each, by column."""
         return self._each("mean", **kwargs)
 
     def std(self, **kwargs: Any) -> Streaming:
-        """Take the standard deviation of each, by column."""
+        """Standard deviation of each, by column."""
         return self._each("std", **kwargs)
 
     def var(self, **kwargs: Any) -> Streaming:
-        """Take the variance of each, by column."""
+        """Variance of each, by column."""
         return self._each("var", **kwargs)
 
     def count(self, **kwargs: Any) -> Streaming:
-        """Count what is there in each, by column."""
+        """Count the non-missing values of each, by column."""
         return self._each("count", **kwargs)
 
     def nlargest(self, n: int, *args: Any, **kwargs: Any) -> Streaming:
@@ -47,11 +47,11 @@ class Frames(BaseFrame):
 
 
 class DataFrames(Columns, Frames):
-    """A stream of data frames each of which replaces the one before."""
+    """A stream of data frames that replace each other."""
 
 
 class Seriess(Frames):
-    """A stream of series each of which replaces the one before."""
+    """A stream of series that replace each other."""
 
     @property
     def dtype(self) -> Any:
@@ -62,7 +62,7 @@ class Seriess(Frames):
         return map_partitions(subscript, self, index)
 
     def to_frame(self) -> Streaming:
-        """Make data frames of one column."""
+        """Convert to data frames of one column."""
         return self._each("to_frame")
 
 

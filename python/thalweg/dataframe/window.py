@@ -1,4 +1,4 @@
-"""Aggregations over sliding windows, and over everything."""
+"""Aggregations over sliding windows, and over all rows so far."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ __all__ = ["Expanding", "Window"]
 class Window(OperatorMixin):
     """Aggregations over the newest rows of a streaming frame or series.
 
-    It comes from ``frame.window(...)``. Operators and columns work as on the frame.
+    Returned by ``frame.window(...)``. Operators and columns work as on the frame.
 
     Parameters
     ----------
     sdf
         The streaming frame or series.
     n
-        How many rows there are in the window. Text and durations count as `value`.
+        Number of rows in the window. Text and durations are taken as `value`.
     value
-        How far behind the latest a row may be, by its index: a duration such as ``"2h"``, or a number. A row that is
-        exactly so far behind has left the window.
+        Maximum distance of a row from the latest one, by its index: a duration such as ``"2h"``, or a number. A row at
+        exactly that distance has left the window.
     with_state
-        Whether to send pairs of the state and the result.
+        Whether to emit pairs of the state and the result.
     start
-        A state that was sent before, to go on from.
+        An earlier state to continue from.
     on
-        The column to take instead of the index; in Polars and Arrow, which have no index, the only one with times if
-        left out.
+        The column to use instead of the index; in Polars and Arrow, which have no index, by default the only one with
+        times.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class Window(OperatorMixin):
         return type(self)(root, n=self.n, value=self.value, with_state=self.with_state, start=self.start, on=self.on)
 
     def map_partitions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Window:
-        """Call a function on every batch, and take the same window over what it returns."""
+        """Call a function on every batch, and apply the same window to the result."""
         roots = [arg.root if isinstance(arg, Window) else arg for arg in args]
         return self._over(self.root.map_partitions(func, *roots, **kwargs))
 
@@ -111,15 +111,15 @@ class Window(OperatorMixin):
 
     @property
     def example(self) -> Any:
-        """Something like a batch."""
+        """An example of a batch."""
         return self.root.example
 
     def reset_index(self) -> Window:
-        """Number the rows of each batch, and make a column of what they were called."""
+        """Number the rows of each batch, and make a column of the former index."""
         return self._over(self.root.reset_index())
 
     def aggregate(self, agg: Any) -> Streaming:
-        """Aggregate with an aggregation of your own: see `thalweg.dataframe.aggregations`."""
+        """Aggregate with your own aggregation: see `thalweg.dataframe.aggregations`."""
         stream, example, reduction = aggregations.plan(agg, self.root)
         step = self._stepwise(agg) if reduction is None else self._step(reduction, example)
         return apply(stream, step, example, start=self.start, with_state=self.with_state)
@@ -132,7 +132,7 @@ class Window(OperatorMixin):
         return partial(aggregations.window_accumulator, diff=diff, window=window, agg=agg)
 
     def full(self) -> Streaming:
-        """All rows of the window. The others cost less."""
+        """All rows of the window. Other aggregations cost less."""
         return self.aggregate(aggregations.Full())
 
     def apply(self, func: Callable[[Any], Any]) -> Streaming:
@@ -151,49 +151,49 @@ class Window(OperatorMixin):
         return map_partitions(func, self.full())
 
     def sum(self) -> Streaming:
-        """Add up."""
+        """Sum."""
         return self.aggregate(aggregations.Sum())
 
     def count(self) -> Streaming:
-        """Count the values that are there."""
+        """Count the non-missing values."""
         return self.aggregate(aggregations.Count())
 
     def mean(self) -> Streaming:
-        """Average."""
+        """Mean."""
         return self.aggregate(aggregations.Mean())
 
     def var(self, ddof: int = 1) -> Streaming:
-        """Take the variance; `ddof` is subtracted from the count."""
+        """Variance; `ddof` is subtracted from the count."""
         return self.aggregate(aggregations.Var(ddof=ddof))
 
     def std(self, ddof: int = 1) -> Streaming:
-        """Take the standard deviation; `ddof` is subtracted from the count."""
+        """Standard deviation; `ddof` is subtracted from the count."""
         return self.aggregate(aggregations.Std(ddof=ddof))
 
     def min(self) -> Streaming:
-        """Find the smallest value."""
+        """Smallest value."""
         return self.aggregate(aggregations.Min())
 
     def max(self) -> Streaming:
-        """Find the largest value."""
+        """Largest value."""
         return self.aggregate(aggregations.Max())
 
     @property
     def size(self) -> Streaming:
-        """Number of values, there or not."""
+        """Number of values, missing or not."""
         return self.aggregate(aggregations.Size())
 
     def value_counts(self) -> Streaming:
-        """Count how often each value comes, the most frequent first."""
+        """Count the occurrences of each value, the most frequent first."""
         return self.aggregate(aggregations.ValueCounts())
 
     def groupby(self, other: Any) -> GroupBy:
-        """Aggregate by group: see `GroupBy` for what `other` may be."""
+        """Aggregate by group: see `GroupBy` for `other`."""
         return WindowedGroupBy(self.root, other, None, self.n, self.value, self.with_state, self.start, self.on)
 
 
 class Expanding(Window):
-    """Aggregations over everything so far, with the methods of a window. It comes from ``frame.expanding()``.
+    """Aggregations over all rows so far, with the methods of a window; returned by ``frame.expanding()``.
 
     Examples
     --------
@@ -218,7 +218,7 @@ class Expanding(Window):
         return partial(aggregations.window_accumulator, diff=aggregations.diff_expanding, agg=agg)
 
     def groupby(self, other: Any) -> GroupBy:
-        """Aggregate by group, over everything so far."""
+        """Aggregate by group, over all rows so far."""
         return _ExpandingGroupBy(self.root, other, None, with_state=self.with_state, start=self.start)
 
 
