@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def explain(self: Stream[Any]) -> str:
-    """Explain how the pipeline runs: which chains of nodes are compiled, into which code, and why others are not.
+    """Explain how the pipeline runs: the chains of nodes that are compiled, and why others are not.
 
     A chain becomes one Python function; the engine runs other nodes. ``THALWEG_COMPILE=0`` in the environment disables
     compilation.

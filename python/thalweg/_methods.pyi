@@ -37,7 +37,7 @@ class Methods(Generic[T]):
         on_error: OnError = None,
         stream_name: str | None = None,
     ) -> ops.accumulate[T]:
-        """Accumulate results with previous state: ``state = func(state, x)``, which is sent on."""
+        """Fold elements into a state, ``state = func(state, x)``, and emit the state after each element."""
     @overload
     def accumulate(
         self,
@@ -50,7 +50,7 @@ class Methods(Generic[T]):
         on_error: OnError = None,
         stream_name: str | None = None,
     ) -> ops.accumulate[S]:
-        """Accumulate results with previous state: ``state = func(state, x)``, which is sent on."""
+        """Fold elements into a state, ``state = func(state, x)``, and emit the state after each element."""
     @overload
     def accumulate(
         self,
@@ -63,7 +63,7 @@ class Methods(Generic[T]):
         on_error: OnError = None,
         stream_name: str | None = None,
     ) -> ops.accumulate[U]:
-        """Accumulate results with previous state: ``state = func(state, x)``, which is sent on."""
+        """Fold elements into a state, ``state = func(state, x)``, and emit the state after each element."""
     @overload
     def accumulate(
         self,
@@ -76,13 +76,13 @@ class Methods(Generic[T]):
         on_error: OnError = None,
         **kwargs: Any,
     ) -> ops.accumulate[Any]:
-        """Accumulate results with previous state: ``state = func(state, x)``, which is sent on."""
+        """Fold elements into a state, ``state = func(state, x)``, and emit the state after each element."""
 
     def buffer(self, n: int, **kwargs: Any) -> ops.buffer[T]:
-        """Let up to `n` elements wait for the nodes behind, so that emitters wait only when it is full."""
+        """Queue up to `n` elements for the nodes downstream; emitters wait only while the queue is full."""
 
     def collect(self, cache: deque[Any] | None = None, metadata_cache: Any = None, **kwargs: Any) -> ops.collect[T]:
-        """Keep elements, and send them as a tuple when flushed."""
+        """Keep elements, and emit them as a tuple when flushed."""
 
     @overload
     def combine_latest(
@@ -94,7 +94,7 @@ class Methods(Generic[T]):
         first: bool | Stream[Any] | None = None,
         **kwargs: Any,
     ) -> ops.combine_latest[tuple[T, U]]:
-        """Combine streams together into a stream of tuples of the most recent element of each."""
+        """Combine streams into a stream of tuples of the most recent element of each."""
     @overload
     def combine_latest(
         self,
@@ -103,13 +103,13 @@ class Methods(Generic[T]):
         first: bool | Stream[Any] | None = None,
         **kwargs: Any,
     ) -> ops.combine_latest[tuple[Any, ...]]:
-        """Combine streams together into a stream of tuples of the most recent element of each."""
+        """Combine streams into a stream of tuples of the most recent element of each."""
 
     def debounce(self, interval: Interval, **kwargs: Any) -> Stream[T]:
-        """Pass an element when none has followed it for an `interval`."""
+        """Emit an element once no other has followed it for an `interval`."""
 
     def delay(self, interval: Interval, **kwargs: Any) -> ops.delay[T]:
-        """Limit the flow of elements: one per `interval`; emitters go on."""
+        """Limit the rate to one element per `interval`; emitters do not wait."""
 
     def fetch(
         self,
@@ -136,12 +136,12 @@ class Methods(Generic[T]):
     def filter(
         self, predicate: Callable[[T], object] | None, *, on_error: OnError = None, stream_name: str | None = None
     ) -> Stream[T]:
-        """Only pass through elements that satisfy the predicate."""
+        """Pass on only the elements that satisfy the predicate."""
     @overload
     def filter(
         self, predicate: Callable[Concatenate[T, ...], object], *args: Any, on_error: OnError = None, **kwargs: Any
     ) -> Stream[T]:
-        """Only pass through elements that satisfy the predicate."""
+        """Pass on only the elements that satisfy the predicate."""
 
     def flatten(self: Emits[Iterable[U]], *args: Any, **kwargs: Any) -> Stream[U]:
         """Flatten a stream of iterables into a stream of their elements."""
@@ -155,7 +155,7 @@ class Methods(Generic[T]):
         ensure_io_loop: bool = False,
         on_error: OnError = None,
     ) -> ops.latest[T]:
-        """Drop elements that the nodes behind are too slow for, but for the last."""
+        """Keep only the newest element while downstream is busy; older ones are dropped."""
 
     @overload
     def map(
@@ -207,41 +207,41 @@ class Methods(Generic[T]):
         on_error: OnError = None,
         **kwargs: Any,
     ) -> ops.map_async[U]:
-        """Apply an async function to every element in the stream, several at a time, in order."""
+        """Apply an async function to every element, several at a time, with results in order."""
 
     def partition(
         self, n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any
     ) -> Stream[tuple[T, ...]]:
-        """Partition the stream into tuples of equal size."""
+        """Group elements into tuples of equal size."""
 
     def partition_unique(self, n: int, key: Any = ..., keep: Keep = "first", **kwargs: Any) -> Stream[tuple[T, ...]]:
-        """Partition the stream into tuples of `n` elements whose keys differ."""
+        """Group elements into tuples of `n` elements with different keys."""
 
     def pluck(self, pick: Any, **kwargs: Any) -> Stream:
-        """Select items of the elements in the stream."""
+        """Select items of the elements."""
 
     def rate_limit(self, interval: Interval, **kwargs: Any) -> Stream[T]:
-        """Limit the flow of elements: one per `interval`; emitters wait."""
+        """Limit the rate to one element per `interval`; emitters wait."""
 
     def sample(self, interval: Interval, **kwargs: Any) -> Stream[T]:
-        """Send the last element that has come, every `interval`."""
+        """Emit the newest element every `interval`."""
 
     def shift(self, interval: Interval, **kwargs: Any) -> Stream[T]:
-        """Have every element pass one `interval` later than it came."""
+        """Emit every element one `interval` after it arrived."""
 
     def slice(
         self, start: int | None = None, end: int | None = None, step: int | None = None, **kwargs: Any
     ) -> ops.slice[T]:
-        """Get only some elements of a stream by position, like ``list[start:end:step]``."""
+        """Pass on only some elements by position, like ``list[start:end:step]``."""
 
     def sliding_window(self, n: int, return_partial: bool = True, **kwargs: Any) -> ops.sliding_window[T]:
-        """Produce overlapping tuples of size `n`: the last elements, for every element."""
+        """For every element, emit a tuple of the last `n` elements."""
 
     @overload
     def starmap(
         self: Emits[tuple[S, V]], func: Callable[[S, V], U], *, on_error: OnError = None, stream_name: str | None = None
     ) -> Stream[U]:
-        """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``."""
+        """Apply a function to every element, unpacked: ``func(*x, *args)``."""
     @overload
     def starmap(
         self,
@@ -251,7 +251,7 @@ class Methods(Generic[T]):
         concurrency: int | None = None,
         **kwargs: Any,
     ) -> Stream[U]:
-        """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``."""
+        """Apply a function to every element, unpacked: ``func(*x, *args)``."""
     @overload
     def starmap(
         self,
@@ -261,21 +261,21 @@ class Methods(Generic[T]):
         concurrency: int | None = None,
         **kwargs: Any,
     ) -> Stream[U]:
-        """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``."""
+        """Apply a function to every element, unpacked: ``func(*x, *args)``."""
 
     def throttle(self, interval: Interval, **kwargs: Any) -> Stream[T]:
-        """Drop elements that come within an `interval` after one that has passed."""
+        """Drop elements that arrive within an `interval` after one that has passed."""
 
     def timed_window(self, interval: Interval, **kwargs: Any) -> Stream[list[T]]:
-        """Send a list of what has come, every `interval`; an empty one if nothing has."""
+        """Every `interval`, emit a list of the elements that have arrived; it may be empty."""
 
     def timed_window_unique(
         self, interval: Interval, key: Any = ..., keep: Keep = "first", **kwargs: Any
     ) -> Stream[tuple[T, ...]]:
-        """Send a tuple of what has come, each key once, every `interval`; an empty one if nothing has."""
+        """Every `interval`, emit a tuple of the elements that have arrived, one per key; it may be empty."""
 
     def union(self, *upstreams: Stream[T], **kwargs: Any) -> Stream[T]:
-        """Combine multiple streams into one: every element of any of them flows through at once."""
+        """Merge streams: every element of any of them is passed on at once."""
 
     def unique(
         self,
@@ -285,29 +285,29 @@ class Methods(Generic[T]):
         fifo: bool = False,
         **kwargs: Any,
     ) -> ops.unique[T]:
-        """Avoid sending through repeated elements."""
+        """Drop elements whose key has occurred before."""
 
     @overload
     def zip(
         self, other: Stream[U], /, *, maxsize: int = 10, first: bool | Stream[Any] | None = None, **kwargs: Any
     ) -> ops.zip[tuple[T, U]]:
-        """Combine streams together into a stream of tuples: the first elements, then the second, and so on."""
+        """Combine streams into a stream of tuples: the first elements, then the second ones, and so on."""
     @overload
     def zip(
         self, *upstreams: Any, maxsize: int = 10, first: bool | Stream[Any] | None = None, **kwargs: Any
     ) -> ops.zip[tuple[Any, ...]]:
-        """Combine streams together into a stream of tuples: the first elements, then the second, and so on."""
+        """Combine streams into a stream of tuples: the first elements, then the second ones, and so on."""
 
     @overload
     def zip_latest(
         self, other: Stream[U], /, *, first: bool | Stream[Any] | None = None, **kwargs: Any
     ) -> ops.zip_latest[tuple[T, U]]:
-        """Combine every element of one stream with the latest of others."""
+        """Combine every element of one stream with the latest ones of others."""
     @overload
     def zip_latest(
         self, *upstreams: Stream[Any], first: bool | Stream[Any] | None = None, **kwargs: Any
     ) -> ops.zip_latest[tuple[Any, ...]]:
-        """Combine every element of one stream with the latest of others."""
+        """Combine every element of one stream with the latest ones of others."""
 
     def respond(self, *, on_error: OnError = None, **kwargs: Any) -> sinks.respond[T]:
         """Send each element as the response to the request it comes from, behind :class:`from_http_requests`."""
@@ -323,7 +323,7 @@ class Methods(Generic[T]):
         loop: EventLoop | None = None,
         asynchronous: bool | None = None,
     ) -> sinks.sink[T]:
-        """Apply a function to every element."""
+        """Call a function with every element."""
     @overload
     def sink(
         self,
@@ -333,7 +333,7 @@ class Methods(Generic[T]):
         concurrency: int | None = None,
         **kwargs: Any,
     ) -> sinks.sink[T]:
-        """Apply a function to every element."""
+        """Call a function with every element."""
 
     def sink_batches(
         self,
@@ -343,7 +343,7 @@ class Methods(Generic[T]):
         on_error: OnError = None,
         **kwargs: Any,
     ) -> sinks.sink_batches[T]:
-        """Call a function with lists of elements: all that have come during the call before."""
+        """Call a function with lists of elements: those that have arrived during the call before."""
 
     def sink_to_textfile(
         self, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
@@ -358,7 +358,7 @@ class Methods(Generic[T]):
         concurrency: int | None = None,
         **kwargs: Any,
     ) -> sinks.starsink[T]:
-        """Apply a function to every element, splayed out: ``func(*x, *args)``."""
+        """Call a function with every element, unpacked: ``func(*x, *args)``."""
 
     def to_csv(
         self,
@@ -372,7 +372,7 @@ class Methods(Generic[T]):
         sync: bool = True,
         **kwargs: Any,
     ) -> sinks.to_csv[T]:
-        """Write each element, a dict, a tuple or a list, as a record of CSV to files, seen when they are whole."""
+        """Write each element, a dict, a tuple or a list, as a CSV record to files that appear when complete."""
 
     def to_dead_letters(
         self,
@@ -381,7 +381,7 @@ class Methods(Generic[T]):
         keep: Callable[[Any], Any] | None = None,
         **kwargs: Any,
     ) -> sinks.to_dead_letters[T]:
-        """Keep failures in a file, a table or a topic: the node, the error, the attempt and the element."""
+        """Store failures in a file, a table or a topic: the node, the error, the attempt and the element."""
 
     def to_files(
         self,
@@ -394,7 +394,7 @@ class Methods(Generic[T]):
         sync: bool = True,
         **kwargs: Any,
     ) -> sinks.to_files[T]:
-        """Write each element, text or bytes, as a line of a file, which others see when it is whole."""
+        """Write each element, text or bytes, as a line of a file, which becomes visible when complete."""
 
     def to_http(
         self,
@@ -413,7 +413,7 @@ class Methods(Generic[T]):
         follow_anywhere: bool = False,
         **kwargs: Any,
     ) -> sinks.to_http[T]:
-        """Post each element to a URL: text, bytes, or anything else as JSON."""
+        """Post each element to a URL: text or bytes as they are, anything else as JSON."""
 
     def to_jsonl(
         self,
@@ -426,7 +426,7 @@ class Methods(Generic[T]):
         sync: bool = True,
         **kwargs: Any,
     ) -> sinks.to_jsonl[T]:
-        """Write each element as a line of JSON to files, which others see when they are whole."""
+        """Write each element as a line of JSON to files, which become visible when complete."""
 
     def to_kafka(
         self,
@@ -437,7 +437,7 @@ class Methods(Generic[T]):
         transactions: KafkaTransactions | None = None,
         **kwargs: Any,
     ) -> sinks.to_kafka:
-        """Write elements to a Kafka topic, and send on each value once it is delivered."""
+        """Write elements to a Kafka topic, and emit each value once it is delivered."""
 
     def to_mongodb(
         self,
@@ -452,7 +452,7 @@ class Methods(Generic[T]):
         max_batch: int = 4096,
         **kwargs: Any,
     ) -> sinks.to_mongodb[T]:
-        """Write elements to a collection of MongoDB; those that have come meanwhile together."""
+        """Write elements to a MongoDB collection, grouping those that arrive meanwhile."""
 
     def to_mqtt(
         self,
@@ -490,7 +490,7 @@ class Methods(Generic[T]):
         max_batch: int = 1024,
         **kwargs: Any,
     ) -> sinks.to_nats[T]:
-        """Send elements to a subject of NATS; those that have come meanwhile together."""
+        """Send elements to a NATS subject, grouping those that arrive meanwhile."""
 
     def to_parquet(
         self,
@@ -503,7 +503,7 @@ class Methods(Generic[T]):
         sync: bool = True,
         **kwargs: Any,
     ) -> sinks.to_parquet[T]:
-        """Write each element, a batch of rows, to files of Parquet, which others see when they are whole."""
+        """Write each element, a batch of rows, to Parquet files, which become visible when complete."""
 
     def to_redis_list(
         self, url: str, key: str, *, retries: int = 10, wait: Interval = "100ms", max_batch: int = 1024, **kwargs: Any
@@ -535,7 +535,7 @@ class Methods(Generic[T]):
         on_error: OnError = None,
         **kwargs: Any,
     ) -> sinks.to_sql[T]:
-        """Write elements to a table of a database, a batch of them in each transaction."""
+        """Write elements to a table of a database, one transaction per batch."""
 
     def to_tcp(
         self,
@@ -550,7 +550,7 @@ class Methods(Generic[T]):
         max_len: int = 1024,
         **kwargs: Any,
     ) -> sinks.to_tcp[T]:
-        """Send each element, text or bytes, to a port, with a delimiter behind it."""
+        """Send each element, text or bytes, to a port, followed by a delimiter."""
 
     def to_websocket(
         self,
@@ -564,7 +564,7 @@ class Methods(Generic[T]):
         max_len: int = 1024,
         **kwargs: Any,
     ) -> sinks.to_websocket[T]:
-        """Send elements, bytes or str, to a websocket, which is opened for the first."""
+        """Send elements, bytes or str, over a WebSocket, which is opened for the first one."""
 
     def to_websocket_clients(
         self,
@@ -577,7 +577,7 @@ class Methods(Generic[T]):
         origins: str | Iterable[str] = ...,
         **kwargs: Any,
     ) -> sinks.to_websocket_clients[T]:
-        """Send elements, bytes or str, to all who are connected to a port by a websocket."""
+        """Serve WebSockets at a port, and send elements, bytes or str, to all connected clients."""
 
     @staticmethod
     def filenames(
@@ -599,13 +599,13 @@ class Methods(Generic[T]):
         position: Position | None = None,
         **kwargs: Any,
     ) -> sources.from_csv:
-        """Emit the records of a file of CSV as dicts of text, until its end."""
+        """Emit the records of a CSV file as dicts of text, until its end."""
 
     @staticmethod
     def from_dead_letters(
         letters: DeadLetters | str | PathLike[str] | Database, **kwargs: Any
     ) -> sources.from_dead_letters:
-        """Emit the letters that are kept in a place and have not been replayed; then end."""
+        """Emit the letters of a storage that have not been replayed, then end."""
 
     @staticmethod
     def from_http_lines(
@@ -618,7 +618,7 @@ class Methods(Generic[T]):
         follow_anywhere: bool = False,
         **kwargs: Any,
     ) -> sources.from_http_lines:
-        """Emit the lines of a response over HTTP, as they come."""
+        """Emit the lines of an HTTP response as they arrive."""
 
     @staticmethod
     def from_http_poll(
@@ -632,7 +632,7 @@ class Methods(Generic[T]):
         follow_anywhere: bool = False,
         **kwargs: Any,
     ) -> sources.from_http_poll:
-        """Emit the body at a URL, asked for at an interval, whenever it has changed."""
+        """Request a URL at an interval, and emit the body whenever it has changed."""
 
     @staticmethod
     def from_http_requests(
@@ -683,7 +683,7 @@ class Methods(Generic[T]):
         position: Position | None = None,
         **kwargs: Any,
     ) -> sources.from_jsonl:
-        """Emit the values of a file of lines of JSON, until its end."""
+        """Emit the values of a file of JSON lines, until its end."""
 
     @staticmethod
     def from_kafka(
@@ -694,7 +694,7 @@ class Methods(Generic[T]):
         messages: bool = False,
         **kwargs: Any,
     ) -> sources.from_kafka:
-        """Emit the messages of Kafka topics, as a member of a consumer group; each partition in its order."""
+        """Emit the messages of Kafka topics, as a member of a consumer group, in order within each partition."""
 
     @staticmethod
     def from_kafka_batched(
@@ -710,7 +710,7 @@ class Methods(Generic[T]):
         engine: str | None = None,
         **kwargs: Any,
     ) -> sources.from_kafka_batched:
-        """Emit the messages of a Kafka topic in lists, each of one partition."""
+        """Emit the messages of a Kafka topic in lists, each from one partition."""
 
     @staticmethod
     def from_length_prefixed(
@@ -721,7 +721,7 @@ class Methods(Generic[T]):
         position: Position | None = None,
         **kwargs: Any,
     ) -> sources.from_length_prefixed:
-        """Emit the messages of a file, each behind its length, until its end."""
+        """Emit the length-prefixed messages of a file, until its end."""
 
     @staticmethod
     def from_mongodb(
@@ -737,7 +737,7 @@ class Methods(Generic[T]):
         wait: Interval = "100ms",
         **kwargs: Any,
     ) -> sources.from_mongodb:
-        """Emit the documents of a collection of MongoDB as they change, or those that are there, as dicts."""
+        """Emit the documents of a MongoDB collection as they change, or existing ones, as dicts."""
 
     @staticmethod
     def from_mqtt(
@@ -778,19 +778,19 @@ class Methods(Generic[T]):
         wait: Interval = "100ms",
         **kwargs: Any,
     ) -> sources.from_nats:
-        """Emit the messages of a subject of NATS, as :class:`~thalweg.sources.NatsMessage`."""
+        """Emit the messages of a NATS subject, as :class:`~thalweg.sources.NatsMessage`."""
 
     @staticmethod
     def from_parquet(
         path: str | PathLike[str], *, batch_rows: int = 8192, columns: Iterable[str] | None = None, **kwargs: Any
     ) -> sources.from_parquet:
-        """Emit the rows of a file of Parquet, in batches, until its end."""
+        """Emit the rows of a Parquet file, in batches, until its end."""
 
     @staticmethod
     def from_periodic(
         callback: Callable[[], T], poll_interval: Interval = 0.1, **kwargs: Any
     ) -> sources.from_periodic[T]:
-        """Emit what a function returns, again and again."""
+        """Emit the results of a function that is called periodically."""
 
     @staticmethod
     def from_process(
@@ -801,11 +801,11 @@ class Methods(Generic[T]):
         max_len: int = ...,
         **kwargs: Any,
     ) -> sources.from_process:
-        """Emit the lines a program writes, as bytes."""
+        """Emit the lines of a program's output, as bytes."""
 
     @staticmethod
     def from_q(q: queue.Queue[T], sleep_time: Interval = 0.01, **kwargs: Any) -> sources.from_q[T]:
-        """Emit what others put into a ``queue.Queue``. What is in it when the pipeline is drained is emitted, too."""
+        """Emit the elements of a ``queue.Queue``; at the drain, also the rest of the queue."""
 
     @staticmethod
     def from_redis_list(
@@ -843,7 +843,7 @@ class Methods(Generic[T]):
         zero: datetime | None = None,
         **kwargs: Any,
     ) -> sources.from_schedule:
-        """Emit the times of a schedule, each when it has come, as a `datetime` with its time zone."""
+        """Emit the times of a schedule, each when it is due, as a `datetime` with its time zone."""
 
     @staticmethod
     def from_sql(
@@ -856,7 +856,7 @@ class Methods(Generic[T]):
         position: Position | None = None,
         **kwargs: Any,
     ) -> sources.from_sql:
-        """Emit the rows of a query, in the order of one of its columns, as dicts."""
+        """Emit the rows of a query, ordered by one of its columns, as dicts."""
 
     @staticmethod
     def from_sse(
@@ -873,7 +873,7 @@ class Methods(Generic[T]):
         position: Position | None = None,
         **kwargs: Any,
     ) -> sources.from_sse:
-        """Emit the events of a feed of server-sent events, over HTTP."""
+        """Emit the server-sent events of a feed over HTTP."""
 
     @staticmethod
     def from_tcp(
@@ -887,7 +887,7 @@ class Methods(Generic[T]):
         idle_timeout: Interval | None = None,
         **kwargs: Any,
     ) -> sources.from_tcp:
-        """Emit what arrives on a port, over any number of connections, split at a delimiter, which stays."""
+        """Emit the messages that arrive at a port, over any number of connections, each up to its delimiter."""
 
     @staticmethod
     def from_textfile(
@@ -912,7 +912,7 @@ class Methods(Generic[T]):
         origins: str | Iterable[str] = ...,
         **kwargs: Any,
     ) -> sources.from_websocket:
-        """Emit the messages, bytes or str, that come by websockets at a port."""
+        """Serve WebSockets at a port, and emit the messages, bytes or str, from all clients."""
 
     @staticmethod
     def from_websocket_url(
@@ -927,33 +927,33 @@ class Methods(Generic[T]):
         ws_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> sources.from_websocket_url:
-        """Emit the messages, bytes or str, that a server sends by a websocket."""
+        """Connect to a WebSocket server, and emit its messages, bytes or str."""
 
     def move_to_first(self, f: bool | Stream | Sequence[Stream] = True) -> Self:
-        """Have a node get the elements of its upstreams before all their other downstreams."""
+        """Have a node receive elements before all other downstreams of its upstreams."""
 
     def _ipython_display_(self, **kwargs: Any) -> Any: ...
     def _repr_html_(self) -> str: ...
     def explain(self) -> str:
-        """Return how the pipeline is run: which chains of nodes are compiled, to what, and why others are not."""
+        """Explain how the pipeline runs: the chains of nodes that are compiled, and why others are not."""
 
     def progress(self, total: int | None = None, label: str = "", file: TextIO | None = None) -> Stream[T]:
-        """Show how many elements come to this node, how fast, and how many are left; return the node."""
+        """Show how many elements this node has received, their rate, and how many remain; return the node."""
 
     def scatter(self, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any) -> scattered[T]:
         """Move elements to an engine: threads, processes or a cluster; see :class:`thalweg.parallel.scatter`."""
 
     def to_batch(self, **kwargs: Any) -> Batch:
-        """Make a :class:`~thalweg.batch.Batch` of a stream of lists or tuples."""
+        """Convert a stream of lists or tuples to a :class:`~thalweg.batch.Batch`."""
 
     def to_dataframe(self, example: Any, n: int | None = None, interval: Any = None) -> Any:
-        """Make a streaming dataframe of a stream of dataframes that look like `example`, or of single rows."""
+        """Convert a stream of data frames that look like `example`, or of single rows, to a streaming data frame."""
 
     def trace(self, one_in: int = 1, provider: Any = None) -> Stream[T]:
-        """Trace elements by OpenTelemetry, from where they are emitted to their last sink; return the node."""
+        """Trace elements by OpenTelemetry, from emission to the last sink; return the node."""
 
     def untrace(self) -> Stream[T]:
-        """Trace no more elements of the pipeline, and return the node; those on their way are traced to their end."""
+        """Stop tracing elements of the pipeline, and return the node; elements in flight are traced to their end."""
 
     def visualize(self, filename: str | PathLike[str] | None = ..., **kwargs: Any) -> Any:
-        """Draw the pipeline, into a file or for the notebook; see :func:`thalweg.graph.visualize`."""
+        """Draw the pipeline to a file or for the notebook; see :func:`thalweg.graph.visualize`."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_csv(FileSink[T]):
-    """Write each element, a dict, a tuple or a list, as a CSV record to files, which become visible when complete.
+    """Write each element, a dict, a tuple or a list, as a CSV record to files that appear when complete.
 
     Each file begins with the names of the columns: the keys of its first dict, or the `columns`. A dict with other keys
     is a failure of this node, see `on_error`. Values are written as by ``str``, None as an empty value. Otherwise like

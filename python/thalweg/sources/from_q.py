@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_q(Source[T]):
-    """Emit the elements of a ``queue.Queue``. When the pipeline is drained, the rest of the queue is emitted first.
+    """Emit the elements of a ``queue.Queue``; at the drain, also the rest of the queue.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_tcp(ListeningSource[bytes]):
-    """Emit the messages that arrive at a port over any number of connections, split after a delimiter, which is kept.
+    """Emit the messages that arrive at a port, over any number of connections, each up to its delimiter.
 
     Messages of one connection stay in order. A message that is too long, and an incomplete one at the end of a
     connection, are failures of this node, see `on_error`; the messages after it are emitted. Back pressure reaches the

@@ -1,6 +1,6 @@
-"""Puts the parts of clients together: the registry hands them out, and knows none of them.
+"""Assembles clients from their parts, which the registry creates without knowing them.
 
-Each is imported when it is first asked for: worker processes start with this, and need little of it.
+Parts are imported on first use: worker processes start with this module, and need little of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Errors of tasks other than what their functions raise."""
+"""Errors of tasks other than exceptions of their functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TimeoutError = TimeoutError
 
 
 class TaskTimeout(TimeoutError):
-    """A task ran longer than it was allowed to.
+    """A task exceeded its time limit.
 
     Examples
     --------
@@ -40,10 +40,10 @@ class TaskTimeout(TimeoutError):
 
 
 class CannotStopError(RuntimeError):
-    """A task was to be stopped by force that runs in a thread.
+    """A task on a thread cannot be killed.
 
-    Threads can't be killed, worker processes can: ``Client(processes=True)``. The task has been cancelled: nobody
-    waits for it any more, and its token tells it to end.
+    Worker processes can: ``Client(processes=True)``. The task has been cancelled: nobody waits for it any more, and its
+    token asks it to end.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class CannotStopError(RuntimeError):
 
 
 class KilledWorker(RuntimeError):
-    """The worker process died that ran the task.
+    """The worker process that ran the task died.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class KilledWorker(RuntimeError):
     reason:
         How the process ended.
     count:
-        How many processes have died under the task.
+        How many processes have died while running the task.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class KilledWorker(RuntimeError):
 
 
 class ClosedClientError(RuntimeError):
-    """The client has been closed, and takes no more tasks.
+    """The client has been closed, and accepts no tasks.
 
     Examples
     --------
@@ -101,12 +101,12 @@ class ClosedClientError(RuntimeError):
 
 
 class UnpicklableError(TypeError):
-    """A function, an argument or a result that can't be sent to another process.
+    """A function, an argument or a result cannot be pickled.
 
     Attributes
     ----------
     task:
-        The key of the task that raised it, if one did.
+        The key of the task, if there is one.
 
     Examples
     --------
@@ -122,12 +122,12 @@ class UnpicklableError(TypeError):
 
 
 class RemoteError(RuntimeError):
-    """An exception of a worker process that can't be sent or read, in words; or a result that can't be read here.
+    """The description of a worker process's exception that cannot be pickled, or of a result that cannot be unpickled.
 
     Attributes
     ----------
     task:
-        The key of the task that raised it, if it is known.
+        The key of the task, if it is known.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Clusters of Dask, through Dask's own client."""
+"""Dask clusters, through Dask's own client."""

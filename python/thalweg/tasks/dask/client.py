@@ -1,4 +1,4 @@
-"""Dask's own client, with the defaults of ours."""
+"""Dask's own client, with our defaults."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["DaskClient"]
 
 
 class DaskClient(Client):  # type: ignore[misc, unused-ignore]
-    """Dask's client, whose calls all run unless they are said to be pure.
+    """Dask's client, with calls that are impure by default.
 
-    It does not wait for longer than it was told to for a scheduler that listens and does not answer.
+    It respects the timeout also for a scheduler that accepts the connection and does not answer.
     """
 
     def start(self, **kwargs: Any) -> Any:
@@ -22,8 +22,8 @@ class DaskClient(Client):  # type: ignore[misc, unused-ignore]
         try:
             return super().start(**kwargs)
         except BaseException:
-            # Dask leaves it to the collector, which can come while the loop of the next client starts, whose lock its
-            # `__del__` then waits for.
+            # # Dask leaves this to the garbage collector, which may run while the next client's loop starts; `__del__`
+            # would then wait for its lock.
             if not self.asynchronous:
                 with suppress(Exception):
                     self.close()
@@ -42,7 +42,7 @@ class DaskClient(Client):  # type: ignore[misc, unused-ignore]
         return super().submit(func, *args, pure=pure, **kwargs)
 
     def map(self, func: Any, *iterables: Any, pure: bool = False, time_limit: Any = None, **kwargs: Any) -> Any:
-        """Call a function on each element, on the workers of the cluster."""
+        """Call a function with each element, on the workers of the cluster."""
         _refuse(time_limit)
         return super().map(func, *iterables, pure=pure, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Clients of a cluster of Dask's, through Dask's own client."""
+"""Clients of a Dask cluster, through Dask's own client."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["connect"]
 
-#: Seconds to try to connect, if nothing is said.
+#: #: Default timeout of connecting, in seconds.
 _PATIENCE = 10.0
 
-#: Arguments about workers to start, which mean nothing where there is a cluster.
+#: #: Arguments about workers to start, which are useless with a cluster.
 _OURS = (
     "n_workers",
     "threads_per_worker",
@@ -31,13 +31,12 @@ _OURS = (
 def connect(address: Any, *args: Any, timeout: Interval | None = None, **kwargs: Any) -> Any:
     """Return a client of the cluster at an address: Dask's, with the arguments of ours.
 
-    Calls are not taken for the same call unless `pure` says so. A task can't be given a time limit, for Dask can't stop
-    it.
+    Calls are impure unless `pure` says otherwise. Tasks cannot have a time limit, since Dask cannot stop them.
 
     Raises
     ------
     OSError
-        Nothing answers at the address in time.
+        No answer at the address within the timeout.
     ImportError
         Dask is not installed.
 

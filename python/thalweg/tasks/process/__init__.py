@@ -1,1 +1,1 @@
-"""Worker processes: how they start, what they ask of their parent, and what goes to and from them."""
+"""Worker processes: start, requests to the parent, and pickling."""

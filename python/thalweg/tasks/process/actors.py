@@ -1,4 +1,4 @@
-"""Objects that live on a worker, and whose methods are called there, one at a time."""
+"""Actors: objects on a worker, whose methods are called there, one at a time."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ _turns = count()
 
 
 class Actor:
-    """Stands for an object on a worker. Its methods return an `ActorFuture` at once.
+    """Proxy of an object on a worker. Its methods return an `ActorFuture` at once.
 
-    Calls of one actor's methods are made one at a time, in the order in which they are asked for. Those of asynchronous
-    methods may wait for each other: they run on one event loop of their worker, and begin in any order. The object
-    lives for as long as its worker does. Its attributes are read there; in an asynchronous client's loop they are to be
-    awaited.
+    Calls of one actor's methods run one at a time, in the order of the requests. Those of asynchronous methods may wait
+    for each other: they run on one event loop of their worker, and start in any order. The object lives as long as its
+    worker. Its attributes are read there; in an asynchronous client's loop they are awaited.
 
     Examples
     --------
@@ -56,7 +55,7 @@ class Actor:
 
     @property
     def key(self) -> str:
-        """Identity that tells it from others."""
+        """Unique id."""
         return self._key
 
     def __reduce__(self) -> Any:
@@ -75,7 +74,7 @@ class Actor:
         engine = client._engine
         may_wait = operation is _method and iscoroutinefunction(getattr(self._cls, name))
         if self._pid == os.getpid() and registry.task_engine() is engine:
-            # A task on the actor's own worker, which may have the only thread there.
+            # # A task on the actor's own worker, which may have the only thread there.
             if may_wait:
                 return _Running(_begin(client, _called(self._key, name, args, kwargs)))
             return _Returned(operation, self._key, name, args, kwargs)
@@ -90,13 +89,13 @@ class Actor:
 
 
 class ActorFuture:
-    """Result of a call of an actor's method, to be waited for or awaited."""
+    """Result of an actor's method, to be waited for or awaited."""
 
     def __init__(self, task: Any) -> None:
         self._task = task
 
     def result(self, timeout: Interval | None = None) -> Any:
-        """Wait for what the method returns, and raise what it raises.
+        """Wait for the method's result, and raise its exception.
 
         Raises
         ------
@@ -125,7 +124,7 @@ class ActorFuture:
 
 
 class _Returned(ActorFuture):
-    """A call that was made at once, where the actor lives."""
+    """A finished call, made locally where the actor lives."""
 
     def __init__(self, operation: Any, *args: Any) -> None:
         self._value: Any = None
@@ -149,7 +148,7 @@ class _Returned(ActorFuture):
 
 
 class _Running(ActorFuture):
-    """A call of an asynchronous method that runs where the actor lives, and so does whoever waits for it."""
+    """A call of an asynchronous method, made locally where the actor lives."""
 
     def __init__(self, running: concurrent.futures.Future[Any]) -> None:
         self._running = running
@@ -165,7 +164,7 @@ class _Running(ActorFuture):
 
 
 def create(engine: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], key: str | None) -> Any:
-    """Make an object on a worker; the future is of its `Actor`."""
+    """Create an object on a worker; the future is of its `Actor`."""
     if not isinstance(cls, type):
         raise TypeError(f"submit: an actor is of a class, and not of {cls!r}")
     key = key or f"{cls.__name__}-{uuid4().hex}"
@@ -177,7 +176,7 @@ def create(engine: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
 
 
 def _on_worker(worker: int | None, takes_turn: bool = True) -> dict[str, float]:
-    """Resources of that worker process alone: itself, and its turn."""
+    """Resources of that worker process: itself, and its turn."""
     turn = {TURN: 1.0} if takes_turn else {}
     return turn if worker is None else {**turn, f"worker {worker}": 0.0}
 
@@ -205,7 +204,7 @@ def _method(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if not hasattr(result, "__await__"):
         return result
     running = signal_of(_begin(registry.default_client(), result))
-    # What it waits for may need this thread.
+    # # What it waits for may need this thread.
     secede()
     try:
         return block(running, None)
@@ -214,11 +213,11 @@ def _method(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def _begin(client: Client, awaitable: Awaitable[Any]) -> concurrent.futures.Future[Any]:
-    """Run what an asynchronous method returned on the loop of this process."""
+    """Run an asynchronous method's coroutine on the loop of this process."""
     from thalweg.runtime import loops
 
     async def run() -> Any:
-        # A thread of the loop is none of the client's.
+        # # A thread of the loop is not one of the client's.
         registry.current.set(client)
         return await awaitable
 

@@ -1,4 +1,4 @@
-"""For code that runs in a task: its client, its worker, its thread's place among the others."""
+"""The context of a running task: its client, its worker, and its thread's place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class _Wanted:
-    """The token of what can't be cancelled but by ending its process, or is no task at all."""
+    """Token of work that can only be cancelled by ending its process, or is not a task."""
 
     cancelled = False
 
@@ -37,7 +37,7 @@ class _Wanted:
 
 
 def get_token() -> Token | _Wanted:
-    """Return the token of the task that runs here; where there is none, one that is never cancelled.
+    """Return the token of the running task; outside of tasks, one that is never cancelled.
 
     Examples
     --------
@@ -49,10 +49,10 @@ def get_token() -> Token | _Wanted:
 
 
 def get_client(address: str | None = None, timeout: Interval | None = None, resolve_address: bool = True) -> Client:
-    """Return the client of the task that runs here, or else the one of the context, or the default one.
+    """Return the client of the running task, or else the current or the default one.
 
-    A task that waits for others by it does so with one of the threads that they may need: leave its place to them by
-    `secede`, or use `worker_client`.
+    A task that waits for others with it occupies a thread that they may need: call `secede` to give up its place, or
+    use `worker_client`.
 
     Raises
     ------
@@ -79,14 +79,14 @@ def get_client(address: str | None = None, timeout: Interval | None = None, reso
 
 @contextmanager
 def worker_client(timeout: Interval | None = None, separate_thread: bool = True) -> Iterator[Client]:
-    """Give a task the client it runs on, for the length of a ``with`` block in which others may have its thread.
+    """Return the task's client, for a ``with`` block in which others may use its thread.
 
     Parameters
     ----------
     timeout
-        Nothing is waited for here.
+        Ignored: nothing is waited for here.
     separate_thread
-        Whether to leave the thread's place to others.
+        Whether to give up the thread's place.
 
     Examples
     --------
@@ -109,7 +109,8 @@ def worker_client(timeout: Interval | None = None, separate_thread: bool = True)
 def get_worker() -> Worker:
     """Return the worker that runs the task.
 
-    There is one for each worker process, and one for all threads: what a task or `Client.run` sets on it, others find.
+    There is one for each worker process, and one for all threads: attributes set on it by a task or by `Client.run` are
+    visible to others.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The engine as a task in a worker process has it: what is asked of it, its parent does."""
+"""Proxy of the engine in a worker process: requests are executed by the parent."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ __all__ = ["EngineProxy", "RemoteFuture", "engine"]
 
 
 class EngineProxy:
-    """Stands for the engine that has started this process.
+    """Proxy of the engine that has started this process.
 
     Parameters
     ----------
     ask
-        Sends bytes there, and returns the bytes that are the answer, whenever it comes; with whether something has to
-        happen before.
+        Sends bytes to the parent and returns the bytes of the answer; its argument says whether the answer has to wait
+        for something.
 
     Examples
     --------
@@ -59,11 +59,11 @@ class EngineProxy:
 
     def __init__(self, ask: Callable[[bytes, bool], bytes]) -> None:
         self._ask_parent = ask
-        # Not told one by one: an object may go in the middle of a question.
+        # # Collected, since an object may be dropped in the middle of a request.
         self._released: deque[int] = deque()
 
     def ask(self, request: Request[R], seconds: float | None = None) -> R:
-        """Ask the parent, and wait for its answer: for so many seconds at most, if that is said."""
+        """Send a request to the parent, and wait for its answer, for so many seconds at most if given."""
         released = []
         while self._released:
             released.append(self._released.popleft())
@@ -76,7 +76,7 @@ class EngineProxy:
 
     @property
     def width(self) -> int:
-        """Number of tasks that run at once."""
+        """Number of tasks that run at a time."""
         width: int = self.info()["width"]
         return width
 
@@ -93,7 +93,7 @@ class EngineProxy:
         kwargs: dict[str, Any] | None = None,
         **options: Any,
     ) -> list[RemoteFuture]:
-        """Run a function on each element."""
+        """Run a function with each element."""
         call = _for_parent((function, tuple(list(each) for each in iterables), kwargs))
         return [self.future(*known) for known in self.ask(requests.Map(call, options))]
 
@@ -104,7 +104,7 @@ class EngineProxy:
         return [self.future(*known) for known in self.ask(requests.Run(_for_parent((function, args, kwargs))))]
 
     def scatter(self, value: Any, *, key: str | None = None) -> RemoteFuture:
-        """Make a future of a value."""
+        """Turn a value into a future."""
         return self.future(*self.ask(requests.Scatter(_for_parent(value), key)))
 
     def find(self, key: str) -> RemoteFuture | None:
@@ -113,11 +113,11 @@ class EngineProxy:
         return None if known is None else self.future(*known)
 
     def borrow(self, key: Any) -> RemoteFuture:
-        """Return the live task with a key, also one that was not named."""
+        """Return the live task with a key, also one without a name."""
         return self.future(*self.ask(requests.Borrow(key)))
 
     def tally(self) -> RemoteTally:
-        """Return what counts tasks until they have ended."""
+        """Return a counter of unfinished tasks."""
         return RemoteTally(self)
 
     def gather(self, futures: list[RemoteFuture], seconds: float | None = None) -> list[Any]:
@@ -125,13 +125,13 @@ class EngineProxy:
         return self.ask(requests.Gather([future.place for future in futures]), seconds)
 
     def info(self) -> dict[str, Any]:
-        """Return what the workers do."""
+        """Return what the workers are doing."""
         return self.ask(requests.Info())
 
     def use_state(
         self, number: int, kind: str, name: str, operation: str, *args: Any, seconds: float | None = None
     ) -> Any:
-        """Use a lock, an event or another state that tasks share."""
+        """Use a lock, an event or another state shared by tasks."""
         return self.ask(requests.UseState(number, kind, name, operation, args), seconds)
 
     def use_store(self, operation: str, *args: Any) -> Any:
@@ -147,7 +147,7 @@ class EngineProxy:
         return self.ask(requests.Events(topic))
 
     def close(self, *, wait: bool = False) -> None:
-        """Do nothing: the engine is not this process'."""
+        """Do nothing: the engine belongs to another process."""
 
     def future(self, place: int, key: Any) -> RemoteFuture:
         """Return the future that the parent knows by a number."""
@@ -155,7 +155,7 @@ class EngineProxy:
 
 
 class RemoteTally:
-    """Counts tasks until they have ended, whoever wants their results."""
+    """Counts unfinished tasks, whoever wants their results."""
 
     def __init__(self, engine: EngineProxy) -> None:
         self._engine = engine
@@ -166,7 +166,7 @@ class RemoteTally:
         self._futures += futures
 
     def cancel_before_they_begin(self) -> None:
-        """Cancel those that have not begun."""
+        """Cancel those that have not started."""
         for future in self._futures:
             future._cancel_before_it_begins()
 
@@ -190,7 +190,7 @@ _here = _Here()
 
 
 def _for_parent(value: Any) -> bytes:
-    """Pickle what the parent reads while it answers: futures are the numbers that it knows them by."""
+    """Pickle a request: futures become the numbers by which the parent knows them."""
     _here.asking += 1
     try:
         return dumps(value)
@@ -199,7 +199,7 @@ def _for_parent(value: Any) -> bytes:
 
 
 class RemoteFuture:
-    """A future that is in another process."""
+    """A future of another process's task."""
 
     def __init__(self, engine: EngineProxy, place: int, key: Any) -> None:
         self.engine = engine
@@ -209,7 +209,7 @@ class RemoteFuture:
     def __reduce__(self) -> Any:
         if _here.asking:
             return future_at, (self.place,)
-        # It leaves this process otherwise: as a result, say.
+        # # It leaves this process in another way, for example as a result.
         self.engine.ask(requests.GiveBack(self.place))
         return borrow, (self.key,)
 
@@ -244,13 +244,13 @@ class RemoteFuture:
         return True
 
     def exception(self, timeout: Interval | None = None) -> BaseException | None:
-        """Wait for what the task raised."""
+        """Wait for the task's exception."""
         self.engine.ask(requests.Settle([self.place]), _seconds(timeout))
         error = self.engine.ask(requests.Failure(self.place))
         return error
 
     def traceback(self, timeout: Interval | None = None) -> TracebackType | None:
-        """Wait for where the task raised it."""
+        """Wait for the traceback of the task's exception."""
         error = self.exception(timeout)
         return None if error is None else error.__traceback__
 
@@ -263,7 +263,7 @@ class RemoteFuture:
         self.engine.ask(requests.Retry(self.place))
 
     def running(self) -> bool:
-        """Whether the task has begun, and has not ended."""
+        """Whether the task is running."""
         return self.engine.ask(requests.IsRunning(self.place))
 
     def _cancel_before_it_begins(self) -> bool:
@@ -276,14 +276,14 @@ class RemoteFuture:
         return False
 
     def keep(self) -> None:
-        """Let the task run to its end also if nobody holds the future."""
+        """Let the task run to its end even if the future is dropped."""
         self.engine.ask(requests.Keep(self.place))
 
     def release(self) -> None:
-        """Let go of the task."""
+        """Release the task."""
 
     def add_done_callback(self, callback: Callable[[RemoteFuture], object]) -> None:
-        """Call something when the task has ended."""
+        """Call a function when the task has ended."""
 
         def wait() -> None:
             self.engine.ask(requests.Settle([self.place]))

@@ -1,4 +1,4 @@
-"""The part of the client that has what worker processes log and print arrive in this one."""
+"""The part of the client that forwards logs and output of worker processes to this process."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Forwarding"]
 
-#: The longest part of a line that is sent by itself, in characters.
+#: #: Maximum characters of a line that are sent in one piece.
 _LONGEST = 64 << 10
 
-#: Attributes of a record that are needed here, whatever else a program has added to it.
+#: #: Attributes of a record that are needed here; others are optional.
 _USUAL = frozenset(vars(logging.makeLogRecord({})))
 
 
 class Forwarding(Plugins):
-    """Has what worker processes log and print arrive here."""
+    """Forwards logs and output of worker processes."""
 
     def forward_logging(
         self,
@@ -37,23 +37,23 @@ class Forwarding(Plugins):
         output: bool = False,
         asynchronous: bool | None = None,
     ) -> Any:
-        """Have what worker processes log handled in this process, by the loggers of the same names.
+        """Handle log records of worker processes in this process, by the loggers of the same names.
 
-        A record keeps its level, its text and that of its exception; its attribute ``worker`` says which worker it is
-        from, such as ``worker 0``. Those of a worker come in their order: it goes on when its record has been
-        handled here, so none is lost that was logged before its end, and none waits in a queue.
-        Loggers of this process decide by their own levels what is shown. The tasks of threads log here anyway.
+        A record keeps its level, its text and that of its exception; its attribute ``worker`` names the worker, such as
+        ``worker 0``. A worker's records arrive in order, and it continues when its record has been handled here, so
+        that none is lost at its end. Loggers of this process decide by their own levels what is shown. Tasks on threads
+        log here anyway.
 
         Parameters
         ----------
         logger_name
-            The logger whose records are forwarded, with those of all below it; None: the root.
+            The logger whose records are forwarded, with those of its children; None for the root.
         level
-            The lowest level that is forwarded. In the workers, the logger's own is set to it if it is higher.
+            The lowest level to forward. In the workers, the logger's own level is lowered to it.
         output
-            Whether also what is written to ``sys.stdout`` and ``sys.stderr`` of workers is written to those of
-            this process, line by line, with the worker before it: to see it in a notebook, say. Without it, it comes
-            out where this process' own output went when the workers were started.
+            Whether to forward ``sys.stdout`` and ``sys.stderr`` of workers as well, line by line, with the worker's
+            name as a prefix: to see them in a notebook, for example. Without it, they go where this process's own
+            output went when the workers were started.
 
         Examples
         --------
@@ -77,7 +77,7 @@ class Forwarding(Plugins):
         return self.register_plugin(_Forward(logger_name, level, output), asynchronous=asynchronous)
 
     def unforward_logging(self, logger_name: str | None = None, *, asynchronous: bool | None = None) -> Any:
-        """Have workers handle what a logger gets themselves again, and write their output where they did.
+        """Undo `forward_logging` for a logger.
 
         Raises
         ------
@@ -94,11 +94,11 @@ def _name(logger_name: str | None) -> str:
 
 
 def _nothing() -> None:
-    """Take as long as a worker takes to answer."""
+    """Wait as long as a worker may take to answer."""
 
 
 class _Forward(WorkerPlugin):
-    """Puts what a logger of a worker gets, and what is printed there, on its way."""
+    """Forwards records of a logger, and output, from a worker."""
 
     def __init__(self, logger_name: str | None, level: int, output: bool) -> None:
         self.name = _name(logger_name)
@@ -131,7 +131,7 @@ class _Forward(WorkerPlugin):
 
 
 def _tell(request: requests.Request[Any]) -> bool:
-    """Tell the parent; return whether it hears it: not if this process was forked off a worker, or starts."""
+    """Send a message to the parent; return whether it arrives: not in a fork of a worker, or while it starts."""
     if not is_worker():
         return False
     from thalweg.tasks.process.engine_proxy import engine
@@ -152,7 +152,7 @@ class _Handler(logging.Handler):
 
 
 def _portable(record: logging.LogRecord) -> dict[str, Any]:
-    """The record's attributes, with texts for its exception, and for what was added to it and can't be pickled."""
+    """The record's attributes, with text in place of its exception, and of additions that cannot be pickled."""
     attributes = {**vars(record), "msg": record.getMessage(), "args": None, "exc_info": None}
     if record.exc_info and not record.exc_text:
         attributes["exc_text"] = logging.Formatter().formatException(record.exc_info)
@@ -165,13 +165,13 @@ def _portable(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class _Lines(io.TextIOBase):
-    """Sends each line to the parent as soon as it is whole, or flushed."""
+    """Sends each line to the parent as soon as it is complete, or flushed."""
 
     def __init__(self, inner: TextIO, is_error: bool) -> None:
         self.inner: TextIO = inner.inner if isinstance(inner, _Lines) else inner
         self._is_error = is_error
         self._lock = threading.Lock()
-        #: What each thread has written of a line.
+        #: #: The incomplete line of each thread.
         self._begun: dict[int, str] = {}
 
     @property

@@ -1,7 +1,7 @@
-"""Futures in pickles: on their way to tasks in worker processes, and back.
+"""Pickling of futures for tasks in worker processes.
 
-A future of this process is pickled as its key. Whoever reads the pickle finds the task by it: here, or in a worker
-process by asking its parent. An answer to a worker process names the future by a number that is that worker's own.
+A future of this process is pickled as its key. Unpickling finds the task by the key: here, or in a worker process by a
+request to the parent. An answer to a worker process refers to a future by a number of that worker.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ __all__ = ["answering", "borrow", "find", "reduce"]
 
 class _Here(threading.local):
     def __init__(self) -> None:
-        #: The worker process whose request is read or answered in this thread.
+        #: #: The worker process whose request is read or answered in this thread.
         self.asker: Known | None = None
 
 
 _here = _Here()
 
-#: The futures that have been pickled and still live, by engine and key.
+#: #: The futures that have been pickled and are still alive, by engine and key.
 _lent: WeakValueDictionary[tuple[int, Any], Future[Any]] = WeakValueDictionary()
 
 
 @contextmanager
 def answering(asker: Known) -> Iterator[None]:
-    """Pickle futures as worker processes know them, and read theirs, in a ``with`` block."""
+    """Pickle and unpickle futures in a worker process's form, in a ``with`` block."""
     before = _here.asker
     _here.asker = asker
     try:
@@ -46,12 +46,12 @@ def answering(asker: Known) -> Iterator[None]:
 
 
 def current_asker() -> Known | None:
-    """Return what the worker process knows of whose question is read or answered in this thread."""
+    """Return the objects known to the worker process whose request is read or answered in this thread."""
     return _here.asker
 
 
 def reduce(future: Future[Any]) -> tuple[Any, ...]:
-    """Return what a future is pickled as.
+    """Return the pickled form of a future.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def reduce(future: Future[Any]) -> tuple[Any, ...]:
 
 
 def received(place: int, key: Any) -> Any:
-    """Return the future that an answer names."""
+    """Return the future that an answer refers to."""
     proxy: Any = registry.task_engine()
     return proxy.future(place, key)
 
@@ -82,7 +82,7 @@ def borrow(key: Any) -> Any:
     Raises
     ------
     LookupError
-        There is none in the client that is found here.
+        There is none in the current client.
     """
     if is_worker():
         proxy: Any = registry.task_engine()
@@ -112,7 +112,7 @@ def find(engine: Engine, key: Any) -> Future[Any]:
     found = None
     requests = registry.shared(engine).requests
     if requests is not None:
-        # A task has returned it. From now on whoever reads the result holds it.
+        # # Returned by a task. From now on it is held by whoever reads the result.
         found = requests.returned.pop(key, None)
         if found is not None:
             _lent[id(engine), key] = found

@@ -1,4 +1,4 @@
-"""What a worker process has of its parent, the process of the client."""
+"""A worker process's access to its parent, the process of the client."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from thalweg._thalweg.tasks import ask as _ask
 
 __all__ = ["ask", "new_workspace", "workspace"]
 
-#: In a worker process: the directory that all workers share.
+#: #: In a worker process: the directory shared by all workers.
 workspace = ""
 
 
 def new_workspace() -> str:
-    """Return a name for a directory that workers share; nobody has one of that name."""
+    """Return an unused name for a directory shared by workers."""
     import tempfile
     from uuid import uuid4
 
@@ -19,20 +19,19 @@ def new_workspace() -> str:
 
 
 def ask(question: bytes, waits: bool = False) -> bytes:
-    """Ask the parent of this worker process something.
+    """Send a request to the parent of this worker process.
 
     Parameters
     ----------
     question
         What is asked.
     waits
-        Whether the answer comes when something has happened, which may need this thread: another task has its place
-        meanwhile.
+        Whether the answer has to wait for something that may need this thread: another task gets its place meanwhile.
 
     Raises
     ------
     ConnectionError
-        If this is no worker process, or its parent has gone.
+        This is not a worker process, or its parent has gone.
 
     Examples
     --------

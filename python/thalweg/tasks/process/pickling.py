@@ -1,4 +1,4 @@
-"""Pickles for worker processes: what is done where plain ones do not do."""
+"""Pickling for worker processes, beyond plain pickle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from weakref import WeakSet
 
 from thalweg.tasks.errors import RemoteError, UnpicklableError
 
-#: Advice where cloudpickle is missing.
+#: #: Advice if cloudpickle is missing.
 _CLOUDPICKLE = (
     "; with cloudpickle, lambdas, closures and what a notebook defines can be sent: pip install 'thalweg[processes]'"
 )
@@ -38,19 +38,19 @@ __all__ = [
     "value_error",
 ]
 
-#: Held while something is imported for a pickle. Of threads that import modules which need each other, one would be
-#: given a module that is half imported.
+#: #: Held during imports for a pickle. Otherwise threads that import modules which need each other could see one
+#: half-imported.
 _importing = RLock()
 
-#: For so many seconds one thread waits for the imports of another.
+#: #: Seconds that one thread waits for the imports of another.
 _PATIENCE = 60.0
 
-#: Modules that are imported as a whole, and the packages they are in.
+#: #: Completely imported modules, with their packages.
 _imported: set[str] = set()
 
 
 def loads(data: bytes, *, buffers: Iterable[Any] | None = None) -> Any:
-    """Read a pickle; one thread at a time imports what pickles name.
+    """Unpickle; imports named by pickles are made by one thread at a time.
 
     Examples
     --------
@@ -62,12 +62,12 @@ def loads(data: bytes, *, buffers: Iterable[Any] | None = None) -> Any:
     return _Reader(BytesIO(data), buffers=buffers).load()
 
 
-#: Mapped memory; up to Python 3.12 each map has a descriptor of its own.
+#: #: Mapped memory; up to Python 3.12 each map has its own descriptor.
 _maps: WeakSet[mmap] = WeakSet()
 
 
 def mapped(descriptor: int, length: int, most: int) -> memoryview | None:
-    """Return what is in a file, as memory of which whoever changes it gets a copy; None if `most` are mapped already.
+    """Return the contents of a file as copy-on-write memory; None if `most` are mapped already.
 
     Examples
     --------
@@ -82,12 +82,12 @@ def mapped(descriptor: int, length: int, most: int) -> memoryview | None:
     if len(_maps) >= most:
         return None
     try:
-        # Not every system has such maps, and only Linux has worker processes.
+        # # Not every system has such maps, and only Linux has worker processes.
         from mmap import MAP_PRIVATE
 
         memory = mmap(descriptor, length, flags=MAP_PRIVATE)
     except OSError:
-        # It can be copied all the same.
+        # # It can be copied anyway.
         return None
     _maps.add(memory)
     return memoryview(memory)
@@ -102,7 +102,7 @@ class _Reader(pickle.Unpickler):
         else:
             found = _in_turn(super().find_class, module_name, name)
         if name == "subimport" and module_name.startswith("cloudpickle"):
-            # A module that is named by a function's global names.
+            # # A module named by a function's globals.
             return _import
         if _is_imported(module_name):
             _imported.add(module_name)
@@ -114,8 +114,8 @@ def _import(name: str) -> Any:
 
 
 def _in_turn(function: Callable[..., Any], *args: Any) -> Any:
-    """Import something while no other thread does."""
-    # Should a module wait for what another thread imports, it is better to go on.
+    """Import while no other thread does."""
+    # # If a module waits for another thread's import, it is better to continue.
     is_alone = _importing.acquire(timeout=_PATIENCE)
     try:
         return function(*args)
@@ -125,7 +125,7 @@ def _in_turn(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def _is_imported(name: str) -> bool:
-    """Whether a module has been imported to its end, and the packages it is in."""
+    """Whether a module is completely imported, with its packages."""
     while name:
         spec = getattr(sys.modules.get(name), "__spec__", None)
         if spec is None or getattr(spec, "_initializing", False):
@@ -135,10 +135,10 @@ def _is_imported(name: str) -> bool:
 
 
 def again(obj: Any, buffer_callback: Callable[[Any], Any]) -> bytes:
-    """Pickle what plain pickles do not do for: lambdas, closures, and what is defined in ``__main__``.
+    """Pickle objects that plain pickle does not handle: lambdas, closures, and definitions in ``__main__``.
 
-    With cloudpickle they are sent as they are. Without it, what is in ``__main__`` is found by importing the main
-    module in the worker, under another name, as multiprocessing does.
+    With cloudpickle they are pickled by value. Without it, the worker imports the main module under another name, as
+    multiprocessing does.
     """
     try:
         import cloudpickle
@@ -159,13 +159,13 @@ def again(obj: Any, buffer_callback: Callable[[Any], Any]) -> bytes:
 
 @cache
 def _pickler(cloudpickle: Any) -> Any:
-    """Return cloudpickle's class, but that functions keep the name of the file that they are in: tracebacks show it."""
+    """Return cloudpickle's class, except that functions keep their file names, for tracebacks."""
     known = cloudpickle.Pickler.dispatch_table
     reduce = known[CodeType]
 
     def with_file(code: CodeType) -> tuple[Any, ...]:
         make, parts = reduce(code)
-        # Bytes are not to be compared with text: `python -bb` takes that for an error.
+        # # Comparing bytes with text is an error under `python -bb`.
         named = (code.co_filename if type(part) is str and part == "<dynamic-code>" else part for part in parts)
         return make, tuple(named)
 
@@ -173,7 +173,7 @@ def _pickler(cloudpickle: Any) -> Any:
 
 
 class _WithMain:
-    """A pickle that can be read once the main module of its author has been imported."""
+    """A pickle that is read after importing its author's main module."""
 
     def __init__(self, main: dict[str, Any], data: bytes) -> None:
         self.main = main
@@ -184,25 +184,25 @@ class _WithMain:
 
 
 def _main() -> dict[str, Any]:
-    """Describe this process' main module as multiprocessing does, for its own way to import it."""
+    """Describe this process's main module in multiprocessing's form."""
     from multiprocessing.spawn import get_preparation_data
 
     known: Any = get_preparation_data("thalweg-worker")
     main: dict[str, Any] = {
         name: known[name] for name in ("init_main_from_name", "init_main_from_path") if name in known
     }
-    # What was read from standard input, or has been edited in a notebook, has a name but no file.
+    # # Code from standard input, or edited in a notebook, has a file name but no file.
     if not os.path.exists(main.get("init_main_from_path", __file__)):
         return {}
     return main
 
 
-#: Whether the program's main module is being imported here, in a worker process.
+#: #: Whether the main module is being imported here, in a worker process.
 is_importing_main = False
 
 
 def load_with_main(main: dict[str, Any], data: bytes) -> Any:
-    """Import the main module of the process that pickled `data`, and read it."""
+    """Import the main module of the process that pickled `data`, and unpickle it."""
     from multiprocessing.spawn import prepare
 
     global is_importing_main
@@ -214,7 +214,7 @@ def load_with_main(main: dict[str, Any], data: bytes) -> Any:
     try:
         return loads(data)
     except AttributeError as error:
-        # It was defined at a prompt, or below the guard.
+        # # It was defined at a prompt, or below the guard.
         raise AttributeError(f"{error}: the file of the main module does not define it{_CLOUDPICKLE}") from error
 
 
@@ -229,7 +229,7 @@ def _advice(error: BaseException) -> str:
 
 
 def function_error(function: Any, error: BaseException) -> UnpicklableError:
-    """Say that a function cannot be sent."""
+    """Return the error for a function that cannot be pickled."""
     explained = UnpicklableError(
         f"the function {_name(function)} can't be sent to a worker process: {error}{_advice(error)}"
     )
@@ -240,7 +240,7 @@ def function_error(function: Any, error: BaseException) -> UnpicklableError:
 def argument_error(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None, error: BaseException
 ) -> UnpicklableError:
-    """Say which argument cannot be sent."""
+    """Return the error for an argument that cannot be pickled."""
     named = [(f"argument {place}", value) for place, value in enumerate(args)]
     named += [(f"argument {name!r}", value) for name, value in (kwargs or {}).items()]
     culprit = "an argument"
@@ -258,14 +258,14 @@ def argument_error(
 
 
 def value_error(value: Any, error: BaseException) -> UnpicklableError:
-    """Say that a value cannot be sent."""
+    """Return the error for a value that cannot be pickled."""
     explained = UnpicklableError(f"{_short(value)} can't be sent to worker processes: {error}{_advice(error)}")
     explained.__cause__ = error
     return explained
 
 
 def result_error(function: Any, result: Any, error: BaseException) -> UnpicklableError:
-    """Say that what a function returned cannot be sent."""
+    """Return the error for a result that cannot be pickled."""
     explained = UnpicklableError(
         f"the result of {_name(function)}, {_short(result)}, can't be sent from its worker process: {error}"
     )
@@ -274,7 +274,7 @@ def result_error(function: Any, result: Any, error: BaseException) -> Unpicklabl
 
 
 def unreadable(what: str, key: Any, error: BaseException) -> BaseException:
-    """Say that what a task left cannot be read in this process. A lack of memory or files is told as it is.
+    """Return the error for an outcome that cannot be unpickled here; a lack of memory or files is returned as it is.
 
     Examples
     --------
@@ -292,7 +292,7 @@ def unreadable(what: str, key: Any, error: BaseException) -> BaseException:
 
 
 def of_task(error: BaseException, key: str) -> BaseException:
-    """Say of which task an error is that its worker process could not send more of: it does not know the name."""
+    """Add the task's name to an error from its worker process, which does not know it."""
     if isinstance(error, (RemoteError, UnpicklableError)) and error.task is None:
         error.task = key
     return error
@@ -321,11 +321,11 @@ def dump_error(error: BaseException) -> bytes:
     try:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except Exception:
-        # Its own code makes its text.
+        # # Its own code makes its text.
         text = "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}\n"
     try:
         data = again(error, lambda _: True)
-        # There are exceptions that can be written but not read, or are read as something else.
+        # # Some exceptions can be pickled but not unpickled, or unpickle as something else.
         if not isinstance(pickle.loads(data), BaseException):
             data = pickle.dumps(_in_words(error))
     except Exception:
@@ -354,7 +354,7 @@ def _load_error(data: bytes, text: str) -> BaseException:
     try:
         error: Any = loads(data)
     except Exception as unread:
-        # Its class may not be known here.
+        # # Its class may not be known here.
         error = RemoteError(f"{text.strip().splitlines()[-1]} (it can't be read in this process: {unread})")
     if not isinstance(error, BaseException):
         error = RemoteError(text.strip().splitlines()[-1])

@@ -1,4 +1,4 @@
-"""The part of the client that gives workers files and plugins: those there are, and those that will replace them."""
+"""The part of the client that gives files and plugins to workers, including their replacements."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from thalweg.tasks.client.base import Base
 
 __all__ = ["Plugins", "WorkerPlugin", "begin"]
 
-#: Suffix of files that hold plugins, in the directory that workers read when they start.
+#: #: Suffix of files with plugins, in the directory that workers read when they start.
 _ENDING = ".thalweg-plugin"
 
 
 class WorkerPlugin:
-    """Something that each worker is to have: what `setup` makes of it, a connection for example.
+    """Sets something up on each worker, for example a connection.
 
     Examples
     --------
@@ -40,10 +40,10 @@ class WorkerPlugin:
     """
 
     def setup(self, worker: Any) -> None:
-        """Do what is to be done on a worker before it takes tasks."""
+        """Called on a worker before it takes tasks."""
 
     def teardown(self, worker: Any) -> None:
-        """Undo it, when the plugin is taken away."""
+        """Called when the plugin is removed."""
 
 
 class Plugins(Base):
@@ -52,22 +52,22 @@ class Plugins(Base):
     def register_plugin(
         self, plugin: Any, name: str | None = None, idempotent: bool = False, *, asynchronous: bool | None = None
     ) -> Any:
-        """Call ``plugin.setup(worker)`` on all workers, also on those that replace others, and return the results.
+        """Call ``plugin.setup(worker)`` on all workers, including later replacements, and return the results.
 
         Parameters
         ----------
         plugin
-            A `WorkerPlugin`, or something with its methods.
+            A `WorkerPlugin`, or an object with its methods.
         name
-            A name by which it can be taken away; None: its attribute ``name``, or a new one. A plugin of that name is
+            A name by which it can be removed; None for its attribute ``name``, or a new one. A plugin with that name is
             replaced.
         idempotent
-            Whether to do nothing if there is a plugin of that name.
+            Whether to do nothing if there is a plugin with that name.
 
         Raises
         ------
         TypeError
-            It is no plugin for workers.
+            It is not a plugin for workers.
         """
         if not callable(getattr(plugin, "setup", None)):
             raise TypeError(f"register_plugin: a plugin with a method `setup`, and not {plugin!r}")
@@ -87,12 +87,12 @@ class Plugins(Base):
     register_worker_plugin = register_plugin
 
     def unregister_worker_plugin(self, name: str, *, asynchronous: bool | None = None) -> Any:
-        """Take a plugin away, and call its `teardown` on all workers.
+        """Remove a plugin, and call its `teardown` on all workers.
 
         Raises
         ------
         ValueError
-            There is none of that name.
+            There is none with that name.
         """
         if registry.shared(self._engine).plugins.pop(name, None) is None:
             raise ValueError(f"unregister_worker_plugin: there is no plugin {name!r}")
@@ -103,7 +103,7 @@ class Plugins(Base):
     unregister_plugin = unregister_worker_plugin
 
     def register_worker_callbacks(self, setup: Callable[..., Any] | None = None) -> Any:
-        """Call a function on all workers, also on those that replace others. It may have an argument ``dask_worker``.
+        """Call a function on all workers, including later replacements. It may take an argument ``dask_worker``.
 
         Examples
         --------
@@ -128,16 +128,16 @@ class Plugins(Base):
             A ``.py`` file, or a ``.zip`` or ``.egg`` archive of modules. Other files are copied, for tasks to find by
             ``get_worker().local_directory``.
         load
-            Whether to import a module, or those of an archive, there at once, anew if they have been imported before.
+            Whether to import a module, or those of an archive, at once, again if they have been imported before.
 
         Raises
         ------
         FileNotFoundError
-            There is no such file.
+            The file does not exist.
         """
         source = Path(filename)
         target = _workspace(self._engine) / source.name
-        # Its author sees it whole or not at all.
+        # # Becomes visible complete or not at all.
         part = target.with_name(f"{target.name}.{uuid4().hex}")
         shutil.copyfile(source, part)
         part.replace(target)
@@ -157,7 +157,7 @@ class _Callback(WorkerPlugin):
 
 
 def _workspace(engine: Any) -> Path:
-    """The directory that an engine's workers share. It goes with the engine."""
+    """The directory shared by an engine's workers. It is removed with the engine."""
     path = Path(registry.shared(engine).workspace)
     path.mkdir(mode=0o700, exist_ok=True)
     if not _is_ours(path):
@@ -166,7 +166,7 @@ def _workspace(engine: Any) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether nobody else could have put something there."""
+    """Whether nobody else can have written to it."""
     status = path.stat()
     return status.st_uid == os.getuid() and not status.st_mode & 0o077
 
@@ -176,7 +176,7 @@ def _file_of(name: str) -> str:
 
 
 def _nothing() -> None:
-    """Take as long as a worker takes to answer."""
+    """Wait as long as a worker may take to answer."""
 
 
 def _set_up(name: str, plugin: Any) -> Any:
@@ -210,7 +210,7 @@ def _take_file(path: str, load: bool) -> None:
         return
     names = []
     if file.suffix == ".py":
-        # Two versions within a second have the same age, and would have the same bytecode.
+        # # Two versions within a second have the same time stamp, and would share bytecode.
         shutil.rmtree(file.parent / "__pycache__", ignore_errors=True)
         names = [file.stem]
     elif file.suffix in (".zip", ".egg"):
@@ -239,7 +239,7 @@ def _modules_in(archive: str) -> list[str]:
 
 
 def begin(workspace: str) -> None:
-    """Do in a new worker process what has been asked of all: look for modules, and set up plugins."""
+    """Apply requests for all workers in a new one: look for modules, and set up plugins."""
     if not _is_ours(Path(workspace)):
         return
     import site
@@ -256,5 +256,5 @@ def begin(workspace: str) -> None:
             worker.plugins[name] = plugin
             plugin.setup(worker=worker)
         except Exception:
-            # The worker is of use without it, and whoever needs it sees why it is not there.
+            # # The worker works without it, and a task that needs it sees why it is missing.
             traceback.print_exc()

@@ -1,6 +1,6 @@
-"""What tasks in worker processes ask of their parent: each request says how it is answered there.
+"""Requests of tasks in worker processes: each says how the parent answers it.
 
-A future is named by the number that the worker knows it by.
+A future is referred to by the number that the worker knows it by.
 """
 
 from __future__ import annotations

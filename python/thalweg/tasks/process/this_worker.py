@@ -1,4 +1,4 @@
-"""The worker as its tasks see it."""
+"""The worker, as its tasks see it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["Worker"]
 
 
 class Worker:
-    """A worker, as its tasks see it. Attributes that they set stay for as long as it lives.
+    """A worker, as its tasks see it. Attributes set by tasks stay as long as it lives.
 
     Attributes
     ----------
     pid:
-        The number of its process.
+        The id of its process.
     plugins:
-        The plugins that have been set up, by their names.
+        The plugins that have been set up, by name.
     """
 
     def __init__(self, engine: Any) -> None:
         self.pid: int = os.getpid()
-        # An engine that nobody holds closes.
+        # # An engine that nobody holds is closed.
         self._engine = ref(engine)
         self._known: dict[str, Any] | None = None
-        #: The plugins that have been set up, by their names.
+        #: #: The plugins that have been set up, by name.
         self.plugins: dict[str, Any] = {}
-        #: The objects of actors that live here, with what lets one call at a time in.
+        #: #: The actors that live here, each with a lock for one call at a time.
         self.actors: dict[str, Any] = {}
 
     def _info(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Worker:
 
     @property
     def id(self) -> str:
-        """Identity that tells it from others."""
+        """Unique id."""
         return f"{self.pid}-{self.name}"
 
     @property
@@ -80,11 +80,11 @@ class Worker:
 
     @property
     def loop(self) -> Any:
-        """An event loop on a thread of its own."""
+        """An event loop on a separate thread."""
         return self.client.loop
 
     def log_event(self, topic: str | list[str], msg: Any) -> None:
-        """Let whoever has subscribed to a topic know of something, as `Client.log_event` does."""
+        """Log an event under a topic, as `Client.log_event` does."""
         self.client.log_event(topic, msg)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Worker processes: how they are started, and what they do."""
+"""Worker processes: start and main function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "main", "prepare"]
 
-#: So many bytes of what a worker process begins with can be given to it.
+#: #: Maximum size in bytes of a worker process's initial data.
 _MOST = 96 << 10
 
 
@@ -23,21 +23,21 @@ def command(
     initargs: tuple[Any, ...] = (),
     shared: str = "",
 ) -> list[str]:
-    """Return what starts a worker process, which imports from where this process does.
+    """Return the command that starts a worker process with this process's import path.
 
     Parameters
     ----------
     preload
-        Names of modules that it imports before it takes tasks.
+        Names of modules to import before taking tasks.
     initializer, initargs
-        What it calls then.
+        A function to call after that.
     shared
-        A directory of its files and plugins.
+        A directory with its files and plugins.
 
     Raises
     ------
     UnpicklableError
-        The initializer or its arguments can't be sent.
+        The initializer or its arguments cannot be pickled.
     ValueError
         They are too large.
 
@@ -49,7 +49,7 @@ def command(
     """
     import subprocess
 
-    # How the interpreter was called belongs to what a function may rely on.
+    # # A function may rely on the interpreter's options.
     options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     first = b""
     if initializer is not None:
@@ -58,7 +58,7 @@ def command(
             raise ValueError(f"initializer: {len(first)} bytes with its arguments, and {_MOST} can be sent at most")
     arguments = f"{list(preload)!r}, {first!r}, {shared!r}"
     start = f"import sys; sys.path[:] = {sys.path!r}; from thalweg.tasks.process.worker import main; main({arguments})"
-    # What a task prints is to be seen, whatever becomes of its process.
+    # # Output of a task must appear, whatever becomes of its process.
     return [sys.executable, *options, "-u", "-c", start]
 
 
@@ -72,7 +72,7 @@ def _pickled(initializer: Callable[..., Any], initargs: tuple[Any, ...]) -> byte
 
 
 def prepare(preload: Sequence[str], initializer: Callable[..., Any] | None, initargs: tuple[Any, ...]) -> None:
-    """Import modules, and call what is to be called before there are tasks."""
+    """Import modules, and call the initializer, before there are tasks."""
     from importlib import import_module
 
     for name in preload:
@@ -82,16 +82,16 @@ def prepare(preload: Sequence[str], initializer: Callable[..., Any] | None, init
 
 
 def main(preload: Sequence[str] = (), first: bytes = b"", shared: str = "") -> None:
-    """Run the tasks that come through standard input, until the parent has gone.
+    """Run the tasks that arrive on standard input, until the parent has gone.
 
     Parameters
     ----------
     preload
         Names of modules to import before.
     first
-        The pickle of an initializer and its arguments; none, if it is empty.
+        The pickle of an initializer and its arguments; none if empty.
     shared
-        A directory of files and plugins that all workers have; there is none before there is something in it.
+        A directory with files and plugins of all workers; it may not exist yet.
     """
     import os
     import pickle
@@ -99,7 +99,7 @@ def main(preload: Sequence[str] = (), first: bytes = b"", shared: str = "") -> N
 
     from thalweg._thalweg import tasks
 
-    # Ctrl-C goes to all processes of a terminal. What is to be done about it the parent decides.
+    # # Ctrl-C reaches all processes of a terminal. The parent decides how to handle it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     initializer, initargs = pickle.loads(first) if first else (None, ())
     prepare(preload, initializer, initargs)

@@ -1,6 +1,6 @@
-"""Answers to the requests of worker processes, in the process that has started them.
+"""Answers to requests of worker processes, in the process that has started them.
 
-A task in a worker process has a client, too: `engine_proxy` forwards what is asked of it here, where the futures are.
+A task in a worker process has a client too: `engine_proxy` forwards its requests here, where the futures are.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerRequests", "dumps", "future_at"]
 
-#: Objects that a worker process knows by number.
+#: #: Objects that a worker process knows by number.
 Futures: TypeAlias = "dict[int, Future[Any]]"
 
 
 def future_at(place: int) -> Future[Any]:
-    """Return the future that a worker process knows by a number: what its own futures are pickled as.
+    """Return the future that a worker process knows by a number, which is the pickled form of its own futures.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def future_at(place: int) -> Future[Any]:
 
 
 def dumps(value: Any) -> bytes:
-    """Pickle, in one piece, also what plain pickles do not do for.
+    """Pickle, in one piece, also objects that plain pickle does not handle.
 
     Examples
     --------
@@ -61,42 +61,42 @@ def dumps(value: Any) -> bytes:
 
 
 class Known:
-    """Objects that a worker process has asked for, and may still need."""
+    """Objects that a worker process has requested, and may still need."""
 
     def __init__(self, worker: int, numbers: Iterator[int]) -> None:
         self.worker = worker
         self.futures: Futures = {}
         self.waiting: set[Signal[Any]] = set()
         self._numbers = numbers
-        #: The numbers of those whose tasks it has submitted.
+        #: #: The numbers of those whose tasks it has submitted.
         self._own: set[int] = set()
         self._is_lost = False
-        #: Its place among the workers, once somebody has asked.
+        #: #: Its number among the workers, once it has been asked for.
         self.place: int | None = None
 
     def add(self, future: Future[Any], *, is_own: bool = False) -> tuple[int, Any]:
-        """Let the worker know of a future: return its number and its key. `is_own`: it has submitted the task."""
+        """Add a future: return its number and its key. `is_own`: the worker has submitted the task."""
         place = next(self._numbers)
         self.futures[place] = future
         if is_own:
             self._own.add(place)
         if self._is_lost:
-            # It died while its question was answered.
+            # # It died while its request was answered.
             self.lose()
         return place, future.key
 
     def load(self, data: bytes) -> Any:
-        """Read a pickle of the worker's, in which futures are the numbers that it knows them by."""
+        """Unpickle a request of the worker, in which futures are numbers."""
         with lending.answering(self):
             return pickling.loads(data)
 
     def forget(self, place: int) -> None:
-        """Let go of a future."""
+        """Release a future."""
         self.futures.pop(place, None)
         self._own.discard(place)
 
     def lose(self) -> None:
-        """Let go of everything: the worker has died. Its tasks are stopped that nobody else wants."""
+        """Release everything: the worker has died. Tasks that nobody else wants are stopped."""
         self._is_lost = True
         for place, future in list(self.futures.items()):
             if place in self._own:
@@ -107,7 +107,7 @@ class Known:
 
 
 class WorkerRequests:
-    """Answers the questions of an engine's worker processes.
+    """Answers the requests of an engine's worker processes.
 
     Examples
     --------
@@ -125,17 +125,17 @@ class WorkerRequests:
 
     def __init__(self, engine: Engine, coordinator: Coordinator) -> None:
         self._engine = ref(engine)
-        #: Of locks, events and the like.
+        #: #: Of locks, events and the like.
         self.coordinator = coordinator
         self._numbers = count(1)
         self._lock = threading.Lock()
         self._workers: dict[int, Known] = {}
-        #: Futures that tasks have returned, by their keys, until somebody reads the result.
+        #: #: Futures returned by tasks, by key, until the result is read.
         self.returned: dict[Any, Future[Any]] = {}
         self._lost: set[int] = set()
 
     def answer(self, worker: int, question: bytes, reply: Callable[[bytes], object]) -> None:
-        """Answer a question of a worker process, when there is an answer. Each process that is started has a number."""
+        """Answer a request of a worker process, once there is an answer. Each process started has its own number."""
         with self._lock:
             if worker in self._lost:
                 return
@@ -186,7 +186,7 @@ class WorkerRequests:
             signal.cancel()
 
     def lose(self, worker: int) -> None:
-        """Forget what a worker process knew of that has died, and give back what it held."""
+        """Forget what a dead worker process knew, and release what it held."""
         with self._lock:
             self._lost.add(worker)
             asks = self._workers.pop(worker, None)
@@ -195,13 +195,14 @@ class WorkerRequests:
             asks.lose()
 
     def close(self) -> None:
-        """Forget what worker processes know of."""
+        """Forget what worker processes know."""
         with self._lock:
             self._workers.clear()
             self.returned.clear()
 
     def _call_soon(self, function: Callable[[], object]) -> None:
-        """Call something on a thread that may block: to answer may mean to wait for what the engine has yet to read."""
+        """Call a function on a thread that may block: an answer may have to wait for messages that the engine has yet
+        to read."""
         engine = self._engine()
         if engine is not None:
             engine.call_soon(function)

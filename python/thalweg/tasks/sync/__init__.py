@@ -1,1 +1,1 @@
-"""Locks, events, semaphores, queues and variables that tasks share."""
+"""Locks, events, semaphores, queues and variables shared by tasks."""

@@ -1,9 +1,8 @@
-"""Named states and waiting requests, of which locks, events, semaphores, queues and variables are made.
+"""Named states and waiting requests, the basis of locks, events, semaphores, queues and variables.
 
-A request is a signal: a thread waits for it, an event loop does, or a worker process is told
-about it. Whoever does not want to wait any more cancels it. There is one coordinator for each engine, in the process
-that started it. In a worker process `RemoteCoordinator` forwards what is asked. The requests of a worker process are
-its own: when it dies, those that wait are cancelled, and what it holds is given back.
+A request is a signal: a thread or an event loop waits for it, or a worker process is told about it. It can be
+cancelled. There is one coordinator per engine, in the process that started it. In a worker process `RemoteCoordinator`
+forwards requests. When a worker process dies, its waiting requests are cancelled, and what it holds is released.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ class Asker(NamedTuple):
     Asker(worker=1, request=2)
     """
 
-    #: The number of the worker; each that is started has another.
+    #: #: The number of the worker; each one started has its own.
     worker: int
-    #: The number of the request among those of that worker.
+    #: #: The number of the request among those of that worker.
     request: int
 
 
 class Request(Signal[Any]):
-    """Something that a state has been asked to do.
+    """A requested operation of a state.
 
     Examples
     --------
@@ -60,12 +59,12 @@ class Request(Signal[Any]):
 
     @property
     def worker(self) -> int | None:
-        """The number of the worker process that asks; None: it is this process."""
+        """The number of the requesting worker process; None for this process."""
         return None if self.asker is None else self.asker.worker
 
 
 class Waiting:
-    """Requests that wait, in order. One that is cancelled goes at once.
+    """Waiting requests, in order. A cancelled one is removed at once.
 
     Examples
     --------
@@ -83,13 +82,13 @@ class Waiting:
     """
 
     def __init__(self) -> None:
-        # A plain dictionary would take longer and longer to find the first.
+        # # A plain dictionary would take longer and longer to find the first.
         self._requests: OrderedDict[Request, None] = OrderedDict()
 
     def add(self, request: Request) -> None:
-        """Let a request wait."""
+        """Add a request."""
         self._requests[request] = None
-        # It is taken out by whoever cancels it, without a lock: the dictionary has its own.
+        # # Removed by the cancelling thread without a lock: the dictionary has its own.
         request.add_done_callback(lambda request: self._requests.pop(request, None))  # type: ignore[call-overload]
 
     def first(self) -> Request | None:
@@ -109,7 +108,7 @@ class Waiting:
             return self.all()
 
     def discard(self, request: Request) -> None:
-        """Let a request wait no longer."""
+        """Remove a request."""
         self._requests.pop(request, None)
 
     def answer_first(self, value: Any = None) -> Request | None:
@@ -125,7 +124,7 @@ class Waiting:
             pass
 
     def pop(self) -> Request | None:
-        """Take the first request out; None if there is none."""
+        """Take the first request; None if there is none."""
         try:
             return self._requests.popitem(last=False)[0]
         except KeyError:
@@ -139,29 +138,29 @@ class Coordinates(Protocol):
     """Answers requests to named states."""
 
     def ask(self, kind: str, name: str, operation: str, *args: Any) -> Answer[Any]:
-        """Ask a state to do something; the answer may come later."""
+        """Request an operation of a state; the answer may come later."""
 
 
 class State:
-    """Something with a name that several tasks share. Its methods run one at a time.
+    """A named object shared by several tasks. Its methods run one at a time.
 
-    They are called with the request to answer: at once, or in a later call of another one.
+    They are called with the request to answer: at once, or in a later call for another one.
     """
 
     kinds: ClassVar[dict[str, type[State]]] = {}
-    #: Operations whose answer takes something out: whoever asks from a worker process says that it has come.
+    #: #: Operations whose answer removes something: a worker process confirms that it has arrived.
     acknowledged: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, kind: str) -> None:
         cls.kinds[kind] = cls
 
     def lost(self, worker: int) -> None:
-        """Give back what a worker process held that has died. Its requests that waited have been cancelled."""
+        """Release what a dead worker process held. Its waiting requests have been cancelled."""
 
 
 def _kind(name: str) -> type[State]:
     if name not in State.kinds:
-        # A worker process may be the first to ask for one.
+        # # A worker process may be the first to ask for one.
         import_module(f"thalweg.tasks.{name}")
     return State.kinds[name]
 
@@ -188,21 +187,21 @@ class Coordinator:
 
     def __init__(self) -> None:
         self._states: dict[tuple[str, str], State] = {}
-        #: In the order in which they came.
+        #: #: In order of arrival.
         self._waiting: dict[Request, None] = {}
         self._lost: set[int] = set()
         self._is_closed = False
         self._lock = Lock()
-        #: The process that asks and answers. One that was forked off it has a copy that nobody else sees.
+        #: #: The process it belongs to. A fork of it has a copy that nobody else sees.
         self._process = os.getpid()
 
     def ask(self, kind: str, name: str, operation: str, *args: Any, asker: Asker | None = None) -> Answer[Any]:
-        """Ask a state to do something; the answer may come later.
+        """Request an operation of a state; the answer may come later.
 
         Raises
         ------
         RuntimeError
-            The process was forked off the client's.
+            The process is a fork of the client's.
         """
         if os.getpid() != self._process:
             raise RuntimeError(
@@ -212,7 +211,7 @@ class Coordinator:
         request = Request(kind, name, operation, args, asker)
         with self._lock:
             if request.worker in self._lost:
-                # Its question was read after its death had been noticed.
+                # # Its request was read after its death had been noticed.
                 request.cancel()
             elif operation == "forget":
                 self._forget(kind, name)
@@ -240,14 +239,14 @@ class Coordinator:
             request.fail(error)
 
     def _forget(self, kind: str, name: str) -> None:
-        """Forget a state. Those who wait wait for the next of that name."""
+        """Forget a state. Waiting requests wait for the next one of that name."""
         self._states.pop((kind, name), None)
         for request in list(self._waiting):
             if (request.kind, request.name) == (kind, name) and not request.done():
                 self._do(request)
 
     def lose(self, worker: int) -> None:
-        """Give back what a worker process held that has died, and let it wait for nothing.
+        """Release what a dead worker process held, and cancel its requests.
 
         Examples
         --------
@@ -269,7 +268,7 @@ class Coordinator:
                 state.lost(worker)
 
     def close(self) -> None:
-        """Let nobody wait any longer: there is no client any more."""
+        """Cancel all requests: there is no client any more."""
         if os.getpid() != self._process:
             return
         with self._lock:
@@ -289,7 +288,7 @@ class RemoteCoordinator:
     Parameters
     ----------
     ask
-        Asks there for an operation, and returns the answer, whenever it comes.
+        Requests an operation there, and returns the answer.
     """
 
     def __init__(self, ask: Callable[..., Any]) -> None:
@@ -297,7 +296,7 @@ class RemoteCoordinator:
         self._numbers = count(1)
 
     def ask(self, kind: str, name: str, operation: str, *args: Any, seconds: float | None = None) -> Answer[Any]:
-        """Ask the parent, and wait for its answer."""
+        """Send a request to the parent, and wait for its answer."""
         request: Answer[Any] = Signal()
         number = next(self._numbers)
         try:

@@ -1,4 +1,4 @@
-"""An event that tasks wait for."""
+"""An event shared by tasks."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class _Event(State, kind="event"):
 
 
 class Event(Named):
-    """Something that happens once, and that tasks and other code wait for, by its name.
+    """A named event that tasks and other code wait for.
 
-    In an asynchronous client's loop what it returns is to be awaited.
+    In an asynchronous client's loop its methods return awaitables.
 
     Parameters
     ----------
     name
-        Which event; None: a new one.
+        Its name; None for a new one.
     client
-        Whose event; None: the client of the task, or the default one.
+        The client it belongs to; None for the client of the task, or the default one.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Event(Named):
     _kind = "event"
 
     def wait(self, timeout: Interval | None = None) -> Any:
-        """Wait until it is set, and say whether it was, in time.
+        """Wait until it is set, and return whether it was, within the timeout.
 
         Examples
         --------
@@ -79,11 +79,11 @@ class Event(Named):
         return True if answer is None else or_false(answer)
 
     def set(self) -> Any:
-        """Let everyone who waits go on, and those to come."""
+        """Set it: wake all that wait, and let later ones pass."""
         return self._ask("set")
 
     def clear(self) -> Any:
-        """Let those to come wait again."""
+        """Clear it: later ones wait again."""
         return self._ask("clear")
 
     def is_set(self) -> Any:

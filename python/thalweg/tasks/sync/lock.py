@@ -1,4 +1,4 @@
-"""A lock that tasks share."""
+"""A lock shared by tasks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Lock"]
 
 class _Lock(State, kind="lock"):
     def __init__(self) -> None:
-        #: The request that was granted.
+        #: #: The request that was granted.
         self._holder: Request | None = None
         self._waiting = Waiting()
 
@@ -55,17 +55,17 @@ class _Lock(State, kind="lock"):
 
 
 class Lock(Named):
-    """A lock with a name: of all who ask for it, one has it at a time, in the order they asked.
+    """A named lock, granted in the order of the requests.
 
-    It is used with ``with``, or with ``async with``. In an asynchronous client's loop what its methods return is to be
-    awaited. When a worker process dies, or is ended for a time limit, the locks that its tasks hold are given back.
+    Use it with ``with`` or ``async with``. In an asynchronous client's loop its methods return awaitables. When a
+    worker process dies, or is killed for a time limit, the locks that its tasks hold are released.
 
     Parameters
     ----------
     name
-        Which lock; None: a new one.
+        Its name; None for a new one.
     client
-        Whose lock; None: the client of the task, or the default one.
+        The client it belongs to; None for the client of the task, or the default one.
 
     Examples
     --------
@@ -94,19 +94,19 @@ class Lock(Named):
         super().__init__(name, client)
 
     def acquire(self, blocking: bool = True, timeout: Interval | None = None) -> Any:
-        """Get the lock, and say whether that succeeded.
+        """Acquire the lock, and return whether that succeeded.
 
         Parameters
         ----------
         blocking
             Whether to wait for it.
         timeout
-            For how long, at most.
+            Maximum time to wait.
 
         Raises
         ------
         ValueError
-            A timeout, where there is nothing to wait for.
+            A timeout is given together with ``blocking=False``.
         """
         if timeout is not None and not blocking:
             raise ValueError("acquire: a timeout is for those who wait, and `blocking` is false")
@@ -117,7 +117,7 @@ class Lock(Named):
         return answer if isinstance(answer, bool) or blocking is False else or_false(answer)
 
     def release(self) -> Any:
-        """Let the next one have it.
+        """Release the lock.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Lock(Named):
         return self._ask("release")
 
     def locked(self) -> Any:
-        """Whether somebody has it."""
+        """Whether somebody holds it."""
         return self._ask("locked")
 
     def __enter__(self) -> Self:

@@ -21,10 +21,10 @@ __all__ = ["MultiLock"]
 
 
 class _Locks(State, kind="multi_lock"):
-    """All names that can be locked together. Of those who want a name, who has waited longest has it first."""
+    """All names that can be locked together. A name goes to the request that has waited longest for it."""
 
     def __init__(self) -> None:
-        #: By the owner: the names it has, and the request that was granted.
+        #: #: By owner: the names it holds, and the request that was granted.
         self._held: dict[str, tuple[set[str], Request]] = {}
         self._waiting = Waiting()
 
@@ -61,7 +61,7 @@ class _Locks(State, kind="multi_lock"):
             owner, names, count = request.args
             free = [name for name in names if name not in taken][:count]
             if len(free) < count:
-                # Those who came later do not overtake it.
+                # # Later requests do not overtake it.
                 taken.update(names)
             elif answer(request, owner):
                 self._held[owner] = (set(free), request)
@@ -69,17 +69,17 @@ class _Locks(State, kind="multi_lock"):
 
 
 class MultiLock(Named):
-    """A lock on several names: who has it has all of them, and nobody else has one of them meanwhile.
+    """A lock on several names: its holder has all of them, and nobody else has one of them meanwhile.
 
-    It is used with ``with``, or with ``async with``. In an asynchronous client's loop what its methods return is to be
-    awaited. When a worker process dies, or is ended for a time limit, the names that its tasks have are given back.
+    Use it with ``with`` or ``async with``. In an asynchronous client's loop its methods return awaitables. When a
+    worker process dies, or is killed for a time limit, the names that its tasks hold are released.
 
     Parameters
     ----------
     names
         The names.
     client
-        Whose names; None: the client of the task, or the default one.
+        The client they belong to; None for the client of the task, or the default one.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class MultiLock(Named):
     _given_back = ("acquire",)
 
     def __init__(self, names: Iterable[str] | None = None, client: Client | None = None) -> None:
-        # They are one state: what is granted depends on all who want one of the names.
+        # # One state, since a grant depends on all requests for its names.
         super().__init__("all", client)
         self.names: list[str] = list(dict.fromkeys(names or ()))
         self._owner = uuid4().hex
@@ -103,23 +103,23 @@ class MultiLock(Named):
         return type(self), (self.names,)
 
     def acquire(self, blocking: bool = True, timeout: Interval | None = None, num_locks: int | None = None) -> Any:
-        """Get the lock, and say whether that succeeded.
+        """Acquire the lock, and return whether that succeeded.
 
         Parameters
         ----------
         blocking
             Whether to wait for it.
         timeout
-            For how long, at most.
+            Maximum time to wait.
         num_locks
-            How many of the names are enough; None: all.
+            How many of the names are enough; None for all.
 
         Raises
         ------
         ValueError
-            A timeout, where there is nothing to wait for; or there are not so many names.
+            A timeout is given together with ``blocking=False``, or there are fewer names.
         RuntimeError
-            It has the lock.
+            It is held already.
         """
         if timeout is not None and not blocking:
             raise ValueError("acquire: a timeout is for those who wait, and `blocking` is false")
@@ -130,7 +130,7 @@ class MultiLock(Named):
         try:
             answer = self._ask("acquire", *asked, timeout=timeout if blocking else 0)
         except TimeoutError:
-            # Others may have waited only because this one did.
+            # # Others may have waited only for this one.
             self._ask("serve")
             return False
         return self._granted(answer) if hasattr(answer, "__await__") else True
@@ -144,17 +144,17 @@ class MultiLock(Named):
         return True
 
     def release(self) -> Any:
-        """Let others have the names.
+        """Release the names.
 
         Raises
         ------
         RuntimeError
-            It has not got the lock.
+            It is not held.
         """
         return self._ask("release", self._owner)
 
     def locked(self) -> Any:
-        """Whether it has the lock."""
+        """Whether it is held."""
         return self._ask("locked", self._owner)
 
     def __enter__(self) -> Self:

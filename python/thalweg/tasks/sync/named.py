@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Named:
-    """Something that tasks find by its name. Pickled, it is its name."""
+    """A shared object that tasks find by its name, which is its pickled form."""
 
     _kind: str
-    #: The operations whose answer somebody else is to have if it comes too late.
+    #: #: The operations whose answer goes to somebody else if it arrives too late.
     _given_back: tuple[str, ...] = ()
 
     def __init__(self, name: str | None = None, client: Client | None = None) -> None:
@@ -58,7 +58,7 @@ class Named:
         timeout: Interval | None = None,
         asynchronous: bool | None = None,
     ) -> Any:
-        """Ask, and wait for the answer: here, or in what is returned. What comes too late is given back."""
+        """Send a request, and wait for the answer: here, or in the returned awaitable. A late answer is given back."""
         coordinator = self._connect()
         seconds = None if timeout is None else float(convert_interval(timeout))
         if asynchronous is None:
@@ -90,12 +90,12 @@ class Named:
         return self
 
     def close(self) -> Any:
-        """Forget it: the next of that name begins anew."""
+        """Forget it: the next one of that name starts anew."""
         return self._ask("forget")
 
 
 async def or_false(answer: Awaitable[Any]) -> bool:
-    """Await what may come too late, and say whether it came in time."""
+    """Await a signal within a timeout, and return whether it arrived."""
     try:
         await answer
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""A queue that tasks share."""
+"""A queue shared by tasks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Queue(State, kind="queue"):
         self._values: deque[Any] = deque()
         self._getting = Waiting()
         self._putting = Waiting()
-        #: Values on their way to a worker process, which have not come there yet.
+        #: #: Values sent to a worker process that have not arrived there yet.
         self._sent: dict[Asker, list[Any]] = {}
 
     def limit(self, request: Request, maxsize: int) -> None:
@@ -77,14 +77,14 @@ class _Queue(State, kind="queue"):
     def lost(self, worker: int) -> None:
         for asker in [asker for asker in self._sent if asker.worker == worker]:
             self._put_back(self._sent.pop(asker))
-        # Others may have waited behind its requests.
+        # # Others may have waited behind its requests.
         self._serve()
 
     def qsize(self, request: Request) -> None:
         answer(request, len(self._values))
 
     def _serve(self) -> None:
-        """Give values to those who wait, in the order in which they asked: to each as many as it wants."""
+        """Give values to waiting requests, in order, each as many as it wants."""
         while (request := self._getting.first()) is not None:
             self._refill()
             wanted = _wanted(request)
@@ -107,7 +107,7 @@ class _Queue(State, kind="queue"):
         self._serve()
 
     def _is_full(self) -> bool:
-        """Whether there is no room. There is for whoever wants more at once than the queue may hold."""
+        """Whether there is no room. There always is for a request larger than the queue's capacity."""
         if not self._maxsize:
             return False
         first = self._getting.first()
@@ -128,19 +128,19 @@ def _wanted(request: Request) -> int:
 
 
 class Queue(Named):
-    """A queue with a name: what one task puts into it, another one gets, first in first out.
+    """A named queue, first in first out.
 
-    In an asynchronous client's loop what its methods return is to be awaited. A value that was on its way to a task
-    whose worker process died goes back to the front.
+    In an asynchronous client's loop its methods return awaitables. A value sent to a task whose worker process died
+    returns to the front.
 
     Parameters
     ----------
     name
-        Which queue; None: a new one.
+        Its name; None for a new one.
     client
-        Whose queue; None: the client of the task, or the default one.
+        The client it belongs to; None for the client of the task, or the default one.
     maxsize
-        How many values it holds before whoever puts another one has to wait; 0: any number.
+        Capacity in values; 0 for no limit.
 
     Examples
     --------
@@ -167,7 +167,7 @@ class Queue(Named):
         return type(self), (self.name, None, self.maxsize)
 
     def put(self, value: Any, timeout: Interval | None = None) -> Any:
-        """Put a value into the queue, once there is room.
+        """Put a value into the queue, waiting for room.
 
         Raises
         ------
@@ -177,19 +177,19 @@ class Queue(Named):
         return self._ask("put", value, timeout=timeout)
 
     def get(self, timeout: Interval | None = None, batch: bool | int = False) -> Any:
-        """Get the first value, once there is one.
+        """Get the first value, waiting for one.
 
         Parameters
         ----------
         timeout
-            How long to wait at most.
+            Maximum time to wait.
         batch
-            True: a list of all values there are, without waiting. A number: a list of so many, once there are.
+            True: a list of all values, without waiting. A number: a list of that many, once they are there.
 
         Raises
         ------
         TimeoutError
-            There was no value in time, or there were not so many.
+            There were not enough values in time.
         """
         if batch is False:
             return self._ask("get", timeout=timeout)
@@ -200,7 +200,7 @@ class Queue(Named):
         try:
             answer = self._ask("get_many", batch, timeout=timeout)
         except BaseException:
-            # Others may have waited behind it for fewer values.
+            # # Others may have waited behind it for fewer values.
             self._ask("serve", asynchronous=False)
             raise
         return self._several(answer) if hasattr(answer, "__await__") else answer
@@ -213,5 +213,5 @@ class Queue(Named):
             raise
 
     def qsize(self) -> Any:
-        """Return how many values there are."""
+        """Return the number of values."""
         return self._ask("qsize")

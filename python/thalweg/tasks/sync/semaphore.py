@@ -1,4 +1,4 @@
-"""A semaphore that tasks share."""
+"""A semaphore shared by tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Semaphore"]
 class _Semaphore(State, kind="semaphore"):
     def __init__(self) -> None:
         self._max_leases: int | None = None
-        #: Number of leases by worker process; None is this process.
+        #: #: Number of leases by worker process; None is this process.
         self._taken: Counter[int | None] = Counter()
         self._waiting = Waiting()
 
@@ -33,7 +33,7 @@ class _Semaphore(State, kind="semaphore"):
         answer(request)
 
     def acquire(self, request: Request, max_leases: int) -> None:
-        # One that was closed in between begins anew.
+        # # One that was closed in between starts anew.
         if self._max_leases is None:
             self._max_leases = max_leases
         if self._taken.total() >= self._max_leases:
@@ -48,7 +48,7 @@ class _Semaphore(State, kind="semaphore"):
     def release(self, request: Request) -> None:
         if not self._taken.total():
             raise RuntimeError("release: no lease is taken")
-        # One may be released by another than the one that has it.
+        # # It may be released by another process than the one that has it.
         worker = request.worker if self._taken[request.worker] else next(iter(+self._taken))
         self._free(worker)
         answer(request, True)
@@ -69,25 +69,25 @@ class _Semaphore(State, kind="semaphore"):
 
 
 class Semaphore(Named):
-    """A semaphore with a name: so many have it at a time, in the order they asked.
+    """A named semaphore, granted in the order of the requests.
 
-    It is used with ``with``, or with ``async with``. In an asynchronous client's loop what its methods return is to be
-    awaited. When a worker process dies, is ended, or has not answered for the client's `worker_ttl`, the leases that
-    its tasks have are given back.
+    Use it with ``with`` or ``async with``. In an asynchronous client's loop its methods return awaitables. When a
+    worker process dies, is killed, or has not answered for the client's `worker_ttl`, the leases of its tasks are
+    released.
 
     Parameters
     ----------
     max_leases
-        How many have it at a time.
+        Number of leases.
     name
-        Which semaphore; None: a new one.
+        Its name; None for a new one.
     client
-        Whose semaphore; None: the client of the task, or the default one.
+        The client it belongs to; None for the client of the task, or the default one.
 
     Raises
     ------
     ValueError
-        There is one of that name with another limit, or the limit lets nobody have it.
+        There is one of that name with another limit, or the limit is less than one.
 
     Examples
     --------
@@ -119,7 +119,7 @@ class Semaphore(Named):
         return type(self), (self.max_leases, self.name)
 
     def acquire(self, timeout: Interval | None = None) -> Any:
-        """Get a lease, and say whether that succeeded in time."""
+        """Acquire a lease, and return whether that succeeded in time."""
         try:
             answer = self._ask("acquire", self.max_leases, timeout=timeout)
         except TimeoutError:
@@ -127,7 +127,7 @@ class Semaphore(Named):
         return answer if answer is True else or_false(answer)
 
     def release(self) -> Any:
-        """Give a lease back, and return True.
+        """Release a lease, and return True.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class Semaphore(Named):
         return self._ask("release")
 
     def get_value(self) -> Any:
-        """Return how many leases are taken."""
+        """Return the number of leases taken."""
         return self._ask("get_value")
 
     def __enter__(self) -> Self:

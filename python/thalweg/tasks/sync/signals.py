@@ -1,8 +1,8 @@
-"""Something that is to come, and those who wait for it.
+"""One-time signals, and those who wait for them.
 
-A future of `concurrent.futures` would do, but for one thing: its lock is Python code. An exception of a signal handler
-that comes when the lock has just been taken leaves it closed for ever, and whoever would set the future waits for ever.
-Here whatever locks and waits is the interpreter's own code, which is not interrupted between.
+A future of `concurrent.futures` would do, except that its lock is Python code: an exception of a signal handler just
+after it is taken leaves it locked for ever, and with it whoever would complete the future. Here only the interpreter's
+own code locks and waits, and it is not interrupted in between.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Signal(Generic[T]):
-    """An answer that is to come. It comes once: as a value, as an exception, or not at all, if it is cancelled.
+    """A future answer. It is completed once, with a value or an exception, or cancelled.
 
     Examples
     --------
@@ -40,15 +40,15 @@ class Signal(Generic[T]):
         self._callbacks: list[Callable[[Signal[T]], object]] = []
 
     def answer(self, value: T) -> bool:
-        """Let the value come; False if that is too late."""
+        """Complete it with a value; False if that is too late."""
         return self._end("answered", value)
 
     def fail(self, error: BaseException) -> bool:
-        """Let an exception come; False if that is too late."""
+        """Complete it with an exception; False if that is too late."""
         return self._end("failed", error)
 
     def cancel(self) -> bool:
-        """Let nobody wait any longer; False if something has come."""
+        """Cancel it; False if it is completed."""
         return self._end("cancelled", None) or self.cancelled()
 
     def _end(self, state: Literal["answered", "failed", "cancelled"], value: Any) -> bool:
@@ -57,13 +57,13 @@ class Signal(Generic[T]):
                 return False
             self._value = value
             self._state = state
-        # Nobody adds one any more.
+        # # No more callbacks are added.
         while self._callbacks:
             self._callbacks.pop(0)(self)
         return True
 
     def done(self) -> bool:
-        """Whether something has come, or it was cancelled."""
+        """Whether it is completed or cancelled."""
         return self._state != "pending"
 
     def cancelled(self) -> bool:
@@ -71,7 +71,7 @@ class Signal(Generic[T]):
         return self._state == "cancelled"
 
     def add_done_callback(self, callback: Callable[[Signal[T]], object]) -> None:
-        """Call something when it comes, by whoever lets it come: it must not block. At once, if it has come."""
+        """Call a function on completion, on the completing thread: it must not block. At once, if it is completed."""
         with self._lock:
             if self._state == "pending":
                 self._callbacks.append(callback)
@@ -79,13 +79,13 @@ class Signal(Generic[T]):
         callback(self)
 
     def exception(self) -> BaseException | None:
-        """Return the exception that came, if one did."""
+        """Return the exception, if it was completed with one."""
         return self._value if self._state == "failed" else None
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for it, for so many seconds at most; say whether it has come."""
+        """Wait for so many seconds at most; return whether it is completed."""
         if self._state == "pending":
-            # A queue of the interpreter's own: to wait for it, and to put something in, takes no lock of Python's.
+            # # A queue of the interpreter's own, which takes no lock of Python's.
             arrived: SimpleQueue[Signal[T]] = SimpleQueue()
             put = arrived.put
             self.add_done_callback(put)
@@ -93,7 +93,7 @@ class Signal(Generic[T]):
                 with suppress(Empty):
                     arrived.get(timeout=seconds)
             finally:
-                # It may be taken out by whoever calls it.
+                # # It may be removed by the completing thread.
                 with suppress(ValueError):
                     self._callbacks.remove(put)
         return self._state != "pending"
@@ -104,7 +104,7 @@ class Signal(Generic[T]):
         Raises
         ------
         TimeoutError
-            Nothing has come in time.
+            It was not completed in time.
         CancelledError
             It was cancelled.
         """
@@ -118,13 +118,13 @@ class Signal(Generic[T]):
         return value
 
     async def wait_on_loop(self, seconds: float | None = None) -> bool:
-        """Wait for it without blocking the loop, for so many seconds at most; say whether it has come."""
+        """Wait without blocking the loop, for so many seconds at most; return whether it is completed."""
         if self._state == "pending":
             loop = asyncio.get_running_loop()
             waiter: asyncio.Future[None] = loop.create_future()
 
             def wake(_: Any) -> None:
-                # The loop may have been closed, and with it whoever waited.
+                # # The loop may have been closed, and the waiting task with it.
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(_set, waiter)
 

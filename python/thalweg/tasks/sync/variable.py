@@ -1,4 +1,4 @@
-"""A value that tasks share."""
+"""A value shared by tasks."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class _Variable(State, kind="variable"):
 
 
 class Variable(Named):
-    """A value with a name, which tasks and other code set and get.
+    """A named value, which tasks and other code set and get.
 
-    In an asynchronous client's loop what its methods return is to be awaited.
+    In an asynchronous client's loop its methods return awaitables.
 
     Parameters
     ----------
     name
-        Which one; None: a new one.
+        Its name; None for a new one.
     client
-        Whose; None: the client of the task, or the default one.
+        The client it belongs to; None for the client of the task, or the default one.
 
     Examples
     --------
@@ -56,19 +56,19 @@ class Variable(Named):
     _kind = "variable"
 
     def set(self, value: Any, timeout: Interval | None = None) -> Any:
-        """Let it have another value."""
+        """Set the value."""
         return self._ask("set", value, timeout=timeout)
 
     def get(self, timeout: Interval | None = None) -> Any:
-        """Return its value, once it has one.
+        """Return the value, waiting for one.
 
         Raises
         ------
         TimeoutError
-            It had none in time.
+            There was none in time.
         """
         return self._ask("get", timeout=timeout)
 
     def delete(self) -> Any:
-        """Forget the value: until there is another one, `get` waits."""
+        """Delete the value: `get` waits until there is another."""
         return self.close()
