@@ -1,5 +1,5 @@
-//! Acknowledgement: a token that travels with an element and fires once, when everything derived
-//! from the element is done.
+//! Acknowledgement: a token that travels with an element and fires once, when everything derived from the element is
+//! done.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -17,18 +17,18 @@ pub enum Outcome {
     /// Every sink is done with everything derived from the element, or an operator dropped it on
     /// purpose (a filter, a window that moved on, the policy [`Skip`](crate::OnError::Skip)).
     Delivered,
-    /// Something derived from the element failed and no policy took care of it, or it was still
-    /// on its way when its pipeline was dropped or its drain ran out of time.
+    /// Something derived from the element failed without a policy to handle it, or was still in flight when its
+    /// pipeline was dropped or its drain timed out.
     Failed,
 }
 
-/// A token that fires exactly once, when the last holder of the element it came with lets go.
+/// A token that fires exactly once, when the last holder of its element releases it.
 ///
-/// Sources build at-least-once delivery on it: commit an offset on [`Outcome::Delivered`], deliver
-/// again on [`Outcome::Failed`]. Nothing is counted by hand: operators that hold, drop or multiply
-/// elements hold, drop or multiply the token along with them.
+/// Sources use it for at-least-once delivery: commit an offset on [`Outcome::Delivered`], deliver again on
+/// [`Outcome::Failed`]. Nothing is counted by hand: operators that hold, drop or multiply elements hold, drop or
+/// multiply the token with them.
 ///
-/// The callback runs wherever the last holder lets go, often inside the pipeline; it may emit.
+/// The callback runs wherever the last holder releases it, often inside the pipeline; it may emit.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -66,13 +66,12 @@ struct Token {
 struct Fire(std::sync::Mutex<Box<dyn FnOnce(Outcome) + Send>>);
 
 impl Ack {
-    /// A token that calls `fire` once, with what became of the element.
+    /// Creates a token that calls `fire` once, with the outcome.
     pub fn new(fire: impl FnOnce(Outcome) + Send + 'static) -> Self {
         Self::build(Some(Box::new(fire)), None)
     }
 
-    /// The same with a value that travels along, for operators and sinks that look at
-    /// [`Acks::payloads`].
+    /// The same with a payload, for operators and sinks that read [`Acks::payloads`].
     pub fn with_payload(
         payload: impl Any + Send + Sync,
         fire: impl FnOnce(Outcome) + Send + 'static,
@@ -80,8 +79,8 @@ impl Ack {
         Self::build(Some(Box::new(fire)), Some(Box::new(payload)))
     }
 
-    /// The same token with the trace that its element belongs to elsewhere, such as that of the request it has come
-    /// with: where the pipeline is [traced](crate::Stream::trace), the element goes on with it.
+    /// Adds the trace that the element belongs to, such as that of the request it came with: in a
+    /// [traced](crate::Stream::trace) pipeline the element continues it.
     ///
     /// ```
     /// use thalweg::Ack;
@@ -103,12 +102,12 @@ impl Ack {
         Self(Arc::new(Inner::Group(group)))
     }
 
-    /// A token that carries nothing but the trace that its element belongs to elsewhere.
+    /// Creates a token that only carries a trace.
     pub fn of_trace(context: TraceContext) -> Self {
         Self::carrying(context)
     }
 
-    /// A token that only carries a value along.
+    /// Creates a token that only carries a payload.
     pub(crate) fn carrying(payload: impl Any + Send + Sync) -> Self {
         Self::build(None, Some(Box::new(payload)))
     }
@@ -124,7 +123,7 @@ impl Ack {
         })))
     }
 
-    /// Makes the outcome [`Outcome::Failed`], whatever else happens.
+    /// Makes the outcome [`Outcome::Failed`].
     pub fn fail(&self) {
         match &*self.0 {
             Inner::Token(token) => token.failed.store(true, Ordering::Relaxed),
@@ -132,7 +131,7 @@ impl Ack {
         }
     }
 
-    /// Identity that tells it from others.
+    /// Identity of the token.
     fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
@@ -162,8 +161,7 @@ impl Drop for Token {
             let fire = fire
                 .into_inner()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            // A panic must not leave a drop: it could be the second one, which aborts. The panic
-            // hook has reported it.
+            // A panic must not leave a drop: a second panic would abort. The panic hook has reported it.
             let _ = catch_unwind(AssertUnwindSafe(|| fire(outcome)));
         }
         let payload = self.payload.take();
@@ -171,8 +169,7 @@ impl Drop for Token {
     }
 }
 
-/// The tokens an element carries: none for most, several once elements were joined or gathered
-/// into a window.
+/// The tokens of an element: none for most, several for elements that were joined or gathered into a window.
 #[derive(Clone, Debug, Default)]
 pub struct Acks(Option<Ack>);
 
@@ -181,20 +178,20 @@ thread_local! {
 }
 
 impl Acks {
-    /// No token at all.
+    /// No tokens.
     pub const fn none() -> Self {
         Self(None)
     }
 
-    /// Whether there is no token.
+    /// Whether there are no tokens.
     #[inline]
     pub fn is_none(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The tokens of all the given elements together, each once.
+    /// The tokens of all given elements together, each once.
     pub fn merge<'a>(all: impl IntoIterator<Item = &'a Acks>) -> Self {
-        /// From here on a table is faster than a look at all of them.
+        /// For this many a hash table is faster than comparing them.
         const MANY: usize = 16;
         let (mut merged, mut table) = (Vec::<Ack>::new(), HashSet::new());
         for ack in all.into_iter().flat_map(Acks::as_slice) {
@@ -254,7 +251,7 @@ impl Drop for Acks {
     }
 }
 
-/// Runs `f`; tokens dropped in it belong to elements that get no further and have failed.
+/// Runs `f`; tokens dropped in it belong to elements that have failed.
 pub(crate) fn discarding<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {

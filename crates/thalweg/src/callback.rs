@@ -1,6 +1,6 @@
 //! Functions that take a callback, as futures.
 //!
-//! Where an interface promises to call back, [`future`] makes something to await of it:
+//! [`future`] turns an interface with a callback into something to await:
 //!
 //! ```
 //! use std::thread;
@@ -30,14 +30,13 @@ use futures_core::Stream;
 /// A callback: call it once, from any thread, with the result.
 pub type Callback<T> = Box<dyn FnOnce(T) + Send>;
 
-/// Calls `api` at once, with a callback; the future ends with what that is called with.
+/// Calls `api` at once with a callback; the future completes with the callback's argument.
 ///
-/// The callback may be called before `api` returns, and whether or not the future is still wanted.
-/// It goes wherever an `FnOnce(T)` is taken. This is Tornado's `return_future`.
+/// The callback may be called before `api` returns, and after the future was dropped. It is accepted wherever an
+/// `FnOnce(T)` is. This is Tornado's `return_future`.
 ///
 /// # Errors
-/// [`Uncalled`] as soon as it is certain that the callback will not be called, because it has been
-/// dropped:
+/// [`Uncalled`] as soon as it is certain that the callback will not be called, because it has been dropped:
 ///
 /// ```
 /// use thalweg::callback;
@@ -51,7 +50,7 @@ where
 {
     let (sender, receiver) = async_channel::bounded(1);
     api(Box::new(move |result| {
-        // An error says that nobody waits for the result any more.
+        // The receiver may have been dropped.
         let _ = sender.try_send(result);
     }));
     Called(Box::pin(receiver))
@@ -78,7 +77,7 @@ impl<T> fmt::Debug for Called<T> {
     }
 }
 
-/// Says that a callback was dropped without having been called.
+/// Error of a callback that was dropped without being called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the callback was dropped without having been called")]
 pub struct Uncalled(());

@@ -13,9 +13,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// One element that a function failed on: the node, the element, and the cause.
 ///
-/// It is the error an emitter gets under the policy [`Raise`](crate::OnError::Raise), the element of
-/// an error stream under [`Route`](crate::OnError::Route), and what a handler for unhandled failures
-/// is called with. Cloning is cheap.
+/// Under the policy [`Raise`](crate::OnError::Raise) it is the emitter's error, under [`Route`](crate::OnError::Route)
+/// an element of the error stream; handlers of unhandled failures receive it as well. Cloning is cheap.
 ///
 /// ```
 /// use thalweg::Stream;
@@ -54,7 +53,7 @@ impl fmt::Display for Panicked {
 
 impl StdError for Panicked {}
 
-/// A failure that is dropped with its element, whatever the node's policy is.
+/// A failure that is dropped with its element, whatever the node's policy.
 #[derive(Debug)]
 pub(crate) struct Skipped(pub(crate) BoxError);
 
@@ -70,7 +69,7 @@ impl StdError for Skipped {
     }
 }
 
-/// One cause of the failures of several elements: a batch that could not be written. It reads like the cause itself,
+/// Common cause of the failures of several elements: a batch that could not be written. It displays like the cause,
 /// which is its [source](StdError::source).
 #[derive(Clone, Debug)]
 pub(crate) struct SharedError(Arc<dyn StdError + Send + Sync>);
@@ -93,13 +92,13 @@ impl StdError for SharedError {
     }
 }
 
-/// An error on its way out of a function that cannot return one.
+/// Payload of an unwinding error, from a function that cannot return one.
 #[derive(Clone)]
 pub(crate) struct Thrown(Arc<dyn Fn() -> BoxError + Send + Sync>);
 
-/// Ends the function that is running with an error, where it has no other way to return one: in the `==` or
-/// the `hash` of a key, say. It unwinds as a panic does, but silently, and is a failure of the node like any
-/// other error of its function. `cause` makes the error, once for each who is told.
+/// Ends the running function with an error where it has no other way to return one: in the `==` or `hash` of a key, for
+/// example. It unwinds like a panic, but silently, and is a failure of the node like any other error of its function.
+/// `cause` creates the error, once for each recipient.
 ///
 /// ```
 /// use std::hash::{Hash, Hasher};
@@ -137,12 +136,12 @@ pub(crate) struct Thrown(Arc<dyn Fn() -> BoxError + Send + Sync>);
 /// ```
 ///
 /// # Panics
-/// Always, in a way: outside of a node's function it ends the thread.
+/// Always: outside of a node's function it ends the thread.
 pub fn throw(cause: impl Fn() -> BoxError + Send + Sync + 'static) -> ! {
     std::panic::resume_unwind(Box::new(Thrown(Arc::new(cause))))
 }
 
-/// The error that stands for a panic, or that was thrown.
+/// The error for a caught panic, or the thrown error.
 pub(crate) fn panic_error(payload: &(dyn Any + Send)) -> BoxError {
     if let Some(Thrown(cause)) = payload.downcast_ref() {
         return cause();
@@ -155,17 +154,17 @@ pub(crate) fn panic_error(payload: &(dyn Any + Send)) -> BoxError {
     Box::new(Panicked(text))
 }
 
-/// Told of failures.
+/// Watchers of failures.
 pub type FailureWatcher = fn(&Failure);
 
 static WATCHERS: RwLock<Vec<FailureWatcher>> = RwLock::new(Vec::new());
 
-/// Whether there are any: a failure that nobody is told of need not be described.
+/// Whether there are any: otherwise failures need not be described.
 static IS_WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// Has `watcher` called with every failure of every node in this process from now on, whatever the node's policy says
-/// about it: for a dashboard, or a log. It is called where the function failed, and must not touch any pipeline. An
-/// element that is tried again has not failed yet. Each call adds one that is called, after those before.
+/// Calls `watcher` with every future failure of every node in this process, whatever the node's policy: for a dashboard
+/// or a log. It is called where the function failed, and must not touch any pipeline. An element that is retried has
+/// not failed yet. Each call adds a watcher, called after earlier ones.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -187,16 +186,16 @@ pub fn watch_failures(watcher: FailureWatcher) {
     IS_WATCHED.store(true, Ordering::Release);
 }
 
-/// Whether somebody is told of failures that nobody else is.
+/// Whether there is a watcher, for failures without another recipient.
 pub(crate) fn is_watched() -> bool {
     IS_WATCHED.load(Ordering::Acquire)
 }
 
 impl Failure {
-    /// Tells who watches.
+    /// Calls the watchers.
     pub(crate) fn told(self) -> Self {
         if is_watched() {
-            // Outside of the lock: a watcher may do anything.
+            // Outside of the lock, since a watcher may do anything.
             let watchers = WATCHERS.read().unwrap_or_else(PoisonError::into_inner);
             let watchers = watchers.clone();
             watchers.iter().for_each(|watcher| watcher(&self));
@@ -222,7 +221,7 @@ impl Failure {
         }))
     }
 
-    /// The same for what was thrown in the node's function, if it was.
+    /// The same for an error thrown in the node's function.
     pub(crate) fn thrown(mut self, payload: &(dyn Any + Send)) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.thrown = payload.downcast_ref::<Thrown>().cloned();
@@ -240,13 +239,13 @@ impl Failure {
         self.0.node_id
     }
 
-    /// Which element it was, counted by the node from 1; 0 if it was none: a source that cannot
-    /// go on, a sink that cannot be closed.
+    /// Which element it was, counted by the node from 1; 0 if it was none: a source that cannot continue, a sink that
+    /// cannot be closed.
     pub fn ordinal(&self) -> u64 {
         self.0.ordinal
     }
 
-    /// The same after this many attempts.
+    /// The same with this number of attempts.
     pub(crate) fn after(mut self, attempts: u32) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.attempts = attempts;
@@ -254,7 +253,7 @@ impl Failure {
         self
     }
 
-    /// Attempts at this element, all of which failed: 1, or as many as [`Retry`](crate::Retry) made.
+    /// Attempts at this element, all failed: 1, or as many as [`Retry`](crate::Retry) made.
     ///
     /// ```
     /// use thalweg::{Retry, Stream};
@@ -270,20 +269,19 @@ impl Failure {
         self.0.attempts
     }
 
-    /// The element the function failed on, as the node received it, if it is a `T`.
+    /// The element as the node received it, if it is a `T`.
     ///
-    /// A function that takes its element by value and panics may have destroyed it: then there is
-    /// none, unless the node's policy made it keep a copy.
+    /// None if the function took the element by value and panicked, unless the node's policy required a copy.
     pub fn element<T: Clone + 'static>(&self) -> Option<T> {
         lock(&self.0.element).as_ref()?.downcast_ref::<T>().cloned()
     }
 
-    /// Why: the function's own error, or its panic.
+    /// The function's error, or its panic.
     pub fn cause(&self) -> &(dyn StdError + Send + Sync + 'static) {
         &*self.0.cause
     }
 
-    /// The panic, or what was thrown, as a cause of its own.
+    /// The panic or thrown error, as a separate cause.
     pub(crate) fn panic(&self) -> Option<BoxError> {
         if let Some(Thrown(cause)) = &self.0.thrown {
             return Some(cause());
@@ -324,10 +322,9 @@ impl StdError for Failure {
     }
 }
 
-/// Error of `emit`, `drain`, `connect` and their like. One word wide.
+/// Error of `emit`, `drain`, `connect` and others. One word wide.
 ///
-/// Its `Debug` text is what a program shows whose `main` returns it, or that unwraps it: the message, and
-/// what it was caused by.
+/// Its `Debug` output is what a program prints whose `main` returns it or that unwraps it: the message and its causes.
 ///
 /// ```
 /// use thalweg::Stream;
@@ -343,7 +340,7 @@ pub struct Error(Box<Kind>);
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)?;
-        // The message ends with the first cause; this is what is behind that.
+        // The message ends with the first cause; these are the causes of that.
         let failure = self.failures().first();
         let mut cause = failure.and_then(|failure| failure.cause().source());
         while let Some(error) = cause {
@@ -418,21 +415,20 @@ fn undelivered(held: &[Undelivered], failures: &[Failure]) -> String {
     format!("not everything was delivered: {}", parts.join(", "))
 }
 
-/// Elements that a node still held when a drain ended.
+/// Elements that a node still held at the end of a drain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Undelivered {
     /// The node's name.
     pub node: String,
-    /// How many elements it held; 0 for a source that was asked to stop and had not.
+    /// Number of elements held; 0 for a source that did not stop when asked to.
     pub elements: usize,
 }
 
-/// An argument that no pipeline can be built with.
+/// An invalid argument of a pipeline's constructor.
 ///
-/// Building never fails half-way through a chain of calls: the mistake is kept, the first `emit`,
-/// `start` or `drain` reports it and does nothing else, and [`Stream::check`](crate::Stream::check)
-/// reports it at once.
+/// Building never fails in the middle of a chain of calls: the error is stored, the first `emit`, `start` or `drain`
+/// reports it and does nothing else, and [`Stream::check`](crate::Stream::check) reports it at once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{operator}`: {message}")]
 pub struct BuildError {
@@ -441,7 +437,7 @@ pub struct BuildError {
 }
 
 impl BuildError {
-    /// A mistake in the arguments of `operator`.
+    /// Creates the error for the arguments of `operator`.
     pub fn new(operator: &'static str, message: impl fmt::Display) -> Self {
         Self {
             operator,
@@ -466,8 +462,8 @@ impl Error {
         Self::new(Kind::Closed)
     }
 
-    /// The failures this error reports: of the emitted element, of elements before it, or of a
-    /// drain. Empty for errors that are not about elements.
+    /// The failures that this error reports: of the emitted element, of earlier elements, or of a drain. Empty for
+    /// errors that are not about elements.
     pub fn failures(&self) -> &[Failure] {
         match self.kind() {
             Kind::Failed(failures) | Kind::Behind(failures) | Kind::Undelivered(_, failures) => {
@@ -477,7 +473,7 @@ impl Error {
         }
     }
 
-    /// The nodes that still held elements when a drain ended.
+    /// The nodes that still held elements at the end of a drain.
     pub fn undelivered(&self) -> &[Undelivered] {
         match self.kind() {
             Kind::Undelivered(held, _) => held,
@@ -485,34 +481,34 @@ impl Error {
         }
     }
 
-    /// Whether the emitted element itself was taken, and the failures are of earlier elements,
-    /// behind a buffer or a window, where no emitter waited any more.
+    /// Whether the emitted element itself was accepted, and the failures are of earlier elements, behind a buffer or a
+    /// window, without a waiting emitter.
     pub fn is_behind(&self) -> bool {
         matches!(self.kind(), Kind::Behind(_))
     }
 
-    /// Whether the pipeline was drained before and takes no more elements.
+    /// Whether the pipeline has been drained and accepts no more elements.
     pub fn is_closed(&self) -> bool {
         matches!(self.kind(), Kind::Closed)
     }
 
-    /// Whether the pipeline was built with a wrong argument.
+    /// Whether the pipeline was built with an invalid argument.
     pub fn is_build(&self) -> bool {
         matches!(self.kind(), Kind::Build(_))
     }
 
-    /// Whether a blocking call was made where it would block the event loop it waits for.
+    /// Whether a blocking call would have blocked the event loop that it waits for.
     pub fn is_would_block(&self) -> bool {
         matches!(self.kind(), Kind::WouldBlock)
     }
 
-    /// Whether an element was not taken within the time that its emitter would wait.
+    /// Whether an element was not accepted within its emitter's time limit.
     pub fn is_timed_out(&self) -> bool {
         matches!(self.kind(), Kind::TimedOut(_))
     }
 
-    /// Whether an element was not taken because its emitter would no longer wait for the thread inside the
-    /// pipeline; see [`ask_waiting`](crate::ask_waiting).
+    /// Whether an element was not accepted because its emitter gave up waiting for the thread inside the pipeline; see
+    /// [`ask_waiting`](crate::ask_waiting).
     pub fn is_interrupted(&self) -> bool {
         matches!(self.kind(), Kind::Interrupted)
     }

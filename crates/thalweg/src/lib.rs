@@ -1,5 +1,4 @@
-//! Pipelines over continuous streams of data: branching, joining, windows, flow control in time,
-//! back pressure.
+//! Pipelines over continuous streams of data: branching, joining, windows, time-based flow control, back pressure.
 //!
 //! ```
 //! use thalweg::{OnError::Skip, Stream};
@@ -23,29 +22,29 @@
 //! - A [`Stream`] is a node of a pipeline. Its methods attach [operators](ops); clones of it make
 //!   branches; [`ops::zip`], [`ops::combine_latest`], [`ops::zip_latest`] and [`ops::union`] join. The inlets of
 //!   an [`OpenJoin`] come and go.
-//! - Elements come in by [`Stream::emit`], from any thread, or from a [`Source`] that runs by itself. They
-//!   end in sinks, or are pulled from a [`Pull`](ops::Pull).
-//! - [`Emit`], what `emit` returns, is done when every node downstream has taken the element: awaited or
-//!   blocked on, it is the back pressure.
-//! - A function that fails, or panics, is dealt with by the policy of its node, [`OnError`].
-//! - An [`Ack`] fires once everything derived from its element is done with.
-//! - [`Stream::drain`] ends a pipeline in good order, and says what could not be delivered.
+//! - Elements enter by [`Stream::emit`], from any thread, or from a [`Source`] that runs by itself. They end in sinks,
+//!   or are pulled from a [`Pull`](ops::Pull).
+//! - [`Emit`], the result of `emit`, completes when every node downstream has accepted the element: awaiting it, or
+//!   blocking on it, is back pressure.
+//! - A function that fails or panics is handled by the policy of its node, [`OnError`].
+//! - An [`Ack`] fires once everything derived from its element is done.
+//! - [`Stream::drain`] ends a pipeline in good order, and reports what could not be delivered.
 //! - [`Stream::graph_view`] shows a pipeline with the counters of its nodes, as DOT, Mermaid or SVG.
 //!
 //! # Three ways to run
 //!
-//! - **In the event loop you have.** Built inside tokio, a pipeline runs there: `source.emit(x).await`.
-//! - **On an event loop of its own.** `Stream::on(EventLoop::thread())`: futures and timers run on that
-//!   thread, and `source.emit(x).wait()` blocks yours.
-//! - **Without any**, where no node waits for time or a future. A pipeline that turns out to need a loop
-//!   outside of tokio gets one that all such pipelines share.
+//! - **In an existing event loop.** Built inside tokio, a pipeline runs there: `source.emit(x).await`.
+//! - **On a separate event loop.** `Stream::on(EventLoop::thread())`: futures and timers run on its thread, and
+//!   `source.emit(x).wait()` blocks yours.
+//! - **Without one**, if no node waits for time or a future. A pipeline outside of tokio that needs a loop gets one
+//!   that all such pipelines share.
 //!
-//! And for tests there is the [`VirtualClock`], on which an hour takes no time.
+//! For tests there is the [`VirtualClock`], on which an hour takes no time.
 //!
 //! # What it does not do
 //!
-//! It is one process: state is not kept on disk, and a pipeline is not spread over machines. Positions of
-//! sources can be kept with an [`Ack`]; exactly-once delivery cannot. Elements are cloned where a stream
+//! A pipeline is one process: state is not stored on disk, and a pipeline is not distributed over machines. Positions
+//! of sources can be stored with an [`Ack`]; exactly-once delivery is up to sinks. Elements are cloned where a stream
 //! branches; put large ones into an [`Arc`](std::sync::Arc).
 //!
 //! # Features
@@ -72,8 +71,8 @@ mod sync;
 pub mod testing;
 pub mod trace;
 
-/// Whether a function of a pipeline is running on this thread, further up the stack: then nothing may
-/// wait for a pipeline here.
+/// Whether a function of a pipeline is running on this thread, further up the stack: then nothing here may wait for a
+/// pipeline.
 ///
 /// ```
 /// use thalweg::Stream;

@@ -1,4 +1,4 @@
-//! Locks, and the primitives that threads meet in, so that loom can stand in for them.
+//! Locks, and synchronization primitives that loom can replace.
 
 use std::pin::Pin;
 use std::sync::atomic::{self, AtomicBool};
@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// Locks, whether or not a thread panicked while it held the lock: what our locks protect is
-/// never left half-changed, since no user code runs under them.
+/// Locks even if a thread panicked while holding the lock: its data is never left half-changed, since no user code runs
+/// under it.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -17,12 +17,11 @@ pub type Blocking<'a> = &'a mut dyn FnMut();
 
 static AROUND: OnceLock<fn(Blocking<'_>)> = OnceLock::new();
 
-/// Has `around` called, in this whole process, wherever a thread is about to block until a pipeline is
-/// free or an element has been taken: it calls what it is given, which blocks.
+/// Sets a function for this whole process that is called wherever a thread is about to block until a pipeline is free
+/// or an element has been accepted: it calls its argument, which blocks.
 ///
-/// It is for a host with a lock of its own that every thread holds most of the time, as an interpreter
-/// has: a thread that blocked with such a lock would stop those it waits for. Only the first call has
-/// an effect; the result says whether it was this one.
+/// For a host with a global lock that every thread usually holds, such as an interpreter: a thread that blocked with it
+/// would stop those it waits for. Only the first call has an effect; the result says whether it was this one.
 ///
 /// ```
 /// fn without_the_lock(block: thalweg::Blocking<'_>) {
@@ -39,14 +38,14 @@ pub fn block_around(around: fn(Blocking<'_>)) -> bool {
 
 static ASIDE: OnceLock<fn(Blocking<'_>)> = OnceLock::new();
 
-/// How long a thread waits before it counts as a long wait.
+/// Time after which a wait counts as long.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// Has `aside` called, in this whole process, wherever a thread has waited for more than a millisecond until a pipeline
-/// is free or an element has been taken: it calls what it is given, which waits on.
+/// Sets a function for this whole process that is called wherever a thread has waited for more than a millisecond until
+/// a pipeline is free or an element has been accepted: it calls its argument, which continues to wait.
 ///
-/// It is for engines whose threads run functions that may use pipelines: while one of them waits, another thread can
-/// do the work that it may be waiting for. Only the first call has an effect; the result says whether it was this one.
+/// For engines whose threads run functions that may use pipelines: while one of them waits, another thread can do the
+/// work that it may be waiting for. Only the first call has an effect; the result says whether it was this one.
 ///
 /// ```
 /// fn with_another_thread_at_work(wait: thalweg::Blocking<'_>) {
@@ -61,7 +60,7 @@ pub fn wait_aside(aside: fn(Blocking<'_>)) -> bool {
     ASIDE.set(aside).is_ok()
 }
 
-/// Waits by `wait`, which returns whether what was waited for has come within a time, if it gets one.
+/// Waits by `wait`, which takes a time limit or none, and returns whether the wait is over.
 pub(crate) fn waiting(mut wait: impl FnMut(Option<Duration>) -> bool) {
     let Some(aside) = ASIDE.get() else {
         wait(None);
@@ -74,21 +73,20 @@ pub(crate) fn waiting(mut wait: impl FnMut(Option<Duration>) -> bool) {
     }
 }
 
-/// Asked about a wait for the thread inside a pipeline, with how long it has lasted; says whether to go on.
+/// Called about a wait for the thread inside a pipeline, with its duration so far; returns whether to continue.
 pub type Patience = fn(Duration) -> bool;
 
 static PATIENCE: OnceLock<Patience> = OnceLock::new();
 
-/// How often it is asked.
+/// Interval of the calls.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
-/// Has `patience` asked, in this whole process, every 50 ms while a thread waits for another that is inside a
-/// pipeline. It may tell the user what is waited for. If it returns false, the wait ends: an element is not taken, and
-/// its [`Emit`](crate::Emit) fails with an error for which
-/// [`is_interrupted`](crate::Error::is_interrupted) is true.
+/// Sets a function for this whole process that is called every 50 ms while a thread waits for another one inside a
+/// pipeline. It may tell the user about the wait. If it returns false, the wait ends: the element is not accepted, and
+/// its [`Emit`](crate::Emit) fails with an error for which [`is_interrupted`](crate::Error::is_interrupted) is true.
 ///
-/// It is for hosts with signals of their own, Ctrl-C say, and is called with the lock that
-/// [`block_around`] is about held. Only the first call has an effect; the result says whether it was this one.
+/// For hosts with signals of their own, such as Ctrl-C; it is called with the lock held that [`block_around`] is about.
+/// Only the first call has an effect; the result says whether it was this one.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -113,7 +111,7 @@ pub fn ask_waiting(patience: Patience) -> bool {
     PATIENCE.set(patience).is_ok()
 }
 
-/// Function to ask while a thread waits.
+/// The function to call while a thread waits.
 pub(crate) fn patience() -> Option<Patience> {
     PATIENCE.get().copied()
 }
@@ -134,8 +132,8 @@ pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Runs a future on this thread, and blocks while it has nothing to do; what it does is done outside of
-/// what the host was asked to block around.
+/// Runs a future on this thread, which blocks while the future is pending; the future is polled outside of the host's
+/// blocking scope.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     let parker = Arc::new(Parker {
@@ -152,7 +150,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The same for no longer than `limit`.
+/// The same for at most `limit`.
 pub(crate) fn block_on_for<F: Future + Unpin>(mut future: F, limit: Duration) -> Option<F::Output> {
     let begin = Instant::now();
     let parker = Arc::new(Parker {
@@ -190,7 +188,7 @@ struct Parker {
 }
 
 impl Parker {
-    /// Waits, for `limit` at most if there is one; returns whether it was woken.
+    /// Waits, for at most `limit` if given; returns whether it was woken.
     fn wait(&self, limit: Option<Duration>) -> bool {
         let begin = Instant::now();
         while !self.woken.swap(false, atomic::Ordering::Acquire) {
@@ -215,7 +213,7 @@ impl Wake for Parker {
     }
 }
 
-/// Primitives that the monitor is made of.
+/// Primitives of the monitor.
 pub(crate) mod model {
     #[cfg(thalweg_loom)]
     pub(crate) use loom::sync::{
@@ -228,7 +226,7 @@ pub(crate) mod model {
         atomic::{AtomicUsize, Ordering},
     };
 
-    /// Waits, for `limit` at most if there is one; returns whether the time was up.
+    /// Waits, for at most `limit` if given; returns whether it timed out.
     pub(crate) fn wait<'a, T>(
         condvar: &Condvar,
         guard: MutexGuard<'a, T>,

@@ -1,6 +1,6 @@
-//! Lengths of time as users write them: a [`Duration`], a number of seconds, or text such as `"500ms"`.
+//! Durations as users write them: a [`Duration`], a number of seconds, or text such as `"500ms"`.
 //!
-//! Every operator that takes an interval takes `impl IntoInterval`, so these all mean the same:
+//! Every operator with an interval takes `impl IntoInterval`, so these are equivalent:
 //!
 //! ```
 //! use std::time::Duration;
@@ -41,10 +41,9 @@
 //! | microsecond | `us`, `µs`, `micro`, `micros`, `microsecond`, `microseconds` |
 //! | nanosecond | `ns`, `nano`, `nanos`, `nanosecond`, `nanoseconds` |
 //!
-//! A fraction finer than a nanosecond is rounded to the nearest one. Two texts that pandas takes are errors here,
-//! because what they mean there surprises: a number without a unit (`"5"` is five *nanoseconds* to pandas, and five
-//! seconds to whoever wrote it), and `"P1M"`, a month in ISO 8601 and a minute in pandas. As in pandas, `"1M"` is an
-//! error too.
+//! Fractions of a nanosecond are rounded. Two forms of pandas are errors here, because their meaning there surprises: a
+//! number without a unit (`"5"` is five *nanoseconds* in pandas, and five seconds to most people), and `"P1M"`, a month
+//! in ISO 8601 and a minute in pandas. As in pandas, `"1M"` is an error too.
 
 mod text;
 
@@ -52,10 +51,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A length of time that can be waited for: longer than zero, at most [`Interval::MAX`].
+/// A duration to wait for: longer than zero, at most [`Interval::MAX`].
 ///
-/// Operators keep the [`Duration`] in it; the type is there for configuration that wants to read an interval
-/// early and hold it, for example a command line:
+/// Operators store the [`Duration`] in it; the type serves configuration that parses an interval early, such as a
+/// command line:
 ///
 /// ```
 /// use thalweg::interval::Interval;
@@ -71,7 +70,7 @@ pub struct Interval(Duration);
 impl Interval {
     /// The longest interval: 2⁶³ - 1 nanoseconds, some 292 years, which is pandas's limit as well.
     ///
-    /// Every clock can add it to the present time without overflowing, so it serves as "never".
+    /// Every clock can add it to the current time without overflow, so it serves as "never".
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -128,7 +127,7 @@ impl Interval {
     }
 }
 
-/// The shortest sum of whole units, which reads back as the same interval.
+/// The shortest sum of whole units, which parses to the same interval.
 ///
 /// ```
 /// use thalweg::interval::Interval;
@@ -165,7 +164,7 @@ impl FromStr for Interval {
     }
 }
 
-/// A value that can be given as an interval: see [the module](self) for the forms of text and numbers.
+/// A value that can be given as an interval: see [the module](self) for the forms of numbers and text.
 ///
 /// ```
 /// use std::time::Duration;
@@ -184,10 +183,10 @@ impl FromStr for Interval {
     note = "give a `Duration`, text such as \"500ms\", or a number of seconds as `f64`, `i32`, `i64`, `u32` or `u64`"
 )]
 pub trait IntoInterval {
-    /// The length of time that is meant.
+    /// Converts the value to a duration.
     ///
     /// # Errors
-    /// If it is zero, negative, not finite, longer than [`Interval::MAX`], or text in none of the accepted forms.
+    /// It is zero, negative, not finite, longer than [`Interval::MAX`], or text in none of the accepted forms.
     fn into_interval(self) -> Result<Duration, IntervalError>;
 }
 
@@ -227,9 +226,9 @@ accept! {
     u64, given => Interval::from_whole_seconds(given.into());
 }
 
-/// An interval that can't be waited for, or can't be read.
+/// An invalid interval.
 ///
-/// The message quotes what was given, says what is wrong with it, and lists what is accepted:
+/// The message quotes the value, says what is wrong with it, and lists the accepted forms:
 ///
 /// ```
 /// use thalweg::interval::Interval;
@@ -251,8 +250,7 @@ impl IntervalError {
     /// Quoted text longer than this many characters is cut.
     const QUOTE: usize = 60;
 
-    /// Whether the only thing wrong with it is that it is zero, which where something is waited for means
-    /// not to wait.
+    /// Whether the interval is invalid only because it is zero, which some operators accept as no wait.
     ///
     /// ```
     /// use thalweg::interval::Interval;
@@ -295,7 +293,7 @@ enum Reason {
     TooLong,
 }
 
-/// A length of time to wait for, which may be none: zero means not to wait.
+/// Parses a duration that may be zero, which means no wait.
 ///
 /// # Errors
 /// It is negative, not finite, longer than [`Interval::MAX`], or text in none of the accepted forms.
@@ -316,8 +314,8 @@ pub fn wait(interval: impl IntoInterval) -> Result<Duration, IntervalError> {
     }
 }
 
-/// The first time after `now` on the grid of times that began at `start`: no error adds up, and a
-/// time that was missed is left out.
+/// The first time after `now` on the grid of times that began at `start`: errors do not accumulate, and missed times
+/// are skipped.
 pub(crate) fn next_tick(start: Duration, interval: Duration, now: Duration) -> Duration {
     let since = now.saturating_sub(start).as_nanos();
     let ticks = since / interval.as_nanos().max(1) + 1;
@@ -432,7 +430,7 @@ mod tests {
             let seconds = millis as f64 / 1000.0;
             let from_text = Interval::try_from(format!("{seconds}s"))?;
             prop_assert_eq!(from_text.get(), Duration::from_millis(millis));
-            // Above 2^52 ns a double can't tell neighbouring nanoseconds apart.
+            // Above 2^52 ns a double cannot distinguish neighbouring nanoseconds.
             let from_number = Interval::try_from(seconds)?;
             prop_assert!(from_number.get().abs_diff(from_text.get()) < Duration::from_micros(1));
         }

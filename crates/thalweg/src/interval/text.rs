@@ -9,7 +9,7 @@ const HOUR: u128 = 60 * MINUTE;
 const DAY: u128 = 24 * HOUR;
 const WEEK: u128 = 7 * DAY;
 
-/// The units an interval is shown in, longest first, with their lengths in nanoseconds.
+/// The units of an interval's text, longest first, in nanoseconds.
 pub(super) const WHOLE_UNITS: [(&str, u128); 7] = [
     ("d", DAY),
     ("h", HOUR),
@@ -37,7 +37,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, Reason> {
     Ok(Duration::from_nanos(nanos))
 }
 
-/// `1h 30min`, `1 day, 00:00:01`: numbers with units, a clock time as the last or only part.
+/// `1h 30min`, `1 day, 00:00:01`: numbers with units, with a clock time as the last or only part.
 fn sum_of_units(text: &str) -> Result<Total, Reason> {
     let mut total = Total::default();
     let mut rest = text;
@@ -104,7 +104,7 @@ fn unit_length(unit: &str) -> Option<u128> {
         "m" | "min" | "mins" | "minute" | "minutes" => MINUTE,
         "s" | "sec" | "secs" | "second" | "seconds" => SECOND,
         "ms" | "milli" | "millis" | "millisecond" | "milliseconds" => 1_000_000,
-        // Unicode has two signs for micro, and keyboards differ in which one they give.
+        // Unicode has two signs for micro, and keyboards differ in which one they produce.
         "us" | "\u{b5}s" | "\u{3bc}s" | "micro" | "micros" | "microsecond" | "microseconds" => {
             1_000
         }
@@ -113,7 +113,7 @@ fn unit_length(unit: &str) -> Option<u128> {
     })
 }
 
-/// A decimal number without sign or exponent, kept exact: binary fractions would turn 0.1 s into something else.
+/// A decimal number without sign or exponent, kept exact: as a binary fraction 0.1 s would change.
 #[derive(Clone, Copy)]
 struct Number {
     whole: u64,
@@ -124,7 +124,7 @@ struct Number {
 impl Number {
     const FRACTION_DIGITS: usize = 18;
 
-    /// Reads a number at the start of `text` and returns what follows it.
+    /// Parses a number at the start of `text` and returns the rest.
     fn take(text: &str) -> Result<(Self, &str), Reason> {
         let (whole, rest) = split_digits(text);
         let (fraction, rest) = match rest.strip_prefix('.') {
@@ -157,7 +157,7 @@ fn digits(digits: &str) -> Result<u64, Reason> {
     digits.parse().map_err(|_| Reason::TooLong)
 }
 
-/// A sum of lengths of time: whole nanoseconds, and 10⁻¹⁸ths of one.
+/// A sum of durations: whole nanoseconds, and 10⁻¹⁸ths of one.
 #[derive(Default)]
 struct Total {
     nanos: u128,
@@ -176,7 +176,7 @@ impl Total {
         Ok(())
     }
 
-    /// Adds `hh:mm:ss`, the rest of the text. As in pandas each field may be as large as one likes.
+    /// Adds `hh:mm:ss`, the rest of the text. As in pandas each field may be arbitrarily large.
     fn add_clock(&mut self, text: &str) -> Result<(), Reason> {
         let mut fields = text.splitn(3, ':');
         for unit in [HOUR, MINUTE, SECOND] {

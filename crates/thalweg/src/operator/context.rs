@@ -9,8 +9,7 @@ use crate::failure::BoxError;
 use crate::graph::{AnyNode, Node, OperatorNode, Pass};
 use crate::trace::Visit;
 
-/// An operator's surroundings while it works: where its elements go, and the only things it may
-/// ask for.
+/// The surroundings of a running operator: it emits elements through it, and requests wakes and futures.
 pub struct Context<'a, Op: Operator> {
     pub(crate) node: &'a Node<OperatorNode<Op>>,
     pub(crate) pass: &'a mut Pass,
@@ -19,17 +18,17 @@ pub struct Context<'a, Op: Operator> {
 shows!([Op: Operator] Context<'_, Op> {});
 
 impl<Op: Operator> Context<'_, Op> {
-    /// Sends an element on; it carries what the current element carries.
+    /// Emits an element with the current element's tokens.
     ///
     /// # Errors
-    /// Something downstream failed and the emitter is to be told: pass it on with `?`.
+    /// Something downstream failed and the emitter is to be told: return it with `?`.
     #[inline]
     pub fn emit(&mut self, x: Op::Out) -> EmitResult {
         self.node.output().send(x, self.pass)
     }
 
-    /// Sends on an element that carries `acks`, while the current emitter waits for it: a window
-    /// that the current element completed.
+    /// Emits an element with tokens `acks`, while the current emitter waits for it: a window that the current element
+    /// completed.
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
@@ -40,16 +39,16 @@ impl<Op: Operator> Context<'_, Op> {
         flow
     }
 
-    /// Runs `f` for an element that was kept under `lease`: what `f` emits carries it, and what
-    /// fails is reported to whoever waits for that element.
+    /// Runs `f` for an element that was kept under `lease`: elements that `f` emits carry it, and failures are reported
+    /// to the emitter that waits for it.
     pub fn under(&mut self, lease: Lease, f: impl FnOnce(&mut Context<'_, Op>) -> EmitResult) {
         let node = self.node;
         self.pass
             .with_lease(lease, |pass| f(&mut Context { node, pass }));
     }
 
-    /// Sends on an element whose emitter has gone on. If something downstream has to wait,
-    /// [`Operator::delivered`] is called when the element has been taken.
+    /// Emits an element whose emitter does not wait. If something downstream has to wait, [`Operator::delivered`] is
+    /// called when the element has been accepted.
     pub fn deliver(&mut self, acks: Acks, x: Op::Out) -> Delivery {
         let node = self.node;
         let delivery = self
@@ -61,8 +60,8 @@ impl<Op: Operator> Context<'_, Op> {
         delivery
     }
 
-    /// Sends on an element that was kept under `lease`, whose emitter waits until it has been taken. If something
-    /// downstream has to wait, [`Operator::delivered`] is called when it has been taken: so an operator sends one at
+    /// Emits an element that was kept under `lease`, whose emitter waits until it has been accepted. If something
+    /// downstream has to wait, [`Operator::delivered`] is called when it has been accepted: so an operator emits one at
     /// a time, whoever waits.
     pub fn deliver_under(&mut self, lease: Lease, x: Op::Out) -> Delivery {
         let node = self.node;
@@ -75,8 +74,8 @@ impl<Op: Operator> Context<'_, Op> {
         delivery
     }
 
-    /// What the current element carries, for keeping the element while its emitter waits. Only for
-    /// operators that say so in [`Operator::SUSPENDS`].
+    /// The lease of the current element, to keep the element while its emitter waits. Only for operators with
+    /// [`Operator::SUSPENDS`].
     pub fn hold(&mut self) -> Lease {
         debug_assert!(Op::SUSPENDS, "an operator that holds says so");
         if !self.node.core().suspends() {
@@ -84,14 +83,14 @@ impl<Op: Operator> Context<'_, Op> {
                 .graph()
                 .begin_to_suspend(self.node.core(), self.pass);
         }
-        // Who waits may give up, and then the node is asked to withdraw the element.
+        // The emitter may give up, and then the node is asked to withdraw the element.
         self.pass.graph().note_moving(self.node.core(), self.pass);
         self.pass.hold()
     }
 
-    /// Whether the current element has come back around a cycle, so that the node might wait for itself if it held
-    /// it: the element is part of what the node has [delivered](Self::deliver) and waits for, or has come over the
-    /// edge that closes the cycle.
+    /// Whether the current element has come back around a cycle, so that the node would wait for itself if it held it:
+    /// the element is part of what the node has [delivered](Self::deliver) and waits for, or has arrived over the edge
+    /// that closes the cycle.
     pub(crate) fn has_come_back(&self) -> bool {
         let (core, lease) = (self.node.core(), &self.pass.lease);
         if lease.has_come_round && self.pass.graph().is_on_cycle(core, self.pass) {
@@ -109,35 +108,35 @@ impl<Op: Operator> Context<'_, Op> {
         }
     }
 
-    /// The current element's tokens, for keeping the element while its emitter goes on.
+    /// The current element's tokens, to keep the element while its emitter continues.
     #[inline]
     pub fn acks(&self) -> Acks {
         self.pass.lease.acks.clone()
     }
 
-    /// The time since the runtime's own beginning; it never goes back.
+    /// The time since the runtime's start; never goes back.
     pub fn now(&self) -> Duration {
         self.pass.now()
     }
 
-    /// Asks for a [`wake`](Operator::wake) at the given time, or soon after.
+    /// Requests a [`wake`](Operator::wake) at the given time, or soon after.
     pub fn wake_at(&mut self, at: Duration) {
         self.pass.graph().wake_at(at, self.node.id(), self.pass);
     }
 
-    /// Asks for a [`wake`](Operator::wake) when the element now on its way has got everywhere.
+    /// Requests a [`wake`](Operator::wake) when the current element has arrived everywhere.
     pub fn wake_soon(&mut self) {
         if let Some(node) = self.node.strong() {
             self.pass.graph().schedule(node, self.pass);
         }
     }
 
-    /// Has the runtime run a future; its result comes back to [`Operator::event`] with `key`.
+    /// Spawns a future on the runtime; its result is passed to [`Operator::event`] with `key`.
     pub fn spawn(&mut self, key: u64, future: impl Future<Output = Op::Event> + Send + 'static) {
         self.node.spawn(key, future, |event| event, self.pass);
     }
 
-    /// The same with a future whose result `event` turns into one.
+    /// The same with a future whose result `event` converts.
     pub(crate) fn spawn_map<F: Future + Send + 'static>(
         &mut self,
         key: u64,
@@ -168,27 +167,25 @@ impl<Op: Operator> Context<'_, Op> {
         });
     }
 
-    /// A waker for what happens elsewhere, on any thread: when it is woken, [`Operator::event`] is called with `key`
-    /// and what `event` returns, by the runtime, which the pipeline needs for it. Wakes that come before the call is
-    /// made are one.
+    /// A waker for events elsewhere, on any thread: when it is woken, the runtime calls [`Operator::event`] with `key`
+    /// and the result of `event`; the pipeline needs a runtime for it. Wakes before that call are merged into one.
     pub fn waker(&mut self, key: u64, event: fn() -> Op::Event) -> Waker {
         self.pass.graph().need_runtime(self.pass);
         self.node.waker(key, event, self.pass)
     }
 
-    /// Whether the thread that has brought the current element is a [guest](crate::Stream::emit_as_guest), which calls
-    /// no functions of the pipeline's.
+    /// Whether the thread that brought the current element is a [guest](crate::Stream::emit_as_guest), which must not
+    /// call functions of the pipeline.
     pub fn is_guest(&self) -> bool {
         self.pass.graph().has_guest()
     }
 
-    /// Calls `f` where functions that need the runtime around them, to start a timer of its own
-    /// say, find it.
+    /// Calls `f` in the runtime's context, for functions that need it, for example to start a timer of its own.
     pub fn enter_runtime<R>(&self, f: impl FnOnce() -> R) -> R {
         self.pass.graph().enter_runtime(f)
     }
 
-    /// Reports that a user function failed on `element`, and does what the node's policy says.
+    /// Reports that a user function failed on `element`, and applies the node's policy.
     ///
     /// # Errors
     /// The policy is to raise: return it.
@@ -197,7 +194,7 @@ impl<Op: Operator> Context<'_, Op> {
         self.node.fail(Some(element), cause.into(), self.pass)
     }
 
-    /// The visit of an element that was kept under `lease`, if it is traced, until what is returned is dropped.
+    /// Begins the visit of an element kept under `lease`, if it is traced; it ends when the result is dropped.
     pub(crate) fn visit(&self, lease: &Lease) -> Option<Visit> {
         self.node.visit(lease)
     }
@@ -207,20 +204,18 @@ impl<Op: Operator> Context<'_, Op> {
         self.node.ordinal(self.pass)
     }
 
-    /// Whether the node's policy wants elements back that its function fails on: to try them again,
-    /// or to send them elsewhere.
+    /// Whether the node's policy needs failed elements back: to retry them, or to route them.
     pub(crate) fn keeps_elements(&self) -> bool {
         self.node.is_guarded(self.pass)
     }
 
-    /// For an operator that tries again by itself, where the element stands: after how long, or
-    /// `None` if it is to give up. `attempts` is how often the element has been tried.
+    /// For an operator that retries by itself: the pause before the next attempt, or `None` to give up. `attempts` is
+    /// the number of attempts so far.
     pub(crate) fn retry_after(&self, attempts: u32, cause: &BoxError) -> Option<Duration> {
         self.node.retry_after(attempts, cause, self.pass)
     }
 
-    /// Reports that a user function failed, for good, on an element that came earlier, and does
-    /// what the node's policy says.
+    /// Reports that a user function failed finally on an earlier element, and applies the node's policy.
     pub(crate) fn give_up(
         &mut self,
         element: Option<Op::In>,
@@ -230,8 +225,8 @@ impl<Op: Operator> Context<'_, Op> {
         self.node.give_up(element, ordinal, cause, self.pass)
     }
 
-    /// The same for an element that was kept under `lease`. If whoever gets the failure has to wait,
-    /// [`Operator::delivered`] is called when it has been taken.
+    /// The same for an element that was kept under `lease`. If the recipient of the failure has to wait,
+    /// [`Operator::delivered`] is called when it has been accepted.
     pub(crate) fn deliver_failure(
         &mut self,
         lease: Lease,
@@ -247,13 +242,13 @@ impl<Op: Operator> Context<'_, Op> {
         )
     }
 
-    /// Whether a drain is under way: nothing more will come but what is still inside.
+    /// Whether the pipeline is being drained: only elements already inside will arrive.
     pub fn is_draining(&self) -> bool {
         self.pass.graph().is_draining(self.pass)
     }
 }
 
-/// The time in which the pass carries other tokens than the current element's.
+/// A scope in which the pass carries other tokens than the current element's.
 struct Carrying<'a> {
     pass: &'a mut Pass,
     outer: Acks,
@@ -271,7 +266,7 @@ impl<'a> Carrying<'a> {
     }
 }
 
-/// A drop, because a function downstream may panic, and the pass may go on with its next element.
+/// Restored by a drop, because a function downstream may panic, and the pass may continue with its next element.
 impl Drop for Carrying<'_> {
     fn drop(&mut self) {
         let outer = std::mem::take(&mut self.outer);

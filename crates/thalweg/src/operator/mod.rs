@@ -1,4 +1,4 @@
-//! The two traits that new operators implement, and their surroundings.
+//! The two traits for operators, and their context.
 
 mod context;
 mod reconfigure;
@@ -12,14 +12,14 @@ use std::vec::Drain;
 use crate::failure::{BoxError, BuildError};
 pub use crate::graph::{Delivery, Lease};
 
-/// An element of a stream: anything that can be cloned, for branches, and sent, for threads.
+/// An element of a stream: `Clone` for branches, `Send` for threads.
 ///
 /// Large or uncloneable values travel in an [`Arc`](std::sync::Arc).
 pub trait Element: Clone + Send + 'static {}
 
 impl<T: Clone + Send + 'static> Element for T {}
 
-/// Says that an element's way ended with a failure, which has been recorded.
+/// An element's way ended with a failure, which has been recorded.
 #[derive(Debug)]
 #[must_use]
 pub struct EmitFailed(());
@@ -30,14 +30,14 @@ impl EmitFailed {
     }
 }
 
-/// Whether an element got through. Pass the error on with `?`: whoever emitted it is told.
+/// Whether an element got through. Return the error with `?`, so that the emitter is told.
 pub type EmitResult = Result<(), EmitFailed>;
 
-/// The type of streams that carry nothing: what a sink sends.
+/// The type of streams without elements: the outputs of a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Never {}
 
-/// Why a function could not deal with an element.
+/// Why a function failed on an element.
 #[derive(Debug)]
 pub struct OperatorError<T> {
     pub(crate) element: Option<T>,
@@ -45,7 +45,7 @@ pub struct OperatorError<T> {
 }
 
 impl<T> OperatorError<T> {
-    /// A failure with `cause`, on `element`.
+    /// Creates a failure with `cause` on `element`.
     pub fn new(element: T, cause: impl Into<BoxError>) -> Self {
         Self {
             element: Some(element),
@@ -53,7 +53,7 @@ impl<T> OperatorError<T> {
         }
     }
 
-    /// A failure with `cause`, on an element that has been used up: nothing can try it again.
+    /// Creates a failure with `cause` on an element that has been consumed: it cannot be retried.
     pub fn lost(cause: impl Into<BoxError>) -> Self {
         Self {
             element: None,
@@ -62,11 +62,10 @@ impl<T> OperatorError<T> {
     }
 }
 
-/// A node that makes at most one element of each it gets, at once: no waiting, no time.
+/// A node with at most one output per input, at once: without waiting or time.
 ///
-/// This is the shape of `map`, `filter` and `accumulate`. A transform's function runs outside of
-/// the delivery to the next node, which makes these nodes the cheapest. Use [`Operator`] for
-/// anything that emits several elements, keeps elements, or waits.
+/// The form of `map`, `filter` and `accumulate`. A transform's function runs outside of the delivery to the next node,
+/// which makes these nodes the cheapest. Use [`Operator`] for nodes that emit several elements, keep elements, or wait.
 ///
 /// ```
 /// use thalweg::{OperatorError, Stream, Transform};
@@ -96,21 +95,20 @@ pub trait Transform: Send + Sized + 'static {
     type In: Element;
     /// Type of its outputs.
     type Out: Element;
-    /// The name of this kind of node, as users know it.
+    /// The user-visible name of this kind of node.
     const KIND: &'static str;
-    /// Whether elements end here. A node that leads to no sink goes when its last handle goes.
+    /// Whether elements end here. A node that leads to no sink is freed with its last handle.
     const SINK: bool = false;
-    /// Whether [`close`](Self::close) does anything. Set it to false where it does not: a drain passes over
-    /// such a node, which saves time in pipelines of many.
+    /// Whether [`close`](Self::close) does anything. If false, a drain skips such a node, which saves time in large
+    /// pipelines.
     const CLOSES: bool = true;
 
-    /// Takes one element; returns what to send on, if anything, or why it failed.
+    /// Processes an element; returns the output, if any, or the failure.
     fn apply(&mut self, x: Self::In) -> Result<Option<Self::Out>, OperatorError<Self::In>>;
 
-    /// Takes the elements of a batch, in order, until one fails; puts what to send on into `out`.
+    /// Processes the elements of a batch, in order, until one fails; appends outputs to `out`.
     ///
-    /// The same as [`apply`](Self::apply) for each. There is no need to write it, unless a loop of
-    /// its own is faster.
+    /// By default calls [`apply`](Self::apply) for each. Override it only for a faster loop.
     fn apply_many(
         &mut self,
         xs: &mut Drain<'_, Self::In>,
@@ -122,14 +120,13 @@ pub trait Transform: Send + Sized + 'static {
         Ok(())
     }
 
-    /// Shows `see` every element, group or state that is kept here, each once for each time that it
-    /// is kept: for garbage collectors that have to know what their objects are kept by, see
+    /// Calls `see` with every element, group or state kept here, as often as it is kept: for garbage collectors, see
     /// [`Stream::traverse`](crate::Stream::traverse). It must not touch any pipeline.
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         let _ = visit;
     }
 
-    /// Label that sets this node apart from others of its kind, shown in its derived name.
+    /// Label that distinguishes this node from others of its kind, shown in its derived name.
     fn label(&self) -> Option<String> {
         None
     }
@@ -137,24 +134,22 @@ pub trait Transform: Send + Sized + 'static {
     /// Called once at the end of a drain, after the last element.
     ///
     /// # Errors
-    /// When something could not be finished, a file could not be flushed say; the drain reports it.
+    /// Something could not be finished, for example a file not flushed; the drain reports it.
     fn close(&mut self) -> Result<(), BoxError> {
         Ok(())
     }
 }
 
-/// A node in full: it may send any number of elements, keep some, wait for time or for a future.
+/// A general node: it may emit any number of elements, keep some, and wait for time or futures.
 ///
-/// It is a state machine, and alone: from entering one of these functions to leaving it, nobody
-/// else touches the pipeline. It never blocks, spawns a thread or reads a clock of its own. What
-/// has to wait is asked of the [`Context`]: [`wake_at`](Context::wake_at) a time,
-/// [`wake_soon`](Context::wake_soon) when the current pass is over, or a future to
-/// [`spawn`](Context::spawn). So operators run alike on tokio, on an event loop of their own, and
-/// under a virtual clock.
+/// A state machine with exclusive access: during a call of one of these functions, no other thread is inside the
+/// pipeline. It never blocks, spawns a thread or reads a clock. Waiting is requested from the [`Context`]:
+/// [`wake_at`](Context::wake_at) a time, [`wake_soon`](Context::wake_soon) when the current pass is over, or a future
+/// to [`spawn`](Context::spawn). So operators run equally on tokio, on a separate event loop, and on a virtual clock.
 ///
-/// An operator that keeps an element keeps its [`Lease`]: from [`Context::hold`] if the emitter has
-/// to wait (back pressure), or just the tokens, from [`Context::acks`], if it may go on. It sends
-/// the element later [`under`](Context::under) that lease.
+/// An operator that keeps an element also keeps its [`Lease`]: from [`Context::hold`] if the emitter has to wait (back
+/// pressure), or only its tokens, from [`Context::acks`], if the emitter continues. It emits the element later
+/// [`under`](Context::under) that lease.
 ///
 /// ```
 /// use thalweg::{Acks, Context, EmitResult, Never, Operator, Stream};
@@ -197,29 +192,29 @@ pub trait Transform: Send + Sized + 'static {
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub trait Operator: Send + Sized + 'static {
-    /// Type of its inputs. A node with several inlets takes an enum of what they carry.
+    /// Type of its inputs. For a node with several inlets, an enum of their types.
     type In: Element;
     /// Type of its outputs.
     type Out: Element;
-    /// Output type of the futures it spawns; [`Never`] if it spawns none.
+    /// Output type of its futures; [`Never`] if it spawns none.
     type Event: Send + 'static;
-    /// The name of this kind of node, as users know it.
+    /// The user-visible name of this kind of node.
     const KIND: &'static str;
     /// Whether an element may be kept while its emitter waits.
     const SUSPENDS: bool = false;
-    /// Whether it needs a clock or spawns futures, and hence a runtime.
+    /// Whether it needs a clock or spawns futures, and therefore a runtime.
     const NEEDS_RUNTIME: bool = false;
-    /// Whether elements end here. A node that leads to no sink goes when its last handle goes.
+    /// Whether elements end here. A node that leads to no sink is freed with its last handle.
     const SINK: bool = false;
-    /// Whether [`close`](Self::close) does anything. Set it to false where it does not: a drain passes over
-    /// such a node, which saves time in pipelines of many.
+    /// Whether [`close`](Self::close) does anything. If false, a drain skips such a node, which saves time in large
+    /// pipelines.
     const CLOSES: bool = true;
 
-    /// Takes one element.
+    /// Processes an element.
     fn update(&mut self, x: Self::In, cx: &mut Context<'_, Self>) -> EmitResult;
 
-    /// Called when a time given to [`Context::wake_at`] has come, and at the end of the pass in
-    /// which [`Context::wake_soon`] was called. It may be called without either.
+    /// Called at a time requested by [`Context::wake_at`], and at the end of the pass in which [`Context::wake_soon`]
+    /// was called. It may be called without either.
     fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let _ = cx;
         Ok(())
@@ -230,14 +225,13 @@ pub trait Operator: Send + Sized + 'static {
         false
     }
 
-    /// Called when an element that [`Context::deliver`] reported as pending has been taken.
+    /// Called when an element that [`Context::deliver`] reported as pending has been accepted.
     fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let _ = cx;
         Ok(())
     }
 
-    /// Called with the result of a future given to [`Context::spawn`] under `key`; with an error if
-    /// it panicked.
+    /// Called with the result of a future given to [`Context::spawn`] with `key`; with an error if it panicked.
     fn event(
         &mut self,
         key: u64,
@@ -248,7 +242,7 @@ pub trait Operator: Send + Sized + 'static {
         Ok(())
     }
 
-    /// Called in a drain, once nothing more will come: sends what was kept, a partial window say.
+    /// Called during a drain, when no more inputs will arrive: emits what was kept, such as a partial window.
     fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let _ = cx;
         Ok(())
@@ -257,58 +251,57 @@ pub trait Operator: Send + Sized + 'static {
     /// Called once at the end of a drain, after the last element.
     ///
     /// # Errors
-    /// When something could not be finished; the drain reports it.
+    /// Something could not be finished; the drain reports it.
     fn close(&mut self) -> Result<(), BoxError> {
         Ok(())
     }
 
-    /// Lets go of elements that wait for room here and whose emitters have given up
-    /// ([`Lease::is_withdrawn`](crate::Lease::is_withdrawn)): a queue behind which everything is stuck does
-    /// not grow by what nobody waits for.
+    /// Drops elements that wait for room here and whose emitters have given up
+    /// ([`Lease::is_withdrawn`](crate::Lease::is_withdrawn)), so that a blocked queue does not grow by elements that
+    /// nobody waits for.
     fn withdraw(&mut self) {}
 
-    /// How many elements are on their way through this node and will come out by themselves: a
-    /// queue, calls in flight. A drain waits for them.
+    /// Number of elements in flight in this node, which will be emitted by themselves: a queue, running calls. A drain
+    /// waits for them.
     fn in_flight(&self) -> usize {
         0
     }
 
-    /// How many elements are kept here until others come: a partial window, the short side of a
-    /// join. A drain flushes them, and reports those that could not be sent on.
+    /// Number of elements kept here until others arrive: a partial window, the shorter side of a join. A drain flushes
+    /// them, and reports those that could not be emitted.
     fn buffered(&self) -> usize {
         0
     }
 
-    /// Whether this very operator suspends from the start, where that depends on its options. One that
-    /// does not, and has [`SUSPENDS`](Self::SUSPENDS), may all the same [`hold`](Context::hold) an
-    /// element: until then, elements may come in batches.
+    /// Whether this operator suspends from the start, if that depends on its options. If false, and
+    /// [`SUSPENDS`](Self::SUSPENDS) is true, it may still [`hold`](Context::hold) an element: until then, elements may
+    /// arrive in batches.
     fn suspends(&self) -> bool {
         Self::SUSPENDS
     }
 
-    /// Whether this very operator needs a runtime, where that depends on its options.
+    /// Whether this operator needs a runtime, if that depends on its options.
     fn needs_runtime(&self) -> bool {
         Self::NEEDS_RUNTIME
     }
 
-    /// Shows `see` every element, group or state that is kept here, each once for each time that it
-    /// is kept: for garbage collectors that have to know what their objects are kept by, see
+    /// Calls `see` with every element, group or state kept here, as often as it is kept: for garbage collectors, see
     /// [`Stream::traverse`](crate::Stream::traverse). It must not touch any pipeline.
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         let _ = visit;
     }
 
-    /// Label that sets this node apart from others of its kind, shown in its derived name.
+    /// Label that distinguishes this node from others of its kind, shown in its derived name.
     fn label(&self) -> Option<String> {
         None
     }
 }
 
-/// What [`Stream::apply`](crate::Stream::apply) takes: an [`Operator`], or what becomes one unless
-/// its arguments are wrong.
+/// Argument of [`Stream::apply`](crate::Stream::apply): an [`Operator`], or a value that converts to one unless its
+/// arguments are invalid.
 ///
-/// It is implemented for operators, for the results of constructors that check their arguments, and
-/// for the options of operators that have some:
+/// Implemented for operators, for the results of constructors that validate their arguments, and for the options of
+/// operators:
 ///
 /// ```
 /// use thalweg::{Stream, ops::{Buffer, PartitionOptions}};
@@ -318,13 +311,13 @@ pub trait Operator: Send + Sized + 'static {
 /// source.apply(PartitionOptions::of(10).timeout("1s")).sink(|xs| println!("{xs:?}"));
 /// ```
 pub trait IntoOperator {
-    /// The operator it becomes.
+    /// The resulting operator.
     type Operator: Operator;
 
-    /// The operator.
+    /// Converts to the operator.
     ///
     /// # Errors
-    /// An argument is wrong.
+    /// An argument is invalid.
     fn into_operator(self) -> Result<Self::Operator, BuildError>;
 }
 
@@ -354,7 +347,7 @@ pub(crate) fn function_name<F>() -> Option<String> {
     (!name.contains("{{")).then(|| name.to_string())
 }
 
-/// A type's name without the type parameters at its end.
+/// A type's name without its trailing type parameters.
 fn without_parameters(path: &str) -> &str {
     let mut depth = 0;
     for (at, character) in path.char_indices().rev() {

@@ -37,6 +37,6 @@
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub trait Reconfigure {
-    /// Takes over the settings of `new`, functions included; elements and state stay as they are here.
+    /// Takes the settings of `new`, functions included; elements and state are kept.
     fn reconfigure(&mut self, new: Self);
 }

@@ -7,7 +7,7 @@ use crate::failure::BoxError;
 use crate::operator::function_name;
 use crate::{Element, OperatorError, Stream, Transform};
 
-/// Keeps a state, and sends something for every element; see [`Stream::accumulate`].
+/// Keeps a state, and emits something for every element; see [`Stream::accumulate`].
 pub struct Accumulate<T, S, R, F> {
     state: Option<S>,
     first: Box<dyn FnMut(T) -> Option<(S, R)> + Send>,
@@ -22,7 +22,7 @@ impl<T, S, R, E, F> Accumulate<T, S, R, F>
 where
     F: FnMut(&S, &T) -> Result<(S, R), E>,
 {
-    /// A node that turns its state and an element into the next state and what to send.
+    /// Creates a node whose function computes the next state and the output from the state and an element.
     pub fn new(start: S, f: F) -> Self {
         Self {
             state: Some(start),
@@ -39,7 +39,7 @@ where
     T: Element,
     F: FnMut(&T, &T) -> Result<(T, T), E>,
 {
-    /// The same without a start: the first element becomes the state, and is sent as it is.
+    /// The same without an initial state: the first element becomes the state, and is emitted unchanged.
     pub fn without_start(f: F) -> Self {
         Self {
             state: None,
@@ -55,8 +55,7 @@ impl<T, S, R, E, F> Accumulate<T, S, R, F>
 where
     F: FnMut(&S, &T) -> Result<(S, R), E>,
 {
-    /// The same with a function that makes the first state, and what to send for it, of the first
-    /// element.
+    /// The same with a function that computes the first state and its output from the first element.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -131,21 +130,21 @@ where
     }
 }
 
-/// A function of state and element, for a state that is what is sent.
+/// A function of state and element whose output is the new state.
 fn twice<S: Clone, T, E>(
     mut f: impl FnMut(&S, &T) -> Result<S, E>,
 ) -> impl FnMut(&S, &T) -> Result<(S, S), E> {
     move |state, x| f(state, x).map(|state| (state.clone(), state))
 }
 
-/// A function of state and element, for a result that goes together with the state.
+/// A function of state and element whose output is a pair with the new state.
 fn with_state<S: Clone, T, R, E>(
     mut f: impl FnMut(&S, &T) -> Result<(S, R), E>,
 ) -> impl FnMut(&S, &T) -> Result<(S, (S, R)), E> {
     move |state, x| f(state, x).map(|(state, result)| (state.clone(), (state, result)))
 }
 
-/// A function that cannot fail, for where one may.
+/// An infallible function in place of a fallible one.
 fn infallible<S, T, R>(
     mut f: impl FnMut(&S, &T) -> R,
 ) -> impl FnMut(&S, &T) -> Result<R, Infallible> {
@@ -154,8 +153,8 @@ fn infallible<S, T, R>(
 
 /// # Accumulating
 ///
-/// The functions borrow the state and make the next one of it, so that an element that fails leaves
-/// the state as it was. A large state travels in an [`Arc`](std::sync::Arc).
+/// The functions borrow the state and return the next one, so that a failed element leaves the state unchanged. Put a
+/// large state into an [`Arc`](std::sync::Arc).
 ///
 /// | | without a start | with a start |
 /// |---|---|---|
@@ -163,8 +162,8 @@ fn infallible<S, T, R>(
 /// | sends something else | | [`stateful_map`](Self::stateful_map) |
 /// | sends both | | [`stateful_map_with_state`](Self::stateful_map_with_state) |
 impl<T: Element> Stream<T> {
-    /// Keeps a state: the first element, which is sent as it is. For every further element `x` the
-    /// state becomes `f(&state, &x)`, and is sent.
+    /// Keeps a state: initially the first element, which is emitted unchanged. For every further element `x` the state
+    /// becomes `f(&state, &x)`, and is emitted.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -201,7 +200,7 @@ impl<T: Element> Stream<T> {
         self.transform(Accumulate::without_start(twice(f)).named_after::<F>())
     }
 
-    /// Keeps a state: for every element `x` it becomes `f(&state, &x)`, and is sent.
+    /// Keeps a state: for every element `x` it becomes `f(&state, &x)`, and is emitted.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -240,8 +239,8 @@ impl<T: Element> Stream<T> {
         self.transform(Accumulate::new(start, twice(f)).named_after::<F>())
     }
 
-    /// Keeps a state that is not what is sent: for every element `x`, with
-    /// `(next, y) = f(&state, &x)`, the state becomes `next`, and `y` is sent.
+    /// Keeps a state that differs from the output: for every element `x`, with `(next, y) = f(&state, &x)`, the state
+    /// becomes `next`, and `y` is emitted.
     ///
     /// This is streamz's `accumulate` with `returns_state=True`.
     ///
@@ -289,7 +288,7 @@ impl<T: Element> Stream<T> {
         self.transform(Accumulate::new(start, f))
     }
 
-    /// The same as [`stateful_map`](Self::stateful_map), but both the state and the result are sent.
+    /// The same as [`stateful_map`](Self::stateful_map), but emits both the state and the output.
     ///
     /// This is streamz's `accumulate` with `returns_state=True` and `with_state=True`.
     ///
@@ -383,7 +382,7 @@ mod tests {
             assert_eq!(source.emit(x).wait().is_ok(), !(2..=3).contains(&x));
         }
         assert_eq!(sums.to_vec(), [1, 5]);
-        // Where nobody is told first, the element gets no further: the second never saw 2 and 3.
+        // When the emitter is told first, the rest is skipped: the second node never saw 2 and 3.
         assert_eq!(raw.to_vec(), [1, 5]);
     }
 

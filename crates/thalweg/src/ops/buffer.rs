@@ -4,21 +4,21 @@ use crate::failure::BuildError;
 use crate::{Context, Delivery, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
 
-/// Lets up to a number of elements wait for the nodes behind it; see [`Stream::buffer`].
+/// Queues up to a number of elements for the nodes downstream; see [`Stream::buffer`].
 pub struct Buffer<T> {
     size: usize,
     queue: Queue<T>,
     delivering: bool,
-    /// How many turns it has asked for.
+    /// Number of requested turns.
     turns: usize,
-    /// If elements wait for the runtime's next round.
+    /// Whether elements wait for the runtime's next iteration.
     round: Option<Timer>,
 }
 
 shows!([T] Buffer<T> { size, delivering, turns });
 
 impl<T> Buffer<T> {
-    /// A buffer for `size` elements.
+    /// Creates a buffer for `size` elements.
     ///
     /// # Errors
     /// `size` is zero.
@@ -32,9 +32,8 @@ impl<T> Buffer<T> {
         })
     }
 
-    /// Hands elements on in the runtime's next round: when `emit` returns, none has left the buffer.
-    /// Streamz's buffer is like that. What has come until then goes together, as far as what is
-    /// behind takes it.
+    /// Emits elements in the runtime's next iteration: when `emit` returns, none has left the buffer, as in streamz.
+    /// Elements that have arrived until then are emitted together, as far as downstream accepts them.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -58,7 +57,7 @@ impl<T> Buffer<T> {
 }
 
 impl<T: Element> Buffer<T> {
-    /// Sees to it that every element has its turn, once what is behind can take one.
+    /// Requests turns for all elements, once downstream can accept one.
     fn ask_for_turns(&mut self, cx: &mut Context<'_, Self>) {
         if let Some(round) = &mut self.round {
             if !self.delivering && self.queue.len() > 0 && !round.is_set() {
@@ -104,8 +103,8 @@ impl<T: Element> Operator for Buffer<T> {
         Ok(())
     }
 
-    /// Sends one element, so that several buffers send in the order in which they were filled; or,
-    /// in the next round, all there are.
+    /// Emits one element, so that several buffers emit in the order in which they were filled; or, in the next
+    /// iteration, all elements.
     fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         if let Some(round) = &mut self.round {
             if round.rang(cx) {
@@ -148,13 +147,11 @@ impl<T: Element> Operator for Buffer<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Lets up to `size` elements wait for the nodes behind it, so that emitters wait only when it
-    /// is full.
+    /// Queues up to `size` elements for the nodes downstream; emitters wait only while the queue is full.
     ///
-    /// What is behind the buffer gets one element at a time, each when the one before has been taken,
-    /// and none in the middle of a pass: an element moves on when it has got everywhere else.
-    /// Nobody waits for it there; what fails is unhandled, see
-    /// [`on_unhandled`](Self::on_unhandled). A buffer of zero is a build error, see
+    /// Downstream receives one element at a time, each when the one before has been accepted, and none in the middle of
+    /// a pass: an element continues when it has arrived everywhere else. No emitter waits for it from here on; failures
+    /// are unhandled, see [`on_unhandled`](Self::on_unhandled). A buffer of zero is a build error, see
     /// [`check`](Self::check).
     ///
     /// ```
@@ -189,7 +186,7 @@ mod tests {
         Buffer::new(size).expect("not zero").in_next_round()
     }
 
-    /// A virtual clock that counts the alarms it is asked for.
+    /// A virtual clock that counts requested alarms.
     struct Counting(VirtualClock, Arc<AtomicUsize>);
 
     impl Runtime for Counting {

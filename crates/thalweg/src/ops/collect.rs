@@ -10,7 +10,7 @@ use crate::{
     Transform,
 };
 
-/// A [`collect`](Stream::collect) node: what it sends, and the means to have it do so.
+/// A [`collect`](Stream::collect) node: the stream of its outputs, and the flush.
 ///
 /// ```
 /// # use thalweg::Stream;
@@ -46,16 +46,16 @@ impl<T> fmt::Debug for Collector<T> {
 }
 
 impl<T: Element> Collector<T> {
-    /// Sends everything gathered so far as one element, even if it is nothing. The result waits
-    /// until it has been taken, and says what failed, as that of an [`emit`](Stream::emit).
+    /// Emits everything collected so far as one element, even if it is empty. The result waits until it has been
+    /// accepted, and returns failures, like that of an [`emit`](Stream::emit).
     pub fn flush(&self) -> Emit {
         self.gathered.emit(Gathered::Flush)
     }
 
-    /// The same whenever `trigger` carries an element, whose emitter waits.
+    /// Flushes whenever `trigger` emits an element, whose emitter waits.
     ///
-    /// The two pipelines become one. A function that calls [`flush`](Self::flush) would do as well,
-    /// but if it is part of the same pipeline it keeps it alive: it holds a handle to it.
+    /// The two pipelines become one. A function that calls [`flush`](Self::flush) has the same effect, but inside the
+    /// same pipeline it keeps the pipeline alive, since it holds a handle of it.
     ///
     /// # Errors
     /// The two run on different event loops.
@@ -75,7 +75,7 @@ impl<T: Element> Collector<T> {
         trigger.map(|_| Gathered::<T>::Flush).connect(&self.stream)
     }
 
-    /// The tuple that is sent.
+    /// The emitted tuple.
     pub fn stream(&self) -> &Stream<Vec<T>> {
         &self.stream
     }
@@ -88,7 +88,7 @@ enum Gathered<T> {
     Flush,
 }
 
-/// Hands elements to the collecting node; flushes are emitted behind it.
+/// Passes elements to the collecting node; flushes are emitted there.
 struct Gather<T>(PhantomData<fn(T)>);
 
 impl<T: Element> Transform for Gather<T> {
@@ -102,10 +102,10 @@ impl<T: Element> Transform for Gather<T> {
     }
 }
 
-/// Keeps elements until it is told to send them.
+/// Keeps elements until it is flushed.
 struct Collect<T> {
     kept: VecDeque<(T, Acks)>,
-    /// How many to keep at most.
+    /// Maximum number of elements kept.
     last: usize,
 }
 
@@ -153,9 +153,9 @@ impl<T: Element> Operator for Collect<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Gathers elements until [`flush`](Collector::flush) is called, or a [`drain`](Self::drain).
+    /// Collects elements until [`flush`](Collector::flush) is called, or until a [`drain`](Self::drain).
     ///
-    /// It keeps everything; for a bound see [`collect_last`](Self::collect_last).
+    /// It keeps all elements; for a limit see [`collect_last`](Self::collect_last).
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -171,8 +171,7 @@ impl<T: Element> Stream<T> {
         self.collect_checked(Ok(usize::MAX))
     }
 
-    /// The same, but only the last `n` elements are kept; those before are dropped. `n` is at least
-    /// one: 0 is a build error, see [`check`](Self::check).
+    /// The same, but keeps only the last `n` elements, at least one: 0 is a build error, see [`check`](Self::check).
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -9,7 +9,7 @@ use crate::{
     Stream,
 };
 
-/// Sends an element once no other has come for a while; see [`Stream::debounce`].
+/// Emits an element once no other has followed for a while; see [`Stream::debounce`].
 pub struct Debounce<T> {
     interval: Duration,
     last: Option<(T, Acks)>,
@@ -21,10 +21,10 @@ pub struct Debounce<T> {
 shows!([T] Debounce<T> { interval, due, delivering });
 
 impl<T> Debounce<T> {
-    /// Sends an element after `interval` without another.
+    /// Emits an element after `interval` without another.
     ///
     /// # Errors
-    /// The interval is zero, negative or not to be understood.
+    /// The interval is zero, negative or invalid.
     pub fn new(interval: impl IntoInterval) -> Result<Self, BuildError> {
         Ok(Self {
             interval: duration("debounce", interval)?,
@@ -37,13 +37,13 @@ impl<T> Debounce<T> {
 }
 
 impl<T: Element> Debounce<T> {
-    /// Sends the element if it is due, or sees to it that it is.
+    /// Emits the element if it is due, or sets the timer.
     fn send_due(&mut self, cx: &mut Context<'_, Self>) {
         if self.delivering || self.last.is_none() {
             return;
         }
         if cx.now() < self.due {
-            // No timer per element: the one that is set finds out that it was put off.
+            // One timer for all elements: when it rings, it finds out that it was postponed.
             if !self.timer.is_set() {
                 self.timer.set(self.due, cx);
             }
@@ -111,13 +111,12 @@ impl<T: Element> Operator for Debounce<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends an element when no other has come for `interval` after it, and drops it if another has.
-    /// `interval` is a duration, a number of seconds, or a text such as `"500ms"`.
+    /// Emits an element when no other has followed within `interval`, and drops it otherwise. `interval` is a duration,
+    /// a number of seconds, or a text such as `"500ms"`.
     ///
-    /// As in Rx, what is left at the end is sent: a [`drain`](Self::drain) does not wait for it.
-    /// An element that is due while the one before is still being taken waits for that, and can be
-    /// superseded meanwhile. Emitters never wait, so what fails behind is unhandled, see
-    /// [`on_unhandled`](Self::on_unhandled).
+    /// As in Rx, a waiting element is emitted at the end: a [`drain`](Self::drain) does not wait for it. An element
+    /// that is due while the one before is still being processed downstream waits, and may be superseded meanwhile.
+    /// Emitters never wait, so failures downstream are unhandled, see [`on_unhandled`](Self::on_unhandled).
     ///
     /// ```
     /// # use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::{
     Reconfigure, Stream,
 };
 
-/// The options of [`delay`](Stream::delay). Give them to [`apply`](Stream::apply).
+/// Options of [`delay`](Stream::delay), for [`apply`](Stream::apply).
 ///
 /// ```
 /// use thalweg::{Stream, VirtualClock, ops::DelayOptions};
@@ -32,7 +32,7 @@ pub struct DelayOptions<T> {
 shows!([T] DelayOptions<T> { interval, bound, in_next_round });
 
 impl<T> DelayOptions<T> {
-    /// At least `interval` from element to element.
+    /// At least `interval` between elements.
     pub fn by(interval: impl IntoInterval) -> Self {
         Self {
             interval: duration("delay", interval),
@@ -42,14 +42,12 @@ impl<T> DelayOptions<T> {
         }
     }
 
-    /// How many elements may wait before their emitters have to: at least one, and 65,536 unless
-    /// something else is said.
+    /// Maximum number of queued elements before emitters wait: at least one, 65,536 by default.
     pub fn bound(self, bound: usize) -> Self {
         Self { bound, ..self }
     }
 
-    /// An element that need not wait is sent in the runtime's next round, not right after the one on
-    /// its way has got everywhere.
+    /// An element that need not wait is emitted in the runtime's next iteration, not right after the current pass.
     pub fn in_next_round(self) -> Self {
         Self {
             in_next_round: true,
@@ -74,7 +72,7 @@ impl<T: Element> IntoOperator for DelayOptions<T> {
     }
 }
 
-/// Sends elements at a distance from each other: what the options [`Delay`] become.
+/// Emits elements at a minimum distance: the operator of the options [`Delay`].
 pub struct Delay<T> {
     interval: Duration,
     queue: Queue<T>,
@@ -88,7 +86,7 @@ pub struct Delay<T> {
 shows!([T] Delay<T> { interval, next, delivering, in_next_round });
 
 impl<T: Element> Delay<T> {
-    /// Sees to it that the next element is sent when it may be.
+    /// Requests a wake for the next element.
     fn await_next(&mut self, cx: &mut Context<'_, Self>) {
         if self.delivering || self.queue.len() == 0 {
             return;
@@ -135,7 +133,7 @@ impl<T: Element> Operator for Delay<T> {
         {
             let now = cx.now();
             self.next = if has_waited {
-                // However late this is, those that wait go at the times that were theirs before.
+                // However late this is, queued elements keep their earlier due times.
                 next_tick(self.next, self.interval, now)
             } else {
                 now.saturating_add(self.interval)
@@ -170,16 +168,14 @@ impl<T: Element> Operator for Delay<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends elements at least `interval` apart, the first at once. `interval` is a duration, a
-    /// number of seconds, or a text such as `"500ms"`. If a busy loop wakes one late, the next is not
-    /// put off by that, and follows sooner.
+    /// Emits elements at least `interval` apart, the first at once. `interval` is a duration, a number of seconds, or a
+    /// text such as `"500ms"`. An element that a busy loop delays does not delay the next one, which follows sooner.
     ///
-    /// The name is streamz's. Elements wait here, and their emitters go on, up to the bound of the
-    /// options [`Delay`]; with [`rate_limit`](Self::rate_limit) the emitters wait. What shifts
-    /// elements in time is [`shift`](Self::shift).
+    /// The name is streamz's. Elements are queued here, up to the limit in the options [`Delay`], and emitters do not
+    /// wait; with [`rate_limit`](Self::rate_limit) they do. To move elements in time, use [`shift`](Self::shift).
     ///
-    /// Nobody waits for an element here, so what fails behind is unhandled, see
-    /// [`on_unhandled`](Self::on_unhandled). Each is sent when the one before has been taken, and a
+    /// No emitter waits for an element from here on, so failures downstream are unhandled, see
+    /// [`on_unhandled`](Self::on_unhandled). Each is emitted when the one before has been accepted, and a
     /// [`drain`](Self::drain) waits for all of them.
     ///
     /// ```

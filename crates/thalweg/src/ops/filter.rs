@@ -6,7 +6,7 @@ use crate::failure::BoxError;
 use crate::operator::function_name;
 use crate::{Element, OperatorError, Stream, Transform};
 
-/// Passes on the elements a predicate holds for; see [`Stream::filter`].
+/// Passes on the elements for which a predicate is true; see [`Stream::filter`].
 pub struct Filter<T, P> {
     predicate: P,
     label: Option<String>,
@@ -19,7 +19,7 @@ impl<T, E, P> Filter<T, P>
 where
     P: FnMut(&T) -> Result<bool, E>,
 {
-    /// A node that passes on every `x` with `predicate(&x) == Ok(true)`.
+    /// Creates a node that passes on every `x` with `predicate(&x) == Ok(true)`.
     pub fn new(predicate: P) -> Self {
         Self {
             predicate,
@@ -55,7 +55,7 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// Passes on the elements that `predicate` holds for.
+    /// Passes on the elements for which `predicate` is true.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -87,7 +87,7 @@ impl<T: Element> Stream<T> {
         self.transform(Filter::new(predicate))
     }
 
-    /// Drops the elements that `predicate` holds for: the opposite of [`filter`](Self::filter).
+    /// Drops the elements for which `predicate` is true: the opposite of [`filter`](Self::filter).
     ///
     /// ```
     /// # use thalweg::Stream;

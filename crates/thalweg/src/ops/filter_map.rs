@@ -5,7 +5,7 @@ use crate::failure::BoxError;
 use crate::operator::function_name;
 use crate::{Element, OperatorError, Stream, Transform};
 
-/// Passes on what a function makes of some elements; see [`Stream::filter_map`].
+/// Maps some elements, and drops the others; see [`Stream::filter_map`].
 pub struct FilterMap<T, F> {
     f: F,
     _in: PhantomData<fn(T)>,
@@ -14,7 +14,7 @@ pub struct FilterMap<T, F> {
 shows!([T, F] FilterMap<T, F> {});
 
 impl<T, U, F: FnMut(T) -> Option<U>> FilterMap<T, F> {
-    /// A node that sends `y` for every `x` with `f(x) == Some(y)`.
+    /// Creates a node that emits `y` for every `x` with `f(x) == Some(y)`.
     pub fn new(f: F) -> Self {
         Self {
             f,
@@ -44,8 +44,7 @@ where
     }
 }
 
-/// Passes on what a function that may fail makes of some elements; see
-/// [`Stream::try_filter_map`].
+/// Maps some elements by a function that may fail, and drops the others; see [`Stream::try_filter_map`].
 pub struct TryFilterMap<T, F> {
     f: F,
     _in: PhantomData<fn(T)>,
@@ -54,7 +53,7 @@ pub struct TryFilterMap<T, F> {
 shows!([T, F] TryFilterMap<T, F> {});
 
 impl<T, U, E, F: FnMut(&T) -> Result<Option<U>, E>> TryFilterMap<T, F> {
-    /// A node that sends `y` for every `x` with `f(&x) == Ok(Some(y))`.
+    /// Creates a node that emits `y` for every `x` with `f(&x) == Ok(Some(y))`.
     pub fn new(f: F) -> Self {
         Self {
             f,
@@ -86,7 +85,7 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends `y` for every element `x` with `f(x) == Some(y)`, and drops the others.
+    /// Emits `y` for every element `x` with `f(x) == Some(y)`, and drops the others.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -103,8 +102,7 @@ impl<T: Element> Stream<T> {
         self.transform(FilterMap::new(f))
     }
 
-    /// The same with a function that may fail. It only borrows the element, as that of
-    /// [`try_map`](Self::try_map).
+    /// The same with a function that may fail. It borrows the element, like that of [`try_map`](Self::try_map).
     ///
     /// ```
     /// # use thalweg::Stream;

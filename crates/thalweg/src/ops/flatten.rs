@@ -3,13 +3,13 @@ use std::marker::PhantomData;
 use crate::debug::shows;
 use crate::{Context, Element, EmitResult, Never, Operator, Stream};
 
-/// Sends what elements are made of, one by one; see [`Stream::flatten`].
+/// Emits the items of elements, one by one; see [`Stream::flatten`].
 pub struct Flatten<I>(PhantomData<fn(I)>);
 
 shows!([I] Flatten<I> {});
 
 impl<I> Flatten<I> {
-    /// A node that sends the items of every element.
+    /// Creates a node that emits the items of every element.
     pub fn new() -> Self {
         Self(PhantomData)
     }
@@ -43,10 +43,10 @@ impl<I> Stream<I>
 where
     I: Element + IntoIterator<Item: Element>,
 {
-    /// Sends the items of every element one by one: undoes a window or a partition.
+    /// Emits the items of every element one by one: undoes a window or a partition.
     ///
-    /// All items of an element share its acknowledgement token, which fires when the last of them is
-    /// done with. If one fails on its way and the emitter is told, those after it are not sent.
+    /// All items of an element share its acknowledgement token, which fires when the last of them is done. If one fails
+    /// and the emitter is told, those after it are not emitted.
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -5,13 +5,13 @@ use std::hash::Hash;
 use crate::debug::shows;
 use crate::{Element, OperatorError, Stream, Transform};
 
-/// Counts how often each element has come; see [`Stream::frequencies`].
+/// Counts the occurrences of each element; see [`Stream::frequencies`].
 pub struct Frequencies<T>(HashMap<T, u64>);
 
 shows!([T] Frequencies<T> {});
 
 impl<T> Frequencies<T> {
-    /// A node that has seen nothing yet.
+    /// Creates a node without counts.
     pub fn new() -> Self {
         Self(HashMap::new())
     }
@@ -40,7 +40,7 @@ impl<T: Element + Eq + Hash> Transform for Frequencies<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends, with every element, how often each element has come so far: a copy of all counts.
+    /// Emits, for every element, a copy of all counts so far.
     ///
     /// ```
     /// # use thalweg::Stream;

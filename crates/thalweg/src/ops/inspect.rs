@@ -13,7 +13,7 @@ pub struct Inspect<T, F> {
 shows!([T, F] Inspect<T, F> {});
 
 impl<T, F: FnMut(&T)> Inspect<T, F> {
-    /// A node that calls `f(&x)` for every `x`.
+    /// Creates a node that calls `f(&x)` for every `x`.
     pub fn new(f: F) -> Self {
         Self {
             f,

@@ -18,7 +18,7 @@ impl<T, U, F> Map<T, F>
 where
     F: FnMut(T) -> U,
 {
-    /// A node that sends `f(x)` for every `x`.
+    /// Creates a node that emits `f(x)` for every `x`.
     pub fn new(f: F) -> Self {
         Self {
             f,
@@ -69,7 +69,7 @@ impl<T, U, E, F> TryMap<T, F>
 where
     F: FnMut(&T) -> Result<U, E>,
 {
-    /// A node that sends `y` for every `x` with `f(&x) == Ok(y)`.
+    /// Creates a node that emits `y` for every `x` with `f(&x) == Ok(y)`.
     pub fn new(f: F) -> Self {
         Self {
             f,
@@ -104,7 +104,7 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends `f(x)` for every element `x`.
+    /// Emits `f(x)` for every element `x`.
     ///
     /// For functions that may fail, see [`try_map`](Self::try_map); for asynchronous ones,
     /// [`map_async`](Self::map_async).
@@ -121,10 +121,10 @@ impl<T: Element> Stream<T> {
         self.transform(Map::new(f))
     }
 
-    /// Sends `y` for every element `x` with `f(&x) == Ok(y)`.
+    /// Emits `y` for every element `x` with `f(&x) == Ok(y)`.
     ///
-    /// The function only borrows the element, so that a failure can name it, and the policy set
-    /// with [`on_error`](Self::on_error) can try it again or route it elsewhere.
+    /// The function borrows the element, so that a failure can name it, and the policy set with
+    /// [`on_error`](Self::on_error) can retry or route it.
     ///
     /// ```
     /// # use thalweg::{OnError, Stream};

@@ -17,16 +17,15 @@
 //!
 //! # Functions that fail
 //!
-//! Where an operator takes a function, the form with `try_` takes one that returns a `Result`; what
-//! is done about an error, or a panic, the node's policy says, see
-//! [`on_error`](crate::Stream::on_error). A function that fails leaves the operator's state as it
-//! was: windows, groups and sums go on as if the element had never come.
+//! Where an operator takes a function, the form with `try_` takes one that returns a `Result`; an error or a panic is
+//! handled by the node's policy, see [`on_error`](crate::Stream::on_error). A failed function leaves the operator's
+//! state unchanged: windows, groups and sums continue as if the element had never arrived.
 //!
 //! # Options
 //!
-//! A method has the arguments that are always needed. An operator with more to choose has options:
-//! a value with the operator's name, which starts with what is always needed, takes the rest by
-//! methods, and is given to [`Stream::apply`](crate::Stream::apply).
+//! A method takes the arguments that are always needed. An operator with more settings has options: a value with the
+//! operator's name, whose constructor takes what is always needed, with methods for the rest; pass it to
+//! [`Stream::apply`](crate::Stream::apply).
 //!
 //! ```
 //! # use thalweg::{Stream, ops::{Keep, PartitionOptions, TimedWindowUniqueOptions, UniqueOptions}};
@@ -44,15 +43,14 @@
 //! assert!(readings.check().is_ok());
 //! ```
 //!
-//! A wrong argument, a partition of 0 say, is noted when the operator is applied and reported by
-//! the first `emit`, `start` or `drain`, or at once by [`Stream::check`](crate::Stream::check).
+//! An invalid argument, such as a partition of 0, is recorded when the operator is applied, and reported by the first
+//! `emit`, `start` or `drain`, or at once by [`Stream::check`](crate::Stream::check).
 //!
 //! # The operators' own types
 //!
-//! What is behind a method is public, for pipelines that are put together by a program: a
-//! [`Transform`](crate::Transform) such as [`Map`], to be given to
-//! [`Stream::transform`](crate::Stream::transform), or an [`Operator`](crate::Operator) such as
-//! [`Buffer`], to be given to `apply`.
+//! The types behind the methods are public, for programs that assemble pipelines: a [`Transform`](crate::Transform)
+//! such as [`Map`], for [`Stream::transform`](crate::Stream::transform), or an [`Operator`](crate::Operator) such as
+//! [`Buffer`], for `apply`.
 
 mod accumulate;
 mod buffer;

@@ -8,8 +8,8 @@ use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Reconfigure, Stream};
 
-/// The options of [`partition_unique`](Stream::partition_unique): the size of a group, a key, and
-/// which of several elements with one key is kept. Give them to [`apply`](Stream::apply).
+/// Options of [`partition_unique`](Stream::partition_unique): the size of a group, a key, and which of several elements
+/// with one key is kept; for [`apply`](Stream::apply).
 ///
 /// ```
 /// use thalweg::{Stream, ops::{Keep, PartitionUniqueOptions}};
@@ -32,7 +32,7 @@ pub struct PartitionUniqueOptions<T, K = T, F = fn(&T) -> Result<T, Infallible>>
 shows!([T, K, F] PartitionUniqueOptions<T, K, F> { size, keep });
 
 impl<T: Clone> PartitionUniqueOptions<T> {
-    /// Groups of `size` elements, at least one, that all differ.
+    /// Groups of `size` different elements, at least one.
     pub fn of(size: usize) -> Self {
         Self {
             size,
@@ -44,7 +44,7 @@ impl<T: Clone> PartitionUniqueOptions<T> {
 }
 
 impl<T, K, F> PartitionUniqueOptions<T, K, F> {
-    /// Elements are told apart by what `key` gives.
+    /// Elements are compared by `key`.
     pub fn key<New>(
         self,
         mut key: impl FnMut(&T) -> New + Send + 'static,
@@ -66,7 +66,7 @@ impl<T, K, F> PartitionUniqueOptions<T, K, F> {
         }
     }
 
-    /// The element to keep of several with the same key.
+    /// Which of several elements with the same key is kept.
     pub fn keep(self, keep: Keep) -> Self {
         Self { keep, ..self }
     }
@@ -90,7 +90,7 @@ where
     }
 }
 
-/// Gathers elements with different keys: what the options [`PartitionUniqueOptions`] become.
+/// Collects elements with different keys: the operator of the options [`PartitionUniqueOptions`].
 pub struct PartitionUnique<T, K, F> {
     size: usize,
     key: F,
@@ -168,12 +168,10 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// Gathers elements into groups of `size` that all differ; of equal ones the first is kept, and
-    /// the others are dropped.
+    /// Collects elements into groups of `size` different ones; of equal ones the first is kept.
     ///
-    /// A [`drain`](Self::drain) sends the last group, however small. A group has at least one
-    /// element: 0 is a build error, see [`check`](Self::check). To keep the last of equal ones see the
-    /// options [`PartitionUniqueOptions`].
+    /// A [`drain`](Self::drain) emits the last group, however small. A size of 0 is a build error, see
+    /// [`check`](Self::check). To keep the last of equal ones see the options [`PartitionUniqueOptions`].
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -191,8 +189,7 @@ impl<T: Element> Stream<T> {
         self.apply(PartitionUniqueOptions::of(size))
     }
 
-    /// Gathers elements into groups of `size` with different keys; of those with the same key the
-    /// first is kept.
+    /// Collects elements into groups of `size` with different keys; of those with the same key the first is kept.
     ///
     /// ```
     /// # use thalweg::Stream;

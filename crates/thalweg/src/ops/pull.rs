@@ -10,8 +10,8 @@ use crate::failure::{BoxError, BuildError};
 use crate::sync::lock;
 use crate::{Context, Element, EmitResult, Lease, Never, Operator, Sink, Stream};
 
-/// The elements at the end of a pipeline, to be pulled: a `futures` stream, a blocking iterator, the
-/// receiving end of a channel; see [`Stream::pull`].
+/// The end of a pipeline, to pull elements from: a `futures` stream, a blocking iterator, the receiving end of a
+/// channel; see [`Stream::pull`].
 pub struct Pull<T> {
     shared: Arc<Mutex<Shared<T>>>,
     sink: Sink,
@@ -36,7 +36,7 @@ impl<T: Element> Operator for PullSink<T> {
     const SINK: bool = true;
 
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
-        // Whoever pulls right now has it locked.
+        // Locked by the thread that is pulling.
         if let Ok(shared) = self.0.try_lock() {
             shared.queue.iter().for_each(|(x, _)| visit(x));
         }
@@ -77,7 +77,7 @@ impl<T: Element> Operator for PullSink<T> {
 }
 
 impl<T: Element> Pull<T> {
-    /// The next element if there is one now.
+    /// The next element, if one is available now.
     pub fn try_next(&mut self) -> Option<T> {
         let mut shared = lock(&self.shared);
         let (x, lease) = shared.queue.pop_front()?;
@@ -97,7 +97,7 @@ impl<T: Element> Pull<T> {
 
     /// Blocks until there is an element; `None` once the pipeline has been drained.
     ///
-    /// Not to be called on the thread of the event loop that the pipeline runs on.
+    /// Do not call it on the thread of the pipeline's event loop.
     pub fn next_blocking(&mut self) -> Option<T> {
         crate::sync::block_on(std::future::poll_fn(|cx| self.poll(cx)))
     }
@@ -133,7 +133,7 @@ impl<T: Element> futures_core::Stream for Pull<T> {
 }
 
 impl<T> Drop for Pull<T> {
-    /// Nobody will take the elements: the sink goes, and its emitters need not wait for it.
+    /// Nobody will take the elements: the sink is removed, and emitters do not wait for it.
     fn drop(&mut self) {
         self.sink.destroy();
         let left = std::mem::take(&mut lock(&self.shared).queue);
@@ -150,13 +150,12 @@ impl<T> fmt::Debug for Pull<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Makes the end of a pipeline something to pull elements from: a `futures` stream, a blocking
-    /// iterator, the receiving end of a channel.
+    /// Makes the end of a pipeline something to pull elements from: a `futures` stream, a blocking iterator, the
+    /// receiving end of a channel.
     ///
-    /// `bound` elements may wait to be pulled; the emitter of the next waits with it. An element
-    /// counts as delivered, and is acknowledged, when it has been pulled. The end comes when the
-    /// pipeline is drained, which waits until everything has been pulled. A bound of zero is a
-    /// mistake, see [`check`](Self::check).
+    /// `bound` elements may wait to be pulled; after that, emitters wait. An element counts as delivered, and is
+    /// acknowledged, when it has been pulled. Iteration ends when the pipeline is drained, which waits until everything
+    /// has been pulled. A bound of zero is a build error, see [`check`](Self::check).
     ///
     /// ```
     /// # use thalweg::Stream;

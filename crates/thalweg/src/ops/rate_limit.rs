@@ -10,7 +10,7 @@ use crate::{
     Context, Element, EmitResult, IntoInterval, Lease, Never, Operator, Reconfigure, Stream,
 };
 
-/// Sends at most one element per interval; see [`Stream::rate_limit`].
+/// Emits at most one element per interval; see [`Stream::rate_limit`].
 pub struct RateLimit<T> {
     interval: Duration,
     queue: VecDeque<(T, Lease)>,
@@ -24,7 +24,7 @@ impl<T> RateLimit<T> {
     /// At most one element per `interval`.
     ///
     /// # Errors
-    /// The interval is zero, negative or not to be understood.
+    /// The interval is zero, negative or invalid.
     pub fn new(interval: impl IntoInterval) -> Result<Self, BuildError> {
         Ok(Self {
             interval: duration("rate_limit", interval)?,
@@ -68,7 +68,7 @@ impl<T: Element> Operator for RateLimit<T> {
         if now >= self.next
             && let Some((x, lease)) = self.queue.pop_front()
         {
-            // However late this is, those that wait go at the times that were theirs before.
+            // However late this is, waiting elements keep their earlier due times.
             self.next = next_tick(self.next, self.interval, now);
             cx.under(lease, |cx| cx.emit(x));
             if !self.queue.is_empty() {
@@ -96,12 +96,10 @@ impl<T: Element> Operator for RateLimit<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends at most one element per `interval`, the first at once. The others wait, and so do
-    /// their emitters.
+    /// Emits at most one element per `interval`, the first at once. Other elements wait, and so do their emitters.
     ///
-    /// While elements wait, time is cut into intervals from the first of them on, and each gets one
-    /// element: a loop that is busy and wakes it late does not lower the rate, nor is an interval
-    /// that was missed made up for.
+    /// While elements wait, time is divided into intervals from the first of them on, with one element each: a busy
+    /// loop that wakes it late does not lower the rate, and a missed interval is not made up for.
     ///
     /// `interval` is a duration, a number of seconds, or a text such as `"500ms"`.
     ///

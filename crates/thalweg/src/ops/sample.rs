@@ -9,7 +9,7 @@ use crate::{
     Stream,
 };
 
-/// Sends the latest element at regular times; see [`Stream::sample`].
+/// Emits the newest element at regular times; see [`Stream::sample`].
 pub struct Sample<T> {
     interval: Duration,
     latest: Option<(T, Acks)>,
@@ -21,10 +21,10 @@ pub struct Sample<T> {
 shows!([T] Sample<T> { interval, delivering });
 
 impl<T> Sample<T> {
-    /// Sends the latest element every `interval`.
+    /// Emits the newest element every `interval`.
     ///
     /// # Errors
-    /// The interval is zero, negative or not to be understood.
+    /// The interval is zero, negative or invalid.
     pub fn new(interval: impl IntoInterval) -> Result<Self, BuildError> {
         let interval = duration("sample", interval)?;
         Ok(Self {
@@ -111,14 +111,14 @@ impl<T: Element> Operator for Sample<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends, at the end of every `interval`, the last element that came in it; the others are
-    /// dropped, and an interval in which nothing came is passed over. `interval` is a duration, a
-    /// number of seconds, or a text such as `"500ms"`.
+    /// Emits, at the end of every `interval`, the last element that arrived in it; the others are dropped, and an
+    /// interval without elements is skipped. `interval` is a duration, a number of seconds, or a text such as
+    /// `"500ms"`.
     ///
-    /// The first interval begins with the first element, and each of the others where the one
-    /// before ends, without drift. What is left at the end is sent: a [`drain`](Self::drain) does
-    /// not wait for it. While an element is still being taken no other is sent. Emitters never
-    /// wait, so what fails behind is unhandled, see [`on_unhandled`](Self::on_unhandled).
+    /// The first interval starts with the first element, and each other one at the end of the one before, without
+    /// drift. A waiting element is emitted at the end: a [`drain`](Self::drain) does not wait for it. While downstream
+    /// processes an element no other is emitted. Emitters never wait, so failures downstream are unhandled, see
+    /// [`on_unhandled`](Self::on_unhandled).
     ///
     /// ```
     /// # use std::time::Duration;

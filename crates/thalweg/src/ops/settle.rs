@@ -7,20 +7,20 @@ use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Context, Delivery, Element, EmitResult, Lease, Operator};
 
-/// An element whose value is still being made, somewhere else.
+/// An element whose value is still being computed elsewhere.
 pub trait Promise: Element {
-    /// Whether it is known what it comes to.
+    /// Whether the value is available.
     fn is_settled(&self) -> bool;
 
-    /// The same; if it is not known yet, the waker is woken when it is.
+    /// The same; if it is not, the waker is woken when it is.
     fn poll_settled(&self, cx: &mut task::Context<'_>) -> Poll<()>;
 }
 
-/// Passes on elements that are promises, each when it is known what it comes to.
+/// Emits elements that are promises, each when its value is available.
 ///
-/// Their emitters wait for that, and until everything downstream has taken them. Whoever sends many elements, a buffer
-/// say, a source, or [`emit_many`](crate::Stream::emit_many), waits for room only, and there is room for `places` of
-/// them. Elements are sent one at a time, each when the one before has been taken, by the pipeline's runtime.
+/// Emitters wait for that, and until everything downstream has accepted their elements. Emitters of many elements (a
+/// buffer, a source, [`emit_many`](crate::Stream::emit_many)) wait for room only, and there is room for `places`
+/// elements. Elements are emitted one at a time, each when the one before has been accepted, by the pipeline's runtime.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -73,9 +73,9 @@ pub struct Settle<P> {
     is_ordered: bool,
     queue: VecDeque<(P, Lease)>,
     waker: Option<Waker>,
-    /// Whether what was sent last has not been taken yet.
+    /// Whether the last output has not been accepted yet.
     is_delivering: bool,
-    /// Called with each element that comes.
+    /// Called with each arriving element.
     begin: Option<Begin<P>>,
 }
 
@@ -84,7 +84,7 @@ shows!([P] Settle<P> { places, is_ordered, is_delivering });
 type Begin<P> = Box<dyn FnMut(&P) + Send>;
 
 impl<P: Promise> Settle<P> {
-    /// A node that sends elements in the order in which they came.
+    /// Creates a node that emits elements in the order of their arrival.
     ///
     /// # Errors
     /// `places` is zero.
@@ -92,7 +92,7 @@ impl<P: Promise> Settle<P> {
         Self::new(places, true)
     }
 
-    /// A node that sends elements as they settle.
+    /// Creates a node that emits elements in the order in which they settle.
     ///
     /// # Errors
     /// `places` is zero.
@@ -111,7 +111,7 @@ impl<P: Promise> Settle<P> {
         })
     }
 
-    /// Has `begin` called with each element as it comes: what sets about making its value, say.
+    /// Calls `begin` with each element on arrival: for example to start computing its value.
     pub fn beginning(self, begin: impl FnMut(&P) + Send + 'static) -> Self {
         Self {
             begin: Some(Box::new(begin)),
@@ -119,7 +119,7 @@ impl<P: Promise> Settle<P> {
         }
     }
 
-    /// The next element to send, if it has settled. If not, the node is told when it has.
+    /// The next element to emit, if it has settled. If not, the node is woken when it has.
     fn next(&mut self, cx: &mut Context<'_, Self>) -> Option<usize> {
         if self.queue.is_empty() {
             return None;
@@ -131,7 +131,7 @@ impl<P: Promise> Settle<P> {
         first.position(|(x, _)| x.poll_settled(&mut task).is_ready())
     }
 
-    /// Sends what has settled and is due.
+    /// Emits settled elements whose turn it is.
     fn go_on(&mut self, cx: &mut Context<'_, Self>) {
         while !self.is_delivering
             && let Some(at) = self.next(cx)
@@ -188,7 +188,7 @@ impl<P: Promise> Operator for Settle<P> {
         Ok(())
     }
 
-    /// Lets go of elements that nobody waits for room for any more: the others are in flight.
+    /// Drops elements that wait for room and whose emitters have given up; the others are in flight.
     fn withdraw(&mut self) {
         self.queue
             .retain(|(_, lease)| lease.is_admitted() || lease.stays());

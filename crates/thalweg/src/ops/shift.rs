@@ -10,7 +10,7 @@ use crate::{
     Reconfigure, Stream,
 };
 
-/// The options of [`shift`](Stream::shift). Give them to [`apply`](Stream::apply).
+/// Options of [`shift`](Stream::shift), for [`apply`](Stream::apply).
 ///
 /// ```
 /// use thalweg::{Stream, VirtualClock, ops::ShiftOptions};
@@ -27,7 +27,7 @@ pub struct ShiftOptions<T> {
 shows!([T] ShiftOptions<T> { interval, bound });
 
 impl<T> ShiftOptions<T> {
-    /// Elements come out `interval` after they came in.
+    /// Emits elements `interval` after their arrival.
     pub fn by(interval: impl IntoInterval) -> Self {
         Self {
             interval: duration("shift", interval),
@@ -36,8 +36,8 @@ impl<T> ShiftOptions<T> {
         }
     }
 
-    /// How many elements may be on their way before emitters have to wait: at least one, and 65,536
-    /// unless something else is said. It limits how many can pass in an interval.
+    /// Maximum number of elements in flight before emitters wait: at least one, 65,536 by default. It limits how many
+    /// can pass in an interval.
     pub fn bound(self, bound: usize) -> Self {
         Self { bound, ..self }
     }
@@ -57,10 +57,10 @@ impl<T: Element> IntoOperator for ShiftOptions<T> {
     }
 }
 
-/// Sends elements some time after they came: what the options [`ShiftOptions`] become.
+/// Emits elements some time after their arrival: the operator of the options [`ShiftOptions`].
 pub struct Shift<T> {
     interval: Duration,
-    /// The elements, and when each is due.
+    /// The elements, with their due times.
     queue: Queue<(T, Duration)>,
     timer: Timer,
     delivering: bool,
@@ -69,7 +69,7 @@ pub struct Shift<T> {
 shows!([T] Shift<T> { interval, delivering });
 
 impl<T: Element> Shift<T> {
-    /// Sends what is due, and sees to it that the rest is.
+    /// Emits elements that are due, and sets the timer for the rest.
     fn send_due(&mut self, cx: &mut Context<'_, Self>) {
         while !self.delivering
             && let Some(&(_, due)) = self.queue.front()
@@ -141,13 +141,12 @@ impl<T: Element> Operator for Shift<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends every element `interval` after it came, or as soon after as the one before has been
-    /// taken. `interval` is a duration, a number of seconds, or a text such as `"500ms"`.
+    /// Emits every element `interval` after its arrival, or as soon afterwards as the one before has been accepted.
+    /// `interval` is a duration, a number of seconds, or a text such as `"500ms"`.
     ///
-    /// An element's emitter goes on at once, as long as there are no more elements in flight
-    /// than the bound of the options [`ShiftOptions`] says; beyond it, emitters wait. Nobody waits for an
-    /// element here, so what fails behind is unhandled, see [`on_unhandled`](Self::on_unhandled). A
-    /// [`drain`](Self::drain) waits until all have come out.
+    /// Emitters do not wait, unless more elements are in flight than the limit in the options [`ShiftOptions`]. No
+    /// emitter waits for an element from here on, so failures downstream are unhandled, see
+    /// [`on_unhandled`](Self::on_unhandled). A [`drain`](Self::drain) waits until all have been emitted.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -15,7 +15,7 @@ pub struct FnSink<T, F> {
 shows!([T, F] FnSink<T, F> {});
 
 impl<T, F: FnMut(T)> FnSink<T, F> {
-    /// A sink that calls `f(x)` for every `x`.
+    /// Creates a sink that calls `f(x)` for every `x`.
     pub fn new(f: F) -> Self {
         Self {
             f,
@@ -64,7 +64,7 @@ pub struct TryFnSink<T, F> {
 shows!([T, F] TryFnSink<T, F> {});
 
 impl<T, E, F: FnMut(&T) -> Result<(), E>> TryFnSink<T, F> {
-    /// A sink that calls `f(&x)` for every `x`.
+    /// Creates a sink that calls `f(&x)` for every `x`.
     pub fn new(f: F) -> Self {
         Self {
             f,
@@ -100,8 +100,7 @@ where
 impl<T: Element> Stream<T> {
     /// Calls `f` with every element.
     ///
-    /// The sink stays as long as its upstream does; the handle returned is for naming it, giving it a
-    /// policy, or taking it away.
+    /// The sink lives as long as its upstream; use the returned handle to name it, to set a policy, or to remove it.
     ///
     /// ```
     /// # use thalweg::Stream;

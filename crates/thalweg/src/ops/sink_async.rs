@@ -20,7 +20,7 @@ where
     F: FnMut(T) -> Fut,
     Fut: Future<Output = Result<(), E>>,
 {
-    /// A sink that calls `f(x)` for every `x`, and holds `x` until the future is done.
+    /// Creates a sink that calls `f(x)` for every `x`, and holds `x` until the future is done.
     pub fn new(f: F) -> Self {
         Self::calling(Takes::new(f), function_name::<F>())
     }
@@ -31,8 +31,7 @@ where
     F: FnMut(&T) -> Result<Step<(), Fut>, E>,
     Fut: Future<Output = Result<(), E>>,
 {
-    /// The same with a function that may be done at once, which costs no more than in
-    /// [`try_sink`](Stream::try_sink).
+    /// The same with a function that may end at once, which costs no more than in [`try_sink`](Stream::try_sink).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -63,8 +62,8 @@ where
         Self::calling(Borrows::new(f), function_name::<F>())
     }
 
-    /// Does without a runtime until the function returns a future. The function is called outside
-    /// of the runtime then, so its futures cannot be ones that look for it when they are made.
+    /// Uses no runtime until the function returns a future. The function is then called outside of the runtime's
+    /// context, so that its futures must not need that context at creation.
     pub fn runtime_on_demand(mut self) -> Self {
         self.calls.runtime_on_demand();
         self
@@ -102,7 +101,7 @@ where
         }
     }
 
-    /// Lets go of an element if its call has ended, and reports it if that failed.
+    /// Releases an element whose call has ended, and reports a failure.
     fn event(
         &mut self,
         key: u64,
@@ -143,9 +142,9 @@ impl<T: Element> Stream<T> {
     /// Calls an asynchronous function with every element; the emitter waits until the future is
     /// done.
     ///
-    /// The futures run on the pipeline's runtime, and as many at a time as there are elements whose
-    /// emitters wait: one, if they come from a single loop that awaits each `emit`, or from behind
-    /// a [`buffer`](Self::buffer). An acknowledgement token fires when the future is done.
+    /// The futures run on the pipeline's runtime, as many at a time as there are waiting emitters: one for a single
+    /// loop that awaits each `emit`, or behind a [`buffer`](Self::buffer). An acknowledgement token fires when the
+    /// future is done.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -180,9 +179,8 @@ impl<T: Element> Stream<T> {
         Sink::new(self.apply(SinkAsync::calling(function, function_name::<F>())))
     }
 
-    /// The same with a function that may fail. The policy set with
-    /// [`on_error`](Self::on_error) decides what then; the element is kept for it while the future
-    /// runs.
+    /// The same with a function that may fail. The policy set with [`on_error`](Self::on_error) handles failures; the
+    /// element is kept for it while the future runs.
     ///
     /// ```
     /// # use thalweg::{OnError::Skip, Retry, Stream, VirtualClock};

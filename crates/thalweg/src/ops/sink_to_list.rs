@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use crate::sync::lock;
 use crate::{Element, Stream};
 
-/// The elements that a [`sink_to_list`](Stream::sink_to_list) has gathered so far.
+/// The elements collected by a [`sink_to_list`](Stream::sink_to_list).
 #[derive(Clone, Debug)]
 pub struct List<T>(Arc<Mutex<Vec<T>>>);
 
@@ -13,12 +13,12 @@ impl<T: Clone> List<T> {
         lock(&self.0).clone()
     }
 
-    /// Takes the elements out.
+    /// Takes the elements.
     pub fn take(&self) -> Vec<T> {
         std::mem::take(&mut lock(&self.0))
     }
 
-    /// How many elements there are.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         lock(&self.0).len()
     }
@@ -30,7 +30,7 @@ impl<T: Clone> List<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Gathers all elements in a list, which can be read at any time.
+    /// Collects all elements in a list, which can be read at any time.
     ///
     /// ```
     /// # use thalweg::Stream;

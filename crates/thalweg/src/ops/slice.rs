@@ -18,7 +18,7 @@ pub struct Slice<T> {
 shows!([T] Slice<T> { start, end, step, position });
 
 impl<T> Slice<T> {
-    /// The elements at those positions in `range` that are multiples of `step`.
+    /// The elements at positions in `range` that are multiples of `step`.
     ///
     /// # Errors
     /// The range ends before it starts, or `step` is zero.
@@ -69,7 +69,7 @@ impl<T: Element> Transform for Slice<T> {
         if self.end.is_some_and(|end| position >= end) {
             return Ok(None);
         }
-        // Without an end, the count may stop where no stream ever gets.
+        // Without an end, counting may stop where no stream ever arrives.
         self.position = position.saturating_add(1);
         Ok((position >= self.start && position.is_multiple_of(self.step)).then_some(x))
     }
@@ -87,16 +87,14 @@ impl<T: Element> Transform for Slice<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Passes on the elements at those positions in `range`, counted from 0, that are multiples of
-    /// `step`.
+    /// Passes on the elements at positions in `range`, counted from 0, that are multiples of `step`.
     ///
-    /// As in streamz, `step` counts from the beginning of the stream, wherever the range starts:
-    /// `slice(1.., 2)` passes on the elements 2, 4, 6 and so on. To count from the start of the
-    /// range, as for slices of Rust and Python, write `skip(1).slice(.., 2)`. Unlike streamz's, an
-    /// end of 0 is the end: nothing is passed on.
+    /// As in streamz, `step` counts from the beginning of the stream, wherever the range starts: `slice(1.., 2)` passes
+    /// on the elements 2, 4, 6 and so on. To count from the start of the range, as for slices of Rust and Python, write
+    /// `skip(1).slice(.., 2)`. Unlike in streamz, an end of 0 means that nothing is passed on.
     ///
-    /// After the end elements are dropped. A range that ends before it starts, and a step of 0, are
-    /// mistakes, see [`check`](Self::check).
+    /// After the end elements are dropped. A range that ends before it starts, and a step of 0, are build errors, see
+    /// [`check`](Self::check).
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -6,19 +6,19 @@ use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::{Acks, Context, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 
-/// Sends the last elements with every new one; see [`Stream::sliding_window`].
+/// Emits the last elements for every new one; see [`Stream::sliding_window`].
 pub struct SlidingWindow<T> {
     size: usize,
     partial: bool,
     window: VecDeque<T>,
-    /// The tokens of those that will be part of the next window as well.
+    /// The tokens of elements that will be part of the next window as well.
     acks: VecDeque<Acks>,
 }
 
 shows!([T] SlidingWindow<T> { size, partial });
 
 impl<T> SlidingWindow<T> {
-    /// Windows of `size`; those before there are as many elements are sent as well.
+    /// Windows of `size`, preceded by shorter ones at the beginning.
     ///
     /// # Errors
     /// `size` is zero.
@@ -80,7 +80,7 @@ impl<T: Element> Operator for SlidingWindow<T> {
         cx.emit_with(acks, self.window.iter().cloned().collect())
     }
 
-    /// There will be no further window for the elements in this one to be part of.
+    /// There will be no further window for these elements.
     fn flush(&mut self, _: &mut Context<'_, Self>) -> EmitResult {
         self.window.clear();
         self.acks.clear();
@@ -106,11 +106,11 @@ impl<T: Element> Operator for SlidingWindow<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends, with every new element, the last `size` elements, the oldest first; at first, as many
-    /// as there are.
+    /// Emits, for every new element, the last `size` elements, the oldest first; at the beginning, as many as there
+    /// are.
     ///
-    /// An acknowledgement token fires when the last window that its element is part of is done with.
-    /// A window has at least one element: 0 is a build error, see [`check`](Self::check).
+    /// An acknowledgement token fires when the last window with its element is done. A size of 0 is a build error, see
+    /// [`check`](Self::check).
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -124,7 +124,7 @@ impl<T: Element> Stream<T> {
         self.apply(SlidingWindow::partial(size))
     }
 
-    /// The same, but nothing is sent until there are `size` elements.
+    /// The same, but nothing is emitted until there are `size` elements.
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -11,7 +11,7 @@ pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Outputs of an operator that everything goes through at once.
+/// Outputs of an operator that passes everything at once.
 pub(super) fn outputs<T: Element, U: Element>(
     xs: impl IntoIterator<Item = T>,
     build: impl FnOnce(&Stream<T>) -> Stream<U>,
@@ -25,7 +25,7 @@ pub(super) fn outputs<T: Element, U: Element>(
     list.take()
 }
 
-/// The same, and what comes out in the drain.
+/// The same, including outputs of the drain.
 pub(super) fn outputs_and_rest<T: Element, U: Element>(
     xs: impl IntoIterator<Item = T>,
     build: impl FnOnce(&Stream<T>) -> Stream<U>,
@@ -47,8 +47,7 @@ pub(super) fn build_error<U: Element>(build: impl FnOnce(&Stream<i32>) -> Stream
     error.expect_err("an argument is wrong").to_string()
 }
 
-/// When elements come, in milliseconds, each with its number: the source of property tests in
-/// time.
+/// Arrival times of elements, in milliseconds, with their numbers: the input of property tests in time.
 pub(super) fn schedules() -> impl Strategy<Value = Vec<(u64, usize)>> {
     let gaps = prop::collection::vec(prop_oneof![Just(0), 1..400_u64, 1..3000_u64], 0..40);
     gaps.prop_map(|gaps| {
@@ -60,8 +59,8 @@ pub(super) fn schedules() -> impl Strategy<Value = Vec<(u64, usize)>> {
     })
 }
 
-/// What comes out of an operator, and when, if nothing behind it holds it up. An element that comes
-/// at the time of a tick comes after it.
+/// Outputs of an operator and their times, if nothing downstream delays them. An element that arrives at the time of a
+/// tick comes after it.
 pub(super) fn in_time<T: Element, U: Element>(
     schedule: &[(u64, T)],
     build: impl FnOnce(&Stream<T>) -> Stream<U>,
@@ -69,7 +68,7 @@ pub(super) fn in_time<T: Element, U: Element>(
     let bench = Bench::new(build);
     for (at, x) in schedule {
         bench.advance_to(*at);
-        // Those that have to wait do so in the operator.
+        // Elements that have to wait do so in the operator.
         drop(bench.source.emit(x.clone()));
     }
     // Longer than any interval, and any queue.

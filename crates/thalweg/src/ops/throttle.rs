@@ -6,7 +6,7 @@ use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::{Context, Element, EmitResult, IntoInterval, Never, Operator, Reconfigure, Stream};
 
-/// Drops what comes too soon after the last element sent; see [`Stream::throttle`].
+/// Drops elements that follow the last emitted one too soon; see [`Stream::throttle`].
 pub struct Throttle<T> {
     interval: Duration,
     /// The earliest time for the next element.
@@ -20,7 +20,7 @@ impl<T> Throttle<T> {
     /// At most one element per `interval`.
     ///
     /// # Errors
-    /// The interval is zero, negative or not to be understood.
+    /// The interval is zero, negative or invalid.
     pub fn new(interval: impl IntoInterval) -> Result<Self, BuildError> {
         Ok(Self {
             interval: duration("throttle", interval)?,
@@ -59,12 +59,11 @@ impl<T: Element> Operator for Throttle<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends an element, and drops those that come within `interval` after it. `interval` is a
-    /// duration, a number of seconds, or a text such as `"500ms"`.
+    /// Emits an element, and drops those that arrive within `interval` after it. `interval` is a duration, a number of
+    /// seconds, or a text such as `"500ms"`.
     ///
-    /// This is what Rx calls `throttleFirst`. To keep all elements, see
-    /// [`rate_limit`](Self::rate_limit); to keep the last in place of the first,
-    /// [`debounce`](Self::debounce) and [`sample`](Self::sample).
+    /// Rx calls this `throttleFirst`. To keep all elements, see [`rate_limit`](Self::rate_limit); to keep the last
+    /// instead of the first, [`debounce`](Self::debounce) and [`sample`](Self::sample).
     ///
     /// ```
     /// # use std::time::Duration;

@@ -9,7 +9,7 @@ use crate::{
     Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Reconfigure, Stream,
 };
 
-/// The options of [`timed_window`](Stream::timed_window). Give them to [`apply`](Stream::apply).
+/// Options of [`timed_window`](Stream::timed_window), for [`apply`](Stream::apply).
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct TimedWindowOptions<T> {
 shows!([T] TimedWindowOptions<T> { interval, empty, at_once });
 
 impl<T> TimedWindowOptions<T> {
-    /// Windows that are `interval` long.
+    /// Windows of length `interval`.
     pub fn every(interval: impl IntoInterval) -> Self {
         Self {
             interval: duration("timed_window", interval),
@@ -45,7 +45,7 @@ impl<T> TimedWindowOptions<T> {
         }
     }
 
-    /// Windows without elements are not sent.
+    /// Windows without elements are not emitted.
     pub fn skip_empty(self) -> Self {
         Self {
             empty: false,
@@ -53,7 +53,7 @@ impl<T> TimedWindowOptions<T> {
         }
     }
 
-    /// The first window begins at once, not with the first element.
+    /// The first window starts at once, not with the first element.
     ///
     /// ```
     /// use std::time::Duration;
@@ -89,7 +89,7 @@ impl<T: Element> IntoOperator for TimedWindowOptions<T> {
     }
 }
 
-/// Sends what came in each interval: what the options [`TimedWindowOptions`] become.
+/// Emits the elements of each interval: the operator of the options [`TimedWindowOptions`].
 pub struct TimedWindow<T> {
     interval: Duration,
     window: Group<T>,
@@ -160,20 +160,19 @@ impl<T: Element> Operator for TimedWindow<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends, at the end of every `interval`, what came in it. `interval` is a duration, a number of
+    /// Emits, at the end of every `interval`, the elements that arrived in it. `interval` is a duration, a number of
     /// seconds, or a text such as `"500ms"`.
     ///
-    /// The first interval begins with the first element, and each of the others where the one
-    /// before ends, without drift. As in streamz, an interval in which nothing came makes an empty
-    /// window; for none see the options [`TimedWindowOptions`].
+    /// The first interval starts with the first element, and each other one at the end of the one before, without
+    /// drift. As in streamz, an interval without elements gives an empty window; to skip it see the options
+    /// [`TimedWindowOptions`].
     ///
-    /// Nobody waits for a window, so what fails behind it is unhandled, see
-    /// [`on_unhandled`](Self::on_unhandled). But there is back pressure: while a window is being
-    /// taken, those who emit wait, and the next window grows until an interval ends after that.
-    /// A [`drain`](Self::drain) sends at once what the last window holds, and ends the clock, which
-    /// otherwise ticks for as long as the pipeline lives. A [`VirtualClock`](crate::VirtualClock)
-    /// with this clock on it never runs out of timers: waiting there for something that never comes
-    /// does not panic, but goes on for ever.
+    /// No emitter waits for a window, so failures downstream are unhandled, see [`on_unhandled`](Self::on_unhandled).
+    /// But there is back pressure: while downstream processes a window, emitters wait, and the next window grows until
+    /// an interval ends after that. A [`drain`](Self::drain) emits the last window at once, and stops the timer, which
+    /// otherwise ticks as long as the pipeline lives. On a [`VirtualClock`](crate::VirtualClock) with this timer there
+    /// is always another time to advance to: waiting there for something that never happens does not panic, but goes on
+    /// for ever.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -201,7 +200,7 @@ mod tests {
     use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
     use super::*;
 
-    /// The plain model: what came in each second since the first element.
+    /// The plain model: the elements of each second since the first element.
     fn windows(schedule: &[(u64, usize)]) -> Vec<(u64, Vec<usize>)> {
         let Some((origin, _)) = schedule.first() else {
             return Vec::new();

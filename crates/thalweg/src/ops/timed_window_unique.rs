@@ -11,9 +11,8 @@ use crate::{
     Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Reconfigure, Stream,
 };
 
-/// The options of [`timed_window_unique`](Stream::timed_window_unique): a key, which of several
-/// elements with one key is kept, and whether empty windows are sent. Give them to
-/// [`apply`](Stream::apply).
+/// Options of [`timed_window_unique`](Stream::timed_window_unique): a key, which of several elements with one key is
+/// kept, and whether empty windows are emitted; for [`apply`](Stream::apply).
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,7 +39,7 @@ pub struct TimedWindowUniqueOptions<T, K = T, F = fn(&T) -> Result<T, Infallible
 shows!([T, K, F] TimedWindowUniqueOptions<T, K, F> { interval, keep, empty, at_once });
 
 impl<T: Clone> TimedWindowUniqueOptions<T> {
-    /// Windows that are `interval` long, of elements that all differ.
+    /// Windows of length `interval` with different elements.
     pub fn every(interval: impl IntoInterval) -> Self {
         Self {
             interval: duration("timed_window_unique", interval),
@@ -54,7 +53,7 @@ impl<T: Clone> TimedWindowUniqueOptions<T> {
 }
 
 impl<T, K, F> TimedWindowUniqueOptions<T, K, F> {
-    /// Elements are told apart by what `key` gives.
+    /// Elements are compared by `key`.
     pub fn key<New>(
         self,
         mut key: impl FnMut(&T) -> New + Send + 'static,
@@ -78,12 +77,12 @@ impl<T, K, F> TimedWindowUniqueOptions<T, K, F> {
         }
     }
 
-    /// The element to keep of several with the same key.
+    /// Which of several elements with the same key is kept.
     pub fn keep(self, keep: Keep) -> Self {
         Self { keep, ..self }
     }
 
-    /// Windows without elements are not sent.
+    /// Windows without elements are not emitted.
     pub fn skip_empty(self) -> Self {
         Self {
             empty: false,
@@ -91,7 +90,7 @@ impl<T, K, F> TimedWindowUniqueOptions<T, K, F> {
         }
     }
 
-    /// The first window begins at once, not with the first element.
+    /// The first window starts at once, not with the first element.
     pub fn at_once(self) -> Self {
         Self {
             at_once: true,
@@ -120,8 +119,7 @@ where
     }
 }
 
-/// Sends what came in each interval, one element for each key: what the options
-/// [`TimedWindowUniqueOptions`] become.
+/// Emits the elements of each interval, one per key: the operator of the options [`TimedWindowUniqueOptions`].
 pub struct TimedWindowUnique<T, K, F> {
     interval: Duration,
     key: F,
@@ -207,11 +205,11 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends, at the end of every `interval`, what came in it without what came twice: of equal
-    /// elements the first is kept.
+    /// Emits, at the end of every `interval`, the different elements that arrived in it: of equal ones the first is
+    /// kept.
     ///
-    /// In everything else it is [`timed_window`](Self::timed_window), empty windows included. For a
-    /// key, to keep the last, and for no empty windows see the options [`TimedWindowUniqueOptions`].
+    /// Otherwise like [`timed_window`](Self::timed_window), empty windows included. For a key, to keep the last, and to
+    /// skip empty windows see the options [`TimedWindowUniqueOptions`].
     ///
     /// ```
     /// # use std::time::Duration;
@@ -239,7 +237,7 @@ mod tests {
     use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
     use super::*;
 
-    /// The plain model: the timed windows, without what is superseded.
+    /// The plain model: timed windows without superseded elements.
     fn windows(schedule: &[(u64, usize)], keep: Keep) -> Vec<(u64, Vec<usize>)> {
         let whole = in_time(schedule, |s| {
             s.apply(super::super::TimedWindowOptions::every("1s").skip_empty())

@@ -10,8 +10,7 @@ use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Reconfigure, Stream};
 
-/// The options of [`unique`](Stream::unique): a key, and how much is remembered. Give them to
-/// [`apply`](Stream::apply).
+/// Options of [`unique`](Stream::unique): a key, and the number of keys to remember; for [`apply`](Stream::apply).
 ///
 /// ```
 /// use thalweg::{Stream, ops::UniqueOptions};
@@ -51,7 +50,7 @@ impl<T: Clone> Default for UniqueOptions<T> {
 }
 
 impl<T, K, F> UniqueOptions<T, K, F> {
-    /// Elements are told apart by what `key` gives.
+    /// Elements are compared by `key`.
     pub fn key<New>(
         self,
         mut key: impl FnMut(&T) -> New + Send + 'static,
@@ -72,7 +71,7 @@ impl<T, K, F> UniqueOptions<T, K, F> {
         }
     }
 
-    /// Remembers the `size` keys seen last, at least one, instead of all there have ever been.
+    /// Remembers the `size` most recently seen keys, at least one, instead of all keys.
     pub fn history(self, size: usize) -> Self {
         Self {
             history: Some(size),
@@ -80,7 +79,7 @@ impl<T, K, F> UniqueOptions<T, K, F> {
         }
     }
 
-    /// Forgets keys in the order in which they were first seen: one that comes again is not kept longer for it.
+    /// Forgets keys in the order in which they were first seen: a repeated key is not kept longer.
     ///
     /// ```
     /// use thalweg::{Stream, ops::UniqueOptions};
@@ -122,7 +121,7 @@ where
     }
 }
 
-/// Drops what has been seen before: what the options [`UniqueOptions`] become.
+/// Drops elements seen before: the operator of the options [`UniqueOptions`].
 pub struct Unique<T, K, F> {
     history: usize,
     is_fifo: bool,
@@ -170,7 +169,7 @@ where
         if self.is_fifo && self.seen.contains_key(&key) {
             return Ok(());
         }
-        // Inserting a key that is there moves it to the back.
+        // Inserting an existing key moves it to the back.
         if self.seen.insert(key, ()).is_some() {
             return Ok(());
         }
@@ -188,8 +187,8 @@ where
 impl<T: Element> Stream<T> {
     /// Passes on the elements that differ from all before, and drops the others.
     ///
-    /// It remembers every element it has passed on. For a bound on that, and with it on memory, see
-    /// the options [`UniqueOptions`].
+    /// It remembers every element it has passed on. To limit that, and memory with it, see the options
+    /// [`UniqueOptions`].
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -206,7 +205,7 @@ impl<T: Element> Stream<T> {
         self.apply(UniqueOptions::new())
     }
 
-    /// Passes on the elements whose key differs from those of all before. It remembers the keys.
+    /// Passes on the elements whose key differs from those of all before. It remembers all keys.
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::shared_task::SharedTask;
 use super::{Alarm, Runtime, RuntimeHandle, Task};
 
-/// A tokio event loop: the caller's own, or one on a thread of its own.
+/// A tokio event loop: the caller's, or one on a separate thread.
 ///
 /// ```
 /// use thalweg::{EventLoop, Stream};
@@ -30,14 +30,14 @@ pub struct EventLoop(Arc<Inner>);
 struct Inner {
     handle: Handle,
     origin: Instant,
-    /// Where futures run if there is only one thread to run them.
+    /// Where futures run if a single thread runs them.
     shared_task: Option<SharedTask>,
-    /// Ends the loop's thread when the last user of the loop is gone.
+    /// Ends the loop's thread when the loop is no longer used.
     _stop: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
 impl EventLoop {
-    /// The tokio runtime that this call is made in, if it is made in one.
+    /// The tokio runtime of the caller, if there is one.
     pub fn current() -> Option<Self> {
         Handle::try_current().ok().map(Self::from_handle)
     }
@@ -48,7 +48,7 @@ impl EventLoop {
     }
 
     fn build(handle: Handle, stop: Option<tokio::sync::oneshot::Sender<()>>) -> Self {
-        // One origin for all, so that two handles to one loop agree on the time.
+        // One origin for all, so that two handles of one loop agree on the time.
         static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
         let origin = Instant::from_std(*ORIGIN.get_or_init(std::time::Instant::now));
         let is_single = handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
@@ -60,10 +60,10 @@ impl EventLoop {
         }))
     }
 
-    /// A new loop on a thread of its own, which ends when the last pipeline on it has gone.
+    /// Starts a new loop on a separate thread, which ends with the last pipeline on it.
     ///
     /// # Panics
-    /// If the operating system has no thread to give.
+    /// The operating system cannot start a thread.
     pub fn thread() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -74,24 +74,24 @@ impl EventLoop {
         std::thread::Builder::new()
             .name("thalweg-loop".to_string())
             .spawn(move || {
-                // An error says that the sender is gone, which is the sign to stop.
+                // An error means that the sender is gone, which is the signal to stop.
                 let _ = runtime.block_on(stopped);
             })
             .expect("the operating system starts a thread");
         Self::build(handle, Some(stop))
     }
 
-    /// The loop shared by all pipelines that need one and were built outside of any. It runs on a
-    /// thread of its own for as long as the process does.
+    /// The loop shared by all pipelines that need one and were built outside of any. Its thread runs as long as the
+    /// process.
     ///
     /// # Panics
-    /// If the operating system has no thread to give.
+    /// The operating system cannot start a thread.
     pub fn shared() -> Self {
         static SHARED: OnceLock<EventLoop> = OnceLock::new();
         SHARED.get_or_init(Self::thread).clone()
     }
 
-    /// Calls `f` on the loop, in its next round.
+    /// Calls `f` on the loop, in its next iteration.
     pub fn call_soon(&self, f: impl FnOnce() + Send + 'static) {
         self.0.handle.spawn(async move { f() });
     }
@@ -104,8 +104,7 @@ impl EventLoop {
         });
     }
 
-    /// Runs a function that blocks on a thread of the loop's executor, so that the loop goes on;
-    /// the result is awaited.
+    /// Runs a blocking function on a thread of the loop's executor, so that the loop continues; the result is awaited.
     ///
     /// # Errors
     /// The function panicked.
@@ -127,7 +126,7 @@ impl EventLoop {
     /// The future panicked.
     ///
     /// # Panics
-    /// If called from within an event loop.
+    /// It is called from within an event loop.
     pub fn block_on<R: Send + 'static>(
         &self,
         future: impl Future<Output = R> + Send + 'static,
@@ -141,7 +140,7 @@ impl EventLoop {
 }
 
 impl EventLoop {
-    /// A time of this clock as tokio's; one too far off to be told is some decades away.
+    /// Converts a time of this clock to tokio's; a time too far in the future becomes one in some decades.
     fn instant(&self, at: Duration) -> Instant {
         const DECADES: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
         let origin = self.0.origin;

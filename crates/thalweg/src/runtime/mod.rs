@@ -1,4 +1,4 @@
-//! Where time and futures come from.
+//! Runtimes: clocks, timers and executors of futures.
 
 #[cfg(feature = "tokio")]
 mod event_loop;
@@ -21,44 +21,43 @@ pub use virtual_clock::VirtualClock;
 /// A future for a runtime to run.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Something for a runtime to call, once.
+/// A callback for a runtime.
 pub type Alarm = Box<dyn FnOnce() + Send>;
 
-/// An event loop as a pipeline sees it: a clock, timers, and a place for futures to run.
+/// The interface of event loops: a clock, timers, and an executor of futures.
 ///
-/// Implemented for tokio ([`EventLoop`]) and the [`VirtualClock`]; implement it to bind pipelines to
-/// another loop.
+/// Implemented for tokio ([`EventLoop`]) and the [`VirtualClock`]; implement it to run pipelines on another loop.
 pub trait Runtime: Send + Sync + 'static {
-    /// The time since the runtime's own beginning; never goes back.
+    /// The time since the runtime's start; never goes back.
     fn now(&self) -> Duration;
 
-    /// Calls `alarm` at the given time or soon after, on any thread, not from within this call.
+    /// Calls `alarm` at the given time or soon after, on any thread, but not during this call.
     fn wake_at(&self, at: Duration, alarm: Alarm);
 
-    /// Runs a future to its end, on any thread, not from within this call.
+    /// Runs a future to its end, on any thread, but not during this call.
     fn spawn(&self, task: Task);
 
-    /// Calls `f` where functions that look for the runtime around them find it.
+    /// Calls `f` in the runtime's context, for functions that look for it.
     fn enter(&self, f: &mut dyn FnMut()) {
         f();
     }
 
-    /// Whether the calling thread is the runtime's own, so that blocking it stops the runtime.
+    /// Whether the calling thread is the runtime's own, so that blocking it would stop the runtime.
     fn is_current(&self) -> bool {
         false
     }
 
-    /// Whether functions of pipelines on this runtime are called on its own thread only. Work that another thread
-    /// finds when it leaves a pipeline waits for the runtime then.
+    /// Whether functions of pipelines on this runtime must be called on its own thread. In that case, another thread
+    /// that leaves a pipeline leaves pending work to the runtime.
     fn is_exclusive(&self) -> bool {
         false
     }
 
-    /// Identity of this runtime: two values with the same identity are the same loop.
+    /// Identity of this runtime: equal for handles of the same loop.
     fn identity(&self) -> usize;
 }
 
-/// The time since its first call, for what is measured in a pipeline that has no runtime.
+/// The time since its first call, for measurements in pipelines without a runtime.
 pub(crate) fn steady_time() -> Duration {
     static BEGIN: OnceLock<Instant> = OnceLock::new();
     BEGIN.get_or_init(Instant::now).elapsed()
@@ -69,13 +68,13 @@ pub(crate) fn steady_time() -> Duration {
 pub struct RuntimeHandle(Arc<dyn Runtime>);
 
 impl RuntimeHandle {
-    /// A handle to `runtime`.
+    /// Creates a handle of `runtime`.
     pub fn new(runtime: impl Runtime) -> Self {
         Self(Arc::new(runtime))
     }
 
-    /// The runtime this call is made in, or else one that all such callers share: an event loop on
-    /// a thread of its own. `None` without the feature `tokio`.
+    /// The runtime of the caller, or else one shared by all such callers: an event loop on a separate thread. `None`
+    /// without the feature `tokio`.
     pub(crate) fn find() -> Option<Self> {
         #[cfg(feature = "tokio")]
         {
@@ -91,7 +90,7 @@ impl RuntimeHandle {
         }
     }
 
-    /// The runtime this call is made in, if any.
+    /// The runtime of the caller, if there is one.
     pub(crate) fn current() -> Option<Self> {
         #[cfg(feature = "tokio")]
         {
@@ -103,12 +102,12 @@ impl RuntimeHandle {
         }
     }
 
-    /// Ends after `duration` on this runtime's clock.
+    /// Completes after `duration` on this runtime's clock.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(self.now().saturating_add(duration))
     }
 
-    /// Ends at the given time on this runtime's clock.
+    /// Completes at the given time on this runtime's clock.
     pub fn sleep_until(&self, at: Duration) -> Sleep {
         Sleep::new(self.clone(), at)
     }

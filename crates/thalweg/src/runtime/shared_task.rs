@@ -10,15 +10,13 @@ use futures_util::stream::{FuturesUnordered, Stream as _};
 use super::Task;
 use crate::sync::lock;
 
-/// How many futures share a task: few enough for all to be polled in one go of tokio's, which
-/// takes its turn back after 128 steps.
+/// Maximum futures per task: few enough to be polled in one turn of tokio, which yields after 128 operations.
 const PER_TASK: usize = 64;
 
-/// Futures on a loop that has a single thread: many share a task of the loop, which takes half the
-/// memory of a task each.
+/// Futures on a single-threaded loop: many share a task of the loop, which takes half the memory of a task each.
 #[derive(Default)]
 pub(super) struct SharedTask {
-    /// The batch that is being filled, and how many have got in.
+    /// The current batch, and the number of futures in it.
     batch: Mutex<(Arc<Batch>, usize)>,
 }
 
@@ -45,7 +43,7 @@ struct Batch {
 #[derive(Default)]
 struct State {
     joining: Vec<Task>,
-    /// Whether the shared task runs; it ends when nobody is left.
+    /// Whether the shared task runs; it ends when no futures are left.
     running: bool,
     waker: Option<Waker>,
 }
@@ -94,7 +92,7 @@ impl Batch {
     }
 }
 
-/// Polls those that are ready. One that panics is gone, and the others go on.
+/// Polls the woken futures. One that panics is dropped, and the others continue.
 fn poll_next(
     mut aboard: Pin<&mut FuturesUnordered<Task>>,
     cx: &mut Context<'_>,

@@ -42,7 +42,7 @@ impl Future for Sleep {
                 return Poll::Pending;
             }
         }
-        // No alarm yet, or it went off a little early.
+        // No alarm yet, or it rang slightly early.
         let alarm = Arc::new(Mutex::new(Some(cx.waker().clone())));
         self.alarm = Some(alarm.clone());
         self.runtime.wake_at(

@@ -10,11 +10,11 @@ use std::time::Duration;
 use super::{Alarm, Runtime, RuntimeHandle, Sleep, Task};
 use crate::sync::lock;
 
-/// A clock that is moved by hand, and an event loop that runs on it: an hour of `rate_limit` in a
-/// millisecond, with the same result every time.
+/// A clock that is advanced by hand, and an event loop that runs on it: an hour of `rate_limit` in a millisecond, with
+/// the same result every time.
 ///
-/// Time stands still while there is anything to do. [`block_on`](Self::block_on) moves it to the
-/// next timer whenever everything waits; [`advance`](Self::advance) moves it by a given time.
+/// Time stands still while there is anything to run. [`block_on`](Self::block_on) advances it to the next timer
+/// whenever everything waits; [`advance`](Self::advance) advances it by a given time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,7 +51,7 @@ struct State {
     counter: u64,
 }
 
-/// A spawned future; its waker puts it back among those that are ready.
+/// A spawned future; its waker adds it to the ready ones.
 struct Job {
     clock: Arc<Shared>,
     task: Mutex<Option<Task>>,
@@ -78,27 +78,27 @@ impl Wake for Main {
 }
 
 impl VirtualClock {
-    /// A clock at time zero.
+    /// Creates a clock at time zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The time since this clock was made.
+    /// The time since this clock was created.
     pub fn now(&self) -> Duration {
         self.state().now
     }
 
-    /// Ends after `duration` on this clock: for asynchronous functions under test.
+    /// Completes after `duration` on this clock: for asynchronous functions under test.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         RuntimeHandle::from(self).sleep(duration)
     }
 
-    /// Runs everything that can run without time moving on.
+    /// Runs everything that can run without advancing time.
     pub fn run_until_idle(&self) {
         while self.step() || self.jump(Some(self.now())) {}
     }
 
-    /// Moves time on by `duration`, from timer to timer, running everything that falls due.
+    /// Advances time by `duration`, from timer to timer, running everything that becomes due.
     pub fn advance(&self, duration: Duration) {
         let end = self.now().saturating_add(duration);
         self.run_until_idle();
@@ -109,10 +109,10 @@ impl VirtualClock {
         self.run_until_idle();
     }
 
-    /// Runs `future` to its end. Whenever everything waits for time, time moves to the next timer.
+    /// Runs `future` to its end. Whenever everything waits for time, time advances to the next timer.
     ///
     /// # Panics
-    /// If everything waits, and nothing for time: the future would never end.
+    /// Everything waits, and nothing for time: the future would never complete.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let main = Arc::new(Main(Mutex::new(true)));
@@ -130,7 +130,7 @@ impl VirtualClock {
         }
     }
 
-    /// Polls one future that is ready; returns whether there was one.
+    /// Polls one ready future; returns whether there was one.
     fn step(&self) -> bool {
         let Some(job) = self.state().ready.pop_front() else {
             return false;
@@ -150,7 +150,7 @@ impl VirtualClock {
         true
     }
 
-    /// Moves to the next timer, no further than `end`, and sets off all that are due then.
+    /// Advances to the next timer, at most to `end`, and triggers all that are due then.
     fn jump(&self, end: Option<Duration>) -> bool {
         let mut state = self.state();
         let Some(&Reverse((at, _))) = state.alarms.peek() else {

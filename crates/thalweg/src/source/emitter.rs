@@ -16,18 +16,18 @@ use crate::operator::Element;
 use crate::runtime::RuntimeHandle;
 use crate::stream::Stream;
 
-/// How often a source emits before others on its event loop get a turn.
+/// Number of emissions of a source before other tasks of its event loop get a turn.
 const TURN: usize = 128;
 
-/// A source's way into the pipeline.
+/// A source's entry to the pipeline.
 ///
-/// Emitting lets others on the same event loop have their turn every now and then, also where
-/// nothing downstream ever waits: a source without end can be stopped.
+/// Emitting occasionally yields to other tasks of the event loop, even if nothing downstream ever waits: so an endless
+/// source can be stopped.
 pub struct Emitter<T> {
     stream: Stream<T>,
     control: Arc<Control>,
     runtime: RuntimeHandle,
-    /// Elements emitted since the others' last turn.
+    /// Elements emitted since the last yield.
     emitted: AtomicUsize,
 }
 
@@ -47,16 +47,16 @@ impl<T: Element> Emitter<T> {
         &self.runtime
     }
 
-    /// Reports why the source has ended before there was no more.
+    /// Reports the error that ended the source.
     pub(super) fn report_end(&self, cause: BoxError) {
         self.stream.report_source_failure(cause);
     }
 
-    /// Emits an element and waits until every node downstream has taken it, or is at work on it and has room for
-    /// another. What fails on the way is no business of the source: it is unhandled, and the source goes on.
+    /// Emits an element and waits until every node downstream has accepted it, or is processing it and has room for
+    /// another. Failures downstream are not returned: they are unhandled, and the source continues.
     ///
     /// # Errors
-    /// [`Stop::Stopped`] if the source is to stop. The element has been taken nevertheless.
+    /// [`Stop::Stopped`] if the source is to stop. The element has been accepted nevertheless.
     pub async fn emit(&self, x: T) -> Result<(), Stop> {
         self.settle(self.stream.emit_from_source(x, None)).await
     }
@@ -70,8 +70,8 @@ impl<T: Element> Emitter<T> {
             .await
     }
 
-    /// Emits an element and waits for nothing: for sources that answer whoever has sent it. What fails on the way is
-    /// unhandled, and is returned as well. Nothing bounds how many are on their way but the source.
+    /// Emits an element without waiting: for sources that answer the element's sender. Failures downstream are
+    /// unhandled, and are returned as well. Only the source limits the number of elements in flight.
     ///
     /// ```
     /// use thalweg::{Emitter, Source, Stop, Stream};
@@ -106,12 +106,12 @@ impl<T: Element> Emitter<T> {
         }
     }
 
-    /// Emits all elements of a batch, in order. They are taken from it as they can be sent: behind
-    /// something that waits, one by one.
+    /// Emits all elements of a batch, in order. They are taken from it as they can be emitted: one by one where
+    /// something downstream waits.
     ///
     /// # Errors
-    /// As [`emit`](Self::emit), once the whole batch has been taken. For a batch that ends as soon
-    /// as the source [is to stop](Self::is_stopped), that is soon.
+    /// As [`emit`](Self::emit), once the whole batch has been taken. For a batch that ends as soon as the source [is to
+    /// stop](Self::is_stopped), that is soon.
     pub async fn emit_many(
         &self,
         batch: impl IntoIterator<Item = T, IntoIter: Send>,
@@ -122,8 +122,8 @@ impl<T: Element> Emitter<T> {
         self.go_on(TURN).await
     }
 
-    /// Reports that one element could not be made, a line that is no text say. The source goes on,
-    /// and its node's policy is asked: the failure goes to [`Stream::errors`], say, or is unhandled.
+    /// Reports that an element could not be created, for example an invalid line. The source continues, and its node's
+    /// policy applies: the failure goes to [`Stream::errors`], for example, or is unhandled.
     pub fn report(&self, cause: impl Into<BoxError>) {
         self.stream.report_unmade(cause.into());
     }
@@ -159,7 +159,7 @@ impl<T: Element> Emitter<T> {
         self.or_stop(self.runtime.sleep_until(at)).await
     }
 
-    /// Waits for a future, which is dropped if the source is to stop before it ends.
+    /// Awaits a future, which is dropped if the source is to stop before it completes.
     ///
     /// # Errors
     /// [`Stop::Stopped`], at once, if the source is to stop.
@@ -174,8 +174,8 @@ impl<T: Element> Emitter<T> {
         .await
     }
 
-    /// Lets others on the same event loop have their turn. A source that works without ever waiting
-    /// for anything else calls this now and then; emitting does.
+    /// Yields to other tasks of the event loop. A source that works without ever waiting calls this now and then;
+    /// emitting does.
     ///
     /// # Errors
     /// [`Stop::Stopped`] if the source is to stop.
@@ -194,7 +194,7 @@ impl<T: Element> Emitter<T> {
         self.runtime.now()
     }
 
-    /// Ends an emission that counts for so many.
+    /// Ends an emission that counts as this many.
     async fn go_on(&self, emitted: usize) -> Result<(), Stop> {
         let emitted = emitted + self.emitted.load(Ordering::Relaxed);
         self.emitted.store(emitted, Ordering::Relaxed);
@@ -209,7 +209,7 @@ impl<T: Element> Emitter<T> {
     }
 }
 
-/// An element that a source has [begun](Emitter::begin) to emit. Dropped, the element goes on.
+/// An element that a source has [begun](Emitter::begin) to emit. If this is dropped, the element continues.
 pub struct Begun<T: Element> {
     emit: Option<Emit>,
     stream: Stream<T>,
@@ -218,7 +218,7 @@ pub struct Begun<T: Element> {
 shows!([T: Element] Begun<T> {});
 
 impl<T: Element> Begun<T> {
-    /// Whether the pipeline has taken the element, or failed on it.
+    /// Whether the pipeline has accepted the element, or failed on it.
     pub fn is_ready(&self) -> bool {
         self.emit.as_ref().is_none_or(Emit::is_ready)
     }
@@ -250,7 +250,7 @@ impl<T: Element> Drop for Begun<T> {
     }
 }
 
-/// Lets others on the same event loop have their turn.
+/// Yields to other tasks of the event loop.
 pub(super) async fn yield_once() {
     let mut yielded = false;
     poll_fn(|cx| {

@@ -1,6 +1,6 @@
 use crate::{Element, Emitter, Source, Stop, Stream};
 
-/// Emits what an iterator gives; see [`Stream::from_iter`].
+/// Emits the items of an iterator; see [`Stream::from_iter`].
 struct FromIter<I>(I);
 
 impl<I> Source for FromIter<I>
@@ -19,7 +19,7 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// A source of what `elements` gives, each when the one before has been taken.
+    /// Creates a source of the items of `elements`, each requested when the one before has been accepted.
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -4,7 +4,7 @@ use crate::failure::BuildError;
 use crate::interval::{next_tick, wait};
 use crate::{Element, Emitter, IntoInterval, Source, Stop, Stream};
 
-/// Emits what a function gives, at regular times; see [`Stream::from_periodic`].
+/// Emits the results of a function that is called periodically; see [`Stream::from_periodic`].
 struct FromPeriodic<F> {
     f: F,
     interval: Duration,
@@ -29,13 +29,12 @@ impl<T: Element, F: FnMut() -> T + Send + 'static> Source for FromPeriodic<F> {
 }
 
 impl<T: Element> Stream<T> {
-    /// A source that calls `f` at once and then every `interval`, and emits what it gives.
+    /// Creates a source that calls `f` at once and then every `interval`, and emits the results.
     ///
-    /// `interval` is a duration, a number of seconds, or a text such as `"500ms"`. The ticks keep to
-    /// the times they are due, however long anything takes: the thousandth is a thousand intervals
-    /// after the start. One that falls due while the pipeline is still busy with the one before is
-    /// left out. With an interval of zero each call follows the one before, as soon as the pipeline has taken what that
-    /// gave and others on the same event loop have had their turn.
+    /// `interval` is a duration, a number of seconds, or a text such as `"500ms"`. Calls keep to their due times: the
+    /// thousandth is a thousand intervals after the start. A call that is due while the pipeline is still busy with the
+    /// previous result is skipped. With an interval of zero each call follows as soon as the pipeline has accepted the
+    /// previous result and other tasks of the event loop have had a turn.
     ///
     /// ```
     /// # use thalweg::{Stream, VirtualClock};

@@ -5,7 +5,7 @@ use futures_core::Stream as FutureStream;
 
 use crate::{Element, Emitter, Source, Stop, Stream};
 
-/// Emits what a `futures` stream gives; see [`Stream::from_stream`].
+/// Emits the items of a `futures` stream; see [`Stream::from_stream`].
 struct FromStream<S>(Pin<Box<S>>);
 
 impl<T, S> Source for FromStream<S>
@@ -28,7 +28,7 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// A source of what any `futures` stream gives, each when the one before has been taken: the
+    /// Creates a source of the items of any `futures` stream, each requested when the one before has been accepted: the
     /// receiver of an asynchronous channel, lines of a socket, another crate's events.
     ///
     /// ```
@@ -46,11 +46,11 @@ impl<T: Element> Stream<T> {
         Self::from_source(FromStream(Box::pin(stream)))
     }
 
-    /// A source fed through a channel, from any thread or task: at most `bound` elements wait in it.
+    /// Creates a source fed by a channel, from any thread or task: at most `bound` elements wait in it.
     ///
-    /// The source ends when the last sender is dropped. Its sender is one of the crate
-    /// `async-channel`: `send(x).await`, `send_blocking(x)`, `try_send(x)`. A bound of zero is a
-    /// mistake, see [`check`](Self::check).
+    /// The source ends when the last sender is dropped. The sender is one of the crate `async-channel`:
+    /// `send(x).await`, `send_blocking(x)`, `try_send(x)`. A bound of zero is an invalid argument, see
+    /// [`check`](Self::check).
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -1,4 +1,4 @@
-//! How a source runs, and how it ends.
+//! Running a source, and its end.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use crate::graph::{Control, Parked, caught};
 use crate::runtime::RuntimeHandle;
 use crate::stream::WeakStream;
 
-/// A source that does not run, and its node.
+/// A source that is not running, and its node.
 struct Waiting<S: Source> {
     source: S,
     node: WeakStream<S::Item>,

@@ -1,4 +1,4 @@
-//! Sources: where elements come from by themselves.
+//! Sources: nodes that emit elements by themselves.
 
 mod emitter;
 mod from_iter;
@@ -19,10 +19,10 @@ use crate::operator::Element;
 use crate::runtime::RuntimeHandle;
 use crate::stream::Stream;
 
-/// Something that emits by itself once started: a file, a timer, a socket.
+/// A source of elements, such as a file, a timer or a socket.
 ///
-/// [`Stream::from_source`] makes a stream of it; [`Stream::start`] has it run, as a future on the
-/// pipeline's runtime; [`Stream::stop`] and [`Stream::drain`] ask it to stop.
+/// [`Stream::from_source`] makes a stream of it; [`Stream::start`] runs it, as a future on the pipeline's runtime;
+/// [`Stream::stop`] and [`Stream::drain`] ask it to stop.
 ///
 /// ```
 /// use thalweg::{Emitter, Source, Stop, Stream};
@@ -52,26 +52,26 @@ use crate::stream::Stream;
 pub trait Source: Send + 'static {
     /// Type of its elements.
     type Item: Element;
-    /// The name of this kind of source, as users know it.
+    /// The user-visible name of this kind of source.
     const KIND: &'static str;
 
-    /// Label that sets this source apart from others of its kind, shown in its derived name.
+    /// Label that distinguishes this source from others of its kind, shown in its derived name.
     fn label(&self) -> Option<String> {
         None
     }
 
-    /// Emits until there is no more (`Ok`) or until it is asked to stop, which the functions of
-    /// `out` report as [`Stop::Stopped`], to be passed on with `?`.
+    /// Emits until the source ends (`Ok`) or is asked to stop, which functions of `out` report as [`Stop::Stopped`]:
+    /// return it with `?`.
     ///
-    /// The position is kept in `self`: started again after a stop, it goes on from there. Advance
-    /// it before emitting: an element whose `emit` reports a stop has been taken.
+    /// Keep the position in `self`: started again after a stop, the source continues there. Advance it before emitting:
+    /// an element whose `emit` reports a stop has been accepted.
     fn run(&mut self, out: &Emitter<Self::Item>) -> impl Future<Output = Result<(), Stop>> + Send;
 
-    /// Whether [`close`](Self::close) does anything. If so, the source is kept until then, also when it has ended.
+    /// Whether [`close`](Self::close) does anything. If so, the source is kept until then, even after its end.
     const CLOSES: bool = false;
 
-    /// Called once at the end of a drain, if the source has ever run: when it has stopped or ended, and nothing that it
-    /// has emitted is in flight. A drain waits for it, within its limit.
+    /// Called once at the end of a drain, if the source has ever run: when it has stopped or ended, and none of its
+    /// elements is in flight. A drain waits for it, within its limit.
     ///
     /// ```
     /// use std::sync::mpsc::{Sender, channel};
@@ -110,12 +110,12 @@ pub trait Source: Send + 'static {
     }
 }
 
-/// Why a source ends before there is no more.
+/// Why a source ends early.
 #[derive(Debug)]
 pub enum Stop {
-    /// It was asked to.
+    /// It was asked to stop.
     Stopped,
-    /// It cannot go on. The pipeline's users get this as an unhandled failure of the source's node.
+    /// It cannot continue. This becomes an unhandled failure of the source's node.
     Failed(BoxError),
 }
 
@@ -126,7 +126,7 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Stop {
 }
 
 impl<T: Element> Stream<T> {
-    /// A stream of what `source` emits, on the runtime this call is made in.
+    /// Creates a stream of the elements of `source`, on the caller's runtime.
     ///
     /// It runs once [`start`](Self::start)ed, or with [`run`](Self::run).
     pub fn from_source(source: impl Source<Item = T>) -> Self {

@@ -12,18 +12,18 @@ use crate::failure::{Error, Kind};
 use crate::graph::{CurrentCall, Emit, Lease, Origin};
 use crate::operator::Element;
 
-/// How many elements of an `emit_many` go from node to node at a time, at most.
+/// Maximum number of elements of an `emit_many` that go from node to node at a time.
 const BATCH: usize = 256;
 
-/// How long elements of an `emit_many` go through without a pause where one thread does everything: others wait for it,
-/// with other pipelines.
+/// Maximum time of an `emit_many` without a pause where one thread does everything: other emitters and pipelines wait
+/// for it.
 const TURN: Duration = Duration::from_millis(10);
 
 impl<T: Element> Stream<T> {
-    /// Sends an element to everything downstream of this node.
+    /// Emits an element to all nodes downstream of this one.
     ///
-    /// The element is in flight when this returns. The result waits, awaited or blocking, until
-    /// every node downstream has taken it, which is what keeps memory bounded behind a slow sink:
+    /// The element is in flight when this returns. The result waits, awaited or blocking, until every node downstream
+    /// has accepted it, which bounds memory behind a slow sink:
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -36,16 +36,15 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     ///
-    /// If nothing downstream has to wait, everything is done when this returns, and nothing was
-    /// allocated. It may be called from several threads, and by functions inside pipelines.
+    /// If nothing downstream has to wait, everything is done when this returns, without an allocation. It may be called
+    /// from several threads, and by functions inside pipelines.
     #[inline]
     pub fn emit(&self, x: T) -> Emit {
         self.graph()
             .emit(self.outlet(), x, Lease::default(), Origin::Outside)
     }
 
-    /// The same with an acknowledgement token, which fires when everything derived from the element
-    /// is done.
+    /// The same with an acknowledgement token, which fires when everything derived from the element is done.
     pub fn emit_with(&self, x: T, ack: Ack) -> Emit {
         self.emit_with_acks(x, ack.into())
     }
@@ -56,10 +55,9 @@ impl<T: Element> Stream<T> {
             .emit(self.outlet(), x, Lease::accepted(acks), Origin::Outside)
     }
 
-    /// Sends an element in this node's own name: for those that do a node's work outside of it. It is
-    /// let in while the pipeline [drains](Self::drain), which waits for such work only if the node
-    /// says that it is [in flight](crate::Operator::in_flight); and what has failed earlier, elsewhere, is
-    /// not its business.
+    /// Emits an element on behalf of this node, for code that does a node's work outside of it. It is accepted while
+    /// the pipeline [drains](Self::drain), which waits for such work only if the node says that it is [in
+    /// flight](crate::Operator::in_flight); earlier failures elsewhere are not reported to it.
     ///
     /// ```
     /// use thalweg::{Acks, Stream};
@@ -75,16 +73,15 @@ impl<T: Element> Stream<T> {
             .emit(self.outlet(), x, Lease::accepted(acks), Origin::Source)
     }
 
-    /// Sends many elements: the same as [`emit`](Self::emit) for each in turn, waiting in between
-    /// wherever something downstream has to wait, but cheaper where nothing has to.
+    /// Emits many elements: the same as [`emit`](Self::emit) for each in turn, waiting in between wherever something
+    /// downstream has to wait, but cheaper where nothing has to.
     ///
-    /// Every element is sent, whatever happens to those before it; the failures are reported
-    /// together in the end. Where nothing downstream can suspend or lead back, elements pass from
-    /// node to node in batches: every node gets the same elements in the same order, but
-    /// functions of *different* nodes are not called in turn, element by element, and edges that a
-    /// function changes are changed when the batch on its way has got everywhere.
+    /// Every element is emitted, whatever happens to those before it; the failures are reported together at the end.
+    /// Where nothing downstream can suspend or lead back, elements pass from node to node in batches: every node gets
+    /// the same elements in the same order, but functions of *different* nodes are not called in turn, element by
+    /// element, and edges that a function changes are changed after the current batch.
     ///
-    /// Dropping the result before it is done drops the elements not yet sent.
+    /// Dropping the result before it is done drops the remaining elements.
     pub fn emit_many<I>(&self, elements: I) -> EmitMany<T, I::IntoIter>
     where
         I: IntoIterator<Item = T>,
@@ -92,8 +89,8 @@ impl<T: Element> Stream<T> {
         EmitMany::start(self.clone(), elements.into_iter(), Origin::Outside)
     }
 
-    /// Waits for an emission of this pipeline for no longer than `limit`, by the pipeline's clock. Then what
-    /// still waits for room is withdrawn.
+    /// Waits for an emission of this pipeline for at most `limit`, by the pipeline's clock. After that, elements that
+    /// still wait for room are withdrawn.
     ///
     /// ```
     /// use std::time::Duration;
@@ -126,11 +123,11 @@ impl<T: Element> Stream<T> {
         }
     }
 
-    /// The same as [`emit_with_acks`](Self::emit_with_acks), by a thread that is a guest: it takes the element as far
-    /// as that gets without waiting, and does nothing else in the pipeline. What others leave for whoever is inside,
-    /// and what operators do as soon as something outside has happened, is done by the runtime, if there is one.
+    /// The same as [`emit_with_acks`](Self::emit_with_acks), by a guest thread: it processes the element as far as
+    /// possible without waiting, and does nothing else in the pipeline. Mail, and events from outside, are left to the
+    /// runtime, if there is one.
     ///
-    /// It is for hosts that promise to call functions on one thread, and know that none is on the element's way.
+    /// For hosts that promise to call functions on one thread, and know that there are none on the element's way.
     ///
     /// ```
     /// use thalweg::{Acks, Stream, VirtualClock};
@@ -149,12 +146,12 @@ impl<T: Element> Stream<T> {
             .emit_as_guest(self.outlet(), x, Lease::accepted(acks))
     }
 
-    /// Says that a function belongs to this node which runs outside of the pipeline: on an engine say, while the node
-    /// has already sent on a promise of the result.
+    /// Notes that a function outside of the pipeline belongs to this node: on an engine, for example, while the node
+    /// has already emitted a promise of the result.
     ///
-    /// What such a function emits comes to whoever waits for the promise behind the promise itself. So, in
-    /// [`enter`](CurrentCall::enter), an element that leads to the node, or sets out below it, counts as taken as soon
-    /// as it is queued, and nobody waits for it.
+    /// Elements that such a function emits arrive after the promise itself. So, in [`enter`](CurrentCall::enter), an
+    /// element that leads to the node, or starts downstream of it, counts as accepted as soon as it is queued, and
+    /// nobody waits for it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -189,36 +186,34 @@ impl<T: Element> Stream<T> {
     }
 }
 
-/// How many elements go at a time after `size` of them have taken so long: as many as fit into a turn.
+/// Next batch size after `size` elements took this long: as many as fit into a turn.
 fn paced(size: usize, took: Duration) -> usize {
     let fit = (size as u128).saturating_mul(TURN.as_nanos()) / took.as_nanos().max(1);
     usize::try_from(fit).unwrap_or(BATCH).clamp(1, BATCH)
 }
 
-/// The completion of an [`emit_many`](Stream::emit_many): await it, or block with
-/// [`wait`](Self::wait).
+/// The completion of an [`emit_many`](Stream::emit_many): await it, or block with [`wait`](Self::wait).
 #[must_use = "await it, or call `.wait()`: elements behind one that has to wait are sent only then"]
 pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     stream: Stream<T>,
     elements: I,
     origin: Origin,
-    /// How many elements to take at a time: none are taken from the iterator before it is known that
-    /// they get through.
+    /// Number of elements to take at a time: none are taken from the iterator before it is known that they get through.
     size: usize,
     current: Option<Emit>,
-    /// Whether there are more elements, and others on the event loop have their turn first.
+    /// Whether there are more elements, and other tasks of the event loop get a turn first.
     is_paused: bool,
-    /// Elements that are in flight, while there was room for others.
+    /// Elements in flight, which did not keep later ones from being emitted.
     ahead: VecDeque<Emit>,
     batch: Vec<T>,
-    /// Sends a batch of the host's, where the elements come in such; see [`HostBatches`].
+    /// Emits a batch of the host, if elements arrive in such; see [`HostBatches`].
     send_host_batch: Option<fn(&mut Self) -> Option<Emit>>,
     errors: Vec<Error>,
 }
 
 shows!([T: Element, I: Iterator<Item = T>] EmitMany<T, I> { size });
 
-// Nothing in it is pinned: `elements` is only ever used by `&mut`.
+// Nothing in it is pinned: `elements` is only used by `&mut`.
 impl<T: Element, I: Iterator<Item = T>> Unpin for EmitMany<T, I> {}
 
 impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
@@ -248,7 +243,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         }
     }
 
-    /// Sends on until something has to be waited for, or others are to have their turn.
+    /// Emits until something has to be waited for, or other tasks get a turn.
     fn advance(&mut self) {
         let begin = self.stream.graph().turn();
         let mut now = begin;
@@ -284,7 +279,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         }
     }
 
-    /// Sends a batch in one go, if there are more elements, and the batch may go through as one.
+    /// Emits a batch as a whole, if there are more elements and that is possible.
     fn send_batch(&mut self) -> Option<Emit> {
         if self.batch.is_empty() {
             self.batch.reserve(self.size);
@@ -299,7 +294,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             .emit_batch(stream.outlet(), &mut self.batch, self.origin)
     }
 
-    /// Sends the batch one by one; returns whether one has to be waited for.
+    /// Emits the batch one by one; returns whether an element has to be waited for.
     fn send_each(&mut self) -> bool {
         let mut rest = std::mem::take(&mut self.batch).into_iter();
         while let Some(x) = rest.next() {
@@ -317,7 +312,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         false
     }
 
-    /// Sees to an element behind which the next can be sent.
+    /// Handles an element after which the next can be emitted.
     fn pass_by(&mut self, emit: Emit) {
         if emit.is_ready() {
             return self.note(emit);
@@ -330,7 +325,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         }
     }
 
-    /// Notes how an emission that is done has ended.
+    /// Records the result of a completed emission.
     fn note(&mut self, mut emit: Emit) {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         if let Poll::Ready(Err(error)) = Pin::new(&mut emit).poll(&mut cx) {
@@ -343,7 +338,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         if errors.len() < 2 {
             return errors.pop().map_or(Ok(()), Err);
         }
-        // An error that is not about elements stops everything, and stands for all.
+        // An error that is not about elements ends everything, and is the result.
         if let Some(at) = errors.iter().position(|error| error.failures().is_empty()) {
             return Err(errors.swap_remove(at));
         }
@@ -356,7 +351,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         }))
     }
 
-    /// Blocks the thread until every element has been taken everywhere.
+    /// Blocks the thread until every element has been accepted everywhere.
     ///
     /// # Errors
     /// The failures of all elements together; otherwise as [`Emit::wait`].
@@ -370,11 +365,11 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         crate::sync::block_on(self)
     }
 
-    /// The same where there are other ways to wait: `wait` is called with every element that has to be
-    /// waited for, and the next is sent when it returns.
+    /// The same with another way to wait: `wait` is called with every element that has to be waited for, and the next
+    /// is emitted when it returns.
     ///
     /// # Errors
-    /// The failures of all elements together; or that of `wait` if it would have blocked.
+    /// The failures of all elements together; or the error of `wait` if it would have blocked.
     pub fn wait_with(
         mut self,
         mut wait: impl FnMut(Emit) -> Result<(), Error>,
@@ -407,7 +402,7 @@ impl<T: Element, I: HostBatches<Item = T>> EmitMany<T, I> {
         this
     }
 
-    /// Sends a batch as the host has it; elements that don't go through as one are left in `batch`.
+    /// Emits a batch of the host; elements that cannot be emitted as a batch are left in `batch`.
     fn send_host_batch(&mut self) -> Option<Emit> {
         let (mut batch, len) = self.elements.next_batch(self.size)?;
         let stream = &self.stream;
@@ -422,7 +417,7 @@ impl<T: Element, I: HostBatches<Item = T>> EmitMany<T, I> {
 }
 
 impl<T: Element, I: Iterator<Item = T>> Drop for EmitMany<T, I> {
-    /// Nobody hears of what has failed so far: it is unhandled.
+    /// Without a recipient, the failures so far are unhandled.
     fn drop(&mut self) {
         for error in std::mem::take(&mut self.errors) {
             self.stream.report_unhandled(&error);

@@ -6,7 +6,7 @@ use crate::graph::{AnyNode, Graph, Receive};
 use crate::operator::Element;
 
 impl<T: Element> Stream<T> {
-    /// Sets what is done about elements that this node's function fails on.
+    /// Sets how to handle elements that this node's function fails on.
     ///
     /// ```
     /// use thalweg::{OnError::Skip, Stream};
@@ -26,7 +26,7 @@ impl<T: Element> Stream<T> {
         match policy.target().cloned() {
             Some(to) => {
                 let join = (self.graph().clone(), to.graph().clone());
-                // A handle, because this may be put off, and the node has to be there until then.
+                // A handle, because this may be deferred, and the node has to exist until then.
                 let handle = self.clone();
                 Graph::join(&join.0, &join.1, move |pass| {
                     let _handle = handle;
@@ -54,8 +54,7 @@ impl<T: Element> Stream<T> {
         self
     }
 
-    /// The failures of this node as a stream of their own, for dead letters; the node's policy
-    /// becomes to [`Route`](OnError::Route) them there.
+    /// The failures of this node as a stream, for dead letters; sets the node's policy to [`Route`](OnError::Route).
     ///
     /// ```
     /// use thalweg::Stream;
@@ -71,13 +70,13 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn errors(&self) -> Stream<Failure> {
         let errors = Stream::source_node("errors", None, self.graph().root().runtime().cloned());
-        // The policy is the node's; this handle need not be given back.
+        // The policy is the node's; this handle may be dropped.
         drop(self.clone().on_error(OnError::Route(errors.clone())));
         errors
     }
 
-    /// Has `handler` called with every failure in the whole pipeline that no emitter waits for any
-    /// more. Without a handler the next `emit` or `drain` reports them.
+    /// Calls `handler` with every failure in the whole pipeline that no emitter waits for. Without a handler the next
+    /// `emit` or `drain` reports them.
     pub fn on_unhandled(&self, handler: impl FnMut(Failure) + Send + 'static) {
         let handler = Arc::new(Mutex::new(handler));
         self.graph().run_exclusive(Box::new(move |pass| {
@@ -88,7 +87,7 @@ impl<T: Element> Stream<T> {
     /// Checks the arguments that the pipeline was built with.
     ///
     /// # Errors
-    /// The mistake, naming the operator and the argument.
+    /// The first invalid argument, with its operator.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -100,8 +99,8 @@ impl<T: Element> Stream<T> {
         self.graph().check()
     }
 
-    /// Takes note of a mistake in the arguments of an operator or a source of one's own: the
-    /// pipeline refuses to run, and says why. The first mistake counts.
+    /// Records an invalid argument of a custom operator or source: the pipeline refuses to run, and says why. The first
+    /// error counts.
     ///
     /// ```
     /// use thalweg::{BuildError, Stream};
@@ -123,7 +122,7 @@ impl<T: Element> Stream<T> {
         }
     }
 
-    /// Does what the policy says about an element that this node, a source, could not make.
+    /// Applies the policy to an element that this node, a source, could not create.
     pub(crate) fn report_unmade(&self, cause: BoxError) {
         let node: Arc<dyn AnyNode> = self.node().clone();
         self.graph().post(Box::new(move |pass| {
@@ -132,7 +131,7 @@ impl<T: Element> Stream<T> {
         }));
     }
 
-    /// Says that this node, a source, cannot go on, which no policy is asked about.
+    /// Reports that this node, a source, cannot continue; the policy does not apply.
     pub(crate) fn report_source_failure(&self, cause: BoxError) {
         let node = self.node().clone();
         self.graph().run_exclusive(Box::new(move |pass| {

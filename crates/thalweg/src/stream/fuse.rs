@@ -3,16 +3,16 @@ use crate::graph::{Fused, FusedPart};
 use crate::operator::Element;
 
 impl<T: Element> Stream<T> {
-    /// Has nodes of this pipeline run as one: `body` gets what comes to the first of `parts` from the nodes above it,
-    /// in the place of the nodes. It is for hosts that compile parts of pipelines.
+    /// Runs nodes of this pipeline as one: `body` receives the elements for the first of `parts`, instead of the nodes.
+    /// For hosts that compile parts of pipelines.
     ///
-    /// `parts` are the first node and those behind it, depth first: each of the others has one upstream, which is among
-    /// them. All take elements of type `T`. `exits` are the edges that lead out of them, each as the position of a node
-    /// and the [id](Self::node_id) of the one it leads to.
+    /// `parts` are the first node and its downstreams, depth first: each of the others has one upstream, which is among
+    /// them. All take elements of type `T`. `exits` are the edges that lead out of them, each as the index of a node
+    /// and the [id](Self::node_id) of its downstream.
     ///
-    /// It ends as soon as an edge or a policy changes anywhere in the pipeline. Until then the nodes still take what
-    /// comes to them by other ways; see [`Fused`] for what `body` has to see to. Returns false, and changes nothing, if
-    /// the nodes are not as described, if one of them tries failed elements again, or if the pipeline has a cycle.
+    /// It ends as soon as an edge or a policy changes anywhere in the pipeline. Until then the nodes still accept
+    /// elements by other ways; see [`Fused`] for the duties of `body`. Returns false, without an effect, if the nodes
+    /// are not as described, if one of them retries failed elements, or if the pipeline has a cycle.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,7 +53,7 @@ impl<T: Element> Stream<T> {
     /// ```
     ///
     /// # Panics
-    /// An exit is of a node that is not among the parts.
+    /// An exit belongs to a node that is not among the parts.
     pub fn fuse(
         &self,
         parts: Vec<FusedPart>,
@@ -72,7 +72,7 @@ impl<T: Element> Stream<T> {
         self.graph().query(fuse) == Some(true)
     }
 
-    /// Has all nodes of the pipeline run by themselves again, once no element is on its way: for hosts that have
+    /// Runs all nodes of the pipeline separately again, once no element is in flight: for hosts that have
     /// [fused](Self::fuse) some.
     ///
     /// ```

@@ -3,19 +3,18 @@ use std::any::Any;
 use super::{EmitMany, Stream};
 use crate::operator::Element;
 
-/// Elements that a host can give in batches as it keeps them itself: lists of Python's, say.
+/// Elements that a host provides in batches of its own form: Python lists, for example.
 pub trait HostBatches: Iterator {
-    /// Such a batch.
+    /// A batch.
     type Batch: IntoIterator<Item = Self::Item> + Any;
 
-    /// The next elements, `size` at most, and how many they are; none if there are no more.
+    /// Returns the next elements, at most `size`, and their number; none if there are no more.
     fn next_batch(&mut self, size: usize) -> Option<(Self::Batch, usize)>;
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends many elements as [`emit_many`](Self::emit_many) does. Where all of them go to nodes that are
-    /// [fused](Self::fuse), and the code that runs those [takes](crate::Fused::takes) the host's own batches, it gets
-    /// them as they are.
+    /// Emits many elements as [`emit_many`](Self::emit_many) does. If all of them go to [fused](Self::fuse) nodes whose
+    /// code [takes](crate::Fused::takes) the host's batches, it receives them unchanged.
     ///
     /// ```
     /// use std::any::Any;

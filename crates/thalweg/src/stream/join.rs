@@ -5,11 +5,10 @@ use crate::debug::shows;
 use crate::graph::{Graph, Inlet, Node, OperatorNode};
 use crate::operator::{Element, Operator};
 
-/// A node with several inlets in the making: how `zip` and `combine_latest` are made, and joins of
-/// your own.
+/// Builder of a node with several inlets, such as `zip` and `combine_latest`, and custom joins.
 ///
-/// The operator takes an enum of what its inlets carry; each inlet wraps its elements in a variant.
-/// The pipelines joined become one.
+/// The operator's input is an enum with a variant for each inlet, which wraps its elements in it. The joined pipelines
+/// become one.
 ///
 /// ```
 /// use thalweg::{Context, EmitResult, Join, Never, Operator, Stream};
@@ -57,7 +56,7 @@ pub struct Join<Op: Operator> {
 shows!([Op: Operator] Join<Op> {});
 
 impl<Op: Operator> Join<Op> {
-    /// A node without inlets yet, in the pipeline of `first`.
+    /// Creates a node without inlets, in the pipeline of `first`.
     pub fn new<T: Element>(operator: Op, first: &Stream<T>) -> Self {
         Self::in_graph(operator, first.graph())
     }
@@ -68,7 +67,7 @@ impl<Op: Operator> Join<Op> {
         Self { node, stream }
     }
 
-    /// Adds an inlet: what `from` carries arrives wrapped by `wrap`.
+    /// Adds an inlet: elements of `from` arrive wrapped by `wrap`.
     pub fn inlet<T: Element>(
         self,
         from: &Stream<T>,
@@ -82,7 +81,7 @@ impl<Op: Operator> Join<Op> {
         self
     }
 
-    /// The stream of what the node sends.
+    /// The stream of the node's outputs.
     pub fn stream(self) -> Stream<Op::Out> {
         self.stream
     }

@@ -49,7 +49,7 @@ impl<T: Element> Stream<T> {
     /// [`graph_view`](Self::graph_view) and [`latency`](Self::latency). Does not block.
     ///
     /// # Errors
-    /// `limit` is no duration.
+    /// `limit` is not a duration.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -112,14 +112,14 @@ impl<T: Element> Stream<T> {
     }
 }
 
-/// The elements that a node keeps.
+/// Kept elements of a node.
 fn kept(node: u64, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
     let node = pass.graph().node(node, pass);
     node.map_or_else(Vec::new, |node| node.recent(pass))
 }
 
 impl<T: Element> WeakStream<T> {
-    /// As [`Stream::keep_elements`]; nothing happens if the pipeline is gone.
+    /// As [`Stream::keep_elements`]; no effect if the pipeline is gone.
     pub fn keep_elements(&self, limit: usize) {
         if let Some(graph) = self.live_graph() {
             graph.post(Box::new(move |pass| {
@@ -139,10 +139,10 @@ impl<T: Element> WeakStream<T> {
         }
     }
 
-    /// As [`Stream::measure_latency`]; nothing happens if the pipeline is gone.
+    /// As [`Stream::measure_latency`]; no effect if the pipeline is gone.
     ///
     /// # Errors
-    /// `limit` is no length of time.
+    /// `limit` is not a duration.
     pub fn measure_latency(&self, limit: impl IntoInterval) -> Result<(), IntervalError> {
         let limit = Some(wait(limit)?);
         if let Some(graph) = self.live_graph() {

@@ -8,10 +8,10 @@ use crate::operator::{Element, Reconfigure};
 use thalweg_view::{Counters, EdgeView, GraphView, NodeView};
 
 impl<T: Element> Stream<T> {
-    /// Has the sources above this node run.
+    /// Starts the upstream sources.
     ///
     /// # Errors
-    /// The pipeline was built with a wrong argument, or has been drained.
+    /// The pipeline was built with an invalid argument, or has been drained.
     pub fn start(&self) -> Result<(), Error> {
         self.graph().check_open()?;
         let id = self.id();
@@ -20,17 +20,17 @@ impl<T: Element> Stream<T> {
         Ok(())
     }
 
-    /// Asks the sources above this node to stop. What they have emitted goes its way; started again,
-    /// they go on where they were.
+    /// Asks the upstream sources to stop. Elements in flight continue; a source that is started again continues where
+    /// it stopped.
     pub fn stop(&self) {
         let id = self.id();
         self.graph()
             .run_exclusive(Box::new(move |pass| pass.graph().stop_above(id, pass)));
     }
 
-    /// Has all sources of the pipeline that run stop, until [`resume`](Self::resume), and returns how many they were.
-    /// What they have emitted goes its way, and what the program emits itself is taken as before. It is 0 inside the
-    /// function of another pipeline if somebody is inside this one.
+    /// Stops all running sources of the pipeline until [`resume`](Self::resume), and returns their number. Elements in
+    /// flight continue, and elements that the program emits are accepted. Inside the function of another pipeline it
+    /// returns 0 if a thread is inside this one.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -54,8 +54,8 @@ impl<T: Element> Stream<T> {
         paused.unwrap_or_default()
     }
 
-    /// Has the sources run again that [`pause`](Self::pause) has stopped, and that nobody has stopped or started since;
-    /// returns how many they were. They go on where they were.
+    /// Starts the sources again that [`pause`](Self::pause) has stopped, unless they were stopped or started since;
+    /// returns their number. They continue where they stopped.
     ///
     /// # Errors
     /// The pipeline has been drained.
@@ -65,14 +65,13 @@ impl<T: Element> Stream<T> {
         Ok(resumed.unwrap_or_default())
     }
 
-    /// Ends the whole pipeline in good order: refuses new elements, stops the sources, waits for
-    /// what is in flight, sends on what windows and partitions still hold, from the top down, and
-    /// closes the sinks. `limit` is the longest it may take, as a duration or a text such as
-    /// `"5s"`; with zero it delivers what can be delivered without waiting.
+    /// Ends the whole pipeline in good order: refuses new elements, stops the sources, waits for elements in flight,
+    /// emits the contents of windows and partitions, from the top down, and closes the sinks. `limit` is a duration or
+    /// text such as `"5s"`; with zero it delivers whatever needs no waiting.
     ///
     /// # Errors
-    /// What could not be delivered within the limit, or at all ([`Error::undelivered`]), and what
-    /// failed without anybody waiting ([`Error::failures`]).
+    /// What could not be delivered within the limit, or at all ([`Error::undelivered`]), and failures that no emitter
+    /// received ([`Error::failures`]).
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -87,13 +86,13 @@ impl<T: Element> Stream<T> {
         self.end(limit, "drain", false)
     }
 
-    /// Waits until nothing is on its way in the whole pipeline, `limit` at most: queues are empty, calls have returned,
-    /// delays have passed. The pipeline goes on as it is: sources run, and what a window or a join keeps until more
-    /// comes stays there. While others emit, there may be no such moment.
+    /// Waits until no element is in flight in the whole pipeline, for at most `limit`: queues are empty, calls have
+    /// returned, delays have passed. The pipeline keeps running: sources run, and windows and joins keep their
+    /// elements. While others emit, there may be no such moment.
     ///
     /// # Errors
-    /// What was still on its way after the limit ([`Error::undelivered`]), and what has failed without anybody
-    /// waiting ([`Error::failures`]).
+    /// Elements still in flight at the limit ([`Error::undelivered`]), and failures that no emitter received
+    /// ([`Error::failures`]).
     ///
     /// ```
     /// # use thalweg::{Stream, VirtualClock};
@@ -117,8 +116,8 @@ impl<T: Element> Stream<T> {
         }
     }
 
-    /// Has elements end where their way would close a cycle: each finishes the round it is on. A
-    /// [`drain`](Self::drain) begins with it; for those that have to stop something else before.
+    /// Ends elements where their way would close a cycle: each finishes its current round. [`drain`](Self::drain)
+    /// begins with it; for code that has to stop something else before.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -133,14 +132,14 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn cut_cycles(&self) {
         let graph = self.graph();
-        // Nobody is to enter without need: whoever is inside is left work that others have.
+        // Avoids entering without need: a thread inside is left work that others have.
         if graph.try_inspect(|pass| pass.graph().has_cycles(pass)) != Some(false) {
             graph.post(Box::new(|pass| pass.graph().cut_cycles(pass)));
         }
     }
 
-    /// Starts all sources of the pipeline, waits until they have no more, and then
-    /// [`drain`](Self::drain)s it within `limit`.
+    /// Starts all sources of the pipeline, waits until they have ended, and then [`drain`](Self::drain)s it within
+    /// `limit`.
     ///
     /// # Errors
     /// As [`drain`](Self::drain).
@@ -151,13 +150,13 @@ impl<T: Element> Stream<T> {
     fn end(&self, limit: impl IntoInterval, name: &'static str, run_first: bool) -> Drain {
         match wait(limit) {
             Ok(limit) => Drain::new(self.graph(), limit, run_first),
-            // The pipeline is as good as it was: it is still to be drained.
+            // The drain below decides about the result.
             Err(error) => Drain::refused(self.graph(), BuildError::new(name, error).into()),
         }
     }
 
-    /// How many elements this node has received, sent, failed on and holds, and how long elements
-    /// have waited in it.
+    /// Number of elements that this node has received, emitted, failed on and holds, and how long elements have waited
+    /// in it.
     pub fn counters(&self) -> Counters {
         let node = self.node().clone();
         self.graph()
@@ -168,11 +167,10 @@ impl<T: Element> Stream<T> {
             .unwrap_or_default()
     }
 
-    /// The [ids](Self::node_id) of the nodes downstream, in the order in which they get elements; those
-    /// that get failures come last. A node connected twice is in it twice.
+    /// The [ids](Self::node_id) of the downstream nodes, in the order in which they receive elements; those that
+    /// receive failures come last. A node connected twice occurs twice.
     ///
-    /// Inside the function of another pipeline, where nothing may wait, it is empty if somebody is
-    /// inside this one.
+    /// Inside the function of another pipeline, where nothing may wait, it is empty if a thread is inside this one.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -190,16 +188,14 @@ impl<T: Element> Stream<T> {
             .unwrap_or_default()
     }
 
-    /// Shows `see` everything that this node keeps: elements that wait, in the form in which the node
-    /// takes them, groups not yet sent, keys, states; each once for each time that it is kept. Returns
-    /// false, without having called it, if somebody is at work inside the pipeline right now, this
-    /// thread included.
+    /// Calls `see` with everything that this node keeps: waiting elements, as the node takes them, incomplete groups,
+    /// keys, states; each as often as it is kept. Returns false, without having called it, if a thread is inside the
+    /// pipeline, including this thread.
     ///
-    /// It is for garbage collectors, in the middle of whose work nothing may be waited for: it waits for
-    /// no work of others, runs nothing but `see`, and allocates nothing. Where all threads that use
-    /// pipelines hold a lock of the [host's](crate::block_around) while they do, it shows the same as
-    /// often as it is called while that lock is held. `see` must not touch any pipeline. What functions
-    /// capture, what futures work on and what [tokens](crate::Ack) carry is not seen.
+    /// For garbage collectors, which must not wait: it waits for nothing, runs nothing but `see`, and allocates
+    /// nothing. If all threads that use pipelines hold a lock of the [host](crate::block_around) meanwhile, it shows
+    /// the same on each call while that lock is held. `see` must not touch any pipeline. Captures of functions, futures
+    /// and [tokens](crate::Ack) are not visited.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -218,8 +214,8 @@ impl<T: Element> Stream<T> {
         seen == Some(true)
     }
 
-    /// Lets `f` look at this node's operator, of type `Op`, or change it. Returns `None`, without having called it,
-    /// if the node is of another type, or at work right now.
+    /// Calls `f` with this node's operator, of type `Op`, to read or change it. Returns `None`, without having called
+    /// it, if the node has another type, or is in use.
     ///
     /// `f` must not touch any pipeline.
     ///
@@ -258,12 +254,12 @@ impl<T: Element> Stream<T> {
         })?
     }
 
-    /// Gives this node's operator the settings of another of its type, and leaves it what it keeps: elements, groups,
-    /// state. Elements that come afterwards find the new settings; inside a function of this pipeline, those
-    /// behind the one that is on its way.
+    /// Gives this node's operator the settings of another of its type; it keeps its elements, groups and state. The
+    /// settings apply to elements that arrive afterwards; inside a function of this pipeline, to those after the
+    /// current one.
     ///
     /// # Errors
-    /// The node is of another type.
+    /// The node has another type.
     ///
     /// ```
     /// # use thalweg::{IntoOperator, Stream, ops::PartitionOptions};
@@ -301,9 +297,8 @@ impl<T: Element> Stream<T> {
         Ok(())
     }
 
-    /// Whether nothing is on its way in the whole pipeline, and nobody is at work inside: dropped now, it
-    /// would be gone at once. Like [`traverse`](Self::traverse), it is for garbage collectors,
-    /// and waits for no work of others.
+    /// Whether no element is in flight in the whole pipeline, and no thread is inside: dropped now, it would be freed
+    /// at once. Like [`traverse`](Self::traverse), it is for garbage collectors, and does not wait.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -324,9 +319,8 @@ impl<T: Element> Stream<T> {
             == Some(true)
     }
 
-    /// The number of elements on their way in this node, which will arrive by themselves. An element that has
-    /// been sent on and waits further down counts there. `None` if somebody is at work inside the pipeline,
-    /// whom it does not wait for.
+    /// The number of elements in flight in this node, which will arrive by themselves. An element that waits further
+    /// downstream counts there. `None`, without waiting, if a thread is inside the pipeline.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -342,8 +336,7 @@ impl<T: Element> Stream<T> {
         self.graph().try_inspect(|pass| self.node().in_flight(pass))
     }
 
-    /// Takes the failures that nobody has been told of yet: those that the next `emit` or `drain` would
-    /// return.
+    /// Takes the failures that have no recipient yet: those that the next `emit` or `drain` would return.
     ///
     /// ```
     /// # use thalweg::{Stream, VirtualClock};
@@ -361,8 +354,8 @@ impl<T: Element> Stream<T> {
             .unwrap_or_default()
     }
 
-    /// Refuses elements from now on, as [`drain`](Self::drain) does first. It waits for nobody: what is in flight
-    /// goes its way.
+    /// Refuses elements from now on, the first step of [`drain`](Self::drain). Does not wait: elements in flight
+    /// continue.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -375,8 +368,8 @@ impl<T: Element> Stream<T> {
             .post(Box::new(|pass| drop(pass.graph().refuse(pass))));
     }
 
-    /// Has the pipeline take elements again after a [`drain`](Self::drain). Sources stay stopped, edges
-    /// that closed a cycle stay cut, and sinks that close something of theirs, such as a channel, stay closed.
+    /// Accepts elements again after a [`drain`](Self::drain). Sources stay stopped, edges that closed a cycle stay cut,
+    /// and sinks that close a resource, such as a channel, stay closed.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -394,12 +387,12 @@ impl<T: Element> Stream<T> {
             .run_exclusive(Box::new(|pass| pass.graph().reopen(pass)));
     }
 
-    /// Has the pipeline take elements while it is being [drained](Self::drain), and later: those that functions of
-    /// pipelines emit, and those that come on threads on which `from` says so. It is for hosts that drain several
-    /// pipelines that emit into one another, or wait for some of the threads that emit; the first `from` holds.
+    /// Accepts elements during a [drain](Self::drain) and after it: those that functions of pipelines emit, and those
+    /// from threads for which `from` returns true. For hosts that drain several pipelines that emit into one another,
+    /// or wait for some of the emitting threads; the first `from` is used.
     ///
-    /// A drain goes on while such elements come. Those that come when it has ended, or is about to, are delivered as
-    /// far as they get without another drain, which [`has_late_elements`](Self::has_late_elements) asks for.
+    /// A drain continues while such elements arrive. Those that arrive at its very end or later are delivered as far as
+    /// possible without another drain; [`has_late_elements`](Self::has_late_elements) tells whether one is needed.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -419,8 +412,7 @@ impl<T: Element> Stream<T> {
         self.graph().take_late(from);
     }
 
-    /// Has the pipeline refuse elements again when it is drained, after
-    /// [`take_late_elements`](Self::take_late_elements).
+    /// Refuses elements again when the pipeline is drained, after [`take_late_elements`](Self::take_late_elements).
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -435,8 +427,8 @@ impl<T: Element> Stream<T> {
         self.graph().refuse_late();
     }
 
-    /// Whether elements have come too late for the last [`drain`](Self::drain), where they are
-    /// [taken](Self::take_late_elements) nevertheless.
+    /// Whether elements have arrived too late for the last [`drain`](Self::drain), if they are
+    /// [accepted](Self::take_late_elements) nevertheless.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -453,8 +445,8 @@ impl<T: Element> Stream<T> {
         self.graph().has_late()
     }
 
-    /// Whether nothing is on its way in this node, and nobody is at work inside the pipeline. What a window
-    /// or a join keeps until more comes is not on its way. It waits for no work of others.
+    /// Whether no element is in flight in this node, and no thread is inside the pipeline. Elements that a window or
+    /// join keeps until others arrive are not in flight. Does not wait.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -473,13 +465,13 @@ impl<T: Element> Stream<T> {
         self.graph().try_inspect(is_pipeline_idle) == Some(true)
     }
 
-    /// The whole pipeline as it is now, to look at or to draw.
+    /// A snapshot of the whole pipeline, to inspect or draw.
     pub fn graph_view(&self) -> GraphView {
         self.graph().query(view).unwrap_or_default()
     }
 
-    /// Calls `f` with the whole pipeline as it is: at once if no thread is inside, and otherwise by the thread that
-    /// is inside, when it leaves. It waits for nothing; `f` must not touch any pipeline.
+    /// Calls `f` with a snapshot of the whole pipeline: at once if no thread is inside, and otherwise by the thread
+    /// inside, when it leaves. Does not wait; `f` must not touch any pipeline.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -496,7 +488,7 @@ impl<T: Element> Stream<T> {
 }
 
 impl<T: Element> WeakStream<T> {
-    /// As [`Stream::send_graph_view`]; returns whether the pipeline is still there.
+    /// As [`Stream::send_graph_view`]; returns whether the pipeline still exists.
     pub fn send_graph_view(&self, f: impl FnOnce(GraphView) + Send + 'static) -> bool {
         let graph = self.live_graph();
         if let Some(graph) = &graph {
@@ -542,7 +534,7 @@ fn counters(node: &dyn AnyNode, pass: &Pass) -> Counters {
     let held = node.held(pass);
     let mut counters = Counters::default();
     counters.sent = node.sent(pass);
-    // What users and sources emit at a node does not come to it from upstream.
+    // Elements that users and sources emit at a node do not arrive from upstream.
     counters.received = if core.upstreams.get(pass).is_empty() {
         counters.sent.max(node.received(pass))
     } else {

@@ -1,4 +1,4 @@
-//! The handle users hold: a stream of elements, the way into its pipeline and the way to build on.
+//! The handle of users: a stream of elements, the entry of its pipeline and the way to build on it.
 
 mod emit;
 mod errors;
@@ -30,15 +30,14 @@ use crate::graph::{
 use crate::operator::{Element, IntoOperator, Never, Operator, OperatorError, Transform};
 use crate::runtime::RuntimeHandle;
 
-/// A stream of elements of type `T`: a node of a pipeline, as its users hold it.
+/// A stream of elements of type `T`: a handle of a node in a pipeline.
 ///
-/// A stream is a cheap handle; clones are handles to the same node. Methods such as
-/// [`map`](Self::map) attach a new node downstream and return the stream of what it sends. Elements
-/// enter with [`emit`](Self::emit), or from [sources](crate::Source).
+/// A stream is a cheap handle; clones are handles of the same node. Methods such as [`map`](Self::map) attach a new
+/// node downstream and return the stream of its outputs. Elements enter with [`emit`](Self::emit), or from
+/// [sources](crate::Source).
 ///
-/// A pipeline lives while somebody holds a handle into it, a source in it runs, or elements are on
-/// their way through; after that everything in it is freed. A node that leads to no sink goes with
-/// its last handle.
+/// A pipeline lives while a handle of it exists, a source in it runs, or elements are in flight; after that everything
+/// in it is freed. A node that leads to no sink is freed with its last handle.
 ///
 /// ```
 /// use thalweg::Stream;
@@ -56,8 +55,8 @@ use crate::runtime::RuntimeHandle;
 pub struct Stream<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
-    // Dropped before the handle: the graph is to hold the last reference to a node that is still in
-    // it, so that what the node keeps is given up as undelivered.
+    // Dropped before the handle: the graph must hold the last reference to a node that is still in it, so that elements
+    // the node keeps are reported as undelivered.
     node: Outlet<T>,
     handle: Handle,
 }
@@ -74,7 +73,7 @@ impl<T: Element> Default for Stream<T> {
     }
 }
 
-/// Passes elements on: the node behind a stream that users emit into.
+/// Passes elements on: the node of a stream that users emit into.
 struct Forward<T> {
     label: Option<String>,
     _element: std::marker::PhantomData<fn() -> T>,
@@ -104,7 +103,7 @@ impl<T: Element> Transform for Forward<T> {
     }
 }
 
-/// Stands for an operator that could not be made.
+/// Placeholder of an operator that could not be built.
 struct Invalid<T, U>(std::marker::PhantomData<fn(T) -> U>);
 
 impl<T: Element, U: Element> Transform for Invalid<T, U> {
@@ -118,7 +117,7 @@ impl<T: Element, U: Element> Transform for Invalid<T, U> {
     }
 }
 
-/// A [`Stream`] that keeps nothing alive: from [`Stream::downgrade`].
+/// A weak [`Stream`], from [`Stream::downgrade`].
 pub struct WeakStream<T> {
     graph: Weak<Graph>,
     node: Weak<dyn Produce<T>>,
@@ -137,7 +136,7 @@ impl<T: Element> WeakStream<T> {
         Some(Stream::from_parts(&graph, node))
     }
 
-    /// The pipeline's runtime: where its futures run, and whose clock it has. `None` if it has none yet, or is gone.
+    /// The pipeline's runtime, which runs its futures and provides its clock. `None` if it has none yet, or is gone.
     ///
     /// ```
     /// use thalweg::{Stream, VirtualClock};
@@ -150,23 +149,23 @@ impl<T: Element> WeakStream<T> {
         self.live_graph()?.root().runtime().cloned()
     }
 
-    /// The graph that the node is in, unless it is gone.
+    /// The node's graph, unless it is gone.
     fn live_graph(&self) -> Option<Arc<Graph>> {
-        // Nothing but the graph may drop the node last, so that it is not taken hold of.
+        // Only the graph may drop the node last, so no reference to the node is taken.
         (self.node.strong_count() > 0).then(|| self.graph.upgrade())?
     }
 }
 
 impl<T: Element> Stream<T> {
-    /// A stream to emit into, on the tokio runtime this call is made in, if it is made in one.
+    /// Creates a stream to emit into, on the tokio runtime of the caller, if there is one.
     ///
-    /// Otherwise, the pipeline needs no runtime until a node does; then it gets an event loop on
-    /// a thread of its own, shared with others that are built this way.
+    /// Otherwise, the pipeline has no runtime until a node needs one; then it gets an event loop on a separate thread,
+    /// which all such pipelines share.
     pub fn new() -> Self {
         Self::build(RuntimeHandle::current())
     }
 
-    /// A stream to emit into, on the given runtime: an event loop or a virtual clock.
+    /// Creates a stream to emit into, on the given runtime: an event loop or a virtual clock.
     ///
     /// ```
     /// use thalweg::{Stream, VirtualClock};
@@ -179,8 +178,7 @@ impl<T: Element> Stream<T> {
         Self::build(Some(runtime.into()))
     }
 
-    /// Gives the pipeline a runtime, unless it has one: what it is built on from here on can wait for
-    /// time and futures.
+    /// Gives the pipeline a runtime, unless it has one: nodes attached from here on can wait for time and futures.
     ///
     /// ```
     /// use thalweg::{Stream, VirtualClock};
@@ -211,7 +209,7 @@ impl<T: Element> Stream<T> {
         Self::labelled(kind, label, &Graph::new(runtime))
     }
 
-    /// A node that passes on what comes to it, in an existing graph.
+    /// Adds a node that passes elements on to an existing graph.
     pub(crate) fn forward(kind: &'static str, graph: &Arc<Graph>) -> Self {
         Self::labelled(kind, None, graph)
     }
@@ -222,7 +220,7 @@ impl<T: Element> Stream<T> {
         stream
     }
 
-    /// Adds an edge to a node made by [`forward`](Self::forward).
+    /// Adds an edge to a node created by [`forward`](Self::forward).
     pub(crate) fn join_forward(&self, to: &Self) {
         let node: Arc<dyn AnyNode> = to.node().clone();
         let (inlet, _) = node.inlet();
@@ -250,7 +248,7 @@ impl<T: Element> Stream<T> {
         }))
     }
 
-    /// A handle that keeps nothing alive.
+    /// Creates a weak handle.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -284,13 +282,12 @@ impl<T: Element> Stream<T> {
         &self.0.node
     }
 
-    /// Attaches a [`Transform`] downstream: how `map`, `filter` and their like are made, and those of
-    /// your own.
+    /// Attaches a [`Transform`] downstream: as `map`, `filter` and others do, and custom ones.
     pub fn transform<Tr: Transform<In = T>>(&self, transform: Tr) -> Stream<Tr::Out> {
         self.attach(TransformNode(transform))
     }
 
-    /// The same with a transform whose arguments may be wrong.
+    /// The same with a transform whose arguments may be invalid.
     pub(crate) fn transform_checked<Tr: Transform<In = T>>(
         &self,
         transform: Result<Tr, BuildError>,
@@ -298,11 +295,10 @@ impl<T: Element> Stream<T> {
         self.attach_checked(transform.map(TransformNode))
     }
 
-    /// Attaches an [`Operator`] downstream: how windows, buffers and joins are made, and operators
-    /// of your own.
+    /// Attaches an [`Operator`] downstream: as windows, buffers and joins do, and custom operators.
     ///
-    /// It takes options as well, and the result of a constructor, see [`IntoOperator`]. A wrong
-    /// argument is a build error, see [`check`](Self::check).
+    /// Also takes options, and the result of a constructor, see [`IntoOperator`]. An invalid argument is a build error,
+    /// see [`check`](Self::check).
     pub fn apply<Op: Operator<In = T>>(
         &self,
         operator: impl IntoOperator<Operator = Op>,
@@ -310,8 +306,7 @@ impl<T: Element> Stream<T> {
         self.attach_checked(operator.into_operator().map(OperatorNode))
     }
 
-    /// Attaches a node, or takes note of the mistake in its arguments; then what comes after it can
-    /// be built, but nothing runs.
+    /// Attaches a node, or records the invalid argument; then the rest can be built, but nothing runs.
     fn attach_checked<B: NodeKind<In = T>>(&self, body: Result<B, BuildError>) -> Stream<B::Out> {
         match body {
             Ok(body) => self.attach(body),
@@ -340,19 +335,19 @@ impl<T: Element> Stream<T> {
         Stream::from_parts(self.graph(), node)
     }
 
-    /// Gives the node a name, for errors, counters and drawings.
+    /// Names the node, for errors, counters and drawings.
     pub fn named(self, name: impl Into<String>) -> Self {
         self.0.node.core().set_name(name.into());
         self
     }
 
-    /// What tells the node from others: unique in the process, and the same as
-    /// [`NodeView::id`](crate::view::NodeView::id). Clones of a handle have the same.
+    /// Id of the node: unique in the process, and equal to [`NodeView::id`](crate::view::NodeView::id). Clones of a
+    /// handle have the same.
     pub fn node_id(&self) -> u64 {
         self.id()
     }
 
-    /// The node's name: the one given, or else one made of its kind, its function and its place.
+    /// The node's name: the given one, or else one derived from its kind, its function and its position.
     pub fn name(&self) -> String {
         self.0.node.core().name()
     }
@@ -366,8 +361,7 @@ impl<T> fmt::Debug for Stream<T> {
     }
 }
 
-/// The end of a branch: a sink, as its users hold it. Dropping the handle leaves the sink where
-/// it is.
+/// The handle of a sink, the end of a branch. Dropping it leaves the sink in place.
 #[derive(Clone)]
 pub struct Sink(Stream<Never>);
 
@@ -376,17 +370,17 @@ impl Sink {
         Self(stream)
     }
 
-    /// Gives the sink a name, for errors, counters and drawings.
+    /// Names the sink, for errors, counters and drawings.
     pub fn named(self, name: impl Into<String>) -> Self {
         Self(self.0.named(name))
     }
 
-    /// Detaches the sink: it gets no more elements.
+    /// Detaches the sink: it receives no more elements.
     pub fn destroy(&self) {
         self.0.destroy();
     }
 
-    /// The node behind it, for everything else a node can do: a policy, counters, a drain.
+    /// The sink's node, for all other methods of a node: policy, counters, drain.
     pub fn stream(&self) -> &Stream<Never> {
         &self.0
     }
@@ -397,7 +391,7 @@ impl Sink {
     }
 }
 
-/// The sink that a node with [`Transform::SINK`] or [`Operator::SINK`] is.
+/// The sink, for a node with [`Transform::SINK`] or [`Operator::SINK`].
 impl From<Stream<Never>> for Sink {
     fn from(stream: Stream<Never>) -> Self {
         Self(stream)

@@ -7,14 +7,14 @@ use crate::failure::{BuildError, Failure};
 use crate::graph::{Attempts, Policy};
 use crate::interval::IntoInterval;
 
-/// The policy of a node for elements its function fails on, set with
-/// [`Stream::on_error`](crate::Stream::on_error). A panic in the function counts as a failure.
+/// The policy of a node for elements its function fails on, set with [`Stream::on_error`](crate::Stream::on_error). A
+/// panic in the function counts as a failure.
 ///
-/// Whatever the policy, the pipeline goes on with the next element.
+/// Whatever the policy, the pipeline continues with the next element.
 #[derive(Clone, Debug, Default)]
 pub enum OnError {
-    /// The emitter of the element gets the failure; what else was to be done for the element is
-    /// not. Behind a buffer or a window, where no emitter waits, the failure is unhandled: see
+    /// The emitter of the element receives the failure; the rest of the element's way is skipped. Behind a buffer or a
+    /// window, where no emitter waits, the failure is unhandled: see
     /// [`Stream::on_unhandled`](crate::Stream::on_unhandled). This is the default.
     #[default]
     Raise,
@@ -22,13 +22,13 @@ pub enum OnError {
     Skip,
     /// The function is called again, a limited number of times.
     Retry(Retry),
-    /// The failure, which holds the element, goes to an error stream: dead letters. If that stream is
-    /// gone, this is the same as [`Raise`](Self::Raise).
+    /// The failure, which contains the element, goes to an error stream: dead letters. If that stream is gone, this is
+    /// the same as [`Raise`](Self::Raise).
     Route(Stream<Failure>),
 }
 
 impl OnError {
-    /// The policy as the node follows it.
+    /// The policy in the node's form.
     pub(super) fn policy(&self) -> Policy {
         match self {
             Self::Raise => Policy::Raise,
@@ -38,7 +38,7 @@ impl OnError {
         }
     }
 
-    /// The stream it routes to, in the end.
+    /// The stream that it finally routes to.
     pub(super) fn target(&self) -> Option<&Stream<Failure>> {
         match self {
             Self::Route(stream) => Some(stream),
@@ -66,9 +66,9 @@ impl OnError {
     }
 }
 
-/// How often a function is tried again, after how long, and what happens when it still fails.
+/// How often to retry, with which pauses, and the policy for the last failure.
 ///
-/// Elements that come meanwhile wait behind the failed one; their emitters wait, too.
+/// Later elements wait behind the failed one, and so do their emitters.
 ///
 /// ```
 /// use thalweg::{OnError, Retry, Stream};
@@ -94,8 +94,7 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// At most `limit` further attempts after the first, at once, and then
-    /// [`Raise`](OnError::Raise).
+    /// At most `limit` retries, without a pause, and then [`Raise`](OnError::Raise).
     pub fn times(limit: u32) -> Self {
         Self {
             attempts: Attempts {
@@ -108,8 +107,7 @@ impl Retry {
         }
     }
 
-    /// Waits before each further attempt: `first`, then twice as long each time, up to a minute or
-    /// what [`at_most`](Self::at_most) says.
+    /// Waits before each retry: `first`, doubled each time, up to a minute or [`at_most`](Self::at_most).
     pub fn backoff(mut self, first: impl IntoInterval) -> Self {
         match crate::interval::wait(first) {
             Ok(first) => self.attempts.backoff = first,
@@ -118,7 +116,7 @@ impl Retry {
         self
     }
 
-    /// The longest wait between two attempts.
+    /// The longest pause between two attempts.
     pub fn at_most(mut self, longest: impl IntoInterval) -> Self {
         match crate::interval::wait(longest) {
             Ok(longest) => self.attempts.longest = longest,
@@ -127,7 +125,7 @@ impl Retry {
         self
     }
 
-    /// Sets the policy for when the last attempt has failed.
+    /// Sets the policy for the failure of the last attempt.
     pub fn then(mut self, then: impl Into<OnError>) -> Self {
         self.then = Box::new(then.into());
         self

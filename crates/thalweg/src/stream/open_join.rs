@@ -6,13 +6,13 @@ use crate::failure::Error;
 use crate::graph::{AnyNode, Graph, Link, Node, OperatorNode, Pass, Receive, receive_each};
 use crate::operator::{Element, EmitResult, Operator};
 
-/// A node with several inlets that come and go, also while it runs; for a fixed number of them, of
-/// different types perhaps, see [`Join`](crate::Join).
+/// A node with several inlets that may be added and removed while it runs; for a fixed number, also of different types,
+/// see [`Join`](crate::Join).
 ///
-/// It is a handle, and keeps alive what a [`Stream`] does. The operator takes [`Arrival`]s: elements
-/// with the key of the inlet they came by, and the inlets' own comings and goings. Those of
-/// [`zip`](crate::ops::Zip), [`combine_latest`](crate::ops::CombineLatest) and
-/// [`zip_latest`](crate::ops::ZipLatest) do so over [`OpenLanes`](crate::ops::OpenLanes):
+/// It is a handle, and keeps alive what a [`Stream`] does. The operator's input is [`Arrival`]: elements with the key
+/// of their inlet, and changes of the inlets. Those of [`zip`](crate::ops::Zip),
+/// [`combine_latest`](crate::ops::CombineLatest) and [`zip_latest`](crate::ops::ZipLatest) are built on
+/// [`OpenLanes`](crate::ops::OpenLanes):
 ///
 /// ```
 /// use thalweg::ops::{OpenLanes, Zip};
@@ -37,7 +37,7 @@ use crate::operator::{Element, EmitResult, Operator};
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 ///
-/// So does an operator of your own:
+/// So is a custom operator:
 ///
 /// ```
 /// use thalweg::{Arrival, Context, EmitResult, Never, OpenJoin, Operator, Stream};
@@ -72,7 +72,7 @@ use crate::operator::{Element, EmitResult, Operator};
 /// ```
 pub struct OpenJoin<T, U> {
     node: Arc<dyn Open<T>>,
-    /// How many inlets there have been.
+    /// Number of inlets so far.
     inlets: Arc<AtomicUsize>,
     // Dropped after the node, see `Stream`.
     stream: Stream<U>,
@@ -99,7 +99,7 @@ impl<T, U> std::fmt::Debug for OpenJoin<T, U> {
 pub struct InletKey(usize);
 
 impl InletKey {
-    /// 0-based position among the inlets of its join, counting literals and inlets that have gone.
+    /// 0-based position among the inlets of its join, counting literals and removed inlets.
     pub fn number(self) -> usize {
         self.0
     }
@@ -108,19 +108,18 @@ impl InletKey {
 /// Input of the operator of an [`OpenJoin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival<T> {
-    /// An element, and the inlet it came by.
+    /// An element, and the inlet it arrived at.
     Element(InletKey, T),
     /// A new inlet, the last one.
     Joined(InletKey),
-    /// A value in the place of an inlet.
+    /// A constant in place of an inlet.
     Literal(InletKey, T),
-    /// An inlet has gone; nothing comes by it any more, but elements that wait at this node for
-    /// their turn.
+    /// A removed inlet; nothing arrives there any more, except elements that wait at this node for their turn.
     Left(InletKey),
 }
 
 impl<T: Element, U: Element> OpenJoin<T, U> {
-    /// A node without inlets yet, in the pipeline of `first`.
+    /// Creates a node without inlets, in the pipeline of `first`.
     pub fn new<Op, V>(operator: Op, first: &Stream<V>) -> Self
     where
         Op: Operator<In = Arrival<T>, Out = U>,
@@ -134,18 +133,17 @@ impl<T: Element, U: Element> OpenJoin<T, U> {
         }
     }
 
-    /// Adds an inlet for what `from` carries, behind those there are. A stream that is attached twice
-    /// has two inlets, each of which gets every element.
+    /// Adds an inlet for `from` after the existing ones. A stream that is attached twice has two inlets, each of which
+    /// receives every element.
     ///
-    /// The pipelines joined become one. A function inside has it done right after the element on its
-    /// way has got everywhere.
+    /// The joined pipelines become one. Called by a function inside one, it takes effect after the current element.
     ///
     /// # Errors
     /// The two pipelines run on different event loops.
     pub fn attach(&self, from: &Stream<T>) -> Result<InletKey, Error> {
         Graph::check_join(from.graph(), self.stream.graph())?;
         let key = self.next_key();
-        // Handles, because this may be put off, and the nodes have to be there until then.
+        // Handles, because this may be deferred, and the nodes have to exist until then.
         let (from, to) = (from.clone(), self.clone());
         let graphs = (from.graph().clone(), to.stream.graph().clone());
         Graph::join(&graphs.0, &graphs.1, move |pass| {
@@ -158,7 +156,7 @@ impl<T: Element, U: Element> OpenJoin<T, U> {
         Ok(key)
     }
 
-    /// Puts a value in the place of an inlet, behind those there are.
+    /// Adds a constant in place of an inlet, after the existing ones.
     pub fn attach_literal(&self, value: T) -> InletKey {
         let (key, to) = (self.next_key(), self.clone());
         self.stream.graph().run_exclusive(Box::new(move |pass| {
@@ -167,7 +165,7 @@ impl<T: Element, U: Element> OpenJoin<T, U> {
         key
     }
 
-    /// Takes away the inlets for what `from` carries, and what waits there. The same as
+    /// Removes the inlets for `from`, and elements that wait there. The same as
     /// [`from.disconnect(join.stream())`](Stream::disconnect).
     ///
     /// # Errors
@@ -176,7 +174,7 @@ impl<T: Element, U: Element> OpenJoin<T, U> {
         from.disconnect(&self.stream)
     }
 
-    /// The stream of what the node sends.
+    /// The stream of the node's outputs.
     pub fn stream(&self) -> &Stream<U> {
         &self.stream
     }

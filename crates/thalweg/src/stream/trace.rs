@@ -1,4 +1,4 @@
-//! Elements that are traced.
+//! Tracing elements.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use crate::operator::Element;
 use crate::trace::Tracer;
 
 impl<T: Element> Stream<T> {
-    /// Has elements of the pipeline traced from now on: `tracer` is told of each node that they come to, until their
-    /// last sink is done with them, on engines as well. Elements that belong to a trace elsewhere are traced if that is
-    /// [sampled](crate::trace::TraceContext::is_sampled), and of the others one in `one_in`: 1 for all, 0 for none. It
-    /// waits for nothing; it is for the whole pipeline, and takes the place of the tracer before.
+    /// Traces elements of the pipeline from now on: `tracer` is told of each node that they visit, until their last
+    /// sink is done with them, also on engines. Elements that belong to a trace are traced if that is
+    /// [sampled](crate::trace::TraceContext::is_sampled), and of the others one in `one_in`: 1 for all, 0 for none.
+    /// Does not wait; applies to the whole pipeline, and replaces an earlier tracer.
     ///
     /// ```
     /// use std::any::Any;
@@ -67,7 +67,7 @@ impl<T: Element> Stream<T> {
         }));
     }
 
-    /// Has no more elements traced; those that are on their way are traced to their end.
+    /// Stops tracing elements; those in flight are traced to their end.
     ///
     /// ```
     /// let source = thalweg::Stream::<i32>::new();
@@ -80,7 +80,7 @@ impl<T: Element> Stream<T> {
 }
 
 impl<T: Element> WeakStream<T> {
-    /// As [`Stream::trace`]; nothing happens if the pipeline is gone.
+    /// As [`Stream::trace`]; no effect if the pipeline is gone.
     pub fn trace(&self, tracer: impl Tracer, one_in: u32) {
         let tracer: Arc<dyn Tracer> = Arc::new(tracer);
         if let Some(graph) = self.live_graph() {

@@ -6,8 +6,8 @@ use crate::graph::{AnyNode, Graph, Pass, Receive};
 use crate::operator::Element;
 
 impl<T: Element> Stream<T> {
-    /// Makes an existing node a downstream of this one: what this stream carries is handed to it as
-    /// if it came from its own upstream. Connecting a node to one above it makes a feedback loop.
+    /// Connects an existing node downstream of this one: it receives this stream's elements as if from its own
+    /// upstream. Connecting a node to one upstream of it creates a feedback loop.
     ///
     /// The two pipelines become one.
     ///
@@ -41,9 +41,9 @@ impl<T: Element> Stream<T> {
         Ok(())
     }
 
-    /// Adds an edge from this node, joining the graphs if need be.
+    /// Adds an edge from this node, joining the graphs if necessary.
     pub(crate) fn link<U: Element>(&self, to: &Stream<U>, receiver: Arc<dyn Receive<T>>) {
-        // Handles, because this may be put off, and the nodes have to be there until then.
+        // Handles, because this may be deferred, and the nodes have to exist until then.
         let (from, to) = (self.clone(), to.clone());
         Graph::join(self.graph(), &to.graph().clone(), move |pass| {
             let node: Arc<dyn AnyNode> = to.node().clone();
@@ -52,7 +52,7 @@ impl<T: Element> Stream<T> {
         });
     }
 
-    /// Takes away the edges from this node to `downstream`.
+    /// Removes the edges from this node to `downstream`.
     ///
     /// # Errors
     /// There are none.
@@ -63,8 +63,8 @@ impl<T: Element> Stream<T> {
         })
     }
 
-    /// Makes `downstream` the first of this node's downstreams to get its elements; the others keep
-    /// their order. This is `move_to_first` in rapidz.
+    /// Makes `downstream` the first of this node's downstreams to receive elements; the others keep their order. This
+    /// is `move_to_first` in rapidz.
     ///
     /// # Errors
     /// There is no edge from this node to `downstream`.
@@ -92,14 +92,14 @@ impl<T: Element> Stream<T> {
         })
     }
 
-    /// Does something about the edges to `downstream`, which says whether there are any.
+    /// Changes the edges to `downstream`; returns whether there are any.
     fn change_edges<U: Element>(
         &self,
         downstream: &Stream<U>,
         change: impl Fn(&mut Pass) -> bool + Send + 'static,
     ) -> Result<(), Error> {
         let graph = self.graph();
-        // Inside a pass edges may not change: then it is done right after, and taken to succeed.
+        // Inside a pass edges must not change: then it is done right after, and assumed to succeed.
         match graph.query(|pass| pass.is_between().then(|| change(pass))) {
             Some(Some(true)) => Ok(()),
             Some(Some(false)) => Err(Error::new(Kind::NotConnected {
@@ -115,8 +115,8 @@ impl<T: Element> Stream<T> {
         }
     }
 
-    /// Cuts this node off from everything above it: it gets no more elements from there. What is
-    /// below and nobody holds a handle to is freed; what it held is lost.
+    /// Disconnects this node from its upstreams: it receives no more elements from them. Nodes downstream without
+    /// handles are freed; elements they hold are lost.
     pub fn destroy(&self) {
         let id = self.id();
         self.graph()
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::sync::lock;
 
-    /// A source with sinks that write down their names.
+    /// A source with sinks that record their names.
     fn branches(names: &'static [char]) -> (Stream<i32>, Vec<crate::Sink>, Arc<Mutex<String>>) {
         let source = Stream::new();
         let log = Arc::<Mutex<String>>::default();

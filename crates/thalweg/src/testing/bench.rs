@@ -30,7 +30,7 @@ pub struct Bench<T, U> {
 }
 
 impl<T: Element, U: Element> Bench<T, U> {
-    /// A bench whose sink takes everything at once.
+    /// Creates a bench whose sink accepts everything at once.
     pub fn new(build: impl FnOnce(&Stream<T>) -> Stream<U>) -> Self {
         let bench = Self::without_sink();
         let (out, clock) = (bench.out.clone(), bench.clock.clone());
@@ -38,7 +38,7 @@ impl<T: Element, U: Element> Bench<T, U> {
         bench
     }
 
-    /// A bench whose sink is asynchronous and takes `work` for each element.
+    /// Creates a bench whose sink is asynchronous and takes `work` for each element.
     ///
     /// ```
     /// use std::time::Duration;
@@ -79,10 +79,10 @@ impl<T: Element, U: Element> Bench<T, U> {
         self.source.emit_with(x, ack)
     }
 
-    /// The elements whose tokens have fired, in the order in which they did.
+    /// The acknowledged elements, in order.
     ///
     /// # Panics
-    /// When one of them was not delivered.
+    /// One of them was not delivered.
     pub fn acked(&self) -> Vec<T> {
         let acked = lock(&self.acked);
         assert!(
@@ -106,12 +106,12 @@ impl<T: Element, U: Element> Bench<T, U> {
         std::mem::take(&mut lock(&self.out))
     }
 
-    /// Waits for a future, and has the clock advance as far as that takes.
+    /// Awaits a future, advancing the clock as far as necessary.
     pub fn block_on<R>(&self, future: impl Future<Output = R>) -> R {
         self.clock.block_on(future)
     }
 
-    /// Drains the pipeline, and returns what came out meanwhile.
+    /// Drains the pipeline, and returns the outputs meanwhile.
     ///
     /// ```
     /// use thalweg::testing::Bench;
@@ -123,7 +123,7 @@ impl<T: Element, U: Element> Bench<T, U> {
     /// ```
     ///
     /// # Panics
-    /// When not everything can be delivered within an hour of the clock's.
+    /// Not everything can be delivered within an hour of the clock's time.
     pub fn drain(&self) -> Vec<(u64, U)> {
         let drained = self.block_on(self.source.drain("1h"));
         if let Err(error) = drained {

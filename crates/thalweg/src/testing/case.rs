@@ -1,4 +1,4 @@
-//! An operator under test, and what has to hold for every operator.
+//! An operator under test, and the properties of every operator.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ type Build = dyn Fn(&Stream<i32>, &Trial) + Send + Sync;
 
 /// An operator under test.
 ///
-/// [`check`](Self::check) sends it the elements 1 to 10, 300 ms apart on a virtual clock, again and again: with each
-/// kind of sink; with a pipeline that is drained and with one that is dropped; with its own function, and one behind
-/// it, failing on element 3, by an error and by a panic, under each policy.
+/// [`check`](Self::check) sends it the elements 1 to 10, 300 ms apart on a virtual clock, repeatedly: with each kind of
+/// sink; with a pipeline that is drained and with one that is dropped; with its own function, and one downstream,
+/// failing on element 3, by an error and by a panic, under each policy.
 ///
 /// ```
 /// use thalweg::testing::Case;
@@ -50,7 +50,7 @@ impl fmt::Debug for Case {
 }
 
 impl Case {
-    /// A case for the operator that `build` attaches to a source; see [`Trial`] for how it ends.
+    /// Creates a case for the operator that `build` attaches to a source; see [`Trial`] for its end.
     ///
     /// `build` is called once for each run, and must build the same each time.
     pub fn new(
@@ -67,7 +67,7 @@ impl Case {
         }
     }
 
-    /// Says that the operator's function can panic, and calls [`Trouble::pass`](super::Trouble::pass).
+    /// The operator's function can panic, and calls [`Trouble::pass`](super::Trouble::pass).
     #[must_use]
     pub fn panics(self) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Case {
         }
     }
 
-    /// Says that the operator's function can return an error, and calls [`Trouble::check`](super::Trouble::check).
+    /// The operator's function can return an error, and calls [`Trouble::check`](super::Trouble::check).
     #[must_use]
     pub fn fails(self) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Case {
         }
     }
 
-    /// Says that an emitter goes on before the function is called with its element.
+    /// Emitters do not wait for the function.
     #[must_use]
     pub fn detached(self) -> Self {
         Self {
@@ -94,7 +94,7 @@ impl Case {
         }
     }
 
-    /// The elements of 1 to 10 that the operator holds until others come, or the drain.
+    /// The elements among 1 to 10 that the operator holds until others arrive, or until the drain.
     #[must_use]
     pub fn keeps(self, elements: impl Into<Vec<i32>>) -> Self {
         let mut keeps = elements.into();
@@ -102,7 +102,7 @@ impl Case {
         Self { keeps, ..self }
     }
 
-    /// Outputs that are not sent when an output before them, made of the same element, fails on its way.
+    /// Outputs that are not emitted if an earlier output of the same element fails downstream.
     #[must_use]
     pub fn not_sent(self, outputs: impl Into<Vec<i32>>) -> Self {
         Self {
@@ -116,10 +116,10 @@ impl Case {
         &self.name
     }
 
-    /// Checks all that has to hold for every operator.
+    /// Checks all properties of an operator.
     ///
     /// # Panics
-    /// When something does not hold: with what was expected and what has happened.
+    /// A property does not hold; the message says what was expected and what happened.
     pub fn check(&self) {
         self.check_acks();
         self.check_drop();
@@ -127,11 +127,11 @@ impl Case {
         self.check_policies_behind();
     }
 
-    /// Checks that each token fires once, and not before everything made of its element was sunk, with each kind of
-    /// sink; and that the operator holds what the case says, until the drain.
+    /// Checks, with each kind of sink, that each token fires once, after everything derived from its element has
+    /// reached a sink; and that the operator holds the expected elements until the drain.
     ///
     /// # Panics
-    /// When that does not hold.
+    /// That does not hold.
     pub fn check_acks(&self) {
         for end in TrialSink::ALL {
             let trial = Trial {
@@ -148,10 +148,10 @@ impl Case {
         }
     }
 
-    /// Checks that the tokens of what the operator holds fire as failed when its pipeline is dropped.
+    /// Checks that the tokens of held elements fire as failed when the pipeline is dropped.
     ///
     /// # Panics
-    /// When they do not.
+    /// They do not.
     pub fn check_drop(&self) {
         let trial = Trial {
             drains: false,
@@ -164,15 +164,15 @@ impl Case {
     /// Checks that a failure of the operator's function is handled by each policy, and leaves other elements alone.
     ///
     /// # Panics
-    /// When that does not hold.
+    /// That does not hold.
     pub fn check_policies(&self) {
         policies::check_function(self);
     }
 
-    /// Checks that a failure behind the operator is handled by each policy, and leaves other elements alone.
+    /// Checks that a failure downstream of the operator is handled by each policy, and leaves other elements alone.
     ///
     /// # Panics
-    /// When that does not hold.
+    /// That does not hold.
     pub fn check_policies_behind(&self) {
         policies::check_behind(self);
     }

@@ -1,7 +1,7 @@
-//! A test kit for operators of one's own: the proof that thalweg's operators have.
+//! A test kit for custom operators: the tests of thalweg's own.
 //!
-//! A [`Bench`] puts an operator on a [virtual clock](crate::VirtualClock), between a source and a sink that notes what
-//! comes out and when. A [`Case`] runs it through everything that may happen to it.
+//! A [`Bench`] puts an operator on a [virtual clock](crate::VirtualClock), between a source and a sink that records
+//! outputs and times. A [`Case`] checks the properties of every operator.
 //!
 //! ```
 //! use thalweg::Stream;

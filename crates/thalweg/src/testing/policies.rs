@@ -8,7 +8,7 @@ use super::{Case, Report, TROUBLED, Trial, Trouble};
 use crate::sync::lock;
 use crate::{Failure, OnError, Retry, Stream};
 
-/// A policy, with how often the function fails.
+/// A policy, with the number of failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Policy {
     Raise,
@@ -53,13 +53,13 @@ enum Place {
     Behind,
 }
 
-/// Runs the operator with trouble in its function, or behind it, under a policy.
+/// Runs the operator with trouble in its function, or downstream, under a policy.
 fn run(case: &Case, policy: Policy, manner: Manner, place: Place) -> (Report, Vec<Failure>) {
     let mut trial = Trial::new();
     let dead_letters = Stream::on(&trial.clock);
     let dead = Arc::new(Mutex::new(Vec::new()));
     let (letters, log, clock) = (dead.clone(), trial.log.clone(), trial.clock.clone());
-    // A sink that takes its time: what is routed is in flight until it has been dealt with.
+    // A slow sink: routed failures are in flight until it is done with them.
     dead_letters.sink_async(move |failure: Failure| {
         let (letters, log) = (letters.clone(), log.clone());
         let sleep = clock.sleep(WORK);
@@ -152,7 +152,7 @@ pub(super) fn check_behind(case: &Case) {
                 && dead.is_empty()
                 && policy != Policy::Retry
             {
-                // Nothing is behind a sink.
+                // Nothing is downstream of a sink.
                 return;
             }
             let context = format!("{}: {manner:?} behind it under {policy:?}", case.name());

@@ -11,20 +11,20 @@ use crate::{Error, Failure, Outcome};
 #[non_exhaustive]
 pub struct Report {
     pub(super) events: Vec<(Duration, Event)>,
-    /// How many of the events came before the drain.
+    /// Number of events before the drain.
     pub(super) settled: usize,
-    /// Failures that emitters were told of.
+    /// Failures received by emitters.
     pub raised: Vec<Failure>,
-    /// Failures that no emitter waited for.
+    /// Failures without a waiting emitter.
     pub unhandled: Vec<Failure>,
-    /// How the drain ended.
+    /// The result of the drain.
     pub drained: Result<(), Error>,
-    /// How many failures the operator's counter shows.
+    /// Failures by the operator's counter.
     pub failed: u64,
 }
 
 impl Report {
-    /// The outputs in order, each as the elements it was made of.
+    /// The outputs in order, each as the elements it was derived from.
     pub fn outputs(&self) -> Vec<Vec<i32>> {
         let outputs = self.events.iter().filter_map(|(_, event)| match event {
             Event::Sunk(xs) => Some(xs.clone()),
@@ -33,10 +33,10 @@ impl Report {
         outputs.collect()
     }
 
-    /// The one failure that was reported.
+    /// The only reported failure.
     ///
     /// # Panics
-    /// When there is none, or more than one.
+    /// There is none, or more than one.
     pub fn failure(&self) -> &Failure {
         match (self.raised.as_slice(), self.unhandled.as_slice()) {
             ([failure], []) | ([], [failure]) => failure,
@@ -54,8 +54,8 @@ impl Report {
         ELEMENTS.filter(|x| !is_acked(x)).collect()
     }
 
-    /// Checks that every token fired once: not before everything made of its element was sunk, and as failed for the
-    /// elements in `failed` only.
+    /// Checks that every token fired once: after everything derived from its element reached a sink, and as failed only
+    /// for the elements in `failed`.
     pub(super) fn check_acks(&self, failed: &[i32], sink: TrialSink) {
         for x in ELEMENTS {
             let acked: Vec<_> = self
@@ -78,7 +78,7 @@ impl Report {
             assert_eq!(outcome, expected, "of {x}");
             for (later, (sunk_at, event)) in self.events.iter().enumerate().skip(place) {
                 let is_late = matches!(event, Event::Sunk(xs) if xs.contains(&x));
-                // A pulled element is acknowledged when it is taken, just before it can be dealt with.
+                // A pulled element is acknowledged when it is taken, just before it can be recorded.
                 let is_pulled = sink == TrialSink::Pull && *sunk_at == at;
                 assert!(
                     !is_late || is_pulled,

@@ -1,4 +1,4 @@
-//! One run of one operator: ten elements on a virtual clock, and everything that happens to them.
+//! One run of one operator: ten elements on a virtual clock, and all events.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,15 +53,15 @@ impl TrialSink {
     ];
 }
 
-/// One thing that has happened in a trial.
+/// An event of a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// An output, as the elements it was made of, has been dealt with.
+    /// A sink is done with an output, given as the elements it was derived from.
     Sunk(Vec<i32>),
     Acked(i32, Outcome),
 }
 
-/// Everything that happens in a trial, in order, each with its time.
+/// All events of a trial, in order, with their times.
 #[derive(Clone, Debug)]
 pub struct Log {
     events: Arc<Mutex<Vec<(Duration, Event)>>>,
@@ -69,7 +69,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Notes that a sink has dealt with an output, given as the elements it was made of.
+    /// Records that a sink is done with an output, given as the elements it was derived from.
     pub fn sunk(&self, xs: Vec<i32>) {
         self.push(Event::Sunk(xs));
     }
@@ -81,22 +81,22 @@ impl Log {
 
 /// The surroundings of an operator under test.
 ///
-/// A [`Case`](super::Case) hands it to the function that builds the operator. That attaches the operator to the source,
-/// and ends with [`singles`](Self::singles), [`groups`](Self::groups), [`outputs`](Self::outputs) or, for a sink,
-/// [`sink`](Self::sink).
+/// A [`Case`](super::Case) passes it to the function that builds the operator. That function attaches the operator to
+/// the source, and ends with [`singles`](Self::singles), [`groups`](Self::groups), [`outputs`](Self::outputs) or, for a
+/// sink, [`sink`](Self::sink).
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// The clock that the pipeline runs on.
     pub clock: VirtualClock,
-    /// Where sinks under test note what they have dealt with.
+    /// Log for sinks under test.
     pub log: Log,
-    /// What the operator's function calls with each element, to fail where it is to fail.
+    /// Called by the operator's function with each element, to fail where it should.
     pub trouble: Trouble,
     pub(super) policy: OnError,
-    /// The trouble of a function behind the operator, and its policy.
+    /// The trouble of a function downstream of the operator, and its policy.
     pub(super) behind: Option<(Trouble, OnError)>,
     pub(super) end: TrialSink,
-    /// Whether the pipeline is drained in the end, or just dropped.
+    /// Whether the pipeline is drained at the end, or only dropped.
     pub(super) drains: bool,
 }
 
@@ -117,7 +117,7 @@ impl Trial {
         }
     }
 
-    /// Ends with an operator that makes each output of one element.
+    /// Ends with an operator whose outputs are derived from one element each.
     pub fn singles(&self, node: Stream<i32>) {
         self.outputs(node, |x| vec![x]);
     }
@@ -127,8 +127,8 @@ impl Trial {
         self.attach_end(&self.under_test(node));
     }
 
-    /// Ends with an operator whose outputs are something else; `elements` says which elements an output was made of.
-    /// Other numbers than 1 to 10 may be among them.
+    /// Ends with an operator with other outputs; `elements` returns the elements an output was derived from. It may
+    /// include other numbers than 1 to 10.
     ///
     /// ```
     /// use thalweg::testing::Case;
@@ -147,7 +147,7 @@ impl Trial {
         self.attach_end(&self.under_test(node).map(elements));
     }
 
-    /// Ends with a sink under test. It notes in [`log`](Self::log) what it has dealt with.
+    /// Ends with a sink under test. It records in [`log`](Self::log) what it is done with.
     pub fn sink(&self, sink: Sink) {
         drop(self.under_test(sink.stream().clone()));
     }
@@ -226,7 +226,7 @@ impl Trial {
     ) -> (Vec<Failure>, usize, u64, Result<(), Error>) {
         let mut raised = Vec::new();
         for x in ELEMENTS {
-            // At fixed times, so that an element that takes long does not put off the others.
+            // At fixed times, so that a slow element does not delay the others.
             let pause = (PAUSE * x.unsigned_abs()).saturating_sub(self.clock.now());
             self.clock.sleep(pause).await;
             if Some(x) == without {
@@ -249,7 +249,7 @@ impl Trial {
         (raised, settled, failed, drained)
     }
 
-    /// Sends the elements, all but `without`, waits until nothing moves any more, and ends.
+    /// Emits the elements, except `without`, waits until nothing moves any more, and ends.
     pub(super) fn run(&self, without: Option<i32>, build: &dyn Fn(&Stream<i32>, &Self)) -> Report {
         let source = Stream::on(&self.clock);
         let unhandled = Arc::new(Mutex::new(Vec::new()));
@@ -271,7 +271,7 @@ impl Trial {
             }
         };
         drop(source);
-        // What came late, if anything does.
+        // Late events, if there are any.
         self.clock.advance(Duration::from_secs(3600));
 
         let unhandled = lock(&unhandled).clone();

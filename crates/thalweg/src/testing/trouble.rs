@@ -1,4 +1,4 @@
-//! Functions that fail when they are told to.
+//! Functions that fail on demand.
 
 use std::panic;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Once};
 
 use super::TROUBLED;
 
-/// The text of every failure that is caused on purpose.
+/// The message of every intentional failure.
 const REASON: &str = "it is three";
 
 /// How a function fails.
@@ -47,13 +47,13 @@ impl Trouble {
         }
     }
 
-    /// Returns `x`: to be called by the operator's function, with each element that it is called with.
+    /// Returns `x`: call it in the operator's function, with each element.
     ///
     /// # Errors
-    /// When `x` is the element in trouble.
+    /// `x` is the failing element.
     ///
     /// # Panics
-    /// When `x` is the element in trouble, and the trial is about panics.
+    /// `x` is the failing element, and the trial is about panics.
     pub fn check(&self, x: i32) -> Result<i32, &'static str> {
         let takes_one = |left: u32| left.checked_sub(1);
         let order = Ordering::Relaxed;
@@ -69,13 +69,13 @@ impl Trouble {
     /// Returns `x`, for functions that return no `Result`.
     ///
     /// # Panics
-    /// When `x` is the element in trouble.
+    /// `x` is the failing element.
     pub fn pass(&self, x: i32) -> i32 {
         self.check(x).unwrap_or_else(|text| panic::panic_any(text))
     }
 }
 
-/// Panics that are caused on purpose are not printed.
+/// Intentional panics are not printed.
 fn silence_expected_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

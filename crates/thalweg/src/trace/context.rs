@@ -1,14 +1,13 @@
-//! The context of a trace as others write it.
+//! Trace contexts in W3C's form.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The longest `tracestate` that is passed on, in bytes: what the specification asks for.
+/// Maximum length of a `tracestate` to propagate, in bytes, as the specification requires.
 const LONGEST_STATE: usize = 512;
 
-/// What a trace is known by beyond this process, as W3C's *Trace Context* has it: the headers `traceparent` and
-/// `tracestate`.
+/// Identity of a trace across processes, by W3C's *Trace Context*: the headers `traceparent` and `tracestate`.
 ///
 /// ```
 /// use thalweg::trace::TraceContext;
@@ -29,7 +28,7 @@ pub struct TraceContext {
     state: Option<Arc<str>>,
 }
 
-/// A text is no `traceparent`.
+/// The text is not a `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a `traceparent` is a version, the trace, the span and flags in lower-case hexadecimal digits, such as \
@@ -38,10 +37,10 @@ pub struct TraceContext {
 pub struct ContextError;
 
 impl TraceContext {
-    /// A context of its parts.
+    /// Creates a context from its parts.
     ///
     /// # Errors
-    /// Trace or span are zero.
+    /// The trace id or the span id is zero.
     ///
     /// ```
     /// use thalweg::trace::TraceContext;
@@ -63,7 +62,7 @@ impl TraceContext {
         })
     }
 
-    /// The same with a `tracestate`, which is passed on as it is; left out if it is empty, longer than 512 bytes, or no
+    /// Adds a `tracestate`, which is propagated unchanged; ignored if it is empty, longer than 512 bytes, or not
     /// printable ASCII.
     ///
     /// ```
@@ -81,7 +80,7 @@ impl TraceContext {
         self
     }
 
-    /// What the two headers say, if `traceparent` is one: wrong ones are to be ignored.
+    /// Parses the two headers; invalid ones are ignored.
     ///
     /// ```
     /// # use thalweg::trace::TraceContext;
@@ -98,17 +97,17 @@ impl TraceContext {
         })
     }
 
-    /// The trace.
+    /// The trace id.
     pub fn trace_id(&self) -> u128 {
         self.trace_id
     }
 
-    /// The span in the trace that comes before.
+    /// The id of the parent span.
     pub fn span_id(&self) -> u64 {
         self.span_id
     }
 
-    /// Whether those before record it.
+    /// Whether the trace is sampled.
     pub fn is_sampled(&self) -> bool {
         self.flags & 1 != 0
     }
@@ -147,11 +146,11 @@ impl FromStr for TraceContext {
             Some((version, trace_id, span_id, flags))
         })();
         let (version, trace_id, span_id, flags) = parsed.ok_or(ContextError)?;
-        // Later versions may have more parts, and 255 is none.
+        // Later versions may have more parts, and 255 is invalid.
         if version == 0xff || (version == 0 && parts.next().is_some()) {
             return Err(ContextError);
         }
-        // Of the flags, the first alone is known.
+        // Only the first flag is known.
         Self::new(trace_id, span_id, flags & 1 != 0)
     }
 }

@@ -1,4 +1,4 @@
-//! What this thread works on.
+//! The current span of a thread.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -11,14 +11,14 @@ use std::task::{Context, Poll};
 
 use super::{Span, TraceContext, Traced, TracedNode};
 
-/// Whether anybody has ever traced anything in this process: if not, nobody looks further.
+/// Whether anything in this process has ever been traced: if not, nothing is looked up.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static CURRENT: RefCell<Vec<Current>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a thread works on: a span, and what the node is called that it belongs to.
+/// The current work of a thread: a span, and the name of its node.
 #[derive(Clone)]
 pub struct Current {
     span: Arc<dyn Span>,
@@ -42,18 +42,18 @@ impl Current {
         &self.name
     }
 
-    /// What others need to know who go on with it.
+    /// The context for others to continue the trace.
     pub fn context(&self) -> Option<TraceContext> {
         guarded(|| self.span.context()).flatten()
     }
 
-    /// Says that it has failed.
+    /// Marks the span as failed.
     pub fn fail(&self, error: &str) {
         guarded(|| self.span.fail(error));
     }
 
-    /// The call of a function for it, on another thread or in another process, in a span of its own. `None` if the
-    /// tracer has panicked.
+    /// Begins a span for the call of a function, on another thread or in another process. `None` if the tracer has
+    /// panicked.
     #[must_use]
     pub fn run(&self) -> Option<Self> {
         Some(Self {
@@ -64,14 +64,14 @@ impl Current {
         })
     }
 
-    /// Runs `f` as a part of it.
+    /// Runs `f` in this span.
     pub fn within<R>(&self, f: impl FnOnce() -> R) -> R {
         let _entered = Entered::new(self.clone());
         f()
     }
 }
 
-/// What this thread works on, if that is traced: for those who go on with it elsewhere.
+/// The current span of this thread, if there is one: for code that continues it elsewhere.
 ///
 /// ```
 /// assert!(thalweg::trace::current().is_none());
@@ -80,12 +80,12 @@ pub fn current() -> Option<Current> {
     if !IS_ON.load(Ordering::Relaxed) {
         return None;
     }
-    // A thread that ends has nothing.
+    // A thread that is ending has none.
     let last = CURRENT.try_with(|current| current.borrow().last().cloned());
     last.ok().flatten()
 }
 
-/// What others need to know who go on with what this thread works on: for headers of requests and messages.
+/// The context of the current span: for headers of requests and messages.
 ///
 /// ```
 /// assert!(thalweg::trace::current_context().is_none());
@@ -94,22 +94,22 @@ pub fn current_context() -> Option<TraceContext> {
     current()?.context()
 }
 
-/// Whether this thread works on something that is traced.
+/// Whether this thread has a current span.
 pub(crate) fn is_within() -> bool {
     current().is_some()
 }
 
-/// From now on somebody may trace something.
+/// Notes that something may be traced from now on.
 pub(crate) fn turn_on() {
     IS_ON.store(true, Ordering::Relaxed);
 }
 
-/// Calls what is a tracer's: it is as if it were not there if it panics.
+/// Calls a tracer's function; a panic in it counts as if there were no tracer.
 pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(f)).ok()
 }
 
-/// The time in which a thread works on something.
+/// A scope in which a thread has a current span.
 pub(crate) struct Entered(Option<Box<dyn Any>>);
 
 impl Entered {
@@ -129,16 +129,16 @@ impl Drop for Entered {
     }
 }
 
-/// The visit of an element at a node: as long as calls last that begin with it.
+/// The visit of an element at a node: it lasts as long as calls that begin with it.
 pub(crate) struct Visit {
     _entered: Entered,
 }
 
 impl Visit {
-    /// `None` if this thread is at it already, or the tracer has panicked.
+    /// `None` if this thread is at the node already, or the tracer has panicked.
     pub(crate) fn begin(traced: &Traced, node: &TracedNode<'_>) -> Option<Self> {
         let trace = traced.address();
-        // Of nodes that call one another, each is within the one before.
+        // If nodes call one another, each visit is inside the one before.
         let outer = current().filter(|current| current.trace == trace);
         if outer.as_ref().is_some_and(|outer| outer.node == node.id) {
             return None;
@@ -158,7 +158,7 @@ impl Visit {
     }
 }
 
-/// Says that a function has failed for an element: in the span of the node, where it is called there.
+/// Marks the node's span as failed, if the function is called there.
 pub(crate) fn fail(traced: &Traced, error: &str) {
     match current().filter(|current| current.trace == traced.address()) {
         Some(current) => current.fail(error),
@@ -167,7 +167,7 @@ pub(crate) fn fail(traced: &Traced, error: &str) {
 }
 
 pin_project_lite::pin_project! {
-    /// A future that is a part of something that is traced.
+    /// A future in a span.
     pub(crate) struct Within<F> {
         #[pin]
         future: F,

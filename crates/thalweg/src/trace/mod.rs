@@ -1,8 +1,8 @@
-//! Traces: what becomes of single elements, from their source to the last sink.
+//! Traces: the way of single elements, from source to last sink.
 //!
-//! The engine knows no tracing system. Somebody who does is a [`Tracer`]: it is told of each element that is traced, of
-//! each node that the element comes to, and where functions run for it. The crate `thalweg-tracing` is one for
-//! `tracing` and OpenTelemetry. While nobody traces a pipeline, it costs nothing there.
+//! The engine knows no tracing system. A [`Tracer`] does: it is told of each traced element, of each node that the
+//! element visits, and of the functions that run for it. The crate `thalweg-tracing` is one for `tracing` and
+//! OpenTelemetry. A pipeline that is not traced pays nothing.
 
 mod context;
 mod current;
@@ -14,7 +14,7 @@ pub use context::{ContextError, TraceContext};
 pub use current::{Current, current, current_context};
 pub(crate) use current::{Visit, Within, fail, guarded, is_within, turn_on};
 
-/// A node that an element comes to.
+/// A node that an element visits.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct TracedNode<'a> {
@@ -22,7 +22,7 @@ pub struct TracedNode<'a> {
     pub name: &'a str,
     /// Its [id](crate::Stream::node_id).
     pub id: u64,
-    /// What kind of operator it is.
+    /// The kind of its operator.
     pub kind: &'static str,
 }
 
@@ -32,43 +32,44 @@ impl<'a> TracedNode<'a> {
     }
 }
 
-/// Somebody who is told what becomes of elements: see [`Stream::trace`](crate::Stream::trace).
+/// Receives the events of traced elements: see [`Stream::trace`](crate::Stream::trace).
 ///
-/// It is called inside pipelines, so it must not touch any, and is quick. What panics in it is as if it were not there.
+/// It is called inside pipelines, so it must not touch any, and must be quick. A panic in it counts as if there were no
+/// tracer.
 pub trait Tracer: Send + Sync + 'static {
-    /// Begins the trace of an element that is emitted at a node; `None` if it is not to be traced. `parent` is what the
-    /// element belongs to elsewhere: the request that it came with, or the element of another pipeline.
+    /// Begins the trace of an element that is emitted at a node; `None` to leave it untraced. `parent` is the trace it
+    /// belongs to: that of a request, or of an element of another pipeline.
     fn begin(&self, node: &TracedNode<'_>, parent: Option<&TraceContext>) -> Option<Arc<dyn Span>>;
 }
 
-/// Something that is done for an element that is traced. It has been done when it is dropped.
+/// A span of a traced element. Dropping it ends the span.
 pub trait Span: Send + Sync + 'static {
-    /// The element comes to a node.
+    /// Begins a visit at a node.
     fn visit(&self, node: &TracedNode<'_>) -> Arc<dyn Span>;
 
-    /// A function is called for the element, on a thread of an engine or in a process of its own.
+    /// Begins a call of a function for the element, on a thread of an engine or in another process.
     fn run(&self, name: &str) -> Arc<dyn Span>;
 
-    /// From now on this thread works on it, until what is returned is dropped, on the same thread.
+    /// Makes it the current span of this thread until the result is dropped, on the same thread.
     fn enter(&self) -> Box<dyn Any>;
 
-    /// What others need to know who go on with it; `None` if it is in no trace that others could know.
+    /// The context for others to continue the trace; `None` if there is none.
     fn context(&self) -> Option<TraceContext>;
 
-    /// It has failed.
+    /// Marks it as failed.
     fn fail(&self, error: &str);
 }
 
-/// What an element carries that is traced.
+/// The span of an element in flight.
 #[derive(Clone)]
 pub(crate) struct Traced {
     pub(crate) span: Arc<dyn Span>,
-    /// Counts those that are on their way.
+    /// Counts those in flight.
     pub(crate) _alive: Arc<()>,
 }
 
 impl Traced {
-    /// What tells traces apart.
+    /// Identity of a trace.
     fn address(&self) -> usize {
         Arc::as_ptr(&self.span).addr()
     }

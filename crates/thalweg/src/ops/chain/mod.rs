@@ -17,8 +17,7 @@ use crate::failure::{BoxError, BuildError, Skipped};
 use crate::operator::function_name;
 use crate::{Element, OnError, OperatorError, Stream, Transform};
 
-/// Parts of a node, one behind the other, while it is being built: what the function that [`Stream::chain`] is given
-/// gets and returns.
+/// Consecutive parts of a node under construction: argument and result of the function given to [`Stream::chain`].
 pub struct Chain<S> {
     steps: S,
     parts: Vec<Part>,
@@ -27,14 +26,14 @@ pub struct Chain<S> {
 
 shows!([S] Chain<S> { build_error });
 
-/// What is known of a part, for those who are told of it.
+/// Description of a part.
 struct Part {
     name: String,
-    /// Whether elements that it fails on are dropped.
+    /// Whether failed elements are dropped.
     skips: bool,
 }
 
-/// A part of a chain failed on an element.
+/// A failure of a part of a chain.
 #[derive(Debug)]
 struct PartFailed {
     part: String,
@@ -53,7 +52,7 @@ impl std::error::Error for PartFailed {
     }
 }
 
-/// Why a part failed, and which.
+/// The error, and the part that failed.
 #[derive(Debug)]
 pub struct PartStopped {
     pub(super) place: usize,
@@ -79,7 +78,7 @@ impl<S: ChainStep> Chain<S> {
         }
     }
 
-    /// `f(x)` for every `x`.
+    /// Emits `f(x)` for every `x`.
     pub fn map<U, F: FnMut(S::Out) -> U + Send + 'static>(self, f: F) -> Chain<Mapped<S, F>> {
         self.part::<F, _>("map", |before, _| Mapped { before, f })
     }
@@ -93,12 +92,12 @@ impl<S: ChainStep> Chain<S> {
         self.part::<F, _>("try_map", |before, place| TryMapped { before, f, place })
     }
 
-    /// The elements that the predicate is true of.
+    /// Passes on the elements for which the predicate is true.
     pub fn filter<F: FnMut(&S::Out) -> bool + Send + 'static>(self, f: F) -> Chain<Filtered<S, F>> {
         self.part::<F, _>("filter", |before, _| Filtered { before, f })
     }
 
-    /// `y` for every `x` with `f(x) == Some(y)`.
+    /// Emits `y` for every `x` with `f(x) == Some(y)`.
     pub fn filter_map<U, F>(self, f: F) -> Chain<FilterMapped<S, F>>
     where
         F: FnMut(S::Out) -> Option<U> + Send + 'static,
@@ -106,12 +105,12 @@ impl<S: ChainStep> Chain<S> {
         self.part::<F, _>("filter_map", |before, _| FilterMapped { before, f })
     }
 
-    /// The elements as they are, each after a look at it.
+    /// Calls a function with each element, and passes the element on.
     pub fn inspect<F: FnMut(&S::Out) + Send + 'static>(self, f: F) -> Chain<Inspected<S, F>> {
         self.part::<F, _>("inspect", |before, _| Inspected { before, f })
     }
 
-    /// The state after every element: it begins with `start` and becomes `f(&state, x)`.
+    /// Emits the state after every element: it starts as `start` and becomes `f(&state, x)`.
     pub fn scan<A, F>(self, start: A, f: F) -> Chain<Scanned<S, A, F>>
     where
         A: Clone + Send + 'static,
@@ -124,7 +123,7 @@ impl<S: ChainStep> Chain<S> {
         })
     }
 
-    /// The same with the first element as the first state, which is passed on as it is.
+    /// The same with the first element as the initial state, which is emitted unchanged.
     pub fn accumulate<F>(self, f: F) -> Chain<Accumulated<S, S::Out, F>>
     where
         S::Out: Clone + Send + 'static,
@@ -137,7 +136,7 @@ impl<S: ChainStep> Chain<S> {
         })
     }
 
-    /// What `f(&mut state, x)` returns for every `x`; the state begins with `start`.
+    /// Emits the result of `f(&mut state, x)` for every `x`; the state starts as `start`.
     pub fn stateful_map<A, U, F>(self, start: A, f: F) -> Chain<StatefulMapped<S, A, F>>
     where
         A: Send + 'static,
@@ -150,7 +149,7 @@ impl<S: ChainStep> Chain<S> {
         })
     }
 
-    /// Names the part before, for failures and pictures.
+    /// Names the previous part, for failures and pictures.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         if let Some(part) = self.parts.last_mut() {
@@ -159,9 +158,9 @@ impl<S: ChainStep> Chain<S> {
         self
     }
 
-    /// What is done about elements that the part before fails on: [`OnError::Raise`], the default, leaves them to the
-    /// [policy](Stream::on_error) of the node, and [`OnError::Skip`] drops them, and counts them as failed. For
-    /// anything else a part has to be a node of its own: it is a mistake here, see [`Stream::check`].
+    /// How to handle elements that the previous part fails on: [`OnError::Raise`], the default, leaves them to the
+    /// [policy](Stream::on_error) of the node, and [`OnError::Skip`] drops them, and counts them as failed. Other
+    /// policies need a separate node: here they are a build error, see [`Stream::check`].
     #[must_use]
     pub fn on_error(mut self, policy: OnError) -> Self {
         let name = self.parts.last().map_or("chain", |part| part.name.as_str());
@@ -252,15 +251,14 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// Passes elements through several functions in one node. It is what the nodes of these functions would be, one
-    /// behind the other, but the compiler sees them all at once: a chain costs about what the loop costs that one would
-    /// write by hand.
+    /// Passes elements through several functions in one node. It is equivalent to a node for each function, but the
+    /// compiler sees them all at once: a chain costs about as much as a hand-written loop.
     ///
-    /// Its parts are one node in pictures, with one set of counters. A failure names the part that it happened in, and
-    /// is left to the [policy](Self::on_error) of the node, unless the [part](Chain::on_error) drops what it fails on.
-    /// A panic is a failure of the node. By the time a part fails, the parts before it have changed their states and
-    /// used the element up, so that a policy that tries again goes on to what follows from it at once; a function that
-    /// is to be tried again is a node of its own.
+    /// Its parts are one node in pictures, with one set of counters. A failure names its part, and is left to the
+    /// [policy](Self::on_error) of the node, unless the [part](Chain::on_error) drops failed elements. A panic is a
+    /// failure of the node. When a part fails, the parts before it have changed their states and consumed the element,
+    /// so that a retry policy goes directly to its final policy; use a separate node for a function that is to be
+    /// retried.
     ///
     /// ```
     /// use thalweg::{OnError, Stream};

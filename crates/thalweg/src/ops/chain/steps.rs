@@ -1,4 +1,4 @@
-//! The parts of a chain. Each holds the parts before it, so that all are one function to the compiler.
+//! The parts of a chain. Each contains the parts before it, so that all are one function to the compiler.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -9,22 +9,22 @@ use crate::failure::BoxError;
 
 /// A part of a [`Chain`](super::Chain), with the parts before it.
 pub trait ChainStep: Send + 'static {
-    /// Type of what goes into the first part.
+    /// Input type of the first part.
     type In;
-    /// Type of what comes out of this one.
+    /// Output type of this part.
     type Out;
 
-    /// Takes one element through all parts; returns what came out, if anything, or which part failed.
+    /// Passes one element through all parts; returns the output, if any, or the failure.
     ///
     /// # Errors
     /// A part failed.
     fn apply(&mut self, x: Self::In) -> Result<Option<Self::Out>, PartStopped>;
 
-    /// Shows the states of all parts.
+    /// Visits the states of all parts.
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any));
 }
 
-/// What is before the first part.
+/// The beginning of a chain.
 pub struct Begin<T>(PhantomData<fn(T)>);
 
 shows!([T] Begin<T> {});

@@ -6,11 +6,11 @@ use super::lane::{Item1, Item2, Item3, Item4, Item5, Item6, Item7, Item8, Lane, 
 use crate::graph::Graph;
 use crate::{Element, Join, Operator, Stream};
 
-/// A value that stands in the place of a stream, in every row of a join; see [`literal`].
+/// A constant in every row of a join; see [`literal`].
 #[derive(Clone, Debug)]
 pub struct Literal<T>(T);
 
-/// A value to join streams with as if it were one of them.
+/// Wraps a constant as an input of a join.
 ///
 /// ```
 /// use thalweg::ops::{literal, zip};
@@ -26,12 +26,12 @@ pub fn literal<T: Element>(value: T) -> Literal<T> {
     Literal(value)
 }
 
-/// One of the things joined: a `&Stream` or a [`Literal`].
+/// An input of a join: a `&Stream` or a [`Literal`].
 pub trait Input {
     /// Type of its elements.
     type Item: Element;
 
-    /// Where its elements wait.
+    /// Type of the queue of its elements.
     fn lane(&self) -> Lane<Self::Item>;
 
     /// The stream, if it is one.
@@ -62,16 +62,15 @@ impl<T: Element> Input for Literal<T> {
     }
 }
 
-/// What a join takes: a tuple of up to eight streams and literals, or a slice of streams of one
-/// type.
+/// The inputs of a join: a tuple of up to eight streams and literals, or a slice of streams of one type.
 pub trait Inputs {
-    /// Where their elements wait.
+    /// Type of the queues of their elements.
     type Lanes: Lanes;
 
-    /// Empty lanes.
+    /// Creates empty lanes.
     fn lanes(&self) -> Self::Lanes;
 
-    /// Makes the node, with an inlet for each stream.
+    /// Creates the node, with an inlet for each stream.
     fn join<Op>(&self, operator: Op) -> Stream<Op::Out>
     where
         Op: Operator<In = <Self::Lanes as Lanes>::Item>;

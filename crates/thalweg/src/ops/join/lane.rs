@@ -1,4 +1,4 @@
-//! Elements that wait at the inlets of a join.
+//! Queues at the inlets of a join.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::debug::shows;
 use crate::{Acks, Element, Lease};
 
-/// The elements waiting at one inlet, or the literal that stands in its place.
+/// The elements waiting at one inlet, or the literal in its place.
 #[derive(Default)]
 pub struct Lane<T> {
     waiting: VecDeque<(T, Lease)>,
@@ -16,7 +16,7 @@ pub struct Lane<T> {
 shows!([T] Lane<T> {});
 
 impl<T: Element> Lane<T> {
-    /// An inlet with nothing waiting.
+    /// Creates an empty lane.
     pub fn new() -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -24,7 +24,7 @@ impl<T: Element> Lane<T> {
         }
     }
 
-    /// A value that is always there.
+    /// Creates a lane with a constant.
     pub fn literal(value: T) -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -75,7 +75,7 @@ impl<T: Element> Lane<T> {
     }
 }
 
-/// Most elements carry no tokens: then there is nothing to gather, nor to allocate.
+/// Most elements carry no tokens: then nothing has to be collected or allocated.
 fn keep(all: &mut Vec<Acks>, acks: Acks) {
     if !acks.is_none() {
         all.push(acks);
@@ -84,59 +84,58 @@ fn keep(all: &mut Vec<Acks>, acks: Acks) {
 
 /// The inlets of a join: a tuple of [`Lane`]s, or a vector of lanes of one type.
 pub trait Lanes: Send + 'static {
-    /// An element and the inlet it came by.
+    /// An element and the inlet it arrived at.
     type Item: Element;
     /// One element of each inlet.
     type Row: Element;
 
-    /// How many inlets there are.
+    /// Number of inlets.
     fn count(&self) -> usize;
-    /// The inlet an item came by. `None` if the item is about the inlets themselves, and has been
-    /// seen to, or if its inlet is gone.
+    /// The inlet of an item. `None` if the item was a change of the inlets, now handled, or if its inlet is gone.
     fn admit(&mut self, item: &Self::Item) -> Option<usize>;
-    /// Lets an item wait.
+    /// Adds an item to its queue.
     fn push(&mut self, item: Self::Item, lease: Lease);
-    /// How many elements wait at an inlet.
+    /// Number of elements waiting at an inlet.
     fn waiting(&self, lane: usize) -> usize;
-    /// Whether an inlet has something to give.
+    /// Whether an inlet has an element.
     fn is_ready(&self, lane: usize) -> bool;
-    /// Takes the first of each; `None` if one has nothing.
+    /// Takes the first element of each; `None` if one has none.
     fn pop(&mut self) -> Option<(Self::Row, Acks)>;
-    /// The first of each, which stay; `None` if one has nothing.
+    /// Clones the first element of each; `None` if one has none.
     fn first(&self) -> Option<(Self::Row, Acks)>;
     /// Drops the first element of an inlet.
     fn drop_first(&mut self, lane: usize);
-    /// Lets the emitter of the element at a place in an inlet go on.
+    /// Releases the emitter of the element at an index of an inlet.
     fn accept(&mut self, lane: usize, place: usize);
 
-    /// Lets go of elements that wait for room and whose emitters have given up.
+    /// Drops elements that wait for room and whose emitters have given up.
     fn withdraw(&mut self);
 
-    /// Lets go of what waited at an inlet that has just gone; `is_lost` says, by the place of the
-    /// inlet, whether that counts as not delivered.
+    /// Drops the elements of an inlet that has just been removed; `is_lost` says, by the index of the inlet, whether
+    /// they count as undelivered.
     fn drop_gone(&mut self, is_lost: impl FnOnce(usize) -> bool) {
         let _ = is_lost;
     }
 
-    /// Shows what waits, and literals.
+    /// Visits waiting elements and literals.
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any));
 
-    /// The number an inlet is known by, which it keeps when others come and go.
+    /// The number of an inlet, which does not change when others are added or removed.
     fn number(&self, lane: usize) -> usize {
         lane
     }
 
-    /// Whether there is an inlet with this number, or may be one later.
+    /// Whether an inlet with this number exists, or may exist later.
     fn may_have(&self, number: usize) -> bool {
         number < self.count()
     }
 
-    /// How many elements wait at all inlets.
+    /// Number of elements waiting at all inlets.
     fn total(&self) -> usize {
         (0..self.count()).map(|lane| self.waiting(lane)).sum()
     }
 
-    /// Whether all inlets have something to give.
+    /// Whether all inlets have an element.
     fn all_ready(&self) -> bool {
         (0..self.count()).all(|lane| self.is_ready(lane))
     }

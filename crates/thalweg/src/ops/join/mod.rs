@@ -7,7 +7,7 @@
 //! | [`combine_latest`] | the latest of each, whenever one changes |
 //! | [`zip_latest`] | each element of one upstream with the latest of the others |
 //!
-//! An [`OpenJoin`](crate::OpenJoin) is one whose inlets come and go.
+//! An [`OpenJoin`](crate::OpenJoin) is a join whose inlets may be added and removed.
 
 mod combine_latest;
 mod inputs;

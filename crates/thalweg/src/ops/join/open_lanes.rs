@@ -5,21 +5,20 @@ use crate::ack::discarding;
 use crate::debug::shows;
 use crate::{Acks, Arrival, Element, InletKey, Lease};
 
-/// The inlets of an [`OpenJoin`](crate::OpenJoin), for [`Zip`](super::Zip),
-/// [`CombineLatest`](super::CombineLatest) and [`ZipLatest`](super::ZipLatest): what they send are
-/// vectors, with one element of each inlet there is.
+/// The inlets of an [`OpenJoin`](crate::OpenJoin), for [`Zip`](super::Zip), [`CombineLatest`](super::CombineLatest) and
+/// [`ZipLatest`](super::ZipLatest): their outputs are vectors with one element of each existing inlet.
 pub struct OpenLanes<T> {
-    /// Ascending; each is that of the lane in the same place.
+    /// Ascending; each is the number of the lane with the same index.
     keys: Vec<InletKey>,
     lanes: Vec<Lane<T>>,
-    /// The inlet that has just gone, and where it was.
+    /// The inlet that has just been removed, and its index.
     gone: Option<(usize, Lane<T>)>,
 }
 
 shows!([T] OpenLanes<T> { keys });
 
 impl<T: Element> OpenLanes<T> {
-    /// No inlets yet.
+    /// Creates lanes without inlets.
     pub fn new() -> Self {
         Self {
             keys: Vec::new(),
@@ -28,7 +27,7 @@ impl<T: Element> OpenLanes<T> {
         }
     }
 
-    /// The elements that wait at each inlet, or the literal there, in the order of the inlets.
+    /// The elements waiting at each inlet, or the literal there, in the order of the inlets.
     pub fn elements(&self) -> impl Iterator<Item = Vec<&T>> {
         self.lanes.iter().map(Lane::elements)
     }

@@ -1,6 +1,6 @@
 use crate::{Element, Stream};
 
-/// Sends every element of every upstream, as it comes.
+/// Emits every element of every upstream as it arrives.
 ///
 /// ```
 /// use thalweg::{Stream, ops::union};
@@ -26,7 +26,7 @@ pub fn union<'a, T: Element>(upstreams: impl IntoIterator<Item = &'a Stream<T>>)
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends every element of both streams, as it comes; [`union`] joins any number.
+    /// Emits every element of both streams as it arrives; [`union`] joins any number.
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -5,26 +5,26 @@ use crate::failure::{BoxError, BuildError};
 use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
 
-/// How many elements wait at each inlet before their emitters do, as in streamz.
+/// Number of elements that wait at each inlet before emitters wait, as in streamz.
 const BOUND: usize = 10;
 
-/// Sends the first elements of its inlets together, then the second, and so on; see [`zip`].
+/// Emits the first elements of its inlets together, then the second ones, and so on; see [`zip`].
 pub struct Zip<L> {
     lanes: L,
     bound: usize,
-    /// The inlet that had nothing to give when this was last looked for.
+    /// The inlet found without an element at the last search.
     empty: usize,
 }
 
 shows!([L] Zip<L> { bound });
 
 impl<L: Lanes> Zip<L> {
-    /// The inlets, with what waits there.
+    /// The inlets, with waiting elements.
     pub fn lanes(&self) -> &L {
         &self.lanes
     }
 
-    /// A zip of these lanes, at each of which `bound` elements may wait while their emitters go on.
+    /// Creates a zip of these lanes, where `bound` elements of each may wait before emitters do.
     ///
     /// # Errors
     /// `bound` is zero.
@@ -42,8 +42,8 @@ impl<L: Lanes> Zip<L> {
         })
     }
 
-    /// Whether an inlet has nothing to give. The search begins where it ended last: with many inlets, which get their
-    /// elements one after the other, it is over at once.
+    /// Whether an inlet has no element. The search starts where it ended last: with many inlets that receive their
+    /// elements in turn it ends at once.
     fn lacks_one(&mut self) -> bool {
         let count = self.lanes.count();
         let mut lanes = (0..count).map(|step| (self.empty + step) % count);
@@ -56,7 +56,7 @@ impl<L: Lanes> Zip<L> {
         }
     }
 
-    /// Takes the first of each inlet; emitters of what is within the bound now go on.
+    /// Takes the first element of each inlet, and releases emitters of elements that now fit.
     fn take_row(&mut self) -> Option<(L::Row, Acks)> {
         if self.lacks_one() {
             return None;
@@ -89,7 +89,7 @@ impl<L: Lanes> Operator for Zip<L> {
     fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> EmitResult {
         let Some(lane) = self.lanes.admit(&x) else {
             self.lanes.drop_gone(|_| true);
-            // What waited only for that inlet waits no longer.
+            // Elements that waited only for that inlet are complete.
             while let Some((row, acks)) = self.take_row() {
                 cx.under(Lease::accepted(acks), |cx| cx.emit(row));
             }
@@ -111,7 +111,7 @@ impl<L: Lanes> Operator for Zip<L> {
         self.lanes.withdraw();
     }
 
-    /// Elements without a partner find none any more, so nobody is to wait for them.
+    /// Elements without a partner will not get one, so that nobody is to wait for them.
     fn close(&mut self) -> Result<(), BoxError> {
         discarding(|| {
             for lane in 0..self.lanes.count() {
@@ -126,10 +126,9 @@ impl<L: Lanes> Operator for Zip<L> {
     }
 }
 
-/// Sends the first elements of all inputs as a tuple, then the second elements, and so on.
+/// Emits the first elements of all inputs as a tuple, then the second elements, and so on.
 ///
-/// Ten elements of each input may wait for the others (streamz's `maxsize`); the emitter of the
-/// next waits with it.
+/// Ten elements of each input may wait for the others (streamz's `maxsize`); after that, emitters wait.
 ///
 /// ```
 /// use thalweg::{Stream, ops::zip};
@@ -182,8 +181,8 @@ pub fn zip_bounded<I: Inputs>(bound: usize, inputs: I) -> Stream<<I::Lanes as La
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends the first elements of the two streams as a pair, then the second elements, and so on;
-    /// [`zip`] joins up to eight.
+    /// Emits the first elements of the two streams as a pair, then the second elements, and so on; [`zip`] joins up to
+    /// eight.
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -11,8 +11,7 @@ use crate::failure::{BoxError, BuildError};
 use crate::operator::function_name;
 use crate::{Context, Delivery, Element, EmitResult, Lease, Operator, Reconfigure, Stream};
 
-/// Calls an asynchronous function, `C`, with every element, and sends the results; see
-/// [`Stream::map_async`].
+/// Calls an asynchronous function, `C`, with every element, and emits the results; see [`Stream::map_async`].
 pub struct MapAsync<T, C>
 where
     C: Callee<T>,
@@ -20,10 +19,9 @@ where
     parallelism: usize,
     ordered: bool,
     calls: Calls<T, C::Output, C>,
-    /// The calls in the order in which their results are sent: all of them, or, if order does
-    /// not matter, those that have ended.
+    /// The calls in the order of their results' emission: all of them or, without order, the finished ones.
     turns: VecDeque<usize>,
-    /// Elements that there is no call for yet; their emitters wait.
+    /// Elements whose call has not started; their emitters wait.
     waiting: VecDeque<Waiting<T>>,
     delivering: bool,
     /// Whether emitters wait for the results of their elements.
@@ -47,7 +45,7 @@ where
     F: FnMut(T) -> Fut + Send + 'static,
     Fut: Future<Output = Result<U, E>> + Send + 'static,
 {
-    /// A node that calls `f(x)` for every `x` and sends the results in the order of the elements.
+    /// Creates a node that calls `f(x)` for every `x` and emits the results in the order of the elements.
     ///
     /// # Errors
     /// `parallelism` is zero.
@@ -55,7 +53,7 @@ where
         Self::new(parallelism, true, f)
     }
 
-    /// The same, but it sends each result when it is there.
+    /// The same, but emits each result as soon as it is available.
     ///
     /// # Errors
     /// `parallelism` is zero.
@@ -77,10 +75,10 @@ where
     F: FnMut(&T) -> Result<Step<U, Fut>, E> + Send + 'static,
     Fut: Future<Output = Result<U, E>> + Send + 'static,
 {
-    /// A node whose function may be done at once, or return a future; results are sent in the order
-    /// of the elements, or, unless `ordered`, when they are there.
+    /// Creates a node whose function may return a result at once, or a future; results are emitted in the order of the
+    /// elements, or, unless `ordered`, as soon as they are available.
     ///
-    /// A call that is done at once, when no other is before it, does not wait for the runtime.
+    /// A call that ends at once, without others before it, does not wait for the runtime.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -126,8 +124,7 @@ where
     F: FnMut(T) -> Sure<Fut> + Send + 'static,
     Fut: Future<Output = U> + Send + 'static,
 {
-    /// For a function that cannot fail, made of `G`: elements are kept only if a policy may want
-    /// them back.
+    /// For a function that cannot fail, wrapping `G`: elements are kept only if a policy may need them.
     fn sure<G>(parallelism: usize, ordered: bool, f: F) -> Result<Self, BuildError> {
         let label = function_name::<G>();
         Self::calling(parallelism, ordered, Takes::sure(f), label)
@@ -157,8 +154,8 @@ where
         })
     }
 
-    /// Has the emitter of an element wait until everything downstream has taken its result. Whoever sends many
-    /// elements, a buffer say, or [`emit_many`](Stream::emit_many), waits for room only.
+    /// Makes the emitter of an element wait until everything downstream has accepted its result. Emitters of many
+    /// elements, such as a buffer or [`emit_many`](Stream::emit_many), wait for room only.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -202,7 +199,7 @@ where
         if self.holds {
             lease.admit();
         } else {
-            // The emitter goes on.
+            // The emitter continues.
             lease = Lease::accepted(lease.accept());
         }
         let key = self.calls.start(next.element, lease, next.ordinal, cx);
@@ -211,7 +208,7 @@ where
         }
     }
 
-    /// Sends results whose turn it is, one at a time, and starts calls in place of those sent.
+    /// Emits results whose turn it is, one at a time, and starts further calls.
     fn go_on(&mut self, cx: &mut Context<'_, Self>) {
         loop {
             if !self.delivering
@@ -333,20 +330,18 @@ where
 
 /// # Asynchronous functions
 ///
-/// At most `parallelism` calls run at a time, and no more results wait for their turn than that.
-/// When all places are taken, emitters wait; the emitter of an element that has a place goes on,
-/// while the element's acknowledgement token is held until everything downstream is done with the
-/// result. Results are sent one at a time, each when the one before has been taken. The places are
-/// not made in advance: `parallelism` may be as large as memory allows.
+/// At most `parallelism` calls run at a time, and at most as many results wait for their turn. When that limit is
+/// reached, emitters wait; otherwise the emitter continues once the call has started, while the element's
+/// acknowledgement token is held until everything downstream is done with the result. Results are emitted one at a
+/// time, each when the one before has been accepted. Nothing is allocated in advance: `parallelism` may be as large as
+/// memory allows.
 ///
-/// The futures run on the pipeline's runtime, each as a task of its own. A future that fails or
-/// panics is dealt with as the node's policy says, see [`on_error`](Self::on_error): an element
-/// that is to be tried again keeps its place, and with it the order. Nobody waits for an element
-/// once it has a place, so what fails is unhandled, see [`on_unhandled`](Self::on_unhandled).
+/// Each future is a separate task of the pipeline's runtime. A future that fails or panics is handled by the node's
+/// policy, see [`on_error`](Self::on_error): an element that is retried keeps its place in the order. No emitter waits
+/// for an element once its call has started, so failures are unhandled, see [`on_unhandled`](Self::on_unhandled).
 impl<T: Element> Stream<T> {
-    /// Calls an asynchronous function with every element, up to `parallelism` at a time, and sends
-    /// the results in the order of the elements. A parallelism of 0 is a build error, see
-    /// [`check`](Self::check).
+    /// Calls an asynchronous function with every element, up to `parallelism` at a time, and emits the results in the
+    /// order of the elements. A parallelism of 0 is a build error, see [`check`](Self::check).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -381,8 +376,8 @@ impl<T: Element> Stream<T> {
         self.apply(MapAsync::sure::<F>(parallelism, true, f))
     }
 
-    /// The same with a function that may fail. The element is kept while its future runs, so that a
-    /// failure can name it; a large one travels in an [`Arc`](std::sync::Arc).
+    /// The same with a function that may fail. The element is kept while its future runs, so that a failure can name
+    /// it; put large elements into an [`Arc`](std::sync::Arc).
     ///
     /// ```
     /// # use thalweg::{OnError::Skip, Stream, VirtualClock};
@@ -410,8 +405,8 @@ impl<T: Element> Stream<T> {
         self.apply(MapAsync::ordered(parallelism, f))
     }
 
-    /// Calls an asynchronous function with every element, up to `parallelism` at a time, and sends
-    /// each result when it is there. A parallelism of 0 is a build error, see [`check`](Self::check).
+    /// Calls an asynchronous function with every element, up to `parallelism` at a time, and emits each result as soon
+    /// as it is available. A parallelism of 0 is a build error, see [`check`](Self::check).
     ///
     /// ```
     /// # use std::time::Duration;

@@ -15,12 +15,12 @@ use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::{Context, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 
-/// Gathers elements into groups, one for each key at a time: what the options [`PartitionOptions`] become.
+/// Collects elements into groups, one per key at a time: the operator of the options [`PartitionOptions`].
 pub struct Partition<T, K, F, const TIMED: bool> {
     size: usize,
     timeout: Duration,
     key: F,
-    /// The group that was opened first is in front, and times out first.
+    /// The oldest group is in front, and times out first.
     groups: LinkedHashMap<K, Open<T>>,
     gathered: usize,
     outbox: Outbox<Vec<T>>,
@@ -42,9 +42,9 @@ where
     E: Into<BoxError>,
     F: FnMut(&T) -> Result<K, E> + Send + 'static,
 {
-    /// Adds the current element to its group, and returns the group if that completes it.
+    /// Adds the current element to its group, and returns the group if it is complete.
     fn add(&mut self, key: K, x: T, cx: &mut Context<'_, Self>) -> Option<Group<T>> {
-        // Looking for the key may fail: it is compared.
+        // Finding the key may fail, since keys are compared by user code.
         let place = self.groups.entry(key);
         self.gathered += 1;
         let complete = match place {
@@ -75,7 +75,7 @@ where
         Some(complete)
     }
 
-    /// Sends the groups whose time is up, and sees to it that the others' time is noticed.
+    /// Emits the groups that have timed out, and sets the timer for the others.
     fn expire(&mut self, cx: &mut Context<'_, Self>) {
         while self.outbox.is_clear()
             && let Some((_, first)) = self.groups.front()
@@ -182,14 +182,13 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// Gathers elements into groups of `size`.
+    /// Collects elements into groups of `size`.
     ///
-    /// An element's emitter goes on; the emitter of the one that completes a group waits until the
-    /// group has been taken. A [`drain`](Self::drain) sends the last group, however small.
+    /// An element's emitter continues; the emitter of the one that completes a group waits until the group has been
+    /// accepted. A [`drain`](Self::drain) emits the last group, however small.
     ///
-    /// A group has at least one element: 0 is a build error, see [`check`](Self::check). For groups by
-    /// a key see [`partition_by`](Self::partition_by), for groups with a time limit the options
-    /// [`PartitionOptions`].
+    /// A size of 0 is a build error, see [`check`](Self::check). For groups by a key see
+    /// [`partition_by`](Self::partition_by), for groups with a time limit the options [`PartitionOptions`].
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -205,8 +204,8 @@ impl<T: Element> Stream<T> {
         self.apply(PartitionOptions::of(size))
     }
 
-    /// Gathers elements into groups of `size` with the same key. A group is sent when it is
-    /// complete, whatever came in between.
+    /// Collects elements into groups of `size` with the same key. A group is emitted when it is complete, whatever
+    /// arrived in between.
     ///
     /// ```
     /// # use thalweg::Stream;

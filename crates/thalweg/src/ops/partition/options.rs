@@ -11,8 +11,8 @@ use crate::failure::{BoxError, BuildError};
 use crate::ops::parts::{Outbox, Timer, at_least_one, duration};
 use crate::{Element, IntoInterval, IntoOperator};
 
-/// The options of [`partition`](crate::Stream::partition): the size of a group, a key, and a time
-/// limit. Give them to [`apply`](crate::Stream::apply).
+/// Options of [`partition`](crate::Stream::partition): the size of a group, a key, and a time limit; for
+/// [`apply`](crate::Stream::apply).
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct PartitionOptions<
 shows!([T, K, F, const TIMED: bool] PartitionOptions<T, K, F, TIMED> { size, timeout });
 
 impl<T> PartitionOptions<T> {
-    /// Groups of `size` elements, at least one, whatever they are.
+    /// Groups of `size` elements, at least one, without a key.
     pub fn of(size: usize) -> Self {
         Self {
             size,
@@ -57,7 +57,7 @@ impl<T> PartitionOptions<T> {
 }
 
 impl<T, K, F, const TIMED: bool> PartitionOptions<T, K, F, TIMED> {
-    /// A group for each key, as `key` gives it.
+    /// One group for each value of `key`.
     pub fn key<New>(
         self,
         mut key: impl FnMut(&T) -> New + Send + 'static,
@@ -79,9 +79,8 @@ impl<T, K, F, const TIMED: bool> PartitionOptions<T, K, F, TIMED> {
         }
     }
 
-    /// A group is sent at the latest when `timeout` has passed since its first element came,
-    /// complete or not. Nobody waits for it then, so what fails is unhandled; but while it is
-    /// being taken, those who emit wait.
+    /// Emits a group at the latest when `timeout` has passed since its first element, complete or not. No emitter waits
+    /// for it then, so failures are unhandled; but while downstream processes it, emitters wait.
     pub fn timeout(self, timeout: impl IntoInterval) -> PartitionOptions<T, K, F, true> {
         PartitionOptions {
             size: self.size,

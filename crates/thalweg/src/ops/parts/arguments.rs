@@ -4,7 +4,7 @@ use crate::IntoInterval;
 use crate::failure::BuildError;
 use crate::interval::Interval;
 
-/// A size, of `what`, that must not be zero.
+/// Checks that the size of `what` is not zero.
 pub(in crate::ops) fn at_least_one(
     operator: &'static str,
     what: &str,
@@ -19,7 +19,7 @@ pub(in crate::ops) fn at_least_one(
     Ok(size)
 }
 
-/// A length of time. Zero means not to wait.
+/// Parses a duration. Zero means no wait.
 pub(in crate::ops) fn duration(
     operator: &'static str,
     interval: impl IntoInterval,
@@ -27,7 +27,7 @@ pub(in crate::ops) fn duration(
     crate::interval::wait(interval).map_err(|error| BuildError::new(operator, error))
 }
 
-/// An interval as the name of a node shows it.
+/// Formats an interval for the name of a node.
 pub(in crate::ops) fn label(interval: Duration) -> Option<String> {
     Interval::try_from(interval)
         .ok()

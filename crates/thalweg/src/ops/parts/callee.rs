@@ -10,28 +10,27 @@ use crate::Element;
 use crate::debug::shows;
 use crate::failure::BoxError;
 
-/// What a function makes of an element: a result right away, or a future that will come back with
-/// one. It is what the functions of [`Then`](crate::ops::Then) and
-/// [`SinkAsync::stepwise`](crate::ops::SinkAsync::stepwise) return.
+/// The result of a call: available at once, or by a future. The functions of [`Then`](crate::ops::Then) and
+/// [`SinkAsync::stepwise`](crate::ops::SinkAsync::stepwise) return it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<R, Fut> {
-    /// The call has ended with this.
+    /// The result.
     Done(R),
-    /// The call goes on.
+    /// The future of the result.
     Pending(Fut),
 }
 
-/// A user's function whose calls may take their time.
+/// A user's function, possibly asynchronous.
 pub trait Callee<T>: Send + 'static {
     /// Result type of a call.
     type Output: Send + 'static;
     /// Error type of a call.
     type Error: Into<BoxError>;
-    /// A call that goes on.
+    /// Future of a call.
     type Future: Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;
 
-    /// Calls it. The element is in `kept` afterwards if it is kept anyway, or `wanted` and the
-    /// function takes its own; also if the function panics.
+    /// Calls the function. Afterwards the element is in `kept` if it is always kept, or if it is `wanted` and the
+    /// function consumes its argument; also if the function panics.
     fn call(
         &mut self,
         x: T,
@@ -40,10 +39,10 @@ pub trait Callee<T>: Send + 'static {
     ) -> Result<Step<Self::Output, Self::Future>, Self::Error>;
 }
 
-/// An asynchronous function, which takes its element.
+/// An asynchronous function, which consumes its element.
 pub struct Takes<F, Fut> {
     f: F,
-    /// Whether elements are kept in any case, so that a failure can name its own.
+    /// Whether elements are always kept, so that a failure can name its own.
     keeps: bool,
     _future: PhantomData<fn() -> Fut>,
 }
@@ -61,7 +60,7 @@ impl<F, Fut> Takes<F, Fut> {
 }
 
 impl<F, Fut> Takes<F, Sure<Fut>> {
-    /// One that cannot fail, but may panic: elements are kept only if a policy wants them back.
+    /// One that cannot fail, but may panic: elements are kept only if a policy needs them.
     pub(in crate::ops) fn sure(f: F) -> Self {
         Self {
             f,
@@ -89,7 +88,7 @@ where
     }
 }
 
-/// A function that may be done at once, and only looks at its element.
+/// A function that may end at once, and borrows its element.
 pub struct Borrows<F, Fut> {
     f: F,
     _future: PhantomData<fn() -> Fut>,
@@ -125,7 +124,7 @@ where
 }
 
 pin_project! {
-    /// A future that cannot fail, for where one may.
+    /// An infallible future in place of a fallible one.
     pub struct Sure<Fut> {
         #[pin]
         future: Fut,

@@ -8,13 +8,13 @@ use super::{Callee, Step};
 use crate::failure::{BoxError, panic_error};
 use crate::{Context, Element, Lease, Operator};
 
-/// Output of a call's future; `None` when it is time to try again.
+/// Output of a call's future; `None` when the next attempt is due.
 pub(in crate::ops) type Came<R> = Option<Result<R, BoxError>>;
 
-/// An element that a function has been called with.
+/// The element of a call.
 pub(in crate::ops) struct Call<T> {
     pub(in crate::ops) lease: Lease,
-    /// Kept for another attempt, and for who is told of a failure.
+    /// Kept for retries, and for the recipient of a failure.
     pub(in crate::ops) element: Option<T>,
     /// 1-based position among the elements of the node.
     pub(in crate::ops) ordinal: u64,
@@ -23,7 +23,7 @@ pub(in crate::ops) struct Call<T> {
 
 struct Slot<T, R> {
     call: Call<T>,
-    /// Once it has ended.
+    /// The result, once the call has ended.
     result: Option<Result<R, BoxError>>,
 }
 
@@ -31,7 +31,7 @@ struct Slot<T, R> {
 pub(in crate::ops) enum Begun<T, R> {
     Done(R),
     Failed(Option<T>, BoxError),
-    /// It goes on under this key, with the element's lease.
+    /// It continues under this key, with the element's lease.
     Pending(usize),
 }
 
@@ -42,17 +42,17 @@ enum Attempt<R, Fut> {
     Again(Duration),
 }
 
-/// Calls of a function that may take its time: those that run, those that are to be tried again,
-/// and those that have ended and not been [taken](Self::take) out.
+/// Calls of a possibly asynchronous function: those that run, those that wait for a retry, and finished ones that have
+/// not been [taken](Self::take).
 pub(in crate::ops) struct Calls<T, R, C> {
     function: C,
-    /// Whether the function is called where it finds the runtime.
+    /// Whether the function is called in the runtime's context.
     in_runtime: bool,
     slots: Slab<Slot<T, R>>,
 }
 
 impl<T, R, C> Calls<T, R, C> {
-    /// Calls of another function, from the next one on.
+    /// Uses another function from the next call on.
     pub(in crate::ops) fn reconfigure(&mut self, new: Self) {
         self.function = new.function;
     }
@@ -65,17 +65,17 @@ impl<T, R, C> Calls<T, R, C> {
         }
     }
 
-    /// Does without a runtime until a future is there for it to run.
+    /// Uses no runtime until there is a future to run.
     pub(in crate::ops) fn runtime_on_demand(&mut self) {
         self.in_runtime = false;
     }
 
-    /// Whether there has to be a runtime from the start.
+    /// Whether a runtime is needed from the start.
     pub(in crate::ops) fn needs_runtime(&self) -> bool {
         self.in_runtime
     }
 
-    /// Shows the elements that are kept, and the results that wait for their turn.
+    /// Visits kept elements, and results that wait for their turn.
     pub(in crate::ops) fn traverse(&self, visit: &mut dyn FnMut(&dyn Any))
     where
         T: 'static,
@@ -90,7 +90,7 @@ impl<T, R, C> Calls<T, R, C> {
         }
     }
 
-    /// How many there are, those that have ended included.
+    /// Number of calls, including finished ones.
     pub(in crate::ops) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -101,7 +101,7 @@ impl<T, R, C> Calls<T, R, C> {
             .is_some_and(|slot| slot.result.is_some())
     }
 
-    /// Takes out a call that has ended.
+    /// Takes a finished call.
     pub(in crate::ops) fn take(&mut self, key: usize) -> Option<(Call<T>, Result<R, BoxError>)> {
         let result = self.slots.get_mut(key)?.result.take()?;
         Some((self.slots.remove(key).call, result))
@@ -113,7 +113,7 @@ where
     T: Element,
     C: Callee<T>,
 {
-    /// Calls the function with an element that is kept under `lease`. It may have ended right away.
+    /// Calls the function with an element that is kept under `lease`. The call may end at once.
     pub(in crate::ops) fn start<Op>(
         &mut self,
         x: T,
@@ -137,7 +137,7 @@ where
         key
     }
 
-    /// Calls the function with the current element, which is held only if the call goes on.
+    /// Calls the function with the current element, which is held only if the call continues.
     #[inline]
     pub(in crate::ops) fn begin<Op>(
         &mut self,
@@ -155,7 +155,7 @@ where
             attempts: 0,
         };
         if !self.in_runtime && !cx.keeps_elements() {
-            // Nothing but the call itself: it costs no more than that of a transform.
+            // Only the call itself, so that it costs no more than that of a transform.
             return match self.function.call(x, false, &mut call.element) {
                 Ok(Step::Done(result)) => Begun::Done(result),
                 Ok(Step::Pending(future)) => {
@@ -175,7 +175,7 @@ where
         }
     }
 
-    /// Takes up what has come of a call; returns whether it has ended.
+    /// Handles the result of a call's future; returns whether the call has ended.
     pub(in crate::ops) fn came<Op>(
         &mut self,
         key: usize,
@@ -190,7 +190,7 @@ where
         }
         let mut slot = self.slots.remove(key);
         let attempt = match (came, slot.call.element.take()) {
-            // It is tried again with the element it was called with.
+            // Retried with the original element.
             (Ok(None), Some(x)) => self.attempt(x, &mut slot.call, cx),
             (Ok(None), None) => return false,
             (Ok(Some(result)), element) => {
@@ -202,13 +202,13 @@ where
                 ended(Err(panic), &mut slot.call, cx)
             }
         };
-        // The vacant slot is the next one to be taken: the call keeps its key.
+        // The vacant slot is the next to be used: the call keeps its key.
         let kept = self.keep(slot.call, attempt, cx);
         debug_assert_eq!(kept, key);
         self.has_ended(key)
     }
 
-    /// Calls the function, again and again if it fails at once and is to be tried again at once.
+    /// Calls the function, repeatedly if it fails at once and is to be retried at once.
     fn attempt<Op>(
         &mut self,
         x: T,
@@ -220,8 +220,8 @@ where
     {
         let (mut x, wanted) = (x, cx.keeps_elements());
         loop {
-            // A panic must not leave the operator from here: some calls are made for elements whose
-            // emitters are not those of the current one.
+            // A panic must not leave the operator here: some calls are made for elements with other emitters than the
+            // current one.
             let (function, element) = (&mut self.function, &mut call.element);
             let step = || function.call(x, wanted, element);
             let in_runtime = self.in_runtime;
@@ -245,7 +245,7 @@ where
         }
     }
 
-    /// Gives a call a place, and sees to it that it goes on.
+    /// Stores a running call, and spawns its future.
     fn keep<Op>(
         &mut self,
         call: Call<T>,
@@ -268,7 +268,7 @@ where
     }
 }
 
-/// How a call ends, unless it is to be tried again.
+/// The end of a call, unless it is to be retried.
 fn ended<T, R, Fut, Op>(
     result: Result<R, BoxError>,
     call: &mut Call<T>,

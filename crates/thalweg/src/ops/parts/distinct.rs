@@ -4,17 +4,17 @@ use hashlink::LinkedHashMap;
 
 use crate::{Acks, Context, Operator};
 
-/// The element to keep of several with the same key.
+/// Which of several elements with the same key is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Keep {
     /// The first; the others are dropped.
     #[default]
     First,
-    /// The last, in its own place: the others are dropped, as if they had never come.
+    /// The last, in its own position; the others are dropped.
     Last,
 }
 
-/// Elements gathered to be sent together, one for each key, and the tokens they carry.
+/// Elements collected to be emitted together, one per key, and their tokens.
 pub(in crate::ops) struct Distinct<T, K> {
     keep: Keep,
     elements: LinkedHashMap<K, (T, Acks)>,
@@ -32,7 +32,7 @@ impl<T, K: Eq + Hash> Distinct<T, K> {
         self.keep = new.keep;
     }
 
-    /// Adds an element with the tokens of the current one, or drops it.
+    /// Adds an element with the current element's tokens, or drops it.
     pub(in crate::ops) fn push<Op: Operator>(&mut self, key: K, x: T, cx: &Context<'_, Op>) {
         if self.keep == Keep::Last || !self.elements.contains_key(&key) {
             // Inserting an element moves its key to the end.
@@ -53,7 +53,7 @@ impl<T, K: Eq + Hash> Distinct<T, K> {
         self.elements.is_empty()
     }
 
-    /// Takes everything out.
+    /// Takes everything.
     pub(in crate::ops) fn take(&mut self) -> (Acks, Vec<T>) {
         let (xs, acks): (Vec<T>, Vec<Acks>) = self.elements.drain().map(|(_, kept)| kept).unzip();
         (Acks::merge(&acks), xs)

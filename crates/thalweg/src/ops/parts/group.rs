@@ -1,6 +1,6 @@
 use crate::{Acks, Context, Operator};
 
-/// Elements gathered to be sent together, and the tokens they carry.
+/// Elements collected to be emitted together, and their tokens.
 pub(in crate::ops) struct Group<T> {
     elements: Vec<T>,
     acks: Vec<Acks>,
@@ -16,7 +16,7 @@ impl<T> Default for Group<T> {
 }
 
 impl<T> Group<T> {
-    /// Adds an element with the tokens of the current one.
+    /// Adds an element with the current element's tokens.
     pub(in crate::ops) fn push<Op: Operator>(&mut self, x: T, cx: &Context<'_, Op>) {
         self.elements.push(x);
         let acks = cx.acks();
@@ -37,7 +37,7 @@ impl<T> Group<T> {
         self.elements.is_empty()
     }
 
-    /// Takes everything out.
+    /// Takes everything.
     pub(in crate::ops) fn take(&mut self) -> (Acks, Vec<T>) {
         let acks = Acks::merge(&std::mem::take(&mut self.acks));
         (acks, std::mem::take(&mut self.elements))

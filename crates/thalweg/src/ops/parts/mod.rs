@@ -1,4 +1,4 @@
-//! Parts that several operators share.
+//! Parts shared by several operators.
 
 mod arguments;
 mod callee;

@@ -2,13 +2,12 @@ use std::collections::VecDeque;
 
 use crate::{Acks, Context, Delivery, Element, EmitResult, Lease, Operator};
 
-/// The way out of an operator that also sends when no element has just come: in order, and with
-/// back pressure. What nobody waits for goes one at a time, each when the one before has been
-/// taken; meanwhile, those who emit wait.
+/// Output of an operator that also emits between elements: in order, and with back pressure. Outputs without a waiting
+/// emitter are emitted one at a time, each when the one before has been accepted; meanwhile emitters wait.
 pub(in crate::ops) struct Outbox<T> {
     queue: VecDeque<(T, Lease)>,
     delivering: bool,
-    /// The emitters of elements that came meanwhile.
+    /// The waiting emitters.
     waiting: Vec<Lease>,
 }
 
@@ -23,7 +22,7 @@ impl<T> Default for Outbox<T> {
 }
 
 impl<T: Element> Outbox<T> {
-    /// Sends what the current element has completed, and carries `acks`.
+    /// Emits an output that the current element has completed, with tokens `acks`.
     pub(in crate::ops) fn emit<Op: Operator<Out = T>>(
         &mut self,
         acks: Acks,
@@ -42,7 +41,7 @@ impl<T: Element> Outbox<T> {
         Ok(())
     }
 
-    /// Sends something that nobody waits for, and that carries `acks`.
+    /// Emits an output that no emitter waits for, with tokens `acks`.
     pub(in crate::ops) fn post<Op: Operator<Out = T>>(
         &mut self,
         acks: Acks,
@@ -53,8 +52,8 @@ impl<T: Element> Outbox<T> {
         self.work_off(cx);
     }
 
-    /// Has the emitter of the current element wait until the way is clear, unless the element is part of what is
-    /// being taken.
+    /// Makes the current element's emitter wait until the output is free, unless the element is part of what is being
+    /// processed downstream.
     pub(in crate::ops) fn hold_up<Op: Operator<Out = T>>(&mut self, cx: &mut Context<'_, Op>) {
         if !self.is_clear() && !cx.has_come_back() {
             let lease = cx.hold();
@@ -65,7 +64,7 @@ impl<T: Element> Outbox<T> {
         }
     }
 
-    /// To be called when what was sent has been taken.
+    /// Call this when an output has been accepted.
     pub(in crate::ops) fn delivered<Op: Operator<Out = T>>(&mut self, cx: &mut Context<'_, Op>) {
         self.delivering = false;
         self.work_off(cx);
@@ -88,17 +87,17 @@ impl<T: Element> Outbox<T> {
 }
 
 impl<T> Outbox<T> {
-    /// Whether everything has been taken.
+    /// Whether all outputs have been accepted.
     pub(in crate::ops) fn is_clear(&self) -> bool {
         !self.delivering && self.queue.is_empty()
     }
 
-    /// Elements that wait for their turn.
+    /// Queued outputs.
     pub(in crate::ops) fn iter(&self) -> impl Iterator<Item = &T> {
         self.queue.iter().map(|(x, _)| x)
     }
 
-    /// How much is in flight.
+    /// Number of outputs in flight.
     pub(in crate::ops) fn len(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
     }

@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 
 use crate::{Acks, Context, Lease, Operator};
 
-/// A queue with a bound. The emitters of elements within it go on; those of elements beyond it
-/// wait until there is room. An element that has come back here, around a cycle, waits without an emitter.
+/// A bounded queue. Emitters of elements beyond the bound wait until there is room. An element that has come back
+/// around a cycle waits without an emitter.
 pub(in crate::ops) struct Queue<T> {
     size: usize,
     accepted: VecDeque<(T, Acks)>,
@@ -11,7 +11,7 @@ pub(in crate::ops) struct Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Where a number is needed and users need not give one.
+    /// Default where users need not give a bound.
     pub(in crate::ops) const DEFAULT_SIZE: usize = 65_536;
 
     pub(in crate::ops) fn new(size: usize) -> Self {
@@ -26,8 +26,8 @@ impl<T> Queue<T> {
         self.size
     }
 
-    /// Sets another bound. With a smaller one elements that are here stay; with a larger one those who wait go on as
-    /// the queue moves.
+    /// Sets another bound. With a smaller one, queued elements stay; with a larger one, waiting emitters are released
+    /// as the queue moves.
     pub(in crate::ops) fn resize(&mut self, size: usize) {
         self.size = size;
         while self.accepted.len() < size
@@ -37,7 +37,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Adds an element that carries what the current one carries.
+    /// Adds an element with the current element's tokens.
     pub(in crate::ops) fn push<Op: Operator>(&mut self, x: T, cx: &mut Context<'_, Op>) {
         if self.accepted.len() < self.size {
             self.accepted.push_back((x, cx.acks()));
@@ -47,7 +47,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes the oldest element; the emitter of the first one beyond the bound goes on.
+    /// Takes the oldest element, and releases the emitter of the first one beyond the bound.
     pub(in crate::ops) fn pop(&mut self) -> Option<(T, Acks)> {
         let oldest = self.accepted.pop_front()?;
         if let Some((x, lease)) = self.overflow.pop_front() {
@@ -67,7 +67,7 @@ impl<T> Queue<T> {
         accepted.chain(self.overflow.iter().map(|(x, _)| x))
     }
 
-    /// Lets go of elements beyond the bound whose emitters have given up.
+    /// Drops elements beyond the bound whose emitters have given up.
     pub(in crate::ops) fn withdraw(&mut self) {
         self.overflow.retain(|(_, lease)| lease.stays());
     }

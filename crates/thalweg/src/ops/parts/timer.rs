@@ -3,13 +3,13 @@ use std::time::Duration;
 use crate::interval::next_tick;
 use crate::{Context, Operator};
 
-/// The one time at which an operator is to be woken.
+/// The wake time of an operator.
 #[derive(Default)]
 pub(in crate::ops) struct Timer(Option<Duration>);
 
 impl Timer {
-    /// Has `wake` called at the given time, or before: whoever puts off a time that is set already
-    /// sets it again when [`rang`](Self::rang) says that it has come.
+    /// Requests `wake` at the given time or earlier. A timer that is set is not postponed: set it again when
+    /// [`rang`](Self::rang) says that it has rung.
     pub(in crate::ops) fn set<Op: Operator>(&mut self, at: Duration, cx: &mut Context<'_, Op>) {
         if self.0.is_none_or(|set| at < set) {
             self.0 = Some(at);
@@ -17,7 +17,7 @@ impl Timer {
         }
     }
 
-    /// Whether the time has come, which it does once: `wake` may be called for other reasons.
+    /// Whether the time has come, true once: `wake` may be called for other reasons.
     pub(in crate::ops) fn rang<Op: Operator>(&mut self, cx: &Context<'_, Op>) -> bool {
         let rang = self.0.is_some_and(|at| at <= cx.now());
         if rang {
@@ -34,15 +34,14 @@ impl Timer {
 /// Resolution of clocks: some round to nanoseconds.
 const LEAST: Duration = Duration::from_micros(1);
 
-/// Times at a fixed distance from each other, which do not drift however late they are noticed.
-/// They begin with the first look at them.
+/// Ticks at a fixed distance, which do not drift however late they are noticed. They start with the first query.
 pub(in crate::ops) struct Ticks {
     interval: Duration,
     origin: Option<Duration>,
 }
 
 impl Ticks {
-    /// An interval of zero ends as soon as the clock has moved.
+    /// An interval of zero ends as soon as the clock has advanced.
     pub(in crate::ops) fn every(interval: Duration) -> Self {
         Self {
             interval: if interval.is_zero() { LEAST } else { interval },
@@ -50,7 +49,7 @@ impl Ticks {
         }
     }
 
-    /// Ticks at another interval, counted from the next one.
+    /// Uses another interval, counted from the next tick.
     pub(in crate::ops) fn reconfigure(&mut self, new: Self) {
         *self = new;
     }

@@ -3,10 +3,10 @@ use std::time::Duration;
 use super::{Outbox, Ticks, Timer};
 use crate::{Acks, Context, Element, Operator};
 
-/// Windows that follow each other: when one ends, and how it is sent.
+/// Consecutive windows: when one ends, and how it is emitted.
 ///
-/// Time is cut into windows of one length from the first element on. A window is not sent while
-/// the one before is still being taken: it grows until the next end, and those who emit wait.
+/// Time is divided into windows of one length from the first element on. A window is not emitted while the one before
+/// is still being processed downstream: it grows until the next end, and emitters wait.
 pub(in crate::ops) struct Tumbling<W> {
     ticks: Ticks,
     timer: Timer,
@@ -17,34 +17,34 @@ pub(in crate::ops) struct Tumbling<W> {
 }
 
 impl<W: Element> Tumbling<W> {
-    /// `empty`: whether windows without elements are sent. `at_once`: whether the first begins before
-    /// there is an element.
+    /// `empty`: whether windows without elements are emitted. `at_once`: whether the first begins before there is an
+    /// element.
     pub(in crate::ops) fn new(interval: Duration, empty: bool, at_once: bool) -> Self {
         Self {
             ticks: Ticks::every(interval),
             timer: Timer::default(),
             outbox: Outbox::default(),
-            // In no time nothing comes.
+            // Nothing arrives in no time.
             empty: empty && !interval.is_zero(),
             at_once: at_once && !interval.is_zero(),
             flushed: false,
         }
     }
 
-    /// Windows of another length, once the one that has begun is over.
+    /// Uses another length after the current window.
     pub(in crate::ops) fn reconfigure(&mut self, new: Self) {
         self.ticks.reconfigure(new.ticks);
         self.empty = new.empty;
     }
 
-    /// To be called when the current element has become part of the window.
+    /// Call this when the current element has been added to the window.
     pub(in crate::ops) fn added<Op: Operator<Out = W>>(&mut self, cx: &mut Context<'_, Op>) {
         self.await_end(cx);
         self.outbox.hold_up(cx);
     }
 
-    /// To be called on every `wake`. If the window ends now it is sent; `take` takes it, or says
-    /// that it is empty.
+    /// Call this on every `wake`. If the window ends now it is emitted; `take` returns its content, or none if it is
+    /// empty.
     pub(in crate::ops) fn wake<Op: Operator<Out = W>>(
         &mut self,
         is_empty: bool,
@@ -68,7 +68,7 @@ impl<W: Element> Tumbling<W> {
         }
     }
 
-    /// Sends the last window of all, unless it is empty.
+    /// Emits the last window, unless it is empty.
     pub(in crate::ops) fn flush<Op: Operator<Out = W>>(
         &mut self,
         is_empty: bool,
@@ -86,12 +86,12 @@ impl<W: Element> Tumbling<W> {
         self.outbox.delivered(cx);
     }
 
-    /// Whether it is to be woken when it is in place.
+    /// Whether to wake the operator when it is in place.
     pub(in crate::ops) fn begins_at_once(&self) -> bool {
         self.at_once
     }
 
-    /// The windows that wait for their turn.
+    /// Queued windows.
     pub(in crate::ops) fn iter(&self) -> impl Iterator<Item = &W> {
         self.outbox.iter()
     }

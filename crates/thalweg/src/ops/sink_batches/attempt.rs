@@ -1,10 +1,10 @@
 use super::Batch;
 use crate::Acks;
 
-/// A batch that is to be written, or tried again.
+/// A batch to be written, or retried.
 pub(super) struct Attempt<T> {
     pub(super) batch: Batch<T>,
-    /// How often it has failed in this form.
+    /// Number of failures in this form.
     pub(super) failed: u32,
 }
 
@@ -38,7 +38,7 @@ impl<T: Clone> Attempt<T> {
         [before, behind].map(Self::new)
     }
 
-    /// Its elements, each for itself.
+    /// A batch for each of its elements.
     pub(super) fn into_unwritten(self) -> impl Iterator<Item = Unwritten<T>> {
         let tokens = self.batch.take_tokens();
         let ordinals = self.batch.ordinals().to_vec();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::Acks;
 use crate::sync::lock;
 
-/// Elements that are written together: a slice that is cheap to clone, and that threads can share.
+/// A batch of elements: a slice that is cheap to clone, and can be shared between threads.
 ///
 /// ```
 /// use thalweg::ops::Batch;
@@ -35,8 +35,8 @@ impl<T> Batch<T> {
         }))
     }
 
-    /// For each element its 1-based position among all that came to the node, which grows: an element that is written
-    /// again, alone or with others, has the same one.
+    /// For each element its 1-based position among all elements of the node, in ascending order: an element that is
+    /// written again, alone or with others, keeps it.
     ///
     /// ```
     /// # use thalweg::ops::Batch;
@@ -46,9 +46,9 @@ impl<T> Batch<T> {
         &self.0.ordinals
     }
 
-    /// Calls `f` with what the elements' tokens carry of this type, and with the index of the element: see
-    /// [`Ack::with_payload`](crate::Ack::with_payload). Of an element that was made of several, the tokens of the
-    /// oldest come first. Once the batch has been written there are none.
+    /// Calls `f` with each payload of this type in the elements' tokens, and the index of the element: see
+    /// [`Ack::with_payload`](crate::Ack::with_payload). For an element made of several, the tokens of the oldest come
+    /// first. Once the batch has been written there are none.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -79,7 +79,7 @@ impl<T> Batch<T> {
 }
 
 impl<T: Clone> Batch<T> {
-    /// The elements, cloned if somebody else holds the batch.
+    /// The elements, cloned if the batch is shared.
     ///
     /// ```
     /// # use thalweg::ops::Batch;

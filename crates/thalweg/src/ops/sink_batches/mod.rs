@@ -1,4 +1,4 @@
-//! Elements written in batches, as many at a time as have come during the write before.
+//! Writing elements in batches: those that arrived during the previous write.
 
 mod attempt;
 mod batch;
@@ -26,12 +26,12 @@ use crate::operator::function_name;
 use crate::sync::lock;
 use crate::{Context, Delivery, Element, EmitResult, Lease, Never, Operator, Sink, Stream};
 
-/// The most elements of a batch, if nothing else is said.
+/// Default for the maximum number of elements per batch.
 const MAX_LEN: usize = 4096;
-/// The most bytes of a batch, if nothing else is said.
+/// Default for the maximum size of a batch, in bytes.
 const MAX_BYTES: usize = 16 << 20;
 
-/// Where batches of elements are written to: a database, a service that takes several at once.
+/// Destination of batches: a database, or a service that accepts several elements at once.
 ///
 /// ```
 /// use std::sync::mpsc::{Sender, channel};
@@ -60,36 +60,36 @@ const MAX_BYTES: usize = 16 << 20;
 pub trait BatchSink<T>: Send + 'static {
     /// Why a batch could not be written.
     type Error: Into<BoxError>;
-    /// The name of this kind of sink, as users know it.
+    /// The user-visible name of this kind of sink.
     const KIND: &'static str = "sink_to";
 
-    /// Writes a batch, which is never empty. It is called again when the future is done, and not before.
+    /// Writes a batch, which is never empty. It is not called again before the future is done.
     ///
     /// # Errors
-    /// The batch could not be written. Either nothing of it has been written, or it does no harm to write it again:
-    /// its elements are tried again in smaller batches.
+    /// The batch could not be written. Either nothing of it has been written, or writing it again does no harm: its
+    /// elements are retried in smaller batches.
     fn write(&mut self, batch: Batch<T>) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Whether one of the elements may be to blame for an error, so that the others can be written without it. If not,
-    /// for a server that is down say, the batch stays whole.
+    /// Whether a single element may be the cause of an error, so that the others can be written without it. If not, for
+    /// example because the server is down, the batch is not divided.
     fn blames_element(&self, error: &Self::Error) -> bool {
         let _ = error;
         true
     }
 
-    /// Bytes of an element, as far as they count for the largest batch.
+    /// Size of an element in bytes, for the size limit of batches.
     fn size_of(element: &T) -> usize {
         let _ = element;
         0
     }
 
-    /// Whether futures of [`write`](Self::write) ever wait. If not, they run where the elements come from, and the
-    /// pipeline needs no runtime for them.
+    /// Whether futures of [`write`](Self::write) ever wait. If not, they run in the emitting thread, and the pipeline
+    /// needs no runtime for them.
     fn waits(&self) -> bool {
         true
     }
 
-    /// Label that sets this sink apart from others of its kind, shown in its node's derived name.
+    /// Label that distinguishes this sink from others of its kind, shown in its node's derived name.
     fn label(&self) -> Option<String> {
         None
     }
@@ -105,12 +105,12 @@ pub trait BatchSink<T>: Send + 'static {
 
 /// Writes elements in batches; see [`Stream::sink_to`].
 pub struct SinkBatches<T, S> {
-    /// Absent while it writes.
+    /// Taken out while it writes.
     sink: Arc<Mutex<Option<S>>>,
     queue: Queue<T>,
-    /// Halves of a batch that failed, the next one last.
+    /// Halves of a failed batch, the next one last.
     halves: Vec<Attempt<T>>,
-    /// What is being written, or waits for its next attempt.
+    /// The batch being written, or waiting for its next attempt.
     writing: Option<Attempt<T>>,
     unwritten: VecDeque<(Unwritten<T>, BoxError)>,
     is_delivering: bool,
@@ -121,12 +121,12 @@ pub struct SinkBatches<T, S> {
 
 shows!([T, S] SinkBatches<T, S> { is_delivering, is_scheduled, waits, label });
 
-/// What comes of an attempt.
+/// Result of an attempt.
 #[derive(Debug)]
 pub enum Came {
     /// It has ended.
     Ended(Result<(), WriteError>),
-    /// It is time for the next one.
+    /// The next attempt is due.
     Again,
 }
 
@@ -138,7 +138,7 @@ pub struct WriteError {
 }
 
 impl<T: Element + Sync, S: BatchSink<T>> SinkBatches<T, S> {
-    /// A node that writes batches of at most 4096 elements, and 16 MiB, to `sink`.
+    /// Creates a node that writes batches of at most 4096 elements, and 16 MiB, to `sink`.
     pub fn new(sink: S) -> Self {
         Self {
             waits: sink.waits(),
@@ -153,7 +153,7 @@ impl<T: Element + Sync, S: BatchSink<T>> SinkBatches<T, S> {
         }
     }
 
-    /// Sets the most elements of a batch; as many may wait for it.
+    /// Sets the maximum number of elements per batch; as many may wait for it.
     ///
     /// # Errors
     /// It is zero.
@@ -179,14 +179,14 @@ impl<T: Element + Sync, S: BatchSink<T>> SinkBatches<T, S> {
         Ok(self)
     }
 
-    /// Sets the most bytes of a batch, by [`BatchSink::size_of`]; as many may wait for it. A single element may be
-    /// larger.
+    /// Sets the maximum size of a batch in bytes, by [`BatchSink::size_of`]; as many may wait for it. A single element
+    /// may be larger.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.queue.set_max_bytes(bytes);
         self
     }
 
-    /// Writes what there is, and reports what could not be written, until there is something to wait for.
+    /// Writes the waiting elements, and reports those that could not be written, until there is something to wait for.
     fn advance(&mut self, cx: &mut Context<'_, Self>) {
         while !self.is_delivering && self.writing.is_none() {
             if let Some((lost, cause)) = self.unwritten.pop_front() {
@@ -270,7 +270,7 @@ impl<T: Element + Sync, S: BatchSink<T>> SinkBatches<T, S> {
         self.unwritten.extend(attempt.into_unwritten().zip(causes));
     }
 
-    /// Everything that waits, is being written or could not be.
+    /// All elements that wait, are being written, or could not be written.
     fn attempts(&self) -> impl Iterator<Item = &Attempt<T>> {
         self.writing.iter().chain(&self.halves)
     }
@@ -285,7 +285,7 @@ impl From<BoxError> for WriteError {
     }
 }
 
-/// A sink that writes, and then returns to where it is kept: also when the write panics, or ends with its event loop.
+/// A sink that writes, and is then put back: also if the write panics, or ends with its event loop.
 struct Borrowed<S> {
     sink: Option<S>,
     home: Arc<Mutex<Option<S>>>,
@@ -398,7 +398,7 @@ pub struct BatchFn<T, F> {
 
 shows!([T, F] BatchFn<T, F> {});
 
-/// A sink that calls `f` with every batch; see [`Stream::sink_batches`].
+/// Creates a sink that calls `f` with every batch; see [`Stream::sink_batches`].
 pub fn sink_batches_fn<T, F, Fut>(f: F) -> BatchFn<T, F>
 where
     F: FnMut(Batch<T>) -> Fut,
@@ -429,14 +429,13 @@ where
 }
 
 impl<T: Element + Sync> Stream<T> {
-    /// Calls an asynchronous function with batches of elements: at once when none is being written, and otherwise with
-    /// all that have come meanwhile, in order.
+    /// Calls an asynchronous function with batches of elements: at once while no call is running, and otherwise with
+    /// all elements that have arrived during the call, in order.
     ///
-    /// Up to 4096 elements wait while a batch is written; the emitters of others wait until there is room. Choose
-    /// another number with [`SinkBatches`]. An element is acknowledged when its batch has been written. A batch that
-    /// fails is written again in halves, so that in the end only the elements fail that cannot be written; the
-    /// node's [policy](Self::on_error) decides about these, and where nobody waits they are
-    /// [unhandled](Self::on_unhandled). A drain waits for the last batch.
+    /// Up to 4096 elements wait during a call; after that, emitters wait for room. [`SinkBatches`] sets another number.
+    /// An element is acknowledged when its batch has been written. A failed batch is retried in halves, so that in the
+    /// end only the elements fail that cannot be written; the node's [policy](Self::on_error) handles these, and
+    /// without a waiting emitter they are [unhandled](Self::on_unhandled). A drain waits for the last batch.
     ///
     /// ```
     /// # use std::time::Duration;

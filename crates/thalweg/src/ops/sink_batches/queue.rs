@@ -4,12 +4,12 @@ use super::Batch;
 use super::attempt::Attempt;
 use crate::{Context, Lease, Operator};
 
-/// Elements that wait to be written. The emitters of those within the bounds go on; the others wait.
+/// Elements that wait to be written. Emitters of those beyond the bounds wait.
 pub(super) struct Queue<T> {
     max_len: usize,
     max_bytes: usize,
     waiting: VecDeque<Waiting<T>>,
-    /// How many of the first ones are within the bounds, and their bytes.
+    /// Number and size of the elements within the bounds.
     accepted: usize,
     bytes: usize,
 }
@@ -63,13 +63,13 @@ impl<T> Queue<T> {
         });
     }
 
-    /// An element that is larger than all the room there is has room when it is alone.
+    /// An element larger than the bound fits if it is alone.
     fn has_room(&self, bytes: usize) -> bool {
         let fits = self.bytes.saturating_add(bytes) <= self.max_bytes;
         self.accepted < self.max_len && (fits || self.accepted == 0)
     }
 
-    /// Takes everything within the bounds; as many others move up.
+    /// Takes all elements within the bounds; others move up.
     pub(super) fn take(&mut self) -> Option<Attempt<T>> {
         if self.accepted == 0 {
             return None;
@@ -97,7 +97,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Lets go of elements beyond the bounds whose emitters have given up.
+    /// Drops elements beyond the bounds whose emitters have given up.
     pub(super) fn withdraw(&mut self) {
         let (mut at, accepted) = (0, self.accepted);
         self.waiting.retain(|waiting| {

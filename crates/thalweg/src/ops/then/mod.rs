@@ -11,18 +11,17 @@ use crate::failure::BoxError;
 use crate::operator::function_name;
 use crate::{BuildError, Context, Element, EmitResult, Lease, Operator, Stream};
 
-/// Calls a function, `C`, with one element after the other, and sends what it comes to; see
-/// [`Stream::then`].
+/// Calls a function, `C`, with one element after the other, and emits the results; see [`Stream::then`].
 pub struct Then<T, U, C>
 where
     C: Callee<T>,
 {
     calls: Calls<T, C::Output, C>,
-    /// The call that has not ended.
+    /// The running call.
     pending: Option<usize>,
-    /// Elements that came meanwhile; their emitters wait.
+    /// Elements that arrived meanwhile; their emitters wait.
     waiting: VecDeque<Waiting<T>>,
-    /// How many calls may run at a time; `None` for one after the other.
+    /// Maximum number of concurrent calls; `None` for one after the other.
     limit: Option<usize>,
     label: Option<String>,
     _out: std::marker::PhantomData<fn() -> U>,
@@ -44,9 +43,9 @@ where
     F: FnMut(&T) -> Result<Step<Option<U>, Fut>, E> + Send + 'static,
     Fut: Future<Output = Result<Option<U>, E>> + Send + 'static,
 {
-    /// A node whose function may be done at once, or return a future; `None` sends nothing.
+    /// Creates a node whose function may return a result at once, or a future; `None` emits nothing.
     ///
-    /// A call that is done at once costs no more than in [`try_map`](Stream::try_map).
+    /// A call that ends at once costs no more than in [`try_map`](Stream::try_map).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -82,8 +81,8 @@ where
         Self::calling(Borrows::new(f), function_name::<F>())
     }
 
-    /// Does without a runtime until the function returns a future. The function is called outside
-    /// of the runtime then, so its futures cannot be ones that look for it when they are made.
+    /// Uses no runtime until the function returns a future. The function is then called outside of the runtime's
+    /// context, so that its futures must not need that context at creation.
     ///
     /// ```
     /// use std::future::Ready;
@@ -103,8 +102,8 @@ where
         self
     }
 
-    /// Does not let elements wait for each other: every call begins when its element comes, and its
-    /// result is sent when it is there. The emitter of each waits for its own.
+    /// Starts every call when its element arrives, and emits its result as soon as it is available. The emitter of each
+    /// waits for its own call.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -134,8 +133,7 @@ where
         self
     }
 
-    /// The same for at most `calls` calls at a time. An element that comes meanwhile waits until one has
-    /// ended, and so does its emitter.
+    /// The same with at most `calls` calls at a time. Further elements, and their emitters, wait until one has ended.
     ///
     /// # Errors
     /// `calls` is zero.
@@ -207,7 +205,7 @@ where
         }
     }
 
-    /// Ends a call that has come back; returns whether it had.
+    /// Ends a call whose future has completed; returns whether it had.
     fn end(&mut self, key: usize, cx: &mut Context<'_, Self>) -> bool {
         let Some((call, result)) = self.calls.take(key) else {
             return false;
@@ -220,7 +218,7 @@ where
         true
     }
 
-    /// Begins as many calls as may run beside those that do.
+    /// Starts further calls, up to the limit.
     fn fill_up(&mut self, limit: usize, cx: &mut Context<'_, Self>) {
         while self.calls.len() < limit
             && let Some(next) = self.waiting.pop_front()
@@ -229,7 +227,7 @@ where
         }
     }
 
-    /// Ends the call that is pending, if it has come back, and goes on to the next.
+    /// Ends the running call, if its future has completed, and starts the next.
     fn go_on(&mut self, cx: &mut Context<'_, Self>) {
         loop {
             if let Some(key) = self.pending {
@@ -333,13 +331,12 @@ where
 }
 
 impl<T: Element> Stream<T> {
-    /// Calls an asynchronous function with one element after the other, and sends the results;
-    /// each emitter waits until its call has ended and the result has been taken.
+    /// Calls an asynchronous function with one element after the other, and emits the results; each emitter waits until
+    /// its call has ended and the result has been accepted.
     ///
-    /// As in the `futures` crate, the next call begins when the one before has ended; elements that
-    /// come meanwhile wait, and so do their emitters. So what fails is reported to the emitter of
-    /// the element it failed on. With [`map_async`](Self::map_async) emitters go on and several calls
-    /// run at a time.
+    /// As in the `futures` crate, the next call starts when the one before has ended; elements that arrive meanwhile
+    /// wait, and so do their emitters. So a failure is reported to the emitter of its element. With
+    /// [`map_async`](Self::map_async) emitters continue and several calls run at a time.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -373,10 +370,9 @@ impl<T: Element> Stream<T> {
         self.apply(Then::calling(function, function_name::<F>()))
     }
 
-    /// The same with a function that may fail. What is done about it says the node's policy, see
-    /// [`on_error`](Self::on_error): an element that is to be tried again keeps its place. The element
-    /// is kept while its future runs, so that a failure can name it; a large one travels in an
-    /// [`Arc`](std::sync::Arc).
+    /// The same with a function that may fail. The node's policy handles failures, see [`on_error`](Self::on_error): an
+    /// element that is retried keeps its place. The element is kept while its future runs, so that a failure can name
+    /// it; put large elements into an [`Arc`](std::sync::Arc).
     ///
     /// ```
     /// # use thalweg::{Stream, VirtualClock};
