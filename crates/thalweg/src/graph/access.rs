@@ -1,4 +1,4 @@
-//! Doing something inside a graph's monitor, and what is left for others there.
+//! Running code inside a graph's monitor, and mail for the thread inside.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,40 +9,40 @@ use super::{Graph, Mail, thread_state};
 use crate::runtime::RuntimeHandle;
 use crate::sync::lock;
 
-/// Why an emitter cannot simply go in.
+/// Reasons why an emitter cannot enter directly.
 pub(super) mod detour {
     /// Elements from outside are refused.
     pub(in crate::graph) const REFUSES: u8 = 1;
     /// Mail has been deferred, and comes first.
     pub(in crate::graph) const DEFERRED: u8 = 2;
-    /// Now and then an element is timed.
+    /// Elements are timed or traced now and then.
     pub(in crate::graph) const TIMED: u8 = 4;
     /// Some elements are traced.
     pub(in crate::graph) const TRACED: u8 = 8;
 }
 
-/// Elements that come while the graph is being drained, and later.
+/// Elements that arrive during a drain and later.
 pub(super) mod late {
-    /// They are taken.
+    /// They are accepted.
     pub(in crate::graph) const IS_TAKEN: u8 = 1;
-    /// Some have come since a drain has last looked.
+    /// Some have arrived since the last check by a drain.
     pub(in crate::graph) const HAS_COME: u8 = 2;
 }
 
-/// How a thread gets at a graph.
+/// How a thread has entered a graph.
 pub(super) enum Access<'a> {
     /// It was inside already.
     Within(&'a Arc<Graph>),
-    /// Another thread is inside, and this one is inside another monitor, where it waits for none.
+    /// Another thread is inside, and this one is inside another monitor, where it must not wait.
     Occupied(&'a Arc<Graph>),
-    /// It is inside now, and has to leave.
+    /// It has entered, and has to leave.
     Entered(&'a Arc<Graph>),
-    /// Another thread is inside, and the host has no patience to wait for it.
+    /// Another thread is inside, and the host does not wait for it.
     GivenUp(&'a Arc<Graph>),
 }
 
 impl Graph {
-    /// Enters the monitor, if need be by waiting. `emits`: this thread may be given the bias.
+    /// Enters the monitor, waiting if necessary. `emits`: this thread may be given the bias.
     pub(super) fn access(self: &Arc<Self>, me: usize, emits: bool) -> Access<'_> {
         loop {
             let root = self.root();
@@ -66,8 +66,8 @@ impl Graph {
         }
     }
 
-    /// Does something inside the monitor, between passes: at once if that is possible without
-    /// waiting, else by whoever is inside, before it leaves.
+    /// Runs `mail` inside the monitor, between passes: at once if that is possible without waiting, otherwise by the
+    /// thread inside, before it leaves.
     pub(crate) fn post(self: &Arc<Self>, mail: Mail) {
         let me = thread_state::thread_id();
         let mut mail = mail;
@@ -87,9 +87,8 @@ impl Graph {
         }
     }
 
-    /// Does something inside the monitor, between passes, and waits for it if the thread may wait:
-    /// one that builds faster than others can make way is held up. Inside a monitor it is put off as
-    /// with [`post`](Self::post).
+    /// Runs something inside the monitor, between passes, and waits for it if the thread may wait: this holds up a
+    /// thread that builds faster than others leave. Inside a monitor it is deferred as with [`post`](Self::post).
     pub(crate) fn run_exclusive(self: &Arc<Self>, mail: Mail) {
         let me = thread_state::thread_id();
         if !thread_state::is_inside()
@@ -103,8 +102,8 @@ impl Graph {
         }
     }
 
-    /// The same by the runtime, which waits only where mail is deferred: who defers it does not stay, and would send
-    /// this back.
+    /// The same by the runtime, which waits only where mail is deferred: a deferring thread leaves soon, and would
+    /// defer this too.
     pub(super) fn deliver(self: &Arc<Self>, mail: Mail) {
         if self.root().defers.load(Ordering::Relaxed) {
             self.run_exclusive(mail);
@@ -113,8 +112,8 @@ impl Graph {
         }
     }
 
-    /// Looks at something inside; `None` where that would mean waiting inside another monitor, or longer than the host
-    /// has patience.
+    /// Reads something inside; `None` if that would mean waiting inside another monitor, or longer than the host
+    /// allows.
     pub(crate) fn query<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
         let me = thread_state::thread_id();
         match self.access(me, false) {
@@ -130,7 +129,7 @@ impl Graph {
         }
     }
 
-    /// Does what a letter says.
+    /// Runs a letter.
     fn run_mail(&self, mail: Mail) {
         let mut pass = Pass::new(self, Lease::default(), true);
         let flow = pass.catch(|pass| {
@@ -145,8 +144,8 @@ impl Graph {
         self.run_agenda();
     }
 
-    /// Leaves the monitor, once there is no more mail. A guest, and a thread that may call no functions here,
-    /// defers it.
+    /// Leaves the monitor, once there is no more mail. A guest, and a thread that must not call functions here, defers
+    /// the mail.
     pub(super) fn leave(&self, me: usize, is_guest: bool) {
         while let Some(mail) = self.monitor.leave(me) {
             if let Some(runtime) = self.elsewhere(is_guest) {
@@ -168,7 +167,7 @@ impl Graph {
         self.runtime().filter(must_wait)
     }
 
-    /// Keeps mail for the runtime's own thread, which takes it up before anything else it does here.
+    /// Keeps mail for the runtime's own thread, which runs it before anything else here.
     fn defer(&self, mail: impl IntoIterator<Item = Mail>, runtime: &RuntimeHandle) {
         lock(&self.deferred).extend(mail);
         self.defers.store(true, Ordering::Relaxed);
@@ -178,7 +177,7 @@ impl Graph {
         }
     }
 
-    /// Whether there is mail that waits for the runtime.
+    /// Whether there is mail for the runtime.
     pub(super) fn has_deferred(&self) -> bool {
         self.detours.load(Ordering::Relaxed) & detour::DEFERRED != 0
     }
@@ -193,7 +192,7 @@ impl Graph {
         mail.into_iter().for_each(|letter| self.run_mail(letter));
     }
 
-    /// Takes over the mail that another graph has deferred. Both monitors are held.
+    /// Takes over another graph's deferred mail. Both monitors are held.
     pub(super) fn absorb_deferred(&self, other: &Graph) {
         lock(&self.deferred).append(&mut lock(&other.deferred));
         let detours = other.detours.load(Ordering::Relaxed);
@@ -207,13 +206,13 @@ impl Graph {
         self.defers.fetch_or(defers, Ordering::Relaxed);
     }
 
-    /// Whether who is inside leaves everything but its element to the runtime.
+    /// Whether the thread inside leaves everything except its element to the runtime.
     pub(crate) fn has_guest(&self) -> bool {
         self.guest.load(Ordering::Relaxed)
     }
 }
 
-/// Being inside a graph's monitor: leaves it when dropped, also by a panic that nobody expected.
+/// Holds a graph's monitor; leaves it on drop, also by an unexpected panic.
 pub(super) struct Inside<'a> {
     graph: &'a Graph,
     me: usize,
@@ -229,7 +228,7 @@ impl<'a> Inside<'a> {
         }
     }
 
-    /// As a guest, who runs no mail.
+    /// Enters as a guest, who runs no mail.
     pub(super) fn as_guest(graph: &'a Graph, me: usize) -> Self {
         graph.guest.store(true, Ordering::Relaxed);
         graph.defers.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Calls of asynchronous functions: which one this thread is polling, and where what it emits leads.
+//! Calls of asynchronous functions: the one that this thread is polling, and where its emissions lead.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -18,19 +18,18 @@ use crate::sync::lock;
 /// Where an element was emitted: the pipeline and the node.
 pub(super) type Start = (Weak<Graph>, NodeId);
 
-/// A node whose functions are asynchronous, and where they have been seen to emit.
+/// A node with asynchronous functions, and where they have emitted.
 pub(crate) struct CallSite {
     node: NodeId,
     emits_at: Mutex<Vec<Start>>,
 }
 
-/// A call of an asynchronous function that has not ended.
+/// A running call of an asynchronous function.
 ///
-/// A function that awaits an [`emit`](crate::Stream::emit) whose element leads back to it would wait for
-/// itself. So such an element counts as taken as soon as it is queued; the element that the function is
-/// working on counts as taken only when both are. The engine knows which call an `emit` is awaited in as
-/// long as the function's own future polls it. What polls on its behalf, a task that it has
-/// spawned say, does so in the call's [`scope`](Self::scope).
+/// A function that awaits an [`emit`](crate::Stream::emit) whose element leads back to it would wait for itself. So
+/// such an element counts as accepted as soon as it is queued; the element that the function is working on counts as
+/// accepted only when both are. The engine knows which call awaits an `emit` while the function's own future polls it.
+/// Code that polls on its behalf, such as a task it has spawned, must do so in the call's [`scope`](Self::scope).
 ///
 /// ```
 /// use thalweg::{CurrentCall, Stream, VirtualClock};
@@ -66,11 +65,11 @@ struct Call {
     site: Arc<CallSite>,
     /// `None` once it has ended.
     element: Mutex<Option<Held>>,
-    /// Whether the function runs outside of the pipeline, for a node that has sent its element on already.
+    /// Whether the function runs outside of the pipeline, for a node that has already emitted its element.
     is_outside: bool,
 }
 
-/// A share in the element that the function works on, if somebody waits for that.
+/// A share in the function's element, if somebody waits for that.
 struct Held(Option<Ticket>);
 
 thread_local! {
@@ -85,7 +84,7 @@ impl CallSite {
         })
     }
 
-    /// Takes note that a function of this node emits somewhere.
+    /// Records that a function of this node emits somewhere.
     fn note(&self, starts: &[Start]) {
         let mut known = lock(&self.emits_at);
         known.retain(|(graph, _)| graph.strong_count() > 0);
@@ -98,11 +97,11 @@ impl CallSite {
 }
 
 impl CurrentCall {
-    /// A call for the current element of a pass.
+    /// The call for the current element of a pass.
     pub(super) fn begin(site: Arc<CallSite>, pass: &Pass) -> Self {
         let mut ticket = pass.lease.done.clone();
         if let Some(ticket) = &mut ticket {
-            // Whether there is room for another element says the node that keeps this one.
+            // The node that keeps this element says whether there is room for another.
             ticket.admit();
         }
         let held = Held(ticket);
@@ -113,8 +112,7 @@ impl CurrentCall {
         }))
     }
 
-    /// A call of a node's function that runs outside of the pipeline: see
-    /// [`Stream::outside_call`](crate::Stream::outside_call).
+    /// A call of a node's function outside of the pipeline: see [`Stream::outside_call`](crate::Stream::outside_call).
     pub(crate) fn outside(node: &Core) -> Self {
         Self(Arc::new(Call {
             site: node.begin_to_call().clone(),
@@ -128,12 +126,12 @@ impl CurrentCall {
         CURRENT.with_borrow(Clone::clone)
     }
 
-    /// A future that is polled on behalf of this call.
+    /// Wraps a future that is polled on behalf of this call.
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
         Scope { future, call: self }
     }
 
-    /// Runs something on behalf of this call: its function, or what polls its future.
+    /// Runs code on behalf of this call: its function, or code that polls its future.
     pub fn enter<R>(&self, run: impl FnOnce() -> R) -> R {
         struct Restore(Option<CurrentCall>);
 
@@ -150,14 +148,14 @@ impl CurrentCall {
         run()
     }
 
-    /// The call has ended: what is emitted in its name from now on is waited for as anywhere else.
+    /// Ends the call: emissions in its name are from now on waited for like any others.
     pub(super) fn end(&self) {
         let held = lock(&self.0.element).take();
         drop(held);
     }
 
-    /// Has the element that the function works on wait for `done` in the function's place, if
-    /// the function would wait for itself otherwise; whether it does.
+    /// Makes the function's element wait for `done` in the function's place, if the function would wait for itself;
+    /// returns whether it does.
     pub(super) fn takes_over(&self, done: &Arc<Completion>) -> bool {
         let starts = done.starts();
         self.0.site.note(&starts);
@@ -165,8 +163,8 @@ impl CurrentCall {
             return false;
         }
         let waiting = match &*lock(&self.0.element) {
-            // Behind a buffer nobody waits for the function's element, and its room is not to wait either:
-            // it may be what the element that comes back needs.
+            // Behind a buffer nobody waits for the function's element, and its slot must not wait either: the returning
+            // element may need it.
             Some(Held(Some(ticket))) if ticket.done().is_awaited() => ticket.done().waiting(),
             Some(Held(_)) => Vec::new(),
             None => return false,
@@ -183,7 +181,7 @@ impl CurrentCall {
 }
 
 impl CurrentCall {
-    /// Whether elements emitted somewhere can come back to the call's node, or behind what it has sent already.
+    /// Whether elements emitted somewhere can come back to the call's node, or downstream of its emitted element.
     fn comes_back(&self, starts: Vec<Start>) -> bool {
         let node = self.0.site.node;
         let is_below = |(graph, start): &Start| {
@@ -193,15 +191,14 @@ impl CurrentCall {
     }
 }
 
-/// Whether an element that a function has emitted, somewhere below a node, can come back to the node.
+/// Whether an element that a function has emitted downstream of a node can come back to the node.
 pub(super) fn leads_back(done: &Arc<Completion>, node: &Core) -> bool {
     let starts = done.starts();
     node.begin_to_call().note(&starts);
     leads_to(starts, node.id())
 }
 
-/// Whether elements emitted somewhere can come to a node: along edges, and through asynchronous functions
-/// that emit.
+/// Whether elements emitted somewhere can reach a node: along edges, and through asynchronous functions that emit.
 fn leads_to(starts: Vec<Start>, goal: NodeId) -> bool {
     let (mut starts, mut seen) = (starts, HashSet::new());
     while let Some((graph, start)) = starts.pop() {

@@ -37,45 +37,45 @@ impl<T> Slot<T> {
         Self(RefCell::new(value))
     }
 
-    /// The value, for as long as no user code runs.
+    /// Borrows the value, while no user code runs.
     #[inline]
     pub(crate) fn get(&self, _inside: &Pass) -> RefMut<'_, T> {
         self.0.borrow_mut()
     }
 }
 
-/// Why an element may not simply go through a node. All clear is the fast path.
+/// Reasons why an element cannot pass a node directly. No flag set is the fast path.
 pub(crate) mod gate {
     /// The node's function is running, or an operator is delivering.
     pub(crate) const BUSY: u64 = 1;
-    /// The node is on a cycle; it is passing an element until everything below is done.
+    /// The node is on a cycle, and passes an element until all nodes downstream are done.
     pub(crate) const PASSING: u64 = 2;
     /// Elements wait in the node's backlog.
     pub(crate) const QUEUED: u64 = 4;
     /// The node is on a cycle.
     pub(crate) const LOOPED: u64 = 8;
-    /// A policy wants panics caught and elements kept.
+    /// A policy needs panics caught and elements kept.
     pub(crate) const GUARDED: u64 = 16;
-    /// An element that failed waits for its next attempt.
+    /// A failed element waits for its next attempt.
     pub(crate) const RETRYING: u64 = 32;
-    /// The backlog is being worked off, further up the stack.
+    /// The backlog is being drained, further up the stack.
     pub(crate) const WORKING: u64 = 64;
-    /// Elements stop here if the calls that have brought them fill much of the stack.
+    /// Elements stop here if the calls so far fill much of the stack.
     pub(crate) const STEEP: u64 = 128;
-    /// The node runs as one with others: elements come to it by a way that leads around them.
+    /// The node is fused with others: elements take a way around it.
     pub(crate) const FUSED: u64 = 256;
-    /// An element on its way may be one that is timed.
+    /// Some elements in flight are timed.
     pub(crate) const TIMED: u64 = 512;
-    /// All of these.
+    /// All flags.
     pub(super) const FLAGS: u64 = 1023;
-    /// Above the flags: how many elements have come.
+    /// Above the flags: number of elements received.
     pub(super) const ONE: u64 = 1024;
 }
 
-/// A node's operator, its gate, and how many elements have come through.
+/// A node's operator, its gate, and the number of elements received.
 #[repr(C)]
 pub(crate) struct OpCell<B> {
-    /// Flags and count in one word: an element that passes costs one store.
+    /// Flags and count in one word: a passing element costs one store.
     gate: Cell<u64>,
     body: UnsafeCell<B>,
 }
@@ -83,7 +83,7 @@ pub(crate) struct OpCell<B> {
 // SAFETY: as for `Slot`; every access takes a `&Pass`.
 unsafe impl<B: Send> Sync for OpCell<B> {}
 
-/// Clears the busy flag if the function unwinds, and says so.
+/// Clears the busy flag and reports it if the function unwinds.
 struct Unwinding<'a, F: FnMut()> {
     gate: &'a Cell<u64>,
     unwound: F,
@@ -118,7 +118,7 @@ impl<B> OpCell<B> {
         self.gate.set(self.gate.get() | flags);
     }
 
-    /// Counts elements that come. `--cfg thalweg_uncounted` leaves it out, to measure what it costs.
+    /// Counts received elements. `--cfg thalweg_uncounted` omits it, to measure its cost.
     #[inline(always)]
     pub(crate) fn count(&self, elements: u64, _inside: &Pass) {
         if cfg!(thalweg_uncounted) {
@@ -127,13 +127,13 @@ impl<B> OpCell<B> {
         self.gate.set(self.gate.get() + elements * gate::ONE);
     }
 
-    /// How many elements have come.
+    /// Number of elements received.
     pub(crate) fn counted(&self, _inside: &Pass) -> u64 {
         self.gate.get() / gate::ONE
     }
 
-    /// Lets `f` at the operator, or returns `None` if it is in use further up the stack.
-    /// `unwound` is called if `f` panics.
+    /// Runs `f` with the operator, or returns `None` if it is in use further up the stack. `unwound` is called if `f`
+    /// panics.
     #[inline(always)]
     pub(crate) fn run<'a, R>(
         &self,
@@ -159,7 +159,7 @@ impl<B> OpCell<B> {
 }
 
 impl<B> OpCell<B> {
-    /// Lets `f` look at the operator, or returns `None` if it is in use further up the stack.
+    /// Reads the operator with `f`, or returns `None` if it is in use further up the stack.
     pub(crate) fn peek<R>(&self, _inside: &Pass, f: impl FnOnce(&B) -> R) -> Option<R> {
         if self.gate.get() & gate::BUSY != 0 {
             return None;
@@ -177,33 +177,33 @@ impl<B> OpCell<B> {
 
 /// A receiver of elements of type `T`.
 pub(crate) trait Receive<T>: Send + Sync {
-    /// Takes one element.
+    /// Processes one element.
     fn receive(&self, x: T, pass: &mut Pass) -> EmitResult;
 
-    /// Takes all elements of a batch, in order; reports failures in the pass and goes on.
+    /// Processes all elements of a batch, in order; records failures in the pass and continues.
     fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass);
 
-    /// Whether it takes a batch of the host's as it is, right now.
+    /// Whether it accepts a host batch right now.
     fn takes(&self, _batch: &dyn Any, _: &Pass) -> bool {
         false
     }
 
-    /// Takes such a batch, as [`receive_many`](Self::receive_many) does.
+    /// Processes such a batch, like [`receive_many`](Self::receive_many).
     fn receive_host_batch(&self, _batch: &mut dyn Any, _: &mut Pass) {}
 
     /// The receiver as a link.
     fn link(&self) -> Link<T>;
 
-    /// Whether it is one way among several into its node, each of which gets every element.
+    /// Whether it is one of several inlets of its node, each of which receives every element.
     fn is_distinct(&self) -> bool {
         false
     }
 
-    /// Its edge is being taken away, while the nodes at both ends stay.
+    /// Its edge is being removed, while both nodes stay.
     fn parted(&self, _: &Pass) {}
 }
 
-/// An edge as the hot path sees it: a receiver and its functions, without the vtable between.
+/// An edge for the hot path: a receiver and its functions, without a vtable in between.
 pub(crate) struct Link<T> {
     to: NonNull<()>,
     one: unsafe fn(NonNull<()>, T, &mut Pass) -> EmitResult,
@@ -223,7 +223,7 @@ unsafe impl<T> Send for Link<T> {}
 unsafe impl<T> Sync for Link<T> {}
 
 impl<T> Link<T> {
-    /// The link to `receiver`, which has to outlive every call.
+    /// Creates a link to `receiver`, which has to outlive every call.
     pub(crate) fn to<R: Receive<T>>(receiver: &R) -> Self {
         unsafe fn one<T, R: Receive<T>>(to: NonNull<()>, x: T, pass: &mut Pass) -> EmitResult {
             // SAFETY: `to` was made from a `&R` below, and whoever calls keeps it alive.
@@ -240,7 +240,7 @@ impl<T> Link<T> {
         }
     }
 
-    /// Sends one element to the receiver, which is alive: a link is kept only for as long as the edge that owns it.
+    /// Sends one element to the receiver, which is alive: a link is kept only as long as the edge that owns it.
     #[inline(always)]
     pub(crate) fn send(&self, x: T, pass: &mut Pass) -> EmitResult {
         // SAFETY: the receiver is alive, see above; the pass proves that only this thread is there.
@@ -257,7 +257,7 @@ impl<T> Link<T> {
         self.to == NonNull::dangling()
     }
 
-    /// The link that leads nowhere.
+    /// A link that leads nowhere.
     pub(crate) fn nowhere() -> Self {
         Self {
             to: NonNull::dangling(),
@@ -272,9 +272,9 @@ pub(crate) struct Links<T>(UnsafeCell<Fan<T>>);
 
 #[repr(C)]
 struct Fan<T> {
-    /// Where elements go: nowhere, to the one receiver, or to the fan-out over `all`.
+    /// Destination of elements: nowhere, the only receiver, or the fan-out over `all`.
     first: Link<T>,
-    /// With links that lead nowhere in the places of edges that have gone; the last one leads somewhere.
+    /// Removed edges are links that lead nowhere; the last one leads somewhere.
     all: SmallVec<[Link<T>; 1]>,
 }
 
@@ -302,10 +302,10 @@ impl<T> Links<T> {
         }))
     }
 
-    /// Sends one element the way.
+    /// Sends one element.
     ///
-    /// The receivers are alive: a link is in here only while the edge that owns its receiver is in
-    /// the node's list (`Output::relink`), and edges go only between passes.
+    /// The receivers are alive: a link is in here only while the edge that owns its receiver is in the node's list
+    /// (`Output::relink`), and edges are removed only between passes.
     #[inline(always)]
     pub(crate) fn send(&self, x: T, pass: &mut Pass) -> EmitResult {
         // SAFETY: the pass proves that only this thread reads, and nobody writes during a pass.
@@ -314,7 +314,7 @@ impl<T> Links<T> {
         unsafe { one(to, x, pass) }
     }
 
-    /// Sends a batch the way.
+    /// Sends a batch.
     pub(crate) fn send_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
         // SAFETY: as in `send`.
         let Link { to, many, .. } = unsafe { (*self.0.get()).first };
@@ -322,7 +322,7 @@ impl<T> Links<T> {
         unsafe { many(to, xs, pass) }
     }
 
-    /// Hands each receiver its copy in turn, the last one the element itself.
+    /// Sends each receiver its copy in turn, the last one the element itself.
     pub(crate) fn send_each(&self, x: T, pass: &mut Pass) -> EmitResult
     where
         T: Clone,
@@ -340,7 +340,7 @@ impl<T> Links<T> {
         unsafe { (last.one)(last.to, x, pass) }
     }
 
-    /// Changes the links. `fan` is the link that leads to [`Links::send_each`].
+    /// Changes the links. `fan` is the link to [`Links::send_each`].
     pub(crate) fn change(
         &self,
         fan: Link<T>,
@@ -356,7 +356,7 @@ impl<T> Links<T> {
     }
 }
 
-/// A node as the start of an emission, with the way to its output known.
+/// A node as the start of an emission, with its resolved output.
 pub(crate) struct Outlet<T> {
     output: NonNull<Output<T>>,
     node: Arc<dyn Produce<T>>,
@@ -403,8 +403,7 @@ impl<T> std::ops::Deref for Outlet<T> {
     }
 }
 
-/// The graph a pass runs in. A reference without its lifetime, which would otherwise stand in
-/// the signature of every operator.
+/// The graph of a pass. A reference without its lifetime, which would otherwise be in the signature of every operator.
 #[derive(Clone, Copy)]
 pub(crate) struct GraphRef(NonNull<Graph>);
 
@@ -421,7 +420,7 @@ impl GraphRef {
     }
 }
 
-/// The `unsafe` code above, driven through the public API: run these under valgrind.
+/// Exercises the `unsafe` code above through the public API: run these under valgrind.
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -495,7 +494,7 @@ mod tests {
         for _ in 0..2 {
             source.emit("a".to_string()).wait().expect("taken");
         }
-        // The element that took the branch apart still went through it.
+        // The element that removed the branch still passed through it.
         assert_eq!(list.to_vec(), ["a?"]);
     }
 

@@ -11,12 +11,12 @@ use crate::failure::Error;
 use crate::runtime::RuntimeHandle;
 use crate::sync::lock;
 
-/// A source that does not run.
+/// A source that is not running.
 pub(crate) trait Parked: Send {
-    /// Has it run.
+    /// Starts it.
     fn launch(self: Box<Self>, control: &Arc<Control>, runtime: &RuntimeHandle);
 
-    /// Has it do what is left at the end of a drain.
+    /// Runs its part at the end of a drain.
     fn close(self: Box<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
@@ -29,13 +29,13 @@ pub(crate) struct Control {
 struct State {
     running: bool,
     stop: bool,
-    /// It has been started again since it was last told to stop, which it may be doing.
+    /// It has been started again since it was last told to stop, and may still be stopping.
     again: bool,
-    /// The source, while it does not run and has something left to do.
+    /// The source, while it is not running and is not finished.
     parked: Option<Box<dyn Parked>>,
-    /// It was told to stop by a pause, from which it has not come back.
+    /// It was stopped by a pause, and has not been resumed.
     is_paused: bool,
-    /// It has nothing more to emit.
+    /// It has ended.
     is_exhausted: bool,
     stop_waker: Option<Waker>,
     end_wakers: VecDeque<Waker>,
@@ -55,7 +55,7 @@ impl Control {
         lock(&self.state).stop
     }
 
-    /// Has the source run, unless it does or has nothing left.
+    /// Starts the source, unless it is running or has ended.
     pub(crate) fn start(self: &Arc<Self>, runtime: &RuntimeHandle) {
         let source = {
             let mut state = lock(&self.state);
@@ -87,7 +87,7 @@ impl Control {
         }
     }
 
-    /// Has the source stop if it runs and was not told to; returns whether it did.
+    /// Stops the source if it is running and was not told to; returns whether it did.
     fn pause(&self) -> bool {
         let runs = {
             let state = lock(&self.state);
@@ -100,7 +100,7 @@ impl Control {
         runs
     }
 
-    /// Has the source run that was paused; returns whether it was.
+    /// Resumes a paused source; returns whether it was paused.
     fn resume(self: &Arc<Self>, runtime: &RuntimeHandle) -> bool {
         let is_paused = lock(&self.state).is_paused;
         if is_paused {
@@ -119,7 +119,7 @@ impl Control {
         state.stop
     }
 
-    /// Whether it does not run; the waker is called when it no longer does.
+    /// Whether it is not running; the waker is woken when it stops.
     pub(crate) fn poll_ended(&self, waker: &Waker) -> bool {
         let mut state = lock(&self.state);
         if state.running {
@@ -128,7 +128,7 @@ impl Control {
         !state.running
     }
 
-    /// The source does not run any more. It may be started again, unless it `is_exhausted`.
+    /// The source has stopped. It may be started again, unless it `is_exhausted`.
     pub(crate) fn ended(
         self: &Arc<Self>,
         source: Option<Box<dyn Parked>>,
@@ -161,7 +161,7 @@ impl Control {
 }
 
 impl Graph {
-    /// Has all sources run.
+    /// Starts all sources.
     pub(crate) fn start_sources(self: &Arc<Self>) -> Result<(), Error> {
         self.check_open()?;
         if let Some((sources, Some(runtime))) = self.query(|pass| {
@@ -188,13 +188,13 @@ impl Graph {
         }
     }
 
-    /// Has all sources stop that run; returns how many did.
+    /// Stops all running sources; returns their number.
     pub(crate) fn pause_sources(&self, pass: &Pass) -> usize {
         let sources = self.sources(pass);
         sources.iter().filter(|source| source.pause()).count()
     }
 
-    /// Has all sources run that were paused; returns how many were.
+    /// Resumes all paused sources; returns their number.
     pub(crate) fn resume_sources(&self, pass: &Pass) -> usize {
         let Some(runtime) = self.runtime() else {
             return 0;
@@ -204,7 +204,7 @@ impl Graph {
         resumed.count()
     }
 
-    /// Ends when no source runs.
+    /// Completes when no source is running.
     pub(crate) async fn sources_ended(self: &Arc<Self>) {
         let sources = self
             .query(|pass| pass.graph().sources(pass))
@@ -223,7 +223,7 @@ impl Graph {
         .await;
     }
 
-    /// Has all sources do what is left, now that nothing is in flight.
+    /// Closes all sources, now that nothing is in flight.
     pub(crate) async fn close_sources(self: &Arc<Self>) {
         let sources = self
             .query(|pass| pass.graph().sources(pass))
@@ -235,7 +235,7 @@ impl Graph {
         }
     }
 
-    /// Has the sources above a node, or the node itself, run.
+    /// Starts the sources upstream of a node, or the node itself.
     pub(crate) fn start_above(&self, id: u64, pass: &Pass) {
         let sources = self.sources_above(id, pass);
         if sources.is_empty() {

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that only the thread inside the monitor changes and every thread may read.
+/// A number changed only by the thread inside the monitor, and read by any thread.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
 

@@ -1,4 +1,4 @@
-//! The orderly end of a pipeline.
+//! Ending a pipeline in good order.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -14,11 +14,11 @@ use crate::debug::shows;
 use crate::failure::{Error, Kind, Undelivered};
 use crate::runtime::RuntimeHandle;
 
-/// A [`drain`](crate::Stream::drain) under way: await it, or block with [`wait`](Drain::wait).
+/// A [`drain`](crate::Stream::drain): await it, or block with [`wait`](Drain::wait).
 ///
-/// Nothing happens before that. A drain that is dropped half-way leaves the pipeline closed to new
-/// elements; draining again goes on where it stopped. One that begins while another is under way waits
-/// for that, and one that comes after it returns at once; both say what was not delivered, if anything.
+/// Nothing happens before that. A drain that is dropped half-way leaves the pipeline closed to new elements; another
+/// one continues where it stopped. A drain that starts while another is running waits for that, and one that comes
+/// after it returns at once; both report undelivered elements, if there are any.
 #[must_use = "a drain does nothing unless awaited"]
 pub struct Drain {
     graph: Arc<Graph>,
@@ -34,7 +34,7 @@ impl Drain {
         Self { graph, work }
     }
 
-    /// A drain that does nothing, and says why.
+    /// A drain that does nothing and returns an error.
     pub(crate) fn refused(graph: &Arc<Graph>, error: Error) -> Self {
         Self {
             graph: graph.clone(),
@@ -45,7 +45,7 @@ impl Drain {
     /// Blocks the thread until the drain is done.
     ///
     /// # Errors
-    /// As awaiting it; and where waiting would block the event loop that has to do the work.
+    /// As awaiting it; or waiting would block the event loop that has to do the work.
     pub fn wait(self) -> Result<(), Error> {
         if thread_state::is_inside() || self.graph.is_on_its_loop() {
             return Err(Error::new(Kind::WouldBlock));
@@ -62,7 +62,7 @@ impl Future for Drain {
     }
 }
 
-/// How often nodes are flushed because functions emit into their own pipeline: one may do so every time.
+/// Maximum number of flushes, since a function may emit into its own pipeline at each.
 const ROUNDS: usize = 100;
 
 impl Graph {
@@ -102,8 +102,7 @@ impl Graph {
         self.finish_drain()
     }
 
-    /// Whether a function has emitted into the pipeline since this was last asked: nodes that were flushed before may
-    /// keep something again.
+    /// Whether a function has emitted into the pipeline since the last call: flushed nodes may keep something again.
     fn has_come_back(self: &Arc<Self>) -> bool {
         let came_back = self.query(|pass| {
             let before = pass
@@ -115,12 +114,12 @@ impl Graph {
         came_back.unwrap_or_default()
     }
 
-    /// Has elements taken while it is being drained, and later, from threads on which this says so.
+    /// Accepts elements during a drain and later, from threads for which this returns true.
     pub(crate) fn take_late(self: &Arc<Self>, from: fn() -> bool) {
         let root = self.root();
         let _ = root.late_from.set(from);
         if root.late.load(Ordering::Relaxed) & late::IS_TAKEN == 0 {
-            // Nobody asks for what came before.
+            // Earlier elements do not matter.
             root.late.store(late::IS_TAKEN, Ordering::Relaxed);
         }
     }
@@ -131,7 +130,7 @@ impl Graph {
         late.fetch_and(!late::IS_TAKEN, Ordering::Relaxed);
     }
 
-    /// Whether an element is taken late from this thread, or from a pipeline's function if it `is_inside`.
+    /// Whether a late element of this thread is accepted, or of a pipeline's function if it `is_inside`.
     pub(super) fn takes_late(&self, is_inside: bool) -> bool {
         self.late.load(Ordering::Relaxed) & late::IS_TAKEN != 0
             && (is_inside
@@ -139,7 +138,7 @@ impl Graph {
                 || self.late_from.get().is_some_and(|from| from()))
     }
 
-    /// Whether elements are taken late, and some have come since a drain has last looked.
+    /// Whether late elements are accepted, and some have arrived since the last check by a drain.
     pub(crate) fn has_late(self: &Arc<Self>) -> bool {
         self.root().has_late_inside()
     }
@@ -149,15 +148,15 @@ impl Graph {
         self.late.load(Ordering::Relaxed) & both == both
     }
 
-    /// Refuses elements from now on, and cuts cycles: what is on its way in one finishes its round.
-    /// Returns why there is nothing to drain.
+    /// Refuses elements from now on, and cuts cycles: elements in one finish their round. Returns the reason if there
+    /// is nothing to drain.
     fn begin_drain(self: &Arc<Self>) -> Option<Error> {
         let refused = self.query(|pass| pass.graph().refuse(pass));
         self.run_exclusive(Box::new(|pass| pass.graph().cut_cycles(pass)));
         refused.flatten()
     }
 
-    /// Refuses elements from now on; returns why there have never been any.
+    /// Refuses elements from now on; returns the reason if there have never been any.
     pub(crate) fn refuse(&self, pass: &Pass) -> Option<Error> {
         let mut state = self.state.get(pass);
         match &state.phase {
@@ -169,8 +168,7 @@ impl Graph {
         None
     }
 
-    /// Waits for the drain under way, if there is one. `None` if there is nothing left to do, since one
-    /// has come to its end.
+    /// Waits for the running drain, if there is one. `None` if there is nothing left to do, since one has finished.
     async fn drain_turn(self: &Arc<Self>) -> Option<DrainTurn> {
         poll_fn(|cx| {
             let turn = self.query(|pass| {
@@ -194,7 +192,7 @@ impl Graph {
         .await
     }
 
-    /// Nodes that may keep something until more comes, from the top down.
+    /// Nodes that may keep elements until others arrive, from the top down.
     fn nodes_to_flush(self: &Arc<Self>) -> Vec<NodeId> {
         let nodes = self.query(|pass| {
             let state = pass.graph().state.get(pass);
@@ -203,18 +201,18 @@ impl Graph {
         nodes.unwrap_or_default()
     }
 
-    /// A clock for the deadline, if there is one: without, nothing in the graph can be waiting for
-    /// anything but other threads, which get a loop's clock to be timed by.
+    /// A clock for the deadline, if there is one: without a runtime, only other threads can be waited for, and timing
+    /// them needs a loop's clock.
     pub(crate) fn limit_clock(self: &Arc<Self>) -> Option<RuntimeHandle> {
         self.root().runtime().cloned().or_else(RuntimeHandle::find)
     }
 
-    /// Ends when nothing is in flight any more.
+    /// Completes when nothing is in flight.
     pub(super) async fn quiet(self: &Arc<Self>) {
         poll_fn(|cx| {
             let quiet = self.query(|pass| {
                 let graph = pass.graph();
-                // First, so that whoever lets go of an element outside after this look sees it.
+                // Registered first, so that a release outside after this check sees it.
                 graph.attention.store(true, Ordering::Relaxed);
                 let mut state = graph.state.get(pass);
                 if !state.is_moving(pass) && !graph.has_deferred() {
@@ -231,13 +229,13 @@ impl Graph {
         .await;
     }
 
-    /// Closes the sinks and says what was left.
+    /// Closes the sinks and reports the rest.
     fn finish_drain(self: &Arc<Self>) -> Result<(), Error> {
         let left = self.query(|pass| {
             let graph = pass.graph();
             let mut state = graph.state.get(pass);
             if graph.has_late_inside() {
-                // What is left is for the next drain.
+                // The rest is left to the next drain.
                 let others = std::mem::take(&mut state.drain_wakers);
                 let failures = std::mem::take(&mut state.unhandled);
                 drop(state);
@@ -296,7 +294,7 @@ impl Graph {
     }
 }
 
-/// Being the one drain that does the work; others wait for it, and one of them goes on if it is dropped.
+/// The right of the only active drain; others wait, and one of them takes over if it is dropped.
 struct DrainTurn(Arc<Graph>);
 
 impl Drop for DrainTurn {
@@ -311,7 +309,7 @@ impl Drop for DrainTurn {
     }
 }
 
-/// Runs `future` until it is done or the time is up; returns what it came to, if it did.
+/// Runs `future` until it is done or the time is up; returns its output if it is done.
 pub(crate) async fn within<R>(
     limit: Duration,
     clock: Option<RuntimeHandle>,

@@ -1,4 +1,4 @@
-//! How an element enters a graph.
+//! Entry of an element into a graph.
 
 use std::any::Any;
 use std::mem::ManuallyDrop;
@@ -18,9 +18,9 @@ use crate::operator::{Element, EmitResult};
 /// Kind of emitter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A user, who is told of failures and refused once the pipeline is drained.
+    /// A user, who receives failures and is refused after a drain.
     Outside,
-    /// A source of the pipeline's own, or a node.
+    /// A source of the pipeline, or a node.
     Source,
 }
 
@@ -37,7 +37,7 @@ impl Graph {
         let me = thread_state::thread_id();
         if self.merged.get().is_none() && self.monitor.try_enter(me) == Entry::Entered {
             thread_state::enter();
-            // It may have been merged just before we got in.
+            // The graph may have been merged just before we got in.
             let detours = self.detours.load(Ordering::Relaxed);
             if self.merged.get().is_none()
                 && (detours == 0 || self.pass_unseen(detours, 1, !lease.acks.is_none()))
@@ -83,7 +83,7 @@ impl Graph {
         )
     }
 
-    /// Ends an emission that left something to see to.
+    /// Ends an emission that left work to do.
     #[cold]
     #[inline(never)]
     fn emitted(
@@ -94,7 +94,7 @@ impl Graph {
         from: NodeId,
         _inside: Inside<'_>,
     ) -> Emit {
-        // Gone before the monitor is left.
+        // Dropped before the monitor is left.
         let mut pass = pass;
         let (failures, done) = pass.end(flow, from);
         self.run_agenda();
@@ -119,7 +119,7 @@ impl Graph {
             _ => return done.map_or_else(Emit::ready, Emit::pending),
         };
         if let Some(done) = done {
-            // Drops the completion: whatever else fails is unhandled.
+            // Drops the completion: later failures are unhandled.
             drop(Emit::pending(done));
         }
         Emit::failed(Error::new(kind), self.weak())
@@ -129,7 +129,7 @@ impl Graph {
         std::mem::take(&mut self.state.get(pass).unhandled)
     }
 
-    /// Sends an element as [`emit`](Self::emit) does, by a thread that leaves everything else to the runtime.
+    /// Sends an element like [`emit`](Self::emit), by a thread that leaves everything else to the runtime.
     pub(crate) fn emit_as_guest<T: Element>(
         self: &Arc<Self>,
         node: &Outlet<T>,
@@ -139,7 +139,7 @@ impl Graph {
         self.emit_contended(node, x, lease, Origin::Outside, true)
     }
 
-    /// Enters, as a guest or not, also when somebody is inside, or when the graph has been merged, or refuses.
+    /// Enters, as a guest or not, also if another thread is inside, or if the graph has been merged, or refuses.
     #[cold]
     #[inline(never)]
     fn emit_contended<T: Element>(
@@ -181,7 +181,7 @@ impl Graph {
         root.emitted(pass, flow, origin, node.id(), guest)
     }
 
-    /// Why an element is refused, if it is; `is_inside` if it comes from a pipeline's function.
+    /// The reason to refuse an element, if there is one; `is_inside` if it comes from a pipeline's function.
     fn refused(&self, origin: Origin, is_inside: bool) -> Option<Error> {
         if self.detours.load(Ordering::Relaxed) & detour::REFUSES == 0 {
             return None;
@@ -195,7 +195,7 @@ impl Graph {
         Some(refusal)
     }
 
-    /// Takes note that an element has come late: what was drained may have to be drained again.
+    /// Records a late element: drained pipelines may have to be drained again.
     fn note_late(&self, pass: &Pass) {
         self.late.fetch_or(late::HAS_COME, Ordering::Relaxed);
         let mut state = self.state.get(pass);
@@ -204,7 +204,7 @@ impl Graph {
         }
     }
 
-    /// A function inside the graph emits into it.
+    /// Emits from a function inside the graph.
     fn emit_within<T: Element>(
         &self,
         node: &Outlet<T>,
@@ -212,7 +212,7 @@ impl Graph {
         lease: Lease,
         origin: Origin,
     ) -> Emit {
-        // What is inside already may go round while the graph drains.
+        // Elements that are inside already may circulate while the graph drains.
         match self.refused(origin, true) {
             Some(error) if !error.is_closed() => {
                 lease.acks.fail();
@@ -234,7 +234,7 @@ impl Graph {
         self.completion(Ok(failures), done)
     }
 
-    /// Leaves the element to the thread that is inside.
+    /// Leaves the element to the thread inside.
     fn emit_by_mail<T: Element>(
         self: &Arc<Self>,
         node: Outlet<T>,
@@ -264,8 +264,8 @@ impl Graph {
         Emit::pending(done)
     }
 
-    /// Whether a batch may go through node by node: nothing on its way can suspend or come back,
-    /// so that it makes no difference to any node.
+    /// Whether a batch may pass node by node: nothing on its way can suspend or come back, so that no node sees a
+    /// difference.
     pub(crate) fn is_batchable(&self, pass: &Pass) -> bool {
         let mut state = self.state.get(pass);
         if let Some(is_batchable) = state.is_batchable {
@@ -279,8 +279,8 @@ impl Graph {
         is_batchable
     }
 
-    /// Takes note that a node, which might as well not have, keeps an element while its emitter waits:
-    /// from now on elements come one by one.
+    /// Records that a node that might not suspend keeps an element while its emitter waits: from now on elements arrive
+    /// one by one.
     #[cold]
     pub(crate) fn begin_to_suspend(&self, node: &Core, pass: &Pass) {
         if node.begin_to_suspend() {
@@ -288,7 +288,7 @@ impl Graph {
         }
     }
 
-    /// Sends a batch, if it may go through as one; gives it back if not.
+    /// Sends a batch, if it may pass as one; returns it if not.
     pub(crate) fn emit_batch<T: Element>(
         self: &Arc<Self>,
         node: &Outlet<T>,
@@ -303,7 +303,7 @@ impl Graph {
         })
     }
 
-    /// Sends a batch of a host's, if it all goes to one receiver, which takes it as it is.
+    /// Sends a host batch, if all of it goes to one receiver that accepts it.
     pub(crate) fn emit_host_batch<T: Element>(
         self: &Arc<Self>,
         node: &Outlet<T>,
@@ -320,7 +320,7 @@ impl Graph {
         })
     }
 
-    /// Sends `len` elements by what `prepare` returns, if they may go through as one.
+    /// Sends `len` elements prepared by `prepare`, if they may pass as one batch.
     fn emit_at_once<T: Element, F: FnOnce(&mut Pass)>(
         self: &Arc<Self>,
         node: &Outlet<T>,
@@ -360,7 +360,7 @@ impl Graph {
 }
 
 impl Pass {
-    /// Rest of an emission: failures, and the completion if somebody holds the element.
+    /// End of an emission: failures, and the completion if the element is still held.
     fn end(&mut self, flow: EmitResult, from: NodeId) -> (Vec<Failure>, Option<Arc<Completion>>) {
         self.adopt_waited();
         let mut failures = self.take_failures();

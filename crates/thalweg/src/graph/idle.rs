@@ -1,4 +1,4 @@
-//! Waiting until nothing is on its way.
+//! Waiting until no element is in flight.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use super::{Graph, thread_state};
 use crate::debug::shows;
 use crate::failure::{Error, Kind, Undelivered};
 
-/// What [`until_idle`](crate::Stream::until_idle) returns: await it, or block with [`wait`](Idle::wait).
+/// Result of [`until_idle`](crate::Stream::until_idle): await it, or block with [`wait`](Idle::wait).
 ///
 /// It changes nothing in the pipeline, and may be dropped at any time.
 #[must_use = "nothing is waited for unless it is awaited"]
@@ -29,7 +29,7 @@ impl Idle {
         Self { graph, work }
     }
 
-    /// One that does not wait, and says why.
+    /// One that does not wait, and returns an error.
     pub(crate) fn refused(graph: &Arc<Graph>, error: Error) -> Self {
         Self {
             graph: graph.clone(),
@@ -37,10 +37,10 @@ impl Idle {
         }
     }
 
-    /// Blocks the thread until nothing is on its way.
+    /// Blocks the thread until no element is in flight.
     ///
     /// # Errors
-    /// As awaiting it; and where waiting would block the event loop that has to do the work.
+    /// As awaiting it; or waiting would block the event loop that has to do the work.
     pub fn wait(self) -> Result<(), Error> {
         if thread_state::is_inside() || self.graph.is_on_its_loop() {
             return Err(Error::new(Kind::WouldBlock));

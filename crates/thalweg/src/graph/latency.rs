@@ -1,7 +1,7 @@
-//! Latency: while somebody asks for it, a sample of the elements is timed.
+//! Latency: a sample of the elements is timed on request.
 //!
-//! A timed element carries a token with the time of its emission. All nodes have a flag at their gate while such a
-//! token exists, so that all other elements take the fast path.
+//! A timed element carries a token with the time of its emission. While such a token exists, all nodes have a flag at
+//! their gate; without it, elements take the fast path.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -76,7 +76,7 @@ impl Clock {
 pub(super) struct Born {
     at: Duration,
     clock: Clock,
-    /// Counts as an element on its way.
+    /// Counts as an element in flight.
     _alive: Arc<()>,
 }
 
@@ -85,15 +85,15 @@ impl Born {
         self.at
     }
 
-    /// Time since then.
+    /// Time since the emission.
     pub(super) fn age(&self) -> Duration {
         self.clock.now().saturating_sub(self.at)
     }
 }
 
 impl Graph {
-    /// Whether these elements may take the fast path: only timing and tracing stand against it, and none of them is to
-    /// be timed or traced. If so, they are counted.
+    /// Whether these elements may take the fast path: only timing and tracing are active, and none of these is to be
+    /// timed or traced. If so, they are counted.
     #[inline(never)]
     pub(super) fn pass_unseen(&self, detours: u8, elements: usize, carry_tokens: bool) -> bool {
         let (is_timed, is_traced) = (detours & detour::TIMED != 0, detours & detour::TRACED != 0);
@@ -115,7 +115,7 @@ impl Graph {
         true
     }
 
-    /// The lease for an element that is emitted at a node, with tokens if it is to be timed or traced.
+    /// The lease for an element emitted at a node, with tokens if it is to be timed or traced.
     pub(super) fn watch_if_due(&self, lease: Lease, node: NodeId) -> Lease {
         let detours = self.detours.load(Ordering::Relaxed);
         let mut lease = lease;

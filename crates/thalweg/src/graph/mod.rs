@@ -1,6 +1,6 @@
 //! The engine: graphs of nodes, each behind one monitor.
 //!
-//! It knows nothing of any operator, and of runtimes only what the trait says.
+//! It knows no operator, and of runtimes only the trait.
 
 mod access;
 mod call;
@@ -61,24 +61,24 @@ use crate::failure::{BuildError, Error, Failure, Kind};
 use crate::runtime::{RuntimeHandle, Task};
 use crate::sync::lock;
 
-/// Something to do inside the monitor, between passes.
+/// Work to do inside the monitor, between passes.
 pub(crate) type Mail = Box<dyn FnOnce(&mut Pass) + Send>;
 
-/// A connected set of nodes: one monitor, one clock, one life.
+/// A connected set of nodes with one monitor, one clock and one lifetime.
 ///
-/// Graphs that get connected become one; the one merged points to the other from then on.
+/// Graphs that get connected become one; the merged one then points to the other.
 pub(crate) struct Graph {
     monitor: Monitor<Mail>,
     merged: OnceLock<Arc<Graph>>,
-    /// Why elements from outside do not simply go in: see [`detour`].
+    /// Reasons why elements from outside cannot enter directly: see [`detour`].
     detours: AtomicU8,
-    /// Elements that come while it is being drained, and later: see [`late`].
+    /// Elements that arrive during a drain and later: see [`late`].
     late: AtomicU8,
-    /// Says whether they are taken from the thread that it is called on.
+    /// Whether they are accepted from the calling thread.
     late_from: OnceLock<fn() -> bool>,
-    /// Whether there is something to see to when an element has got everywhere.
+    /// Whether there is work to do when an element has arrived everywhere.
     attention: AtomicBool,
-    /// Whether who is inside is a guest.
+    /// Whether the thread inside is a guest.
     guest: AtomicBool,
     /// Whether mail has ever been deferred, or might have been.
     defers: AtomicBool,
@@ -86,9 +86,9 @@ pub(crate) struct Graph {
     deferred: Mutex<VecDeque<Mail>>,
     runtime: OnceLock<RuntimeHandle>,
     me: Weak<Graph>,
-    /// The nodes that a panic went through, innermost first.
+    /// The nodes that a panic passed through, innermost first.
     unwound: Mutex<Vec<NodeId>>,
-    /// Elements whose emitters wait.
+    /// Elements with waiting emitters.
     waiting: Mutex<Vec<Weak<Completion>>>,
     /// Whether a drain has given up on them.
     has_given_up: AtomicBool,
@@ -124,7 +124,7 @@ impl Graph {
         self.me.clone()
     }
 
-    /// The graph this one has become part of, or itself.
+    /// The graph this one has been merged into, or itself.
     #[inline]
     pub(crate) fn root(self: &Arc<Self>) -> &Arc<Self> {
         let mut root = self;
@@ -134,7 +134,7 @@ impl Graph {
         root
     }
 
-    /// Sees to everything that was put off until an element had got everywhere.
+    /// Does all work that was deferred until an element had arrived everywhere.
     fn run_agenda(&self) {
         while self.attention.load(Ordering::Relaxed) {
             let mut pass = Pass::new(self, Lease::default(), false);
@@ -149,7 +149,7 @@ impl Graph {
         }
     }
 
-    /// Work to do when nothing is in flight any more.
+    /// Does the work for when nothing is in flight any more.
     fn on_idle(&self) {
         let pass = Pass::new(self, Lease::default(), true);
         let mut state = self.state.get(&pass);
@@ -167,7 +167,7 @@ impl Graph {
         }
     }
 
-    /// Takes note that somebody waits for an element.
+    /// Records that somebody waits for an element.
     fn note_waiting(&self, done: &Arc<Completion>) {
         let mut waiting = lock(&self.waiting);
         if waiting.len() == waiting.capacity() {
@@ -180,7 +180,7 @@ impl Graph {
         }
     }
 
-    /// Lets everybody go who waits for an element to be taken: it will not be.
+    /// Releases everybody who waits for an element to be accepted: it will not be.
     fn let_go(&self) {
         self.has_given_up.store(true, Ordering::SeqCst);
         let waiting = std::mem::take(&mut *lock(&self.waiting));
@@ -189,7 +189,7 @@ impl Graph {
         }
     }
 
-    /// Has nodes let go of elements that wait for room and whose emitters have given up.
+    /// Makes nodes drop elements that wait for room and whose emitters have given up.
     fn withdraw(pass: &mut Pass) {
         let nodes = pass.graph().state.get(pass).restless.clone();
         for node in nodes {
@@ -199,22 +199,21 @@ impl Graph {
         }
     }
 
-    /// Has the graph see whether everything has come to rest, after something outside changed.
+    /// Checks whether the graph has become idle, after a change outside.
     pub(crate) fn recheck_idle(self: &Arc<Self>) {
         if self.attention.load(Ordering::Relaxed) {
             self.post(Box::new(|_| {}));
         }
     }
 
-    /// Has a node's `wake` called when the element on its way has got everywhere: once for each call,
-    /// first asked, first called.
+    /// Requests a node's `wake` when the current element has arrived everywhere: once for each request, in order.
     pub(crate) fn schedule(&self, node: Arc<dyn AnyNode>, pass: &Pass) {
         node.core().scheduled();
         self.state.get(pass).agenda.push_back(node);
         self.attention.store(true, Ordering::Relaxed);
     }
 
-    /// Takes note that something may be on its way in a node.
+    /// Records that an element may be in flight in a node.
     pub(crate) fn note_moving(&self, node: &Core, pass: &Pass) {
         if node.is_news_that_it_moves() {
             self.state.get(pass).restless.push(node.id());
@@ -240,7 +239,7 @@ impl Graph {
 
     pub(crate) fn set_handler(&self, handler: Handler, pass: &Pass) {
         let earlier = self.state.get(pass).handler.replace(handler);
-        // What it holds may do anything when dropped.
+        // Dropping its contents may run anything.
         drop(earlier);
         let kept = std::mem::take(&mut self.state.get(pass).unhandled);
         for failure in kept {
@@ -258,7 +257,7 @@ impl Graph {
 
     // Time and futures.
 
-    /// Finds a runtime for a graph that turns out to need one.
+    /// Finds a runtime for a graph that needs one.
     pub(crate) fn need_runtime(&self, pass: &Pass) {
         if self.runtime.get().is_none() {
             match RuntimeHandle::find() {
@@ -294,8 +293,8 @@ impl Graph {
             .map_or(Duration::ZERO, |runtime| runtime.now())
     }
 
-    /// The time, where the thread that works here is to let others have their turn: the only one on which functions are
-    /// called. Inside a function nobody else has one.
+    /// The time, if the current thread is to let others have a turn: it is the only one that functions are called on.
+    /// Inside a function no other has a turn.
     pub(crate) fn turn(self: &Arc<Self>) -> Option<Duration> {
         let runtime = self.root().runtime();
         let runtime = runtime.filter(|runtime| runtime.is_exclusive())?;
@@ -327,14 +326,14 @@ impl Graph {
             .is_some_and(|runtime| runtime.is_current())
     }
 
-    /// Has a node's `wake` called at a time.
+    /// Requests a node's `wake` at a time.
     pub(crate) fn wake_at(&self, at: Duration, id: NodeId, pass: &Pass) {
         let mut state = self.state.get(pass);
         state.timers.push(at, id);
         self.arm(&mut state);
     }
 
-    /// Sees to it that the runtime calls when the first timer is due.
+    /// Makes the runtime call when the first timer is due.
     fn arm(&self, state: &mut State) {
         let (Some(runtime), Some(at)) = (self.runtime(), state.timers.next_to_arm()) else {
             return;
@@ -343,7 +342,7 @@ impl Graph {
         runtime.wake_at(at, Box::new(move || alarm.ring()));
     }
 
-    /// Takes note that the runtime is gone: what is on its way in a graph that nobody holds never arrives.
+    /// Records that the runtime is gone: elements in flight in a graph without handles never arrive.
     fn runtime_ended(&self, pass: &Pass) {
         if self.state.get(pass).is_abandoned() {
             self.tear_down(pass);
@@ -381,7 +380,7 @@ impl Graph {
                         std::sync::TryLockError::Poisoned(poisoned) => poisoned.into_inner(),
                         std::sync::TryLockError::WouldBlock => unreachable!("see above"),
                     });
-                    // A handler that panics is on its own: its panic has been printed.
+                    // A panic of a handler has been printed; nothing else happens.
                     let call = AssertUnwindSafe(|| handler(failure));
                     let _ = std::panic::catch_unwind(call);
                 }
@@ -397,7 +396,7 @@ impl Graph {
         self.post(Box::new(move |pass| pass.graph().unhandled(failure, pass)));
     }
 
-    /// Takes note of a mistake in building: nothing goes in any more.
+    /// Records an invalid argument: no elements are accepted any more.
     pub(crate) fn build_error(&self, error: Error, pass: &Pass) {
         let mut state = self.state.get(pass);
         if !matches!(state.phase, Phase::Invalid(_)) {
@@ -406,7 +405,7 @@ impl Graph {
         self.detours.fetch_or(detour::REFUSES, Ordering::Relaxed);
     }
 
-    /// Why elements are refused. What a source has begun with goes in while it is being stopped.
+    /// The reason to refuse elements. Elements that a source has begun to emit are accepted while it is being stopped.
     fn refusal(&self, origin: Origin, pass: &Pass) -> Option<Error> {
         match &self.state.get(pass).phase {
             Phase::Open => None,
@@ -416,7 +415,7 @@ impl Graph {
         }
     }
 
-    /// The mistake made in building, if any.
+    /// The invalid argument, if there is one.
     pub(crate) fn check(self: &Arc<Self>) -> Result<(), Error> {
         match self.check_open() {
             Err(error) if error.is_build() || error.is_different_runtimes() => Err(error),
@@ -424,7 +423,7 @@ impl Graph {
         }
     }
 
-    /// Whether elements can come: no mistake was made, and it has not been drained.
+    /// Whether elements are accepted: no argument is invalid, and the graph has not been drained.
     pub(crate) fn check_open(self: &Arc<Self>) -> Result<(), Error> {
         if self.root().detours.load(Ordering::Relaxed) & detour::REFUSES == 0 {
             return Ok(());
@@ -435,7 +434,7 @@ impl Graph {
         }
     }
 
-    /// Takes elements again after a drain.
+    /// Accepts elements again after a drain.
     pub(crate) fn reopen(&self, pass: &Pass) {
         let mut state = self.state.get(pass);
         if matches!(state.phase, Phase::Draining | Phase::Closed) {
@@ -451,9 +450,8 @@ impl Graph {
 }
 
 impl Graph {
-    /// Looks at something inside, if that is possible at once and without seeing to anything else:
-    /// nobody is inside, this thread included, and no mail can come meanwhile. `f` must not touch
-    /// any pipeline.
+    /// Reads something inside, if that is possible at once and without further work: no thread is inside, including
+    /// this one, and no mail can arrive meanwhile. `f` must not touch any pipeline.
     pub(crate) fn try_inspect<R>(self: &Arc<Self>, f: impl FnOnce(&Pass) -> R) -> Option<R> {
         let root = self.root();
         let _inspection = root.monitor.try_inspect(thread_state::thread_id())?;
@@ -465,13 +463,13 @@ impl Graph {
         !self.state.get(pass).is_moving(pass)
     }
 
-    /// Whether nodes are to be called that have not been yet.
+    /// Whether nodes are still to be called.
     pub(crate) fn has_agenda(&self, pass: &Pass) -> bool {
         !self.state.get(pass).agenda.is_empty()
     }
 }
 
-/// Wakes a graph when its first timer is due. An alarm that is dropped before says that its runtime has ended.
+/// Wakes a graph when its first timer is due. An alarm that is dropped earlier means that its runtime has ended.
 struct Alarm(Option<Weak<Graph>>);
 
 impl Alarm {

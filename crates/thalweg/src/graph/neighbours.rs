@@ -1,4 +1,4 @@
-//! A node's edges on one side, found and taken away in constant time however many there are.
+//! A node's edges on one side, found and removed in constant time.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,24 +7,24 @@ use smallvec::SmallVec;
 
 use super::node::NodeId;
 
-/// Up to this many are looked through one by one.
+/// Up to this many are searched linearly.
 const FEW: usize = 16;
 
-/// Neighbours of a node in the order they came, each with what the edge carries.
+/// Neighbours of a node in the order they were added, each with the data of its edge.
 ///
-/// One that goes leaves a hole, so that the others keep their places, unless it is the last; holes are
-/// closed up once there are as many as neighbours.
+/// Removing one leaves a hole, so that the others keep their indices, unless it is the last; holes are compacted once
+/// there are as many as neighbours.
 pub(crate) struct Neighbours<E> {
-    /// Most nodes have one, which takes no memory of its own.
+    /// Most nodes have one, which needs no allocation.
     places: SmallVec<[Option<(NodeId, E)>; 1]>,
     live: usize,
-    /// The first place that is no hole.
+    /// The first index that is not a hole.
     first: usize,
-    /// Where each neighbour is, once there are many.
+    /// Indices of each neighbour, once there are many.
     index: Option<Box<Index>>,
 }
 
-/// Most neighbours have one edge, which takes no memory of its own.
+/// Most neighbours have one edge, which needs no allocation.
 enum Places {
     One(usize),
     Several(Vec<usize>),
@@ -83,7 +83,7 @@ impl<E> Neighbours<E> {
         self.iter().map(|(id, _)| id)
     }
 
-    /// The first neighbour at or after a place, and the place behind it.
+    /// The first neighbour at or after an index, and the next index.
     pub(crate) fn next(&self, place: usize) -> Option<(NodeId, usize)> {
         let from = place.max(self.first);
         let rest = self.places.get(from..)?.iter();
@@ -120,8 +120,8 @@ impl<E> Neighbours<E> {
         }
     }
 
-    /// Takes away the edges to one neighbour; `hole` is told each place that is empty from now on.
-    /// Returns the edges, and whether places have moved.
+    /// Removes the edges to one neighbour; `hole` is called with each index that is empty from now on. Returns the
+    /// edges, and whether indices have changed.
     pub(crate) fn remove(&mut self, id: NodeId, mut hole: impl FnMut(usize)) -> (Vec<E>, bool) {
         let mut gone = Vec::new();
         for at in self.places_of(id) {
@@ -157,7 +157,7 @@ impl<E> Neighbours<E> {
             .collect()
     }
 
-    /// Puts the edges to one neighbour before the others, each kind in its order.
+    /// Moves the edges to one neighbour before the others, each kind in its order.
     pub(crate) fn move_to_first(&mut self, id: NodeId) {
         self.close_up();
         self.places
@@ -165,7 +165,7 @@ impl<E> Neighbours<E> {
         self.reindex();
     }
 
-    /// Closes up the holes.
+    /// Compacts the holes.
     pub(crate) fn close_up(&mut self) {
         self.places.retain(|slot| slot.is_some());
         self.first = 0;

@@ -1,4 +1,4 @@
-//! Where a node's elements go.
+//! Destinations of a node's elements.
 
 use std::any::Any;
 use std::cell::RefMut;
@@ -12,11 +12,11 @@ use super::node::{Cut, NodeId};
 use super::pass::{Lease, Pass};
 use crate::operator::{Element, EmitResult};
 
-/// Reference that keeps a downstream node alive for the edge that leads to it.
+/// Reference of an edge that keeps its downstream node alive.
 pub(crate) type Edge<T> = Arc<dyn Receive<T>>;
 
-/// The outgoing side of a node. It is the receiver of its own fan-out: a node with several
-/// downstreams sends to its output, which hands on to each in turn.
+/// The outgoing side of a node. It is the receiver of its own fan-out: a node with several downstreams sends to its
+/// output, which passes on to each in turn.
 ///
 /// Laid out in this order, so that what the hot path touches shares cache lines.
 #[repr(C)]
@@ -26,9 +26,9 @@ pub(crate) struct Output<T> {
     id: NodeId,
     fan: OpCell<()>,
     edges: Slot<Neighbours<Edge<T>>>,
-    /// Elements that came while an earlier one was being handed around.
+    /// Elements that arrived while an earlier one was being passed to the downstreams.
     backlog: Slot<VecDeque<(T, Lease)>>,
-    /// The batch of `emit_many` on its way out, kept for its memory.
+    /// The batch of `emit_many` in flight, kept for its memory.
     spare: Slot<Vec<T>>,
 }
 
@@ -51,7 +51,7 @@ impl<T: Element> Output<T> {
         self.links.send(x, pass)
     }
 
-    /// Sends an element that a transform has made of one it has counted.
+    /// Sends the output of a transform for an element already counted.
     #[inline(always)]
     pub(crate) fn pass_on(&self, x: T, pass: &mut Pass) -> EmitResult {
         self.links.send(x, pass)
@@ -68,7 +68,7 @@ impl<T: Element> Output<T> {
         xs.clear();
     }
 
-    /// The only receiver, if it takes a batch of the host's as it is.
+    /// The only receiver, if it accepts a host batch.
     pub(crate) fn receiver_of(&self, batch: &dyn Any, pass: &Pass) -> Option<Edge<T>> {
         let edges = self.edges.get(pass);
         let mut receivers = edges.iter();
@@ -95,12 +95,12 @@ impl<T: Element> Output<T> {
         *self.spare.get(pass) = spare;
     }
 
-    /// The edges, for as long as none changes.
+    /// The edges, valid until one changes.
     pub(crate) fn edges<'a>(&'a self, pass: &'a Pass) -> RefMut<'a, Neighbours<Edge<T>>> {
         self.edges.get(pass)
     }
 
-    /// Adds an edge behind the others.
+    /// Adds an edge after the others.
     pub(crate) fn connect(&self, to: NodeId, receiver: Edge<T>, pass: &Pass) {
         let link = receiver.link();
         self.edges.get(pass).push(to, receiver);
@@ -108,7 +108,7 @@ impl<T: Element> Output<T> {
             .change(Link::to(self), pass, |links| links.push(link));
     }
 
-    /// Takes away the edges to one node, or all.
+    /// Removes the edges to one node, or all.
     pub(crate) fn cut(&self, to: Option<NodeId>, cut: &mut Cut, pass: &Pass) {
         let mut edges = self.edges.get(pass);
         let fan = Link::to(self);
@@ -134,7 +134,7 @@ impl<T: Element> Output<T> {
         cut.has_moved |= is_moved;
     }
 
-    /// Has elements end on the edges to one node.
+    /// Makes elements end on the edges to one node.
     pub(crate) fn mute(&self, to: NodeId, pass: &Pass) {
         let mut edges = self.edges.get(pass);
         edges
@@ -146,7 +146,7 @@ impl<T: Element> Output<T> {
         });
     }
 
-    /// Puts another edge in the place of the one to a node, which it leads to as well.
+    /// Replaces the edge to a node by another one to it.
     pub(crate) fn set_edge(&self, to: NodeId, edge: Edge<T>, pass: &Pass) {
         let mut edges = self.edges.get(pass);
         let old = edges
@@ -161,7 +161,7 @@ impl<T: Element> Output<T> {
         drop(old);
     }
 
-    /// Marks an element as being handed around, or not; returns whether the flag has changed.
+    /// Marks an element as being passed to the downstreams, or not; returns whether the flag has changed.
     pub(crate) fn set_handing(&self, is_handing: bool, pass: &Pass) -> bool {
         let was_handing = self.fan.gate(pass) & gate::BUSY != 0;
         if is_handing {
@@ -172,7 +172,7 @@ impl<T: Element> Output<T> {
         was_handing != is_handing
     }
 
-    /// Puts the edges to one node before the others; returns whether there are any.
+    /// Moves the edges to one node before the others; returns whether there are any.
     pub(crate) fn move_to_first(&self, to: NodeId, pass: &Pass) -> bool {
         let mut edges = self.edges.get(pass);
         if !edges.contains(to) {
@@ -189,12 +189,12 @@ impl<T: Element> Output<T> {
         self.edges.get(pass).is_empty()
     }
 
-    /// Shows the elements that wait for their turn.
+    /// Visits the elements that wait for their turn.
     pub(crate) fn traverse(&self, visit: &mut dyn FnMut(&dyn Any), pass: &Pass) {
         self.backlog.get(pass).iter().for_each(|(x, _)| visit(x));
     }
 
-    /// Lets go of elements that wait here and whose emitters have given up.
+    /// Drops elements that wait here and whose emitters have given up.
     pub(crate) fn withdraw(&self, pass: &Pass) {
         let backlog = std::mem::take(&mut *self.backlog.get(pass));
         let kept = backlog.into_iter().filter(|(_, lease)| lease.stays());
@@ -206,7 +206,7 @@ impl<T: Element> Output<T> {
         self.backlog.get(pass).len()
     }
 
-    /// Hands on what came while an element was being handed around.
+    /// Sends the elements that arrived while another was being passed to the downstreams.
     #[cold]
     pub(crate) fn drain_backlog(&self, pass: &mut Pass) {
         while self.fan.gate(pass) & gate::BUSY == 0 {
@@ -254,7 +254,7 @@ impl<T: Element> Receive<T> for Output<T> {
     }
 }
 
-/// Where elements end that would close a cycle. With an address of its own: a link to it is one.
+/// End of elements that would close a cycle. It has an address, for a link to it.
 struct Nowhere(#[expect(dead_code, reason = "for its address")] u8);
 
 impl<T> Receive<T> for Nowhere {
@@ -271,7 +271,7 @@ impl<T> Receive<T> for Nowhere {
     }
 }
 
-/// Hands a batch over one by one. A failure ends the way of its own element only.
+/// Sends a batch one by one. A failure ends the way of its own element only.
 pub(crate) fn receive_each<T>(to: &impl Receive<T>, xs: &mut Vec<T>, pass: &mut Pass) {
     for x in xs.drain(..) {
         if pass.catch(|pass| to.receive(x, pass)).is_err() {

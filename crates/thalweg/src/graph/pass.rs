@@ -1,4 +1,4 @@
-//! One entry of a graph's monitor: the element on its way, and what it carries.
+//! One entry of a graph's monitor: the current element, and its tokens.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,22 +16,22 @@ use crate::failure::{Failure, panic_error};
 use crate::operator::{EmitFailed, EmitResult};
 use crate::trace::{self, Traced};
 
-/// What an element carries besides its value: its acknowledgement tokens, and the completion its
-/// emitter waits for. Whoever keeps an element keeps its lease.
+/// Companion of an element: its acknowledgement tokens, and the completion its emitter waits for. A node that keeps an
+/// element keeps its lease.
 ///
-/// Dropping a lease says: this element is done with, on purpose.
+/// Dropping a lease means that the element is done, on purpose.
 #[derive(Clone, Default)]
 pub struct Lease {
     pub(crate) acks: Acks,
     pub(crate) done: Option<Ticket>,
-    /// Whether the element has come over the edge that closes a cycle, so that what holds it must not wait for room.
+    /// Whether the element has come over the edge that closes a cycle, so that it must not wait for room.
     pub(crate) has_come_round: bool,
 }
 
 shows!([] Lease { has_come_round });
 
 impl Lease {
-    /// The lease of an element that nobody waits for.
+    /// The lease of an element without a waiting emitter.
     pub(crate) fn accepted(acks: Acks) -> Self {
         Self {
             acks,
@@ -44,33 +44,33 @@ impl Lease {
         &self.acks
     }
 
-    /// Lets the emitter go on, and keeps only the tokens.
+    /// Releases the emitter, and keeps only the tokens.
     pub fn accept(self) -> Acks {
         self.acks
     }
 
-    /// Says that there is room for another element while this one is kept: whoever sends many in turn, and waits for
-    /// none of them, sends the next. Who has emitted this one alone waits until it is let go of.
+    /// Notes that there is room for another element while this one is kept: an emitter of many elements, which waits
+    /// for none of them, emits the next. The emitter of this one alone waits until it is released.
     pub fn admit(&mut self) {
         if let Some(ticket) = &mut self.done {
             ticket.admit();
         }
     }
 
-    /// Whether its sender has been told that there is [room](Self::admit), or waits for none.
+    /// Whether its emitter has been told that there is [room](Self::admit), or does not wait.
     pub fn is_admitted(&self) -> bool {
         self.done.as_ref().is_none_or(Ticket::is_admitted)
     }
 
-    /// Whether the emitter has given up waiting for room: a node that has not taken the element yet lets go
-    /// of it, see [`Operator::withdraw`](crate::Operator::withdraw).
+    /// Whether the emitter has given up waiting for room: a node that has not accepted the element yet drops it, see
+    /// [`Operator::withdraw`](crate::Operator::withdraw).
     pub fn is_withdrawn(&self) -> bool {
         self.done
             .as_ref()
             .is_some_and(|ticket| ticket.done().is_withdrawn())
     }
 
-    /// Lets go of an element that was never taken, if its emitter has given up; whether it is to be kept.
+    /// Drops an element that was never accepted, if its emitter has given up; returns whether to keep it.
     pub(crate) fn stays(&self) -> bool {
         let is_withdrawn = self.is_withdrawn();
         if is_withdrawn {
@@ -87,9 +87,9 @@ impl Lease {
 pub(crate) struct Pass {
     graph: GraphRef,
     pub(crate) lease: Lease,
-    /// State that most passes do without.
+    /// State that most passes do not need.
     extra: Option<Box<Extra>>,
-    /// Nanoseconds; `UNREAD` before the first look at the clock.
+    /// Nanoseconds; `UNREAD` before the first reading of the clock.
     now: Cell<u64>,
     between: bool,
 }
@@ -99,13 +99,13 @@ const UNREAD: u64 = u64::MAX;
 #[derive(Default)]
 struct Extra {
     failure: Option<Failure>,
-    /// Failures of a batch, which goes on with its next element.
+    /// Failures of a batch, which continues with its next element.
     failures: Vec<Failure>,
 }
 
 impl Pass {
-    /// The caller is inside the monitor of `graph` for as long as the pass lives.
-    /// `between`: no other pass of this graph is further up the stack.
+    /// The caller is inside the monitor of `graph` for as long as the pass lives. `between`: no other pass of this
+    /// graph is further up the stack.
     #[inline(always)]
     pub(super) fn new(graph: &Graph, lease: Lease, between: bool) -> Self {
         Self {
@@ -122,13 +122,13 @@ impl Pass {
         self.graph.get()
     }
 
-    /// For what is called while the pass is lent out; not to be kept for longer.
+    /// For code called while the pass is lent; must not be kept longer.
     #[inline(always)]
     pub(super) fn graph_ref(&self) -> GraphRef {
         self.graph
     }
 
-    /// Puts the failure of one element of a batch aside, so that the batch can go on.
+    /// Sets the failure of one element of a batch aside, so that the batch can continue.
     pub(crate) fn keep_failure(&mut self) {
         let extra = self.extra.get_or_insert_default();
         extra.failures.extend(extra.failure.take());
@@ -141,18 +141,18 @@ impl Pass {
             .unwrap_or_default()
     }
 
-    /// Whether no element is in flight, so that edges may change.
+    /// Whether no element is being passed, so that edges may change.
     pub(crate) fn is_between(&self) -> bool {
         self.between
     }
 
-    /// From here on an element is in flight.
+    /// From here on an element is being passed.
     #[inline(always)]
     pub(crate) fn begin(&mut self) {
         self.between = false;
     }
 
-    /// Whether the element got through without a trace: nobody keeps it, nothing went wrong.
+    /// Whether the element passed without a trace: nobody keeps it, nothing failed.
     #[inline(always)]
     pub(super) fn is_clean(&self) -> bool {
         self.lease.is_bare() && self.extra.is_none()
@@ -166,8 +166,7 @@ impl Pass {
         Duration::from_nanos(self.now.get())
     }
 
-    /// When the current element was emitted, if it is one that is timed; of several that have been joined or gathered,
-    /// the newest.
+    /// When the current element was emitted, if it is timed; of several that have been joined or gathered, the newest.
     pub(super) fn born(&self) -> Option<Born> {
         self.lease
             .acks
@@ -176,13 +175,12 @@ impl Pass {
             .cloned()
     }
 
-    /// The trace of the current element, if it is one that is traced; of several that have been joined or gathered, the
-    /// newest.
+    /// The span of the current element, if it is traced; of several that have been joined or gathered, the newest.
     pub(super) fn traced(&self) -> Option<Traced> {
         self.lease.acks.payloads::<Traced>().last().cloned()
     }
 
-    /// Whether the current element is one that is timed or traced.
+    /// Whether the current element is timed or traced.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {
         let acks = &self.lease.acks;
@@ -211,7 +209,7 @@ impl Pass {
         self.extra.as_mut()?.failure.take()
     }
 
-    /// Runs `f`; a panic in it becomes the failure of the node it came from.
+    /// Runs `f`; a panic in it becomes a failure of its node.
     pub(crate) fn catch(&mut self, f: impl FnOnce(&mut Pass) -> EmitResult) -> EmitResult {
         match catch_unwind(AssertUnwindSafe(|| f(self))) {
             Ok(flow) => flow,
@@ -244,7 +242,7 @@ impl Pass {
         self.raise(failure)
     }
 
-    /// Runs `f` for an element that was held; what fails is reported to whoever waits for it.
+    /// Runs `f` for an element that was held; failures are reported to whoever waits for it.
     pub(crate) fn with_lease(&mut self, lease: Lease, f: impl FnOnce(&mut Pass) -> EmitResult) {
         self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, lease);
@@ -258,8 +256,7 @@ impl Pass {
         }
     }
 
-    /// Makes the current element wait for those that functions working on it have emitted and wait
-    /// for.
+    /// Makes the current element wait for those that functions working on it have emitted and wait for.
     #[inline]
     pub(super) fn adopt_waited(&mut self) {
         if thread_state::is_flagged() {
@@ -267,7 +264,7 @@ impl Pass {
         }
     }
 
-    /// The same where a node is to be told when the current element has been taken.
+    /// The same where a node is to be told when the current element has been accepted.
     fn adopt_for(&mut self, node: impl Fn() -> Weak<dyn AnyNode>) {
         if thread_state::is_flagged() {
             let waited = thread_state::take_waited();
@@ -277,10 +274,10 @@ impl Pass {
         }
     }
 
-    /// `node` is to be told when the current element has been taken, as are those that its completion names.
+    /// `node` is to be told when the current element has been accepted, as are the nodes that its completion names.
     fn adopt(&mut self, waited: Vec<Arc<Completion>>, node: Option<Arc<dyn AnyNode>>) {
         for done in waited {
-            // A node that cannot go on before the element it waits for has come round would wait for itself.
+            // A node that must not continue before the element it waits for has come round would wait for itself.
             let told = self.lease.done.as_ref().map(|ticket| ticket.done().told());
             let mut told = told.into_iter().flatten().chain(node.clone());
             if told.any(|node| call::leads_back(&done, node.core())) {
@@ -296,7 +293,7 @@ impl Pass {
         }
     }
 
-    /// Tells a failure to the emitter that waits for the element, or else to the graph.
+    /// Reports a failure to the emitter that waits for the element, or else to the graph.
     pub(crate) fn report(&mut self, lease: &Lease, failure: Failure) {
         lease.acks.fail();
         let failure = match &lease.done {
@@ -308,8 +305,8 @@ impl Pass {
         }
     }
 
-    /// Runs `f` for an element whose emitter has gone on, and says whether everything below has
-    /// taken it. If not, `node` is told when it has.
+    /// Runs `f` for an element whose emitter does not wait; returns whether everything downstream has accepted it. If
+    /// not, `node` is told when it has.
     pub(crate) fn deliver(
         &mut self,
         acks: Acks,
@@ -333,8 +330,8 @@ impl Pass {
         }
     }
 
-    /// Runs `f` for an element that was held under `lease`, and says whether everything below has taken what `f`
-    /// sends. The emitter waits until it has, and is told of failures; `node` is told as well if that is later.
+    /// Runs `f` for an element that was held under `lease`; returns whether everything downstream has accepted its
+    /// outputs. The emitter waits until it has, and receives failures; `node` is told as well if that is later.
     pub(crate) fn deliver_under(
         &mut self,
         mut lease: Lease,
@@ -362,18 +359,17 @@ impl Pass {
         }
     }
 
-    /// The graph itself, for what outlives the pass.
+    /// The graph, for code that outlives the pass.
     pub(crate) fn strong_graph(&self) -> Option<Arc<Graph>> {
         self.graph().weak().upgrade()
     }
 }
 
-/// Whether everything below has taken an element.
+/// Whether everything downstream has accepted an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It has.
     Taken,
-    /// Something below still holds it; [`Operator::delivered`](crate::Operator::delivered) will be
-    /// called.
+    /// Something downstream still holds it; [`Operator::delivered`](crate::Operator::delivered) will be called.
     Pending,
 }

@@ -1,4 +1,4 @@
-//! Policies of nodes for elements that their functions fail on.
+//! Policies for elements that a node's function fails on.
 
 use std::error::Error as StdError;
 use std::sync::OnceLock;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use crate::failure::BoxError;
 
-/// Where failures go that are routed is no business of the policy: they go along edges.
+/// The destination of routed failures is not part of the policy: they travel along edges.
 #[derive(Clone, Default)]
 pub(crate) enum Policy {
     #[default]
     Raise,
     Skip,
-    /// And what comes then.
+    /// And the policy after that.
     Retry(Attempts, Box<Policy>),
     Route,
 }
 
-/// How often a function is tried again, and after how long.
+/// Number of retries, and the pauses between them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempts {
     pub(crate) limit: u32,
@@ -26,7 +26,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// How long to wait after `attempts` attempts; `None` if there are to be no more.
+    /// Pause after `attempts` attempts; `None` if there are no more.
     pub(super) fn pause(&self, attempts: u32) -> Option<Duration> {
         if attempts > self.limit {
             return None;
@@ -42,16 +42,16 @@ impl Attempts {
     }
 }
 
-/// Tells whether an error is none of the policies' business; see [`exempt_from_policies`].
+/// Whether an error bypasses policies; see [`exempt_from_policies`].
 type IsExempt = fn(&(dyn StdError + 'static)) -> bool;
 
 static IS_EXEMPT: OnceLock<IsExempt> = OnceLock::new();
 
-/// Has errors that `is_exempt` is true of raised, in this whole process, whatever a node's policy says:
-/// they are not retried, not skipped, and not sent to an error stream.
+/// Makes errors for which `is_exempt` is true always raise, in this whole process, whatever a node's policy: they are
+/// not retried, skipped, or routed to an error stream.
 ///
-/// It is for a host whose functions can be interrupted, by Ctrl-C say, and tell so by an error. Only
-/// the first call has an effect; the result says whether it was this one.
+/// For a host whose functions can be interrupted, for example by Ctrl-C, and report that by an error. Only the first
+/// call has an effect; the result says whether it was this one.
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};

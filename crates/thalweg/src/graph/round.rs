@@ -6,13 +6,13 @@ use super::output::Edge;
 use super::pass::Pass;
 use crate::operator::EmitResult;
 
-/// What comes over such an edge waits for no room on the cycle: two queues on it that are both full would wait for
-/// each other. Their bounds are for what comes from outside.
+/// An element that comes over such an edge does not wait for room on the cycle: two full queues on it would wait for
+/// each other. Their limits apply to elements from outside.
 pub(super) struct Return<T> {
     receiver: Edge<T>,
     from: NodeId,
     to: NodeId,
-    /// Whether it closes a cycle, and how often edges had gone when that was found out.
+    /// Whether it closes a cycle, and the number of removed edges when that was found.
     closes: Slot<(bool, u64)>,
 }
 
@@ -62,7 +62,7 @@ impl<T> Receive<T> for Return<T> {
     }
 }
 
-/// The time in which an element comes back.
+/// The scope in which an element comes back.
 struct Round<'a> {
     pass: &'a mut Pass,
     outer: bool,
@@ -76,7 +76,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// A drop, because a function downstream may panic, and the pass may go on with its next element.
+/// Ended by a drop, because a function downstream may panic, and the pass may continue with its next element.
 impl Drop for Round<'_> {
     fn drop(&mut self) {
         self.pass.lease.has_come_round = self.outer;

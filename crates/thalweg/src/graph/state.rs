@@ -1,4 +1,4 @@
-//! State of a graph for the thread inside its monitor.
+//! State of a graph, used by the thread inside its monitor.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet, VecDeque};
@@ -12,7 +12,7 @@ use super::unfed::Unfed;
 use super::{Control, Graph, Pass};
 use crate::failure::{Error, Failure};
 
-/// How many failures are kept for the next `emit` or `drain`. The nodes' counters count them all.
+/// Maximum number of failures kept for the next `emit` or `drain`. The nodes' counters count them all.
 const UNHANDLED_KEPT: usize = 1000;
 
 pub(crate) type Handler = Arc<Mutex<dyn FnMut(Failure) + Send>>;
@@ -20,14 +20,14 @@ pub(crate) type Handler = Arc<Mutex<dyn FnMut(Failure) + Send>>;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) nodes: BTreeMap<NodeId, Arc<dyn AnyNode>>,
-    /// The nodes that a drain flushes or closes: it looks at no others, of which there may be many.
+    /// The nodes that a drain flushes or closes: it visits no others, of which there may be many.
     pub(super) to_end: BTreeSet<NodeId>,
     pub(super) sources: BTreeMap<NodeId, Arc<Control>>,
-    /// How many nodes the graph has had, for their names.
+    /// Number of nodes so far, for their names.
     pub(super) ordinals: usize,
-    /// How many handles users hold.
+    /// Number of users' handles.
     pub(super) handles: usize,
-    /// The graph itself, when no one else holds it but elements are still in flight.
+    /// The graph itself, if nobody else holds it but elements are still in flight.
     pub(super) abandoned: Option<Arc<Graph>>,
     pub(super) agenda: VecDeque<Arc<dyn AnyNode>>,
     /// Nodes that run as one.
@@ -38,21 +38,21 @@ pub(super) struct State {
     pub(super) handler: Option<Handler>,
     /// Wakers of those who wait until nothing is in flight.
     pub(super) quiet_wakers: Vec<Waker>,
-    /// Whether batches may go through whole: nothing suspends, nothing is on a cycle.
+    /// Whether batches may pass as a whole: nothing suspends, nothing is on a cycle.
     pub(super) is_batchable: Option<bool>,
-    /// The nodes in which something may be on its way: all others are at rest.
+    /// The nodes in which elements may be in flight: all others are idle.
     pub(super) restless: Vec<NodeId>,
-    /// The edges that closed a cycle when they were made: where to, and where from.
+    /// The edges that closed a cycle when they were created: where to, and where from.
     pub(super) closing: BTreeSet<(NodeId, NodeId)>,
     /// Whether there is an edge from a node to an older one.
     pub(super) leads_up: bool,
-    /// Whether a drain is at work.
+    /// Whether a drain is active.
     pub(super) is_being_drained: bool,
-    /// Drains that wait for the one at work.
+    /// Drains that wait for the active one.
     pub(super) drain_wakers: Vec<Waker>,
-    /// The nodes that nothing can come to.
+    /// The nodes that no element can reach.
     pub(super) unfed: Unfed,
-    /// How often edges have gone: what was found by following them holds until the next one goes.
+    /// Number of removed edges: results of following edges are valid until it changes.
     pub(super) cuts: u64,
 }
 
@@ -87,7 +87,7 @@ impl State {
         false
     }
 
-    /// The nodes in which something may be on its way.
+    /// The nodes in which elements may be in flight.
     pub(super) fn restless(&self) -> HashSet<NodeId> {
         self.restless.iter().copied().collect()
     }
@@ -106,8 +106,7 @@ impl State {
         }
     }
 
-    /// Takes over what another graph's state holds. `is_first` says which of the two comes first where
-    /// both have something to say.
+    /// Takes over another graph's state. `is_first` decides which of the two comes first where both have entries.
     pub(super) fn absorb(&mut self, other: Self, is_first: bool, pass: &Pass) {
         for node in other.nodes.into_values() {
             self.adopt(node, pass);
@@ -142,13 +141,13 @@ impl State {
     }
 }
 
-/// When to wake which node.
+/// Wake times of nodes.
 #[derive(Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Duration, u64, NodeId)>>,
-    /// Keeps timers of the same time in the order they were set.
+    /// Keeps timers of the same time in order.
     serial: u64,
-    /// For when the runtime has been asked to call.
+    /// The time for which the runtime has been asked to call.
     armed: Option<Duration>,
 }
 
@@ -167,7 +166,7 @@ impl Timers {
         }
     }
 
-    /// The time to ask the runtime to call at, unless it will call by then anyway.
+    /// The time to ask the runtime for, unless it will call by then anyway.
     pub(super) fn next_to_arm(&mut self) -> Option<Duration> {
         let Reverse((at, _, _)) = *self.heap.peek()?;
         if self.armed.is_some_and(|armed| armed <= at) {

@@ -12,12 +12,12 @@ struct Thread {
     depth: Cell<usize>,
     /// Whether `WAITED` or `LATER` hold anything.
     flagged: Cell<bool>,
-    /// Where on the stack the outermost pass is that has been looked at.
+    /// Stack address of the outermost pass that has been measured.
     top: Cell<usize>,
 }
 
-/// How much of a thread's stack, in bytes, elements may take up on their way. Half of what the smallest threads have,
-/// those of musl: what functions need besides is not known.
+/// How much of a thread's stack, in bytes, nested passes may use. Half of the smallest default, that of musl: what
+/// functions need in addition is unknown.
 const STEEP: usize = 64 * 1024;
 
 thread_local! {
@@ -28,7 +28,7 @@ thread_local! {
             top: Cell::new(0),
         }
     };
-    /// With the depth at which the function that waits was called.
+    /// With the depth at which the waiting function was called.
     static WAITED: RefCell<Vec<(usize, Arc<Completion>)>> = const { RefCell::new(Vec::new()) };
     static LATER: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
 }
@@ -39,7 +39,7 @@ pub(super) fn thread_id() -> usize {
     THREAD.with(|thread| std::ptr::from_ref(thread).addr())
 }
 
-/// Counts one more emission into a monitor, entered now or before.
+/// Counts another emission into a monitor, entered now or before.
 #[inline(always)]
 pub(super) fn enter() {
     THREAD.with(|thread| thread.depth.set(thread.depth.get() + 1));
@@ -54,17 +54,17 @@ pub(super) fn leave() -> bool {
     })
 }
 
-/// Whether this thread is inside a monitor: it may not wait for anything.
+/// Whether this thread is inside a monitor: it must not wait for anything.
 pub(crate) fn is_inside() -> bool {
     THREAD.with(|thread| thread.depth.get() > 0)
 }
 
-/// Whether this thread was inside a monitor when it entered the one that it entered last.
+/// Whether this thread was inside a monitor when it entered the latest one.
 pub(super) fn is_nested() -> bool {
     THREAD.with(|thread| thread.depth.get() > 1)
 }
 
-/// Whether the calls that have brought an element here take up much of this thread's stack.
+/// Whether the nested calls of passes use much of this thread's stack.
 pub(super) fn is_steep(pass: &Pass) -> bool {
     let (mark, pass) = (0_u8, std::ptr::from_ref(pass).addr());
     let here = std::ptr::from_ref(&mark).addr();
@@ -76,13 +76,13 @@ pub(super) fn is_steep(pass: &Pass) -> bool {
     })
 }
 
-/// Whether [`take_waited`] may have something to give.
+/// Whether [`take_waited`] may return something.
 #[inline(always)]
 pub(super) fn is_flagged() -> bool {
     THREAD.with(|thread| thread.flagged.get())
 }
 
-/// Makes the element now being worked on wait for `done` as well.
+/// Makes the current element wait for `done` as well.
 pub(super) fn wait_for(done: Arc<Completion>) {
     let depth = THREAD.with(|thread| {
         thread.flagged.set(true);
@@ -104,7 +104,7 @@ pub(super) fn take_waited() -> Vec<Arc<Completion>> {
     })
 }
 
-/// Runs `f` once this thread is in no monitor any more: at once, if it is in none now.
+/// Runs `f` once this thread is outside of all monitors: at once, if it is now.
 pub(super) fn later(f: impl FnOnce() + 'static) {
     if is_inside() {
         LATER.with_borrow_mut(|later| later.push(Box::new(f)));
@@ -114,7 +114,7 @@ pub(super) fn later(f: impl FnOnce() + 'static) {
     }
 }
 
-/// Runs what was put off until now.
+/// Runs deferred work.
 #[cold]
 pub(super) fn run_later() {
     THREAD.with(|thread| thread.flagged.set(false));

@@ -31,7 +31,7 @@ impl State {
         self.nodes.insert(node.core().id(), node);
     }
 
-    /// Forgets a node; returns what it kept alive.
+    /// Removes a node; returns what it kept alive.
     pub(super) fn remove(&mut self, id: NodeId, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
         let Some(node) = self.nodes.remove(&id) else {
             return Vec::new();
@@ -60,18 +60,18 @@ impl State {
         gone
     }
 
-    /// An edge has gone, between nodes that stay.
+    /// An edge between nodes that stay has been removed.
     pub(super) fn edge_went(&mut self) {
         self.edge_moved();
         self.forget_bend();
     }
 
-    /// Forgets what was found by following edges.
+    /// Invalidates results of following edges.
     pub(super) fn edge_moved(&mut self) {
         self.cuts += 1;
     }
 
-    /// Notes that what kept batches from going through whole may have gone.
+    /// Notes that batches may be able to pass as a whole again.
     fn forget_bend(&mut self) {
         if self.is_batchable == Some(false) {
             self.is_batchable = None;
@@ -85,10 +85,10 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// Whether something needs the node: a handle to it or to a node below, or a sink below.
+    /// Whether something needs the node: a handle to it or to a node downstream, or a sink downstream.
     ///
-    /// Each node on the way to what was found remembers it, so that the next one asked need not walk the
-    /// same way: taking a long chain apart from its end costs no more than from its beginning.
+    /// Each node on the way remembers the result, so that the next search need not walk the same way: taking a long
+    /// chain apart from its end costs no more than from its beginning.
     pub(super) fn is_anchored(&self, id: NodeId, pass: &Pass) -> bool {
         let Some(node) = self.nodes.get(&id) else {
             return false;
@@ -133,13 +133,13 @@ impl State {
         false
     }
 
-    /// Whether there is a way from one node to another.
+    /// Whether there is a path from one node to another.
     pub(super) fn reaches(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
         self.search(from, pass, |node| node.core().id() == to)
     }
 
-    /// Whether there is a way from `to` to `from`, between which an edge has just been made: looked for
-    /// from both ends at once, which takes as long as the shorter of the two ways.
+    /// Whether there is a path from `to` to `from`, between which an edge has just been added: searched from both ends
+    /// at once, which takes as long as the shorter of the two ways.
     pub(super) fn leads_back(&self, to: NodeId, from: NodeId, pass: &Pass) -> bool {
         if to == from {
             return true;
@@ -165,7 +165,7 @@ impl State {
         }
     }
 
-    /// Whether there is a way from a node back to it.
+    /// Whether there is a path from a node back to itself.
     pub(super) fn leads_to_itself(&self, id: NodeId, pass: &Pass) -> bool {
         let Some(node) = self.nodes.get(&id) else {
             return false;
@@ -174,7 +174,7 @@ impl State {
         below.any(|below| self.reaches(below, id, pass))
     }
 
-    /// The node and all below it.
+    /// The node and all nodes downstream.
     pub(super) fn below(&self, id: NodeId, pass: &Pass) -> BTreeSet<NodeId> {
         let mut below = BTreeSet::new();
         self.search(id, pass, |node| {
@@ -184,7 +184,7 @@ impl State {
         below
     }
 
-    /// Walks down from a node, itself first, until `found`.
+    /// Walks downstream from a node, itself first, until `found`.
     pub(super) fn search(
         &self,
         from: NodeId,
@@ -207,7 +207,7 @@ impl State {
         false
     }
 
-    /// Nodes in the order of a drain: each after those above it; those on a cycle in the order they were made.
+    /// Nodes in the order of a drain: each after its upstreams; those on a cycle in the order of creation.
     pub(super) fn in_order(&self, wanted: &BTreeSet<NodeId>, pass: &Pass) -> Vec<NodeId> {
         // Most have been built from the top down.
         if !self.leads_up || wanted.len() < 2 {
@@ -225,7 +225,7 @@ impl State {
         let mut oldest = self.nodes.keys();
         let mut ordered = Vec::new();
         loop {
-            // What is left when nothing is ready is on a cycle, or behind one.
+            // Nodes that are left without a ready one are on a cycle, or downstream of one.
             let next = match ready.pop() {
                 Some(Reverse(id)) => Some(id),
                 None => oldest.find(|id| missing.remove(id).is_some()).copied(),
@@ -256,18 +256,17 @@ impl Graph {
         node.is_cyclic(state.cuts, pass, || state.leads_to_itself(node.id(), pass))
     }
 
-    /// Whether there is still a way back over the edge that once closed a cycle.
+    /// Whether there is still a path back over the edge that once closed a cycle.
     pub(super) fn still_closes(&self, to: NodeId, from: NodeId, pass: &Pass) -> bool {
         self.state.get(pass).reaches(to, from, pass)
     }
 
-    /// How often edges have gone.
+    /// Number of removed edges.
     pub(super) fn cuts(&self, pass: &Pass) -> u64 {
         self.state.get(pass).cuts
     }
 
-    /// Whether what a node sends can come to `goal`; adds the places where asynchronous functions emit that
-    /// are on the way.
+    /// Whether outputs of a node can reach `goal`; adds the places where asynchronous functions on the way emit.
     pub(super) fn comes_to(
         &self,
         from: NodeId,
@@ -288,12 +287,12 @@ impl Graph {
     }
 }
 
-/// One node of sixteen, whatever the order they were made in.
+/// One node of sixteen, whatever the order of creation.
 fn is_chosen(id: NodeId) -> bool {
     id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60 == 0
 }
 
-/// A walk along edges, each node once, one edge at a time.
+/// A walk along edges that visits each node once, one edge at a time.
 struct Walk {
     seen: HashSet<NodeId>,
     way: Vec<(NodeId, usize)>,
@@ -307,8 +306,8 @@ impl Walk {
         }
     }
 
-    /// Follows one edge: `next` gives a node's neighbour at or after a place. Returns where it leads to,
-    /// unless that has been seen before; `None` at the end of the walk.
+    /// Follows one edge: `next` returns a node's neighbour at or after an index. Returns the neighbour, unless it has
+    /// been visited before; `None` at the end of the walk.
     fn step(
         &mut self,
         next: impl FnOnce(NodeId, usize) -> Option<(NodeId, usize)>,

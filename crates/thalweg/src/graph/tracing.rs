@@ -1,4 +1,4 @@
-//! Elements that are traced: which ones, and what they carry.
+//! Selection of traced elements, and their tokens.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,18 +11,18 @@ use crate::ack::{Ack, Acks};
 use crate::sync::lock;
 use crate::trace::{self, TraceContext, Traced, TracedNode, Tracer};
 
-/// Who traces elements of a graph, and which.
+/// The tracer of a graph, and the selection.
 #[derive(Default)]
 pub(super) struct Tracing {
     tracer: Mutex<Option<Arc<dyn Tracer>>>,
-    /// Traces one of this many elements, not counting those that belong to a trace elsewhere.
+    /// Traces one of this many elements, not counting those that belong to a trace already.
     one_in: AtomicU32,
-    /// Elements until the next that is. Written by the thread inside the monitor.
+    /// Elements until the next traced one. Written by the thread inside the monitor.
     left: AtomicU32,
 }
 
 impl Tracing {
-    /// Takes over from a graph whose nodes have become those of this one; returns whether somebody traces it.
+    /// Takes over from a graph that is merged into this one; returns whether it has a tracer.
     pub(super) fn absorb(&self, other: &Self) -> bool {
         let (tracer, mut mine) = (lock(&other.tracer).take(), lock(&self.tracer));
         if mine.is_none() {
@@ -35,7 +35,7 @@ impl Tracing {
 }
 
 impl Graph {
-    /// From now on traces one of this many elements, and all that belong to a trace elsewhere; none without a tracer.
+    /// From now on traces one of this many elements, and all that belong to a trace already; none without a tracer.
     pub(crate) fn trace(&self, tracer: Option<Arc<dyn Tracer>>, one_in: u32) {
         let is_on = tracer.is_some();
         let earlier = std::mem::replace(&mut *lock(&self.tracing.tracer), tracer);
@@ -48,11 +48,11 @@ impl Graph {
         } else {
             self.detours.fetch_and(!detour::TRACED, Ordering::Relaxed);
         }
-        // What it holds may do anything when dropped.
+        // Dropping it may run anything.
         drop(earlier);
     }
 
-    /// Whether none of the next elements, this many and without tokens, is due to be traced; if so, they are counted.
+    /// Whether none of the next elements, this many and without tokens, is to be traced; if so, they are counted.
     pub(super) fn are_untraced(&self, elements: usize) -> bool {
         let left = self.tracing.left.load(Ordering::Relaxed);
         if left as usize <= elements {
@@ -64,13 +64,13 @@ impl Graph {
         true
     }
 
-    /// The lease of an element that is emitted at a node, with a span if it is to be traced.
+    /// The lease of an element emitted at a node, with a span if it is to be traced.
     #[cold]
     pub(super) fn trace_if_due(&self, lease: Lease, node: NodeId) -> Lease {
         if lease.acks.payloads::<Traced>().next().is_some() {
             return lease;
         }
-        // A function that works on an element of another pipeline may have emitted it.
+        // It may have been emitted by a function that works on an element of another pipeline.
         let parent = lease.acks.payloads::<TraceContext>().last().cloned();
         let parent = parent.or_else(trace::current_context);
         let is_due = match &parent {

@@ -1,4 +1,4 @@
-//! Nodes that nothing can come to any more: they go, unless somebody holds a node that they lead to.
+//! Nodes that no element can reach any more: they are removed, unless a node that they lead to has a handle.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -10,9 +10,9 @@ use super::pass::Pass;
 use super::state::State;
 use crate::ack::discarding;
 
-/// Nodes that nothing can come to, but that stay for a handle to another node.
+/// Nodes that no element can reach, but that stay for a handle of another node.
 ///
-/// Each is listed for one such node, its *holder*. When the last handle to that goes, another is looked for.
+/// Each is listed for one such node, its *holder*. When that one's last handle is dropped, another is searched for.
 #[derive(Default)]
 pub(super) struct Unfed {
     by_holder: HashMap<NodeId, BTreeMap<NodeId, Reason>>,
@@ -22,9 +22,9 @@ pub(super) struct Unfed {
 /// How a holder was found.
 #[derive(Clone, Copy)]
 enum Reason {
-    /// By following edges down, when edges had gone so many times.
+    /// By following edges downstream, at this number of removed edges.
     Below { cuts: u64 },
-    /// By following edges up, around a cycle.
+    /// By following edges upstream, around a cycle.
     Above,
 }
 
@@ -53,12 +53,12 @@ impl Unfed {
 }
 
 impl State {
-    /// Those of the nodes listed for `holder`, to which there is no handle any more, that have to be looked at.
+    /// The nodes listed for `holder`, which has lost its last handle, that have to be checked.
     fn without_holder(&mut self, holder: NodeId, pass: &Pass) -> Vec<NodeId> {
         let Some(held) = self.unfed.by_holder.remove(&holder) else {
             return Vec::new();
         };
-        // What leads to the one that held them leads to whatever that leads to.
+        // A node that leads to the former holder leads to whatever that leads to.
         let heir = self.holder_below(holder, pass);
         let mut orphans = Vec::new();
         for (id, reason) in held {
@@ -73,16 +73,16 @@ impl State {
         orphans
     }
 
-    /// A node to which there is a handle: this one, or one below.
+    /// A node with a handle: this one, or one downstream.
     ///
-    /// Each node on the way remembers how far among those below it nothing was found, so that the next search
-    /// need not look there again: the handles of a wide pipeline may go one by one.
+    /// Each node on the way remembers up to which downstream nothing was found, so that the next search need not look
+    /// there again: the handles of a wide pipeline may be dropped one by one.
     fn holder_below(&self, id: NodeId, pass: &Pass) -> Option<NodeId> {
         let node = self.nodes.get(&id)?;
         if node.core().handles() > 0 {
             return Some(id);
         }
-        // Mostly it is among the next that have not been looked at, or there is none.
+        // Usually it is among the next unvisited ones, or there is none.
         let mut place = node.core().unheld_before(self.cuts, pass);
         let found = loop {
             let Some((id, behind)) = node.next_downstream(place, pass) else {
@@ -109,14 +109,14 @@ impl State {
         search.run()
     }
 
-    /// Whether something below a node may be held.
+    /// Whether a node downstream may have a handle.
     fn may_lead_on(&self, node: &Arc<dyn AnyNode>, pass: &Pass) -> bool {
         let place = node.core().unheld_before(self.cuts, pass);
         node.next_downstream(place, pass).is_some()
     }
 
-    /// Whether something can come to a node from above. If it is on a cycle it can get back to itself, which does
-    /// not count; then a node above, to which there is a handle, is what feeds it.
+    /// Whether elements can reach a node from upstream. A node on a cycle can reach itself, which does not count; then
+    /// a node upstream with a handle is what feeds it.
     fn feeder(&self, id: NodeId, pass: &Pass) -> Feeder {
         let Some(node) = self.nodes.get(&id) else {
             return Feeder::Edge;
@@ -150,29 +150,29 @@ impl State {
     }
 }
 
-/// A search below a node for one that is held, depth first. It finds out what is on a cycle with what as Tarjan's
-/// algorithm does (*Depth-first search and linear graph algorithms*, 1972).
+/// A depth-first search downstream of a node for one with a handle. It finds cycles as Tarjan's algorithm does
+/// (*Depth-first search and linear graph algorithms*, 1972).
 struct Search<'a> {
     state: &'a State,
     pass: &'a Pass,
     way: Vec<Step<'a>>,
-    /// Position of each node in the order of the search; `None` if nothing below it is held.
+    /// Index of each node in the order of the search; `None` if nothing downstream has a handle.
     seen: HashMap<NodeId, Option<usize>>,
-    /// Nodes for which that is not known yet, in the order of the search.
+    /// Undecided nodes, in the order of the search.
     open: Vec<NodeId>,
 }
 
 struct Step<'a> {
     id: NodeId,
     node: &'a Arc<dyn AnyNode>,
-    /// Position in the order of the search.
+    /// Index in the order of the search.
     order: usize,
-    /// Nothing below is held on the edges before this place.
+    /// Nothing downstream has a handle on the edges before this index.
     place: usize,
-    /// The place behind the edge that is being followed.
+    /// The index after the edge being followed.
     behind: usize,
-    /// The first of the open nodes that something below leads back to. Unless that is this one, nothing can be said
-    /// about this node alone: what that one leads to is below it as well.
+    /// The first undecided node that something downstream leads back to. Unless that is this one, nothing can be
+    /// decided about this node alone: whatever that one leads to is downstream as well.
     back_to: usize,
 }
 
@@ -215,7 +215,7 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// Goes back one step: nothing is held that can be come to from there but by nodes that are open.
+    /// Backtracks one step: there, only undecided nodes can lead to a handle.
     fn leave(&mut self) {
         let Some(step) = self.way.pop() else { return };
         if step.back_to == step.order {
@@ -251,14 +251,14 @@ impl<'a> Search<'a> {
 
 enum Feeder {
     None,
-    /// An edge, or a source at the node or above: when it goes, the node is looked at again.
+    /// An edge, or a source at the node or upstream: when it is removed, the node is checked again.
     Edge,
-    /// A handle to a node that leads to this one and is led to by it.
+    /// A handle of a node on a common cycle.
     Handle(NodeId),
 }
 
 impl Graph {
-    /// Takes out a node, and those below, that nothing can come to any more and nobody can reach.
+    /// Removes a node, and those downstream, that no element and no handle can reach any more.
     pub(super) fn drop_unfed(&self, id: NodeId, pass: &Pass) {
         let mut candidates = vec![id];
         let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
@@ -301,14 +301,14 @@ mod tests {
     use crate::Stream;
     use crate::graph::Handle;
 
-    /// Result of a walk that remembers nothing.
+    /// Result of a search that remembers nothing.
     fn is_held_below(state: &State, id: NodeId, pass: &Pass) -> bool {
         state.search(id, pass, |node| node.core().handles() > 0)
     }
 
     const COUNT: usize = 12;
 
-    /// Whether what is found is right after each of some steps, with some edges between the nodes at the beginning.
+    /// Whether the result is right after each of some steps, with some edges at the beginning.
     fn is_right(edges: &[(usize, usize)], steps: &[(u8, usize, usize)]) -> bool {
         let streams: Vec<_> = (0..COUNT).map(|_| Stream::<u8>::new()).collect();
         let all = Stream::<u8>::new();
@@ -316,7 +316,7 @@ mod tests {
         for stream in &streams {
             all.connect(stream).expect("the types fit");
             stream.connect(&end).expect("the types fit");
-            // Keeps them all, and is held by nobody below.
+            // Keeps them all, and is held by no node downstream.
             stream.sink(drop);
         }
         for (from, to) in edges {

@@ -1,4 +1,4 @@
-//! Nodes and edges come and go; graphs become one.
+//! Adding and removing nodes and edges; merging graphs.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::operator::Element;
 use crate::sync::lock;
 
 impl Graph {
-    /// Makes a node part of the graph, with one handle to it.
+    /// Adds a node to the graph, with one handle.
     pub(crate) fn register(&self, node: Arc<dyn AnyNode>, pass: &Pass) {
         if node.core().needs_runtime {
             self.need_runtime(pass);
@@ -33,18 +33,18 @@ impl Graph {
         }
     }
 
-    /// One more handle to a node that is part of the graph already.
+    /// Adds a handle to a node of the graph.
     pub(crate) fn add_handle(&self, node: &Arc<dyn AnyNode>, pass: &Pass) {
         let mut state = self.state.get(pass);
         if node.core().handles.fetch_add(1, Ordering::Relaxed) == 0 {
-            // Searches have found that nobody holds it.
+            // Searches have found that it has no handle.
             state.edge_moved();
         }
         state.handles += 1;
     }
 
-    /// One handle less. Nodes that nobody can reach and that lead nowhere go, and so does the
-    /// whole graph once nobody holds a handle into it.
+    /// Removes a handle. Nodes without a handle that lead nowhere are removed, and so is the whole graph without any
+    /// handle.
     pub(crate) fn release(&self, id: NodeId, pass: &Pass) {
         let mut state = self.state.get(pass);
         let Some(node) = state.nodes.get(&id) else {
@@ -65,8 +65,7 @@ impl Graph {
         }
     }
 
-    /// Detaches a node, and then those above it, that have no handle and lead to nothing that
-    /// matters.
+    /// Detaches a node, and then its upstreams, that have no handle and lead to nothing that matters.
     fn prune(&self, id: NodeId, pass: &Pass) {
         let mut candidates = vec![id];
         let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
@@ -96,20 +95,20 @@ impl Graph {
         state.phase = Phase::Closed;
         drop(state);
         self.detours.fetch_or(detour::REFUSES, Ordering::Relaxed);
-        // Nobody is left to be told of a panic, but whoever happens to be inside, and has nothing
-        // to do with it. The panic hook has reported it.
+        // Nobody is left to receive a panic, except a thread that happens to be inside and is not concerned. The panic
+        // hook has reported it.
         let discard = |work: &mut dyn FnMut()| {
             let _ = catch_unwind(AssertUnwindSafe(|| discarding(work)));
         };
-        // Each goes with its edges, so that the memory of one is touched once and no chain of them is dropped
-        // by its first.
+        // Each is dropped with its edges, so that its memory is touched once, and no chain is dropped by its first
+        // node.
         for node in old.nodes.into_values() {
             let mut node = Some((node.cut(None, pass), node));
             discard(&mut || drop(node.take()));
         }
         let mut rest = Some((old.agenda, old.handler, old.sources));
         discard(&mut || drop(rest.take()));
-        // Whoever is inside holds the graph as well: this is not the last reference.
+        // The thread inside holds the graph as well: this is not the last reference.
         drop(old.abandoned);
     }
 
@@ -124,7 +123,7 @@ impl Graph {
     ) {
         self.unfuse(pass);
         let id = to.core().id();
-        // One edge between two nodes, unless the one below tells its inlets apart.
+        // One edge between two nodes, unless the downstream one distinguishes its inlets.
         if !receiver.is_distinct() && output.edges(pass).contains(id) {
             return;
         }
@@ -141,12 +140,12 @@ impl Graph {
             to.set_looped(true, pass);
             state.is_batchable = Some(false);
             state.closing.insert((id, from));
-            // What has been found out about nodes on the way.
+            // What is known about nodes on the way.
             state.edge_moved();
         }
     }
 
-    /// Takes away the edges between two nodes; returns whether there were any.
+    /// Removes the edges between two nodes; returns whether there were any.
     pub(crate) fn disconnect(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
         self.unfuse(pass);
         let mut state = self.state.get(pass);
@@ -175,7 +174,7 @@ impl Graph {
         !self.state.get(pass).closing.is_empty()
     }
 
-    /// Has elements end where their way would close a cycle.
+    /// Makes elements end where their way would close a cycle.
     pub(crate) fn cut_cycles(&self, pass: &Pass) {
         self.unfuse(pass);
         let closing = std::mem::take(&mut self.state.get(pass).closing);
@@ -187,7 +186,7 @@ impl Graph {
         }
     }
 
-    /// Has a node hand its elements to `to` before all others; returns whether there is an edge.
+    /// Makes a node send its elements to `to` before all others; returns whether there is an edge.
     pub(crate) fn move_to_first(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
         self.unfuse(pass);
         let node = self.node(from, pass);
@@ -195,7 +194,7 @@ impl Graph {
         node.is_some_and(|node| node.move_to_first(to, pass))
     }
 
-    /// Cuts a node off from everything above it. What it leads to, and is held by nobody, goes.
+    /// Disconnects a node from its upstreams. Nodes without handles that only they lead to are removed.
     pub(crate) fn destroy(&self, id: NodeId, pass: &Pass) {
         let upstreams = self.state.get(pass).upstreams(id, pass);
         for &up in &upstreams {
@@ -207,8 +206,8 @@ impl Graph {
         }
     }
 
-    /// Makes two graphs one, if they are not, and then does `then` inside. Put off until the
-    /// thread is in no monitor, where it may wait for both.
+    /// Merges two graphs, if they differ, and then runs `then` inside. Deferred until the thread is in no monitor,
+    /// where it may wait for both.
     pub(crate) fn join(
         one: &Arc<Graph>,
         other: &Arc<Graph>,
@@ -242,8 +241,7 @@ impl Graph {
             second.enter_to_join(me);
             let both = a.merged.get().is_none() && b.merged.get().is_none();
             if both {
-                // The smaller becomes part of the larger, so that many joined one by one cost no more
-                // than all at once.
+                // The smaller is merged into the larger, so that many joined one by one cost no more than all at once.
                 if b.is_larger_than(&a) {
                     b.absorb(&a, false);
                 } else {
@@ -274,8 +272,8 @@ impl Graph {
         nodes(self) > nodes(other)
     }
 
-    /// Takes over another graph. Both monitors are held. `is_first` says which of the two comes first
-    /// where both have something to say.
+    /// Merges another graph into this one. Both monitors are held. `is_first` decides which of the two comes first
+    /// where both have entries.
     fn absorb(self: &Arc<Self>, other: &Arc<Graph>, is_first: bool) {
         let (mine, theirs) = (
             Pass::new(self, Lease::default(), true),
@@ -331,7 +329,7 @@ impl Graph {
             .collect()
     }
 
-    /// The sources above a node, or at it.
+    /// The sources upstream of a node, or at it.
     pub(crate) fn sources_above(&self, id: NodeId, pass: &Pass) -> Vec<Arc<Control>> {
         let state = self.state.get(pass);
         let (mut seen, mut stack, mut found) = (BTreeSet::new(), vec![id], Vec::new());
@@ -344,7 +342,7 @@ impl Graph {
         found
     }
 
-    /// Leads the failures of a node to where its policy says.
+    /// Routes the failures of a node as its policy says.
     pub(crate) fn route(
         &self,
         node: &Arc<dyn AnyNode>,
@@ -357,7 +355,7 @@ impl Graph {
     }
 }
 
-/// A handle that keeps a graph, and its node in it.
+/// A handle that keeps a graph alive, and its node in it.
 pub(crate) struct Handle {
     pub(crate) graph: Arc<Graph>,
     pub(crate) id: NodeId,

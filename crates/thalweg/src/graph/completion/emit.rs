@@ -17,14 +17,14 @@ use crate::sync::lock;
 
 /// The completion of an [`emit`](crate::Stream::emit).
 ///
-/// The element is in flight already; awaiting, or blocking with [`wait`](Emit::wait), waits until
-/// every node downstream has taken it, and says what failed. If nothing downstream had to wait, the
-/// completion is done from the start and cost no allocation.
+/// The element is in flight already; awaiting, or blocking with [`wait`](Emit::wait), waits until every node downstream
+/// has accepted it, and returns failures. If nothing downstream had to wait, the completion is done from the start,
+/// without an allocation.
 ///
-/// Dropped before anybody has waited, it lets the element go on; what fails then counts as unhandled
-/// (see [`Stream::on_unhandled`](crate::Stream::on_unhandled)). Dropped while it is being awaited, by a time
-/// limit say, it withdraws the element wherever that still waits for room; where it has been taken, into a
-/// buffer or by a function, it goes on:
+/// Dropped before anybody has waited, it lets the element continue; later failures count as unhandled (see
+/// [`Stream::on_unhandled`](crate::Stream::on_unhandled)). Dropped while it is being awaited, for example by a time
+/// limit, it withdraws the element wherever that still waits for room; where it has been accepted, by a buffer or a
+/// function, it continues:
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,8 +40,8 @@ use crate::sync::lock;
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 ///
-/// Awaited by an asynchronous function of a pipeline, one whose element leads back to that function is
-/// done as soon as it is queued; see [`CurrentCall`](crate::CurrentCall).
+/// Awaited by an asynchronous function of a pipeline, a completion whose element leads back to that function is done as
+/// soon as the element is queued; see [`CurrentCall`](crate::CurrentCall).
 #[must_use = "await it, or call `.wait()`: it applies back pressure and reports failures"]
 pub struct Emit(Inner);
 
@@ -65,7 +65,7 @@ impl Emit {
         Self(Inner::Failed(Box::new((error, graph))))
     }
 
-    /// The completion that `done` stands for.
+    /// Creates the completion from its shared state.
     pub(crate) fn pending(done: Arc<Completion>) -> Self {
         let state = lock(&done.state);
         if state.finished && state.failures.is_empty() && state.refusal.is_none() {
@@ -75,7 +75,7 @@ impl Emit {
         Self(Inner::Pending(done))
     }
 
-    /// Whether the element has been taken everywhere, or has failed: waiting would return at once.
+    /// Whether the element has been accepted everywhere, or has failed: waiting would return at once.
     pub fn is_ready(&self) -> bool {
         match &self.0 {
             Inner::Pending(done) => lock(&done.state).finished,
@@ -83,7 +83,8 @@ impl Emit {
         }
     }
 
-    /// Whether the element is in flight, and those who hold it have room for another: who sends many sends the next.
+    /// Whether the element is in flight, and its holders have room for another: emitters of many elements emit the
+    /// next.
     pub(crate) fn is_admitted(&self) -> bool {
         match &self.0 {
             Inner::Pending(done) => {
@@ -94,7 +95,7 @@ impl Emit {
         }
     }
 
-    /// Waits until the next element can be sent; this one may still be on its way then.
+    /// Waits until the next element can be emitted; this one may still be in flight then.
     pub(crate) fn poll_admitted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Inner::Pending(done) = &self.0
             && done.poll_admitted(cx).is_pending()
@@ -107,7 +108,7 @@ impl Emit {
         Poll::Ready(())
     }
 
-    /// Lets the element go on without anybody waiting for it: what fails is unhandled.
+    /// Lets the element continue without a waiting emitter: failures are unhandled.
     pub(crate) fn detach(mut self) {
         match mem::replace(&mut self.0, Inner::Taken) {
             Inner::Pending(done) => done.abandon(),
@@ -115,16 +116,15 @@ impl Emit {
         }
     }
 
-    /// Blocks the thread until every node downstream has taken the element.
+    /// Blocks the thread until every node downstream has accepted the element.
     ///
-    /// Called by a function inside a pipeline, where nothing may block, it does not wait: the
-    /// element that the function is working on counts as taken only when this one is too, and what
-    /// fails is reported to the emitter of that element.
+    /// Called by a function inside a pipeline, where nothing may block, it does not wait: the element that the function
+    /// is working on counts as accepted only when this one is too, and failures are reported to the emitter of that
+    /// element.
     ///
     /// # Errors
-    /// What failed, with the node and the element; that the pipeline is closed or was built with a
-    /// mistake; or, on the thread of the very event loop that has to do the work, that waiting would
-    /// block it ([`Error::is_would_block`]).
+    /// A failure, with node and element; a closed pipeline or an invalid argument; or, on the thread of the event loop
+    /// that has to do the work, that waiting would block it ([`Error::is_would_block`]).
     #[inline]
     pub fn wait(self) -> Result<(), Error> {
         if matches!(self.0, Inner::Ready) {
@@ -133,12 +133,11 @@ impl Emit {
         self.wait_unready()
     }
 
-    /// The same for no longer than `limit`, a duration, a number of seconds, or a text such as `"500ms"`;
-    /// zero is no time at all. Then the element is withdrawn wherever it still waits for room.
+    /// The same for at most `limit`, a duration, a number of seconds, or a text such as `"500ms"`; zero does not wait.
+    /// After that the element is withdrawn wherever it still waits for room.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait); that `limit` is no length of time; or that it has passed
-    /// ([`Error::is_timed_out`]).
+    /// As [`wait`](Self::wait); or `limit` is invalid; or it has passed ([`Error::is_timed_out`]).
     pub fn wait_timeout(mut self, limit: impl IntoInterval) -> Result<(), Error> {
         let limit = crate::interval::wait(limit)
             .map_err(|error| Error::from(BuildError::new("emit", error)))?;
@@ -167,8 +166,8 @@ impl Emit {
         }
     }
 
-    /// Called by a function inside a pipeline, makes the element that the function is working on wait
-    /// for this one, as [`wait`](Self::wait) does there.
+    /// Called by a function inside a pipeline, makes the function's element wait for this one, as [`wait`](Self::wait)
+    /// does there.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -186,8 +185,8 @@ impl Emit {
     /// ```
     ///
     /// # Errors
-    /// Gives the completion back if no function is running on this thread, and nothing can wait in
-    /// its place; or if it has failed already.
+    /// Returns the completion if no function is running on this thread, and nothing can wait in its place; or if it has
+    /// failed already.
     pub fn wait_within(mut self) -> Result<(), Self> {
         match &self.0 {
             Inner::Ready | Inner::Taken => Ok(()),
@@ -220,7 +219,7 @@ impl Emit {
     }
 }
 
-/// Whether the function that awaits it would wait for itself, and no longer does.
+/// Whether the awaiting function would wait for itself, and no longer does.
 fn is_taken_over(done: &Arc<Completion>) -> bool {
     CurrentCall::get()
         .is_some_and(|call| !done.is_asked.swap(true, Ordering::Relaxed) && call.takes_over(done))

@@ -1,4 +1,4 @@
-//! The completion of an `emit`: done when every node downstream has taken the element.
+//! The completion of an `emit`: done when every node downstream has accepted the element.
 
 mod emit;
 mod ticket;
@@ -24,7 +24,7 @@ pub(crate) struct Completion {
     graph: Weak<Graph>,
     /// The node where the element was emitted, or 0.
     start: AtomicU64,
-    /// Whether it has been asked whether the element leads back to the function that awaits it.
+    /// Whether it has been checked that the element leads back to the awaiting function.
     is_asked: AtomicBool,
     /// Whether the emitter has given up waiting for room.
     is_withdrawn: AtomicBool,
@@ -34,7 +34,7 @@ pub(crate) struct Completion {
 #[derive(Default)]
 struct State {
     finished: bool,
-    /// Whether all who hold the element have room for another.
+    /// Whether all holders of the element have room for another.
     admitted: bool,
     failures: Vec<Failure>,
     refusal: Option<Error>,
@@ -42,15 +42,15 @@ struct State {
     waker: Option<Waker>,
     abandoned: bool,
     then: Vec<Then>,
-    /// Elements that this one waits for besides.
+    /// Elements that this one additionally waits for.
     waits_for: Vec<Weak<Completion>>,
 }
 
-/// Action to take once the element is taken.
+/// Action once the element has been accepted.
 enum Then {
     /// An element that waits for this one.
     Release(Ticket),
-    /// A node that waits to deliver its next.
+    /// A node that waits to deliver its next element.
     Tell(Weak<dyn AnyNode>),
 }
 
@@ -68,7 +68,7 @@ impl Completion {
         Ticket::first(done)
     }
 
-    /// One holder more has room for another element: tells those who wait for that if it was the last.
+    /// Another holder has room: wakes those who wait for that if it was the last one.
     fn has_room(&self) {
         if self.full.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
@@ -100,7 +100,7 @@ impl Completion {
         }
     }
 
-    /// Records a failure for the emitter; gives it back if there is none.
+    /// Records a failure for the emitter; returns it if there is none.
     pub(crate) fn fail(&self, failure: Failure) -> Option<Failure> {
         let mut state = lock(&self.state);
         if state.abandoned {
@@ -110,7 +110,7 @@ impl Completion {
         None
     }
 
-    /// Whether a node is to be told when the element is taken.
+    /// Whether a node is to be told when the element has been accepted.
     pub(crate) fn tells(&self, id: NodeId) -> bool {
         let is_told = |then: &Then| match then {
             Then::Tell(node) => node.upgrade().is_some_and(|node| node.core().id() == id),
@@ -119,7 +119,7 @@ impl Completion {
         lock(&self.state).then.iter().any(is_told)
     }
 
-    /// The nodes that are told when the element has been taken, or one that waits for it.
+    /// The nodes to tell when the element has been accepted, or an element that waits for it.
     pub(super) fn told(&self) -> Vec<Arc<dyn AnyNode>> {
         let (mut nodes, mut others) = (Vec::new(), Vec::new());
         for then in &lock(&self.state).then {
@@ -132,7 +132,7 @@ impl Completion {
         nodes
     }
 
-    /// Tells the emitter that the element was not taken at all.
+    /// Tells the emitter that the element was not accepted at all.
     pub(crate) fn refuse(&self, error: Error) {
         lock(&self.state).refusal = Some(error);
     }
@@ -172,16 +172,15 @@ impl Completion {
         }
     }
 
-    /// Whether somebody waits for this element: its emitter, or other elements.
+    /// Whether the emitter or other elements wait for this one.
     pub(super) fn is_awaited(&self) -> bool {
         let state = lock(&self.state);
         let is_release = |then: &Then| matches!(then, Then::Release(_));
         !state.abandoned || state.then.iter().any(is_release)
     }
 
-    /// Those who wait for this element and for nothing else: the element itself, or, once its
-    /// emitter has put the waiting off, the elements it was put off to. So a feedback loop of
-    /// functions that emit and wait does not grow a chain.
+    /// Those who wait for this element only: the element itself, or, once its emitter has deferred the wait, the
+    /// elements it was deferred to. So a feedback loop of functions that emit and wait does not grow a chain.
     pub(crate) fn waiting(self: &Arc<Self>) -> Vec<Ticket> {
         let state = lock(&self.state);
         let put_off: Vec<_> = state
@@ -199,12 +198,12 @@ impl Completion {
         put_off
     }
 
-    /// Takes note of where the element was emitted.
+    /// Records where the element was emitted.
     pub(super) fn began_at(&self, node: NodeId) {
         self.start.store(node, Ordering::Relaxed);
     }
 
-    /// Where the element was emitted, and those that it waits for.
+    /// Where the element was emitted, and the elements it waits for.
     pub(super) fn starts(self: &Arc<Self>) -> Vec<Start> {
         let (mut starts, mut seen, mut next) = (Vec::new(), Vec::new(), vec![self.clone()]);
         while let Some(done) = next.pop() {
@@ -218,8 +217,7 @@ impl Completion {
         starts
     }
 
-    /// Takes note that this element waits for another: a function that awaits this one may wait for itself
-    /// from now on.
+    /// Records that this element waits for another: a function that awaits this one may wait for itself from now on.
     pub(super) fn waits_for(&self, other: &Arc<Completion>) {
         let mut state = lock(&self.state);
         if state.waits_for.len() == state.waits_for.capacity() {
@@ -235,7 +233,7 @@ impl Completion {
         }
     }
 
-    /// Keeps `ticket` until this element is taken, and passes failures on to its emitter.
+    /// Keeps `ticket` until this element has been accepted, and passes failures on to its emitter.
     pub(crate) fn release_after(&self, ticket: Ticket) {
         let mut state = lock(&self.state);
         if state.finished {
@@ -251,7 +249,7 @@ impl Completion {
         }
     }
 
-    /// Waits until those who hold the element have room for another.
+    /// Waits until the holders of the element have room for another.
     fn poll_admitted(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         let state = lock(&self.state);
         if state.admitted || state.finished {
@@ -295,8 +293,8 @@ impl Completion {
         self.is_withdrawn.load(Ordering::Relaxed)
     }
 
-    /// The emitter no longer waits. If it has begun to, the element is let go of wherever it still waits for
-    /// room; where it has been taken, it goes on.
+    /// The emitter no longer waits. If it had begun to, the element is withdrawn wherever it still waits for room;
+    /// where it has been accepted, it continues.
     fn give_up(&self) {
         let state = lock(&self.state);
         let has_waited = state.waker.is_some() && !state.finished;
@@ -310,7 +308,7 @@ impl Completion {
         }
     }
 
-    /// Tells the emitter that nobody will take the element any more.
+    /// Tells the emitter that nobody will accept the element any more.
     pub(super) fn let_go(&self, error: Error) {
         let mut state = lock(&self.state);
         if state.finished {

@@ -1,4 +1,4 @@
-//! A share in the completion of an element: whoever holds the element holds one.
+//! A share in the completion of an element, owned by each holder of the element.
 
 use std::mem;
 use std::sync::atomic::Ordering;
@@ -33,7 +33,7 @@ impl Drop for Ticket {
 }
 
 impl Ticket {
-    /// The share that stands for the holder counted by a new completion.
+    /// The share of the holder counted by a new completion.
     pub(super) fn first(done: Arc<Completion>) -> Self {
         Self {
             done,
@@ -41,7 +41,7 @@ impl Ticket {
         }
     }
 
-    /// One share more.
+    /// Creates another share.
     pub(super) fn share(done: &Arc<Completion>) -> Self {
         done.holders.fetch_add(1, Ordering::Relaxed);
         done.full.fetch_add(1, Ordering::Relaxed);
@@ -55,7 +55,7 @@ impl Ticket {
         &self.done
     }
 
-    /// Says that the holder has room for another element.
+    /// Notes that the holder has room for another element.
     pub(crate) fn admit(&mut self) {
         if !mem::replace(&mut self.admitted, true) {
             self.done.has_room();
@@ -66,12 +66,12 @@ impl Ticket {
         self.admitted
     }
 
-    /// Gives up this share. If others still hold the element and have no room for another, `node` is told when they
-    /// do. Nobody waits for the element: failures go to the graph.
+    /// Releases this share. If others still hold the element without room for another, `node` is told when they have.
+    /// Nobody waits for the element: failures go to the graph.
     pub(crate) fn tell(self, node: Weak<dyn AnyNode>) -> Delivery {
         let mut state = lock(&self.done.state);
         state.abandoned = true;
-        // Nobody else can take a share now: shares are taken inside the monitor, where we are.
+        // No other share can be created now: that happens inside the monitor, where we are.
         let pending = self.done.full.load(Ordering::Acquire) > 1;
         if pending {
             state.then.push(Then::Tell(node));
@@ -86,7 +86,7 @@ impl Ticket {
         }
     }
 
-    /// Gives up this share, of an element that was made of another, for which `emitter` waits: that one is told of
+    /// Releases this share, of an element that was made of another, for which `emitter` waits: that one receives
     /// failures, and waits for this one. If others still hold the element, `node` is told when they no longer do.
     pub(crate) fn hand_over(self, emitter: Ticket, node: Weak<dyn AnyNode>) -> Delivery {
         if self.done.holders.load(Ordering::Acquire) == 1 {

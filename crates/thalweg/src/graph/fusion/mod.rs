@@ -1,8 +1,8 @@
 //! Several nodes that run as one.
 //!
-//! A host that can run a part of a pipeline in one go, compiled code say, puts itself in the place of the edges that
-//! lead to it. The nodes stay: they have their names, policies and counters, and take over whatever comes to them by
-//! another way. Edges that change anywhere in the graph, and policies, undo it.
+//! A host that can run a part of a pipeline as one, such as compiled code, replaces the edges that lead to it. The
+//! nodes stay: they keep their names, policies and counters, and process elements that arrive by another way. Changes
+//! of edges anywhere in the graph, and of policies, undo it.
 
 mod run;
 #[cfg(test)]
@@ -22,17 +22,17 @@ use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::operator::{Element, EmitResult};
 
-/// What runs several nodes of a pipeline as one; see [`Stream::fuse`](crate::Stream::fuse).
+/// Code that runs several nodes of a pipeline as one; see [`Stream::fuse`](crate::Stream::fuse).
 ///
-/// It is called by one thread at a time, as nodes are. Nodes go by their position among those that were fused.
+/// It is called by one thread at a time, like nodes. Nodes are referred to by their index among the fused ones.
 pub trait Fused<T: Element>: Send + Sync + 'static {
-    /// Takes one element through the nodes: depth first, in the order of the edges.
+    /// Passes one element through the nodes: depth first, in the order of the edges.
     ///
     /// # Errors
-    /// The element's way has ended with a failure: that of [`FusedContext::fail`], or of nodes behind.
+    /// The element's way has ended with a failure: that of [`FusedContext::fail`], or of nodes downstream.
     fn run(&self, x: T, cx: &mut FusedContext<'_, T>) -> EmitResult;
 
-    /// Takes a batch through the nodes, and empties it. A failure ends the way of its own element only.
+    /// Passes a batch through the nodes, and empties it. A failure ends the way of its own element only.
     fn run_many(&self, xs: &mut Vec<T>, cx: &mut FusedContext<'_, T>) {
         for x in xs.drain(..) {
             let flow = self.run(x, cx);
@@ -40,58 +40,57 @@ pub trait Fused<T: Element>: Send + Sync + 'static {
         }
     }
 
-    /// Whether it takes a batch as the host keeps it; see
-    /// [`Stream::emit_host_batches`](crate::Stream::emit_host_batches).
+    /// Whether it accepts the host's batches; see [`Stream::emit_host_batches`](crate::Stream::emit_host_batches).
     fn takes(&self, _batch: &dyn Any) -> bool {
         false
     }
 
-    /// Takes such a batch through the nodes, as [`run_many`](Self::run_many) does.
+    /// Passes such a batch through the nodes, like [`run_many`](Self::run_many).
     fn run_host_batch(&self, _batch: &mut dyn Any, _cx: &mut FusedContext<'_, T>) {}
 
-    /// How many elements each node has received and made, since the beginning.
+    /// Number of elements that each node has received and emitted, in total.
     fn progress(&self) -> Vec<Progress>;
 
-    /// The nodes whose functions are being called, if this is running: what comes to them meanwhile waits.
+    /// The nodes whose functions are being called, if this is running: elements that arrive meanwhile wait.
     fn at_work(&self) -> AtWork {
         AtWork::default()
     }
 
-    /// Takes note that nodes take elements by themselves, in the middle of a run or until the next one.
+    /// Notes that nodes process elements by themselves, in the middle of a run or until the next one.
     fn set_aside(&self) {}
 }
 
-/// Elements that a node has received and made, since the beginning.
+/// Elements that a node has received and emitted, in total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Elements that have come to it.
     pub received: u64,
-    /// Elements it has sent, and those it has failed on.
+    /// Emitted elements, and failed ones.
     pub made: u64,
 }
 
-/// Nodes that are in the middle of something.
+/// Active nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AtWork {
-    /// Nodes whose function is running, or which wait for the nodes behind them.
+    /// Nodes whose function is running, or which wait for the nodes downstream.
     pub busy: Vec<usize>,
-    /// Nodes whose element is being handed to several others.
+    /// Nodes whose element is being sent to several downstreams.
     pub handing_around: Vec<usize>,
 }
 
-/// A node to be fused.
+/// A node to fuse.
 #[derive(Clone, Debug)]
 pub struct FusedPart {
     /// The node, see [`Stream::node_id`](crate::Stream::node_id).
     pub id: u64,
-    /// The nodes behind it, in order.
+    /// Its downstreams, in order.
     pub downstream: Vec<u64>,
-    /// Whether failures may be handled by a policy other than `Raise`: where nothing of an element's way
-    /// is left once it has failed.
+    /// Whether failures may be handled by another policy than `Raise`: possible if nothing is left to do for an element
+    /// once it has failed.
     pub may_skip: bool,
 }
 
-/// What fused nodes need of the pipeline while they run.
+/// The pipeline, as seen by running fused nodes.
 pub struct FusedContext<'a, T: Element> {
     run: &'a Run<T>,
     pass: &'a mut Pass,
@@ -100,17 +99,17 @@ pub struct FusedContext<'a, T: Element> {
 shows!([T: Element] FusedContext<'_, T> {});
 
 impl<T: Element> FusedContext<'_, T> {
-    /// Does what a node's policy says about an element that its function has failed on.
+    /// Applies a node's policy to an element that its function has failed on.
     ///
     /// # Errors
-    /// That is a failure of the element: its way ends.
+    /// The policy is to raise: the element's way ends.
     #[cold]
     pub fn fail(&mut self, node: usize, element: T, cause: impl Into<BoxError>) -> EmitResult {
         self.run.settle(self.pass);
         self.run.nodes[node].fail_at(element, cause.into(), self.pass)
     }
 
-    /// Hands an element that has been counted already to a node, which takes it by itself.
+    /// Passes an element that has been counted to a node, which processes it by itself.
     ///
     /// # Errors
     /// The element's way has ended.
@@ -118,7 +117,7 @@ impl<T: Element> FusedContext<'_, T> {
         self.run.nodes[node].take_counted(element, self.pass)
     }
 
-    /// Has the first node take an element by itself, and count it.
+    /// Lets the first node process an element by itself, and count it.
     ///
     /// # Errors
     /// The element's way has ended.
@@ -126,16 +125,16 @@ impl<T: Element> FusedContext<'_, T> {
         self.run.nodes[0].take(element, self.pass)
     }
 
-    /// Sends an element on by an exit.
+    /// Sends an element to an exit.
     ///
     /// # Errors
-    /// A node behind it has failed: the element's way ends.
+    /// A node downstream has failed: the element's way ends.
     #[inline]
     pub fn send(&mut self, exit: usize, element: T) -> EmitResult {
         self.run.exits[exit].send(element, self.pass)
     }
 
-    /// The same as the last thing that is done about its element: nothing is left running here.
+    /// The same as the last action for its element: nothing is left running here.
     ///
     /// # Errors
     /// As for [`send`](Self::send).
@@ -145,7 +144,7 @@ impl<T: Element> FusedContext<'_, T> {
             .pause(self.pass, |pass| self.run.exits[exit].send(element, pass))
     }
 
-    /// Sends a batch on by an exit, and empties it.
+    /// Sends a batch to an exit, and empties it.
     pub fn send_many(&mut self, exit: usize, elements: &mut Vec<T>) {
         self.run.pause(self.pass, |pass| {
             self.run.exits[exit].send_many(elements, pass);
@@ -153,13 +152,13 @@ impl<T: Element> FusedContext<'_, T> {
         });
     }
 
-    /// Has nodes take up what has come to them while they were at work: those whose element has been everywhere behind
-    /// them, while others have not had it; and what has come behind `node`, which makes many elements of one.
+    /// Lets nodes process elements that arrived while they were active: those whose element has been everywhere
+    /// downstream; and the elements that arrived behind `node`, which makes several elements of one.
     pub fn take_up(&mut self, nodes: std::ops::Range<usize>, node: Option<usize>) {
         self.run.take_up(nodes, node, self.pass);
     }
 
-    /// Puts the failure of one element of a batch aside, so that the batch can go on.
+    /// Sets the failure of one element of a batch aside, so that the batch can continue.
     pub fn keep_failure(&mut self, flow: EmitResult) {
         if flow.is_err() {
             self.pass.keep_failure();
@@ -167,31 +166,31 @@ impl<T: Element> FusedContext<'_, T> {
     }
 }
 
-/// A node as those see it that run it together with others.
+/// A node, as seen by fused code.
 pub(crate) trait Fusable<T>: AnyNode {
-    /// Whether it is such that it can be left out: on no cycle, nothing waits, and with a policy that permits it.
+    /// Whether it can be fused: it is on no cycle, nothing waits, and its policy permits it.
     fn may_fuse(&self, may_skip: bool, pass: &Pass) -> bool;
-    /// From now on it belongs to a run, or to none.
+    /// Sets the run that it belongs to, or none.
     fn set_run(&self, run: Option<&Arc<dyn AnyRun>>, pass: &Pass);
-    /// Does what the policy says about an element that has been counted.
+    /// Applies the policy to an element that has been counted.
     fn fail_at(&self, element: T, cause: BoxError, pass: &mut Pass) -> EmitResult;
-    /// Takes an element that has come another way.
+    /// Processes an element that arrives another way.
     fn take(&self, element: T, pass: &mut Pass) -> EmitResult;
-    /// Takes an element that has been counted.
+    /// Processes an element that has been counted.
     fn take_counted(&self, element: T, pass: &mut Pass) -> EmitResult;
-    /// Counts what has come through elsewhere.
+    /// Adds elements that fused code has processed to its counters.
     fn add_progress(&self, received: u64, made: u64, pass: &Pass);
-    /// Marks it as working, or as handing an element around; returns whether that is news.
+    /// Marks it as running, or as sending an element to its downstreams; returns whether that has changed.
     fn begin_work(&self, is_handing: bool, pass: &Pass) -> bool;
-    /// Undoes that; returns whether elements have come meanwhile.
+    /// Undoes that; returns whether elements have arrived meanwhile.
     fn end_work(&self, is_handing: bool, pass: &Pass) -> bool;
-    /// Takes up what has waited in front of it.
+    /// Processes elements waiting before it.
     fn take_up(&self, pass: &mut Pass);
-    /// Takes up what has waited behind it.
+    /// Processes elements waiting after it.
     fn hand_on(&self, pass: &mut Pass);
 }
 
-/// An edge in the place of which a run is called.
+/// An edge that is replaced by a run.
 struct FusedEdge<T: Element> {
     run: Arc<Run<T>>,
     edge: Edge<T>,
@@ -222,8 +221,8 @@ impl<T: Element> Receive<T> for FusedEdge<T> {
 }
 
 impl Graph {
-    /// Fuses nodes, the first of which gets what comes from outside; returns whether they are as described and can
-    /// be fused.
+    /// Fuses nodes, the first of which receives elements from outside; returns whether they are as described and can be
+    /// fused.
     pub(crate) fn fuse<T: Element>(
         &self,
         parts: &[FusedPart],
@@ -280,7 +279,7 @@ impl Graph {
         nodes.collect()
     }
 
-    /// Has all nodes run by themselves again, between passes.
+    /// Runs all nodes by themselves again, between passes.
     pub(crate) fn unfuse(&self, pass: &Pass) {
         let runs = std::mem::take(&mut self.state.get(pass).runs);
         if runs.is_empty() {
@@ -290,13 +289,13 @@ impl Graph {
         discarding(|| drop(runs));
     }
 
-    /// Counts at the nodes what has come through where they run as one.
+    /// Adds the elements processed by fused code to the nodes' counters.
     pub(crate) fn settle_runs(&self, pass: &Pass) {
         let runs = self.state.get(pass).runs.clone();
         runs.iter().for_each(|run| run.settle(pass));
     }
 
-    /// Runs `f`, which sends an element in the middle of others, with nodes that are at work as one marked as such.
+    /// Runs `f`, which sends an element in the middle of others, with active fused nodes marked as such.
     pub(super) fn amid_runs<R>(&self, pass: &mut Pass, f: impl FnOnce(&mut Pass) -> R) -> R {
         let runs = self.state.get(pass).runs.clone();
         let marked: Vec<_> = runs

@@ -10,37 +10,38 @@ use crate::graph::output::Edge;
 use crate::graph::pass::Pass;
 use crate::operator::{Element, EmitResult};
 
-/// Nodes that run as one, whatever they carry.
+/// Fused nodes, whatever their element type.
 pub(crate) trait AnyRun: Send + Sync {
     /// Gives the nodes back their edges.
     fn end(&self, pass: &Pass);
-    /// Counts at the nodes what has come through.
+    /// Updates the nodes' counters.
     fn settle(&self, pass: &Pass);
-    /// Marks the nodes that are at work, if it is running; returns those it has marked.
+    /// Marks the active nodes, if it is running; returns those it has marked.
     fn mark(&self, pass: &Pass) -> Option<AtWork>;
     fn unmark(&self, marks: AtWork, pass: &Pass);
-    /// A node takes an element by itself, until [`leave`](Self::leave): elements that come by the edges meanwhile do
-    /// so as well.
+    /// A node processes an element by itself, until [`leave`](Self::leave): elements that arrive by the edges meanwhile
+    /// do so as well.
     fn enter(&self);
     fn leave(&self);
 }
 
 pub(crate) struct Run<T> {
-    /// How many nodes are taking elements, or the body is: then what comes goes to the nodes.
+    /// Number of nodes processing elements by themselves, plus one if the body is running: then arriving elements go to
+    /// the nodes.
     occupied: AtomicUsize,
-    /// Whether elements have come to nodes while the body was running.
+    /// Whether elements have arrived at nodes while the body was running.
     has_left: AtomicBool,
     pub(super) body: Box<dyn Fused<T>>,
     pub(super) exits: Vec<Link<T>>,
     pub(super) nodes: Vec<Arc<dyn Fusable<T>>>,
-    /// The nodes above the first, and their edges to it.
+    /// The nodes upstream of the first, and their edges to it.
     doors: Vec<(Arc<dyn AnyNode>, Edge<T>)>,
     is_running: AtomicBool,
     counted: Slot<Vec<Progress>>,
     me: Weak<Self>,
 }
 
-/// The time in which the body is running. A drop, because a node behind an exit may panic.
+/// The scope in which the body is running. Ends by a drop, because a node behind an exit may panic.
 struct Running<'a, T>(&'a Run<T>);
 
 impl<'a, T> Running<'a, T> {
@@ -81,7 +82,7 @@ impl<T: Element> Run<T> {
         })
     }
 
-    /// Takes the place of the edges.
+    /// Replaces the edges.
     pub(super) fn begin(&self, pass: &Pass) {
         let Some(me) = self.me.upgrade() else {
             return;
@@ -121,7 +122,7 @@ impl<T: Element> Run<T> {
         self.with_body(pass, |body, cx| body.run_many(xs, cx));
     }
 
-    /// Whether its body takes a batch of the host's, and is not running.
+    /// Whether its body accepts a host batch, and is not running.
     pub(super) fn takes(&self, batch: &dyn Any) -> bool {
         self.occupied.load(Ordering::Relaxed) == 0 && self.body.takes(batch)
     }
@@ -139,7 +140,7 @@ impl<T: Element> Run<T> {
         }
     }
 
-    /// Runs `f` with nothing here at work.
+    /// Runs `f` with no node active here.
     #[inline(always)]
     pub(super) fn pause<R>(&self, pass: &mut Pass, f: impl FnOnce(&mut Pass) -> R) -> R {
         struct Pause<'a, T>(&'a Run<T>);
@@ -162,7 +163,7 @@ impl<T: Element> Run<T> {
         self.take_up(0..self.nodes.len(), None, pass);
     }
 
-    /// Takes up what has come to nodes, and behind `node`, while they were at work, innermost first.
+    /// Processes elements that arrived at nodes, and behind `node`, while they were active, innermost first.
     pub(super) fn take_up(&self, nodes: Range<usize>, node: Option<usize>, pass: &mut Pass) {
         self.enter();
         for node in self.nodes[nodes].iter().rev() {
@@ -175,7 +176,7 @@ impl<T: Element> Run<T> {
         self.leave();
     }
 
-    /// Counts at the nodes what has come through.
+    /// Updates the nodes' counters.
     pub(super) fn settle(&self, pass: &Pass) {
         let now = self.body.progress();
         let before = std::mem::replace(&mut *self.counted.get(pass), now.clone());

@@ -1,8 +1,8 @@
-//! Two barriers that work together: one that costs nothing, for the thread that comes by all the
-//! time, and one that costs a call to the operating system, for the thread that comes by once.
+//! A pair of barriers: a free one for the thread that passes all the time, and one that costs a system call for the
+//! thread that passes once.
 //!
-//! If a thread writes A, passes [`light`] and reads B, and another writes B, passes [`heavy`] and
-//! reads A, then at least one of them sees what the other has written.
+//! If a thread writes A, passes [`light`] and reads B, and another writes B, passes [`heavy`] and reads A, then at
+//! least one of them sees the other's write.
 
 pub(super) use imp::{heavy, is_available, light};
 
@@ -13,23 +13,23 @@ mod imp {
 
     use rustix::thread::{MembarrierCommand, membarrier};
 
-    /// Whether the system has such a barrier; asks for the permission to use it.
+    /// Whether the system has such a barrier; registers this process for it.
     pub(in super::super) fn is_available() -> bool {
         static REGISTERED: OnceLock<bool> = OnceLock::new();
         *REGISTERED.get_or_init(|| membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok())
     }
 
-    /// The other thread's barrier is run on this processor too; only the compiler must not reorder.
+    /// The other thread's barrier also runs on this processor; only the compiler must not reorder.
     #[inline(always)]
     pub(in super::super) fn light() {
         compiler_fence(Ordering::SeqCst);
     }
 
-    /// Has every processor that runs a thread of this process pass a full barrier.
+    /// Makes every processor that runs a thread of this process pass a full barrier.
     pub(in super::super) fn heavy() {
         let barrier = || membarrier(MembarrierCommand::PrivateExpedited);
         if barrier().is_err() {
-            // The permission is lost in a forked process.
+            // The registration is lost in a forked process.
             let again =
                 membarrier(MembarrierCommand::RegisterPrivateExpedited).and_then(|()| barrier());
             again.expect("the system had this barrier a moment ago");
@@ -54,8 +54,7 @@ mod imp {
     }
 }
 
-/// Without such a barrier no thread is ever given a bias, and neither of the two is called in
-/// earnest.
+/// Without such a barrier no thread is ever given a bias, and neither function is needed.
 #[cfg(not(any(target_os = "linux", thalweg_loom)))]
 mod imp {
     use std::sync::atomic::{Ordering, fence};

@@ -1,15 +1,14 @@
-//! The lock of a graph: one thread inside at a time, and a mailbox for those that may not wait.
+//! The lock of a graph: one thread inside at a time, and a mailbox for those that must not wait.
 //!
-//! Most pipelines are only ever emitted into by one thread, and for that thread an atomic
-//! read-modify-write to enter and another to leave would cost more than ten nodes do. So a monitor
-//! is *biased* to the first thread that emits: that thread enters and leaves with plain stores. The
-//! first other thread that comes along takes the bias away, for good, with a barrier that the
-//! operating system runs on all processors ([`barrier`]); from then on the lock is one word,
-//! changed by compare-and-swap: the token of the thread inside, and two flags.
+//! Most pipelines are only ever emitted into by one thread, and for that thread an atomic read-modify-write to enter
+//! and another to leave would cost more than ten nodes do. So a monitor is *biased* to the first thread that emits:
+//! that thread enters and leaves with plain stores. The first other thread revokes the bias for good, with a barrier
+//! that the operating system runs on all processors ([`barrier`]); from then on the lock is one word, changed by
+//! compare-and-swap: the token of the thread inside, and two flags.
 //!
-//! The flags are set only while somebody is inside and only under the mutex, and whoever leaves
-//! with a flag set takes the mutex too, so neither mail nor a waiting thread can be missed. The bias
-//! changes only under the mutex as well.
+//! The flags are set only while a thread is inside and only under the mutex, and a thread that leaves with a flag set
+//! takes the mutex too, so neither mail nor a waiting thread can be missed. The bias changes only under the mutex as
+//! well.
 
 mod barrier;
 #[cfg(all(test, thalweg_loom))]
@@ -28,15 +27,15 @@ const MAIL: usize = 1;
 const WAITING: usize = 2;
 const FLAGS: usize = MAIL | WAITING;
 
-// The bias, when it is not a thread's token.
+// Values of the bias other than a thread's token.
 /// No thread has emitted yet.
 const UNDECIDED: usize = 0;
-/// A thread is taking the bias away.
+/// A thread is revoking the bias.
 const REVOKING: usize = 1;
-/// All threads are alike.
+/// No thread is biased any more.
 const REVOKED: usize = 2;
 
-/// Where the thread with the bias is when it is not inside.
+/// Position of the biased thread when it is not inside.
 const AWAY: usize = 0;
 
 /// Result of trying to enter.
@@ -53,19 +52,19 @@ pub(crate) enum Entry {
 /// Result of trying to leave mail.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Posted<M> {
-    /// The thread inside takes it up before it leaves.
+    /// The thread inside runs it before it leaves.
     Left,
-    /// Nobody was inside. This thread is now, has to see to the mail, and to leave.
+    /// No thread was inside. This one is now, and has to run the mail and leave.
     Entered(M),
-    /// The monitor takes no more mail.
+    /// The monitor accepts no more mail.
     Closed(M),
 }
 
 struct Slow<M> {
     mail: VecDeque<M>,
     waiting: usize,
-    /// Whether the thread inside has come there by waiting, and has not begun yet: its host may have
-    /// it wait for a lock of its own first.
+    /// Whether the thread inside entered by waiting, and has not started yet: its host may make it wait for another
+    /// lock first.
     reserved: bool,
     closed: bool,
 }
@@ -73,27 +72,27 @@ struct Slow<M> {
 pub(crate) struct Monitor<M> {
     /// Owner of the bias: a thread id, or one of the three states above.
     bias: AtomicUsize,
-    /// The token of the thread with the bias while it is inside, or about to see that its bias is
-    /// gone; flagged if it has left mail for itself. Only that thread changes it.
+    /// The token of the biased thread while it is inside, or about to see that its bias is revoked; flagged if it has
+    /// left mail for itself. Only that thread changes it.
     biased: AtomicUsize,
-    /// Thread inside without a bias, and flags.
+    /// The thread inside without a bias, and flags.
     state: AtomicUsize,
     slow: Mutex<Slow<M>>,
     left: Condvar,
 }
 
-/// Being inside for a look. The mutex is let go of last.
+/// Inside for reading only. The mutex is released last.
 pub(crate) struct Inspection<'a, M> {
     monitor: &'a Monitor<M>,
     way: Way,
     _slow: MutexGuard<'a, Slow<M>>,
 }
 
-/// How a look came to be possible.
+/// How reading became possible.
 enum Way {
     Biased,
     Unbiased,
-    /// Over the shoulder of a thread that has not begun.
+    /// While the thread inside has not started.
     Reserved,
 }
 
@@ -124,8 +123,7 @@ impl<M> Monitor<M> {
         }
     }
 
-    /// Enters to emit, if nobody is inside. `me` is this thread's token: not zero, a multiple of
-    /// four.
+    /// Enters to emit, if no thread is inside. `me` is this thread's token: not zero, a multiple of four.
     #[inline(always)]
     pub(crate) fn try_enter(&self, me: usize) -> Entry {
         if self.bias.load(Ordering::Relaxed) == me {
@@ -134,7 +132,7 @@ impl<M> Monitor<M> {
         self.try_enter_unbiased(me, true)
     }
 
-    /// Enters for anything else: that says nothing about who will emit.
+    /// Enters for anything else, which says nothing about future emitters.
     pub(crate) fn try_enter_once(&self, me: usize) -> Entry {
         if self.bias.load(Ordering::Relaxed) == me {
             return self.try_enter_biased(me);
@@ -155,7 +153,7 @@ impl<M> Monitor<M> {
         self.enter_revoked(me)
     }
 
-    /// The bias went while this thread was entering. Whoever took it may have seen us inside.
+    /// The bias was revoked while this thread was entering. The revoking thread may have seen us inside.
     #[cold]
     fn enter_revoked(&self, me: usize) -> Entry {
         drop(lock(&self.slow));
@@ -198,15 +196,14 @@ impl<M> Monitor<M> {
         }
     }
 
-    /// Takes the bias away from another thread that has it. If that thread is inside, it is from now
-    /// on as if it had entered without.
+    /// Revokes another thread's bias. If that thread is inside, it is from now on as if it had entered without.
     fn take_bias(&self, me: usize, slow: &MutexGuard<'_, Slow<M>>) {
         let owner = self.bias.load(Ordering::Relaxed);
         if matches!(owner, UNDECIDED | REVOKED) || owner == me {
             return;
         }
         self.bias.store(REVOKING, Ordering::Relaxed);
-        // From here on either we see the owner inside, or it sees that the bias is gone.
+        // From here on either we see the owner inside, or it sees that the bias is revoked.
         barrier::heavy();
         if self.biased.load(Ordering::Acquire) != AWAY {
             let mail = if slow.mail.is_empty() { 0 } else { MAIL };
@@ -215,12 +212,12 @@ impl<M> Monitor<M> {
         self.bias.store(REVOKED, Ordering::Release);
     }
 
-    /// Enters if nobody is at work inside, and keeps everybody else from leaving mail, so that leaving
-    /// is nothing but that. For a look only: a thread that posts meanwhile waits. The mutex is only
-    /// ever held for a few instructions, which are waited for.
+    /// Enters if no thread is working inside, and keeps everybody from leaving mail, so that leaving needs nothing
+    /// else. For reading only: a thread that posts meanwhile waits. The mutex is only ever held for a few instructions,
+    /// which are waited for.
     ///
-    /// If every thread that enters holds some lock of the host's, the answer stays the same for as long as
-    /// this thread holds that: a collector that looks twice sees the same.
+    /// If every thread that enters holds some lock of the host, the result stays the same as long as this thread holds
+    /// that lock: a collector that looks twice sees the same.
     pub(crate) fn try_inspect(&self, me: usize) -> Option<Inspection<'_, M>> {
         let slow = lock(&self.slow);
         if slow.closed {
@@ -233,14 +230,14 @@ impl<M> Monitor<M> {
                 _slow: slow,
             });
         }
-        // Whose thread has not emitted for long may have ended.
+        // The thread may have ended, since it has not emitted for a long time.
         self.take_bias(me, &slow);
         let is_biased = self.bias.load(Ordering::Relaxed) == me;
         if is_biased {
             if self.biased.load(Ordering::Relaxed) != AWAY {
                 return None;
             }
-            // Under the mutex nobody takes the bias away.
+            // Under the mutex nobody revokes the bias.
             self.biased.store(me, Ordering::Relaxed);
         } else {
             self.state
@@ -259,8 +256,8 @@ impl<M> Monitor<M> {
         })
     }
 
-    /// Waits until the monitor is free and enters it, unless the host's patience ends; returns whether it has
-    /// entered. The thread must not be inside any monitor.
+    /// Waits until the monitor is free and enters it, unless the host ends the wait; returns whether it has entered.
+    /// The thread must not be inside any monitor.
     #[cold]
     pub(crate) fn enter_patiently(&self, me: usize) -> bool {
         let Some(patience) = patience() else {
@@ -291,7 +288,7 @@ impl<M> Monitor<M> {
         lock(&self.slow).reserved = false;
     }
 
-    /// Waits for `limit` at most, if there is one; returns whether the monitor is this thread's.
+    /// Waits for at most `limit`, if there is one; returns whether the monitor is this thread's.
     fn reserve(&self, me: usize, limit: Option<Duration>) -> bool {
         let mut slow = lock(&self.slow);
         self.take_bias(me, &slow);
@@ -300,7 +297,7 @@ impl<M> Monitor<M> {
             slow.reserved = true;
             return true;
         }
-        // Several threads come here: nobody is to be given the bias while this one waits.
+        // Several threads come here: none is to be given the bias while this one waits.
         self.bias.store(REVOKED, Ordering::Release);
         slow.waiting += 1;
         let mut is_over = false;
@@ -312,7 +309,7 @@ impl<M> Monitor<M> {
                 Ok(_) => break,
                 Err(state) if state & WAITING != 0 || self.flag(state, WAITING) => {
                     if is_over {
-                        // Whoever is inside wakes another that waits.
+                        // The thread inside wakes another waiting one.
                         slow.waiting -= 1;
                         return false;
                     }
@@ -324,13 +321,13 @@ impl<M> Monitor<M> {
         slow.waiting -= 1;
         slow.reserved = true;
         if slow.waiting > 0 {
-            // The flag went when the monitor was left; the others still wait for theirs.
+            // The flag was cleared when the monitor was left; the others still wait for theirs.
             self.state.fetch_or(WAITING, Ordering::Relaxed);
         }
         true
     }
 
-    /// Leaves mail for the thread that is inside, or enters if nobody is.
+    /// Leaves mail for the thread inside, or enters if there is none.
     pub(crate) fn post(&self, me: usize, mail: M) -> Posted<M> {
         let mut slow = lock(&self.slow);
         if slow.closed {
@@ -361,8 +358,8 @@ impl<M> Monitor<M> {
         }
     }
 
-    /// Ends this monitor in favour of `heir`, which gets the mail: the thread is inside both. `end`
-    /// is called before anybody can see that this one takes no more.
+    /// Merges this monitor into `heir`, which gets the mail: the thread is inside both. `end` is called before anybody
+    /// can see that this one accepts no more.
     pub(crate) fn close(&self, me: usize, heir: &Self, end: impl FnOnce()) {
         let mut slow = lock(&self.slow);
         slow.closed = true;
@@ -378,7 +375,7 @@ impl<M> Monitor<M> {
         end();
     }
 
-    /// Leaves if nobody wants anything.
+    /// Leaves if there is no mail and nobody waits.
     #[inline(always)]
     pub(crate) fn leave_at_once(&self, me: usize) -> bool {
         let biased = self.biased.load(Ordering::Relaxed);
@@ -396,15 +393,14 @@ impl<M> Monitor<M> {
             .is_ok()
     }
 
-    /// The bias went while this thread was inside. Whoever took it may have seen that.
+    /// The bias was revoked while this thread was inside. The revoking thread may have seen that.
     #[cold]
     fn left_revoked(&self, me: usize) -> bool {
         drop(lock(&self.slow));
         self.state.load(Ordering::Relaxed) & !FLAGS != me || self.release(me)
     }
 
-    /// Leaves, unless mail has come: then this thread is still inside, sees to the mail, and
-    /// calls again.
+    /// Leaves, unless mail has arrived: then this thread is still inside, runs the mail, and calls again.
     pub(crate) fn leave(&self, me: usize) -> Option<VecDeque<M>> {
         if self.leave_at_once(me) {
             return None;

@@ -13,10 +13,10 @@ use crate::graph::counter::Counter;
 use crate::graph::neighbours::Neighbours;
 use crate::sync::lock;
 
-/// Identity of a node, unique in the process; never used twice, and growing with time.
+/// Identity of a node, unique in the process and never reused; grows with time.
 pub(crate) type NodeId = u64;
 
-/// A node's identity, and the accounts of it that are not on the hot path.
+/// A node's identity, and its data outside of the hot path.
 pub(crate) struct Core {
     id: NodeId,
     kind: Mutex<&'static str>,
@@ -24,32 +24,32 @@ pub(crate) struct Core {
     name: Mutex<Option<String>>,
     /// This node's 1-based position in its graph.
     pub(crate) ordinal: AtomicUsize,
-    /// How many handles to it users hold.
+    /// Number of users' handles.
     pub(crate) handles: AtomicUsize,
     pub(crate) is_sink: bool,
     suspends: AtomicBool,
     pub(crate) needs_runtime: bool,
     pub(crate) begins_at_once: bool,
-    /// The nodes that have edges to it.
+    /// The upstream nodes.
     pub(crate) upstreams: Slot<Neighbours<()>>,
-    /// A node below that is a sink or held, and how many edges had gone when that was found out.
+    /// A downstream node that is a sink or has a handle, and the number of removed edges when that was found.
     anchor: Slot<Option<(NodeId, u64)>>,
-    /// The place among the nodes below up to which nothing was held, and how many edges had gone then.
+    /// The index of downstreams before which nothing had a handle, and the number of removed edges then.
     unheld: Slot<(usize, u64)>,
-    /// Whether it leads back to itself, and how many edges had gone when that was found out.
+    /// Whether it leads back to itself, and the number of removed edges when that was found.
     cyclic: Slot<Option<(bool, u64)>>,
     /// Where its functions emit, if they are asynchronous.
     call_site: OnceLock<Arc<CallSite>>,
-    /// Whether something may be on its way in it.
+    /// Whether elements may be in flight in it.
     is_restless: AtomicBool,
-    /// How often it waits for its turn.
+    /// Number of turns it waits for.
     turns: AtomicUsize,
-    /// How many elements it has sent that nodes below hold, and of which it waits to hear.
+    /// Number of emitted elements that nodes downstream hold, and that it waits for.
     delivering: AtomicUsize,
     failed: Counter,
     waiting: Slot<Waiting>,
     waited: AtomicU64,
-    /// How late elements were, once that has been measured. A sink's are done anywhere.
+    /// Latencies, once measured. For a sink, until it is done.
     latency: Mutex<Option<Box<Latency>>>,
 }
 
@@ -92,12 +92,12 @@ impl Core {
         self.handles.load(Ordering::Relaxed)
     }
 
-    /// Whether it keeps what is above it.
+    /// Whether it keeps its upstreams alive.
     pub(crate) fn is_anchor(&self) -> bool {
         self.is_sink || self.handles() > 0
     }
 
-    /// Node that this one was last found to lead to, unless an edge has gone since.
+    /// Node that this one was last found to lead to, unless an edge has been removed since.
     pub(crate) fn anchor_below(&self, cuts: u64, pass: &Pass) -> Option<NodeId> {
         self.anchor
             .get(pass)
@@ -108,8 +108,8 @@ impl Core {
         *self.anchor.get(pass) = Some((id, cuts));
     }
 
-    /// The first place among the nodes below where a search for one that is held need look, unless an edge has
-    /// gone since the last search.
+    /// The first index of downstreams where a search for a handle has to look, unless an edge has been removed since
+    /// the last search.
     pub(crate) fn unheld_before(&self, cuts: u64, pass: &Pass) -> usize {
         let (place, then) = *self.unheld.get(pass);
         if then == cuts { place } else { 0 }
@@ -119,7 +119,7 @@ impl Core {
         *self.unheld.get(pass) = (place, cuts);
     }
 
-    /// Whether it leads back to itself; found out with `look` unless that is known.
+    /// Whether it leads back to itself; found with `look` unless known.
     pub(crate) fn is_cyclic(&self, cuts: u64, pass: &Pass, look: impl FnOnce() -> bool) -> bool {
         let known = *self.cyclic.get(pass);
         match known {
@@ -140,12 +140,12 @@ impl Core {
         self.call_site.get_or_init(|| CallSite::new(self.id))
     }
 
-    /// Something may be on its way in it; returns whether that is news.
+    /// Elements may be in flight in it; returns whether that has changed.
     pub(crate) fn is_news_that_it_moves(&self) -> bool {
         !self.is_restless.load(Ordering::Relaxed) && !self.is_restless.swap(true, Ordering::Relaxed)
     }
 
-    /// Nothing is on its way in it.
+    /// No elements are in flight in it.
     pub(crate) fn rested(&self) {
         self.is_restless.store(false, Ordering::Relaxed);
     }
@@ -156,7 +156,7 @@ impl Core {
         self.suspends.load(Ordering::Relaxed)
     }
 
-    /// From now on it does; returns whether that is news.
+    /// From now on one may be; returns whether that has changed.
     pub(crate) fn begin_to_suspend(&self) -> bool {
         !self.suspends.swap(true, Ordering::Relaxed)
     }
@@ -174,7 +174,7 @@ impl Core {
         *lock(&self.kind) = kind;
     }
 
-    /// The name given, or else one made of the kind, the function, and the place in the graph.
+    /// The given name, or else one derived from the kind, the function, and the position in the graph.
     pub(crate) fn name(&self) -> String {
         if let Some(name) = &*lock(&self.name) {
             return name.clone();
@@ -190,8 +190,7 @@ impl Core {
         *lock(&self.name) = Some(name);
     }
 
-    /// The node waits for its turn once more. There is one writer, the thread inside the monitor.
-    /// Counts an element that a node below holds.
+    /// Counts an emitted element that nodes downstream hold.
     pub(crate) fn begun_delivery(&self) {
         self.delivering.fetch_add(1, Ordering::Relaxed);
     }
@@ -209,7 +208,7 @@ impl Core {
         self.turns.store(turns + 1, Ordering::Relaxed);
     }
 
-    /// The node has its turn.
+    /// The node gets its turn.
     pub(crate) fn unscheduled(&self) {
         let turns = self.turns.load(Ordering::Relaxed);
         self.turns.store(turns - 1, Ordering::Relaxed);
@@ -247,17 +246,17 @@ impl Core {
         self.failed.get()
     }
 
-    /// Notes how late an element was.
+    /// Records an element's latency.
     pub(crate) fn note_latency(&self, latency: Duration) {
         lock(&self.latency).get_or_insert_default().record(latency);
     }
 
-    /// How late elements were; `None` if none has been timed.
+    /// The latencies; `None` if no element has been timed.
     pub(crate) fn latency(&self) -> Option<Box<Latency>> {
         lock(&self.latency).clone()
     }
 
-    /// Notes how many elements are held from now on.
+    /// Sets the number of elements held from now on.
     pub(super) fn note_held(&self, elements: usize, pass: &Pass) {
         let mut waiting = self.waiting.get(pass);
         if waiting.elements == 0 && elements == 0 {
@@ -273,7 +272,7 @@ impl Core {
         };
     }
 
-    /// How long elements have waited here, added up; those that wait still, until now.
+    /// Total time that elements have waited here, including those that still wait.
     pub(crate) fn waited(&self, pass: &Pass) -> Duration {
         let waited = Duration::from_nanos(self.waited.load(Ordering::Relaxed));
         let waiting = self.waiting.get(pass);
@@ -286,12 +285,12 @@ impl Core {
     }
 }
 
-/// Result of taking edges away.
+/// Result of removing edges.
 #[derive(Default)]
 pub(crate) struct Cut {
     /// Nodes that the edges kept alive, to be dropped outside the monitor.
     pub(crate) gone: Vec<Box<dyn Any + Send>>,
-    /// Whether edges that stay have another place now.
+    /// Whether remaining edges have changed their index.
     pub(crate) has_moved: bool,
 }
 

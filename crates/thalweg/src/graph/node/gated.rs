@@ -1,4 +1,4 @@
-//! What is done with an element that does not find the gate of its node open.
+//! Elements that find the gate of a node closed.
 
 use super::{Node, NodeKind, Pass, gate};
 use crate::ack::{Ack, Acks};
@@ -9,7 +9,7 @@ use crate::operator::EmitResult;
 use crate::trace::{Traced, TracedNode, Visit};
 
 impl<B: NodeKind> Node<B> {
-    /// An element that may not simply go through.
+    /// An element that may not pass directly.
     #[cold]
     #[inline(never)]
     pub(super) fn receive_gated(&self, x: B::In, pass: &mut Pass) -> EmitResult {
@@ -27,7 +27,7 @@ impl<B: NodeKind> Node<B> {
         B::accept(self, x, pass)
     }
 
-    /// The visit of an element with a lease, if it is traced, until what is returned is dropped.
+    /// Begins the visit of an element with a lease, if it is traced; it ends when the result is dropped.
     pub(crate) fn visit(&self, lease: &Lease) -> Option<Visit> {
         if lease.acks.is_none() {
             return None;
@@ -49,17 +49,17 @@ impl<B: NodeKind> Node<B> {
         }
     }
 
-    /// Keeps an element among the last, for those who have asked for them.
+    /// Keeps an element among the newest, if requested.
     fn keep_if_asked(&self, x: &B::In, pass: &Pass) {
         let limit = pass.graph().kept_elements();
         if limit > 0 {
             let gone = self.recovery.get(pass).keep_recent(x.clone(), limit);
-            // It may do anything when dropped.
+            // Dropping it may run anything.
             drop(gone);
         }
     }
 
-    /// An element whose latency is noted: when it comes, or when a node that sends nothing on is done with it.
+    /// An element whose latency is recorded: on arrival, or when a node without outputs is done with it.
     fn receive_timed(&self, x: B::In, born: Born, pass: &mut Pass) -> EmitResult {
         if !self.core.is_sink && !self.output.leads_nowhere(pass) {
             self.core.note_latency(born.age());
@@ -109,7 +109,7 @@ impl<B: NodeKind> Node<B> {
         flow
     }
 
-    /// Whether the element has come so far in nested calls that its way goes on later, from the agenda.
+    /// Whether the calls so far are nested so deeply that the element continues later, from the agenda.
     pub(super) fn is_too_steep(&self, pass: &Pass) -> bool {
         self.cell.gate(pass) & gate::STEEP != 0 && thread_state::is_steep(pass)
     }

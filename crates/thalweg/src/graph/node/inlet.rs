@@ -6,7 +6,7 @@ use super::{Node, OperatorNode, Pass};
 use crate::graph::cell::{Link, Receive};
 use crate::operator::{EmitResult, Operator};
 
-/// Takes elements of type `T` for a node whose elements are an enum of what its inlets carry.
+/// Receives elements of type `T` for a node whose input is an enum of its inlets' types.
 pub(crate) struct Inlet<Op: Operator, W> {
     pub(crate) node: Arc<Node<OperatorNode<Op>>>,
     pub(crate) wrap: W,

@@ -19,7 +19,7 @@ pub(crate) trait NodeKind: Send + Sized + 'static {
     const SINK: bool;
     const CLOSES: bool;
     const SUSPENDS: bool;
-    /// Whether it takes batches.
+    /// Whether it accepts batches.
     const BATCHES: bool;
 
     fn label(&self) -> Option<String>;
@@ -27,11 +27,11 @@ pub(crate) trait NodeKind: Send + Sized + 'static {
     fn begins_at_once(&self) -> bool;
     fn suspends(&self) -> bool;
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any));
-    /// The operator, for those who know its type.
+    /// The operator, for callers who know its type.
     fn operator(&mut self) -> &mut dyn Any;
     fn operator_type() -> TypeId;
     fn withdraw(&mut self);
-    /// Takes one element through a node that is free.
+    /// Processes one element in a free node.
     fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> EmitResult;
     fn accept_many(node: &Node<Self>, xs: &mut Vec<Self::In>, pass: &mut Pass);
     fn wake(node: &Node<Self>, pass: &mut Pass) -> EmitResult;
@@ -90,8 +90,8 @@ impl<T: Transform> NodeKind for TransformNode<T> {
 
     fn withdraw(&mut self) {}
 
-    /// The hot path. Nothing is left to do after the call to the next node, so that a chain of
-    /// these is a chain of jumps.
+    /// The hot path. Nothing is left to do after the call of the next node, so that a chain of these is a chain of
+    /// jumps.
     #[inline(always)]
     fn accept(node: &Node<Self>, x: T::In, pass: &mut Pass) -> EmitResult {
         let Some(made) = node.run(pass, |body, _| body.0.apply(x)) else {
@@ -112,7 +112,7 @@ impl<T: Transform> NodeKind for TransformNode<T> {
             let part = catch_unwind(AssertUnwindSafe(|| {
                 node.run(pass, |body, _| {
                     body.0.apply_many(&mut rest, &mut made)?;
-                    // One that has taken none would be asked for ever.
+                    // One that consumes nothing would be called for ever.
                     match rest.len() {
                         left if left == before => rest.next().map_or(Ok(None), |x| body.0.apply(x)),
                         _ => Ok(None),
@@ -182,7 +182,7 @@ fn finish<T: Transform>(
     }
 }
 
-/// Elements came while the function ran: the current one goes first.
+/// Elements arrived while the function ran: the current one goes first.
 #[cold]
 fn finish_queued<T: Transform>(
     node: &Node<TransformNode<T>>,
@@ -198,7 +198,7 @@ fn finish_queued<T: Transform>(
 pub(crate) struct OperatorNode<O>(pub(crate) O);
 
 impl<O: Operator> OperatorNode<O> {
-    /// Lets `f` at the operator with its context, and then works off what came meanwhile.
+    /// Runs `f` with the operator and its context, and then the backlog that arrived meanwhile.
     #[inline(always)]
     fn visit(
         node: &Node<Self>,
@@ -322,7 +322,7 @@ impl<B: NodeKind> Node<B> {
         }
     }
 
-    /// Does what the policy says about an element this node's function failed on.
+    /// Applies the policy to an element this node's function failed on.
     #[cold]
     pub(crate) fn fail(
         &self,
@@ -341,12 +341,12 @@ impl<B: NodeKind> Node<B> {
     }
 }
 
-/// A panic in `close` is about no element.
+/// A panic in `close` belongs to no element.
 fn caught_closing(close: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
     catch_unwind(AssertUnwindSafe(close)).unwrap_or_else(|payload| Err(panic_error(&*payload)))
 }
 
-/// An element as a failure carries it.
+/// An element in the form for a failure.
 pub(super) fn boxed<T: Element>(element: Option<T>) -> Option<Box<dyn Any + Send>> {
     element.map(|element| Box::new(element) as _)
 }

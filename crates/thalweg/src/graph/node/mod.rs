@@ -1,4 +1,4 @@
-//! A node: an operator, its place in the graph, and what is done when it fails.
+//! A node: an operator, its position in the graph, and its failures.
 
 mod core;
 mod fusable;
@@ -36,72 +36,72 @@ use crate::trace::{self, Within};
 pub(crate) trait AnyNode: Send + Sync {
     fn core(&self) -> &Core;
     fn received(&self, pass: &Pass) -> u64;
-    /// Counts a panic of this node's function, unless its policy will.
+    /// Counts a panic of this node's function, unless its policy does.
     fn count_panic(&self, pass: &Pass);
     fn sent(&self, pass: &Pass) -> u64;
     /// The nodes downstream, in order; those of the error stream last.
     fn downstream(&self, pass: &Pass) -> Vec<NodeId>;
-    /// One of them, from a place among them on, and the place behind it.
+    /// One of them, from an index on, and the next index.
     fn next_downstream(&self, place: usize, pass: &Pass) -> Option<(NodeId, usize)>;
     fn leads_nowhere(&self, pass: &Pass) -> bool;
-    /// Takes away the edges that lead to `to`, or all.
+    /// Removes the edges to `to`, or all.
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Cut;
-    /// Tells those whose edges lead to `to` that these will be taken away.
+    /// Tells edges to `to` that they will be removed.
     fn part(&self, to: NodeId, pass: &Pass);
-    /// Has elements end on the edges that lead to `to`, which stay.
+    /// Makes elements end on the edges to `to`, which stay.
     fn mute(&self, to: NodeId, pass: &Pass);
-    /// Puts the edges that lead to `to` before the others; returns whether there are any.
+    /// Moves the edges to `to` before the others; returns whether there are any.
     fn move_to_first(&self, to: NodeId, pass: &Pass) -> bool;
-    /// From now on elements stop here if their way has filled much of the stack.
+    /// From now on elements stop here if their calls fill much of the stack.
     fn look_at_stack(&self, pass: &Pass);
-    /// From now on elements are asked whether they are timed, or not.
+    /// Sets whether elements are checked for being timed.
     fn set_timed(&self, is_timed: bool, pass: &Pass);
-    /// The elements that came last, of those that were timed; none unless they are kept.
+    /// The newest timed elements; none unless they are kept.
     fn recent(&self, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
-    /// Lets go of those elements, but for the newest.
+    /// Drops those elements, except the newest ones.
     fn forget_recent(&self, limit: usize, pass: &Pass);
     /// Marks the node as lying on a cycle or not.
     fn set_looped(&self, looped: bool, pass: &Pass);
     fn is_looped(&self, pass: &Pass) -> bool;
     fn set_policy(&self, policy: Policy, pass: &mut Pass);
-    /// The output for failures, made if need be.
+    /// The output for failures, created if necessary.
     fn error_output(&self, pass: &Pass) -> Arc<Output<Failure>>;
-    /// The nodes that get its elements, in order.
+    /// The downstream nodes, in order.
     fn receivers(&self, pass: &Pass) -> Vec<NodeId>;
-    /// The edge to a node, as an `Edge<Out>`, for those who know what it carries.
+    /// The edge to a node, as an `Edge<Out>`, for callers who know its type.
     fn edge(&self, to: NodeId, pass: &Pass) -> Option<Box<dyn Any>>;
-    /// Puts an `Edge<Out>` in the place of the one to a node.
+    /// Replaces the edge to a node by an `Edge<Out>`.
     fn set_edge(&self, to: NodeId, edge: Box<dyn Any>, pass: &Pass);
-    /// The node as an `Arc<dyn Fusable<In>>`, for those who know what it takes.
+    /// The node as an `Arc<dyn Fusable<In>>`, for callers who know its input type.
     fn fusable(self: Arc<Self>) -> Box<dyn Any>;
-    /// The node as an `Arc<dyn Receive<In>>`, for those who know what it takes.
+    /// The node as an `Arc<dyn Receive<In>>`, for callers who know its input type.
     fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str);
-    /// Does what the policy says about an element that a source could not make.
+    /// Applies the policy to an element that a source could not create.
     fn report(&self, cause: BoxError, pass: &mut Pass);
-    /// Takes up whatever is due: a retry, a backlog, the operator's own.
+    /// Runs whatever is due: a retry, a backlog, the operator's own work.
     fn wake(&self, pass: &mut Pass);
     fn delivered(&self, pass: &mut Pass);
-    /// Whether it is an operator in full: one that may have something to flush.
+    /// Whether it is an [`Operator`], which may have something to flush.
     fn may_keep(&self) -> bool;
     fn flush(&self, pass: &mut Pass);
     /// Whether closing it does anything.
     fn closes(&self) -> bool;
     fn close(&self, pass: &mut Pass);
-    /// Shows everything that is kept here; returns whether the node could be looked into. Runs no code
-    /// but `visit` and what the operator shows it with, and allocates nothing.
+    /// Visits everything that is kept here; returns whether the node could be read. Runs no code but `visit` and the
+    /// operator's traversal, and allocates nothing.
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool;
-    /// Lets `f` at the operator; returns whether it is not in use further up the stack.
+    /// Runs `f` with the operator; returns whether it is not in use further up the stack.
     fn operate(&self, f: &mut dyn FnMut(&mut dyn Any), pass: &mut Pass) -> bool;
-    /// Whether the operator is of a type.
+    /// Whether the operator has a given type.
     fn is_operator(&self, of: TypeId) -> bool;
-    /// Lets go of elements that wait for room here and whose emitters have given up.
+    /// Drops elements that wait for room here and whose emitters have given up.
     fn withdraw(&self, pass: &mut Pass);
-    /// Elements on their way through, and elements kept until others come.
+    /// Elements in flight, and elements kept until others arrive.
     fn held(&self, pass: &Pass) -> Held;
-    /// Elements kept until others come.
+    /// Elements kept until others arrive.
     fn buffered(&self, pass: &Pass) -> usize;
 
-    /// Elements on their way through, but for those that nodes below hold by now.
+    /// Elements in flight, except those that nodes downstream hold by now.
     fn in_flight(&self, pass: &Pass) -> usize {
         self.held(pass)
             .in_flight
@@ -109,7 +109,7 @@ pub(crate) trait AnyNode: Send + Sync {
     }
 }
 
-/// A node that sends elements of type `T`, as those downstream see it.
+/// A node with outputs of type `T`, as seen by its downstreams.
 pub(crate) trait Produce<T>: AnyNode {
     fn output(&self) -> &Output<T>;
 }
@@ -119,7 +119,7 @@ pub(crate) trait Produce<T>: AnyNode {
 pub(crate) struct Node<B: NodeKind> {
     pub(super) cell: OpCell<B>,
     output: Output<B::Out>,
-    /// Elements a transform made nothing of; what it got and these say what it has sent.
+    /// Inputs without an output of a transform; together with its inputs they give its number of outputs.
     dropped: Counter,
     core: Core,
     recovery: Slot<Recovery<B::In>>,
@@ -156,8 +156,8 @@ impl<B: NodeKind> Node<B> {
         self.me.upgrade().map(|me| me as _)
     }
 
-    /// Lets `f` at the operator. `None` if a function of this very node is running further up the
-    /// stack: the caller comes back when it is done.
+    /// Runs `f` with the operator. `None` if a function of this node is running further up the stack: the caller
+    /// returns when it is done.
     #[inline(always)]
     pub(super) fn run<'a, R>(
         &self,
@@ -169,12 +169,12 @@ impl<B: NodeKind> Node<B> {
         self.cell.run(pass, unwound, f)
     }
 
-    /// Something may be on its way here from now on.
+    /// Records that elements may be in flight here.
     pub(super) fn note_moving(&self, pass: &Pass) {
         pass.graph().note_moving(&self.core, pass);
     }
 
-    /// Takes an element, counted already, through a node on a cycle or with a policy.
+    /// Processes an element, already counted, in a node on a cycle or with a policy.
     fn process(&self, x: B::In, pass: &mut Pass) -> EmitResult {
         let gate = self.cell.gate(pass);
         if gate & gate::LOOPED != 0 {
@@ -189,7 +189,7 @@ impl<B: NodeKind> Node<B> {
         flow
     }
 
-    /// A panic of this node's own function is a failure its policy is asked about.
+    /// A panic of this node's own function is a failure for its policy.
     fn process_guarded(&self, x: B::In, pass: &mut Pass) -> EmitResult {
         let mut kept = None;
         let accepted = catch_unwind(AssertUnwindSafe(|| {
@@ -197,7 +197,7 @@ impl<B: NodeKind> Node<B> {
             B::accept(self, x, pass)
         }));
         let flow = match accepted {
-            // A failure that has been judged already, by this node's policy or another's.
+            // A failure that has been handled already, by this node's policy or another's.
             Ok(flow) => return flow,
             Err(payload) => pass.unwound(payload),
         };
@@ -210,7 +210,7 @@ impl<B: NodeKind> Node<B> {
         }
     }
 
-    /// Takes up, first in first out, what had to wait.
+    /// Processes the backlog, first in first out.
     #[cold]
     pub(super) fn drain_backlog(&self, pass: &mut Pass) {
         const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::RETRYING;
@@ -229,14 +229,14 @@ impl<B: NodeKind> Node<B> {
         self.cell.open_gate(gate::WORKING, pass);
     }
 
-    /// Hands the operator something that is not an element: between passes, ahead of those that wait,
-    /// and uncounted.
+    /// Passes something other than an element to the operator: between passes, ahead of waiting elements, and
+    /// uncounted.
     pub(crate) fn tell(&self, x: B::In, pass: &mut Pass) {
         pass.begin();
         pass.with_lease(super::Lease::default(), |pass| B::accept(self, x, pass));
     }
 
-    /// Whether elements came while the function ran: they are to be worked off after the current.
+    /// Whether elements arrived while the function ran: they are processed after the current one.
     #[inline(always)]
     pub(super) fn is_queued(&self, pass: &Pass) -> bool {
         self.cell.gate(pass) & gate::QUEUED != 0
@@ -247,12 +247,12 @@ impl<B: NodeKind> Node<B> {
         self.cell.counted(pass)
     }
 
-    /// Whether the policy wants failed elements back.
+    /// Whether the policy needs failed elements back.
     pub(crate) fn is_guarded(&self, pass: &Pass) -> bool {
         self.cell.gate(pass) & gate::GUARDED != 0
     }
 
-    /// Runs a future; what `event` makes of its result comes back as an event.
+    /// Spawns a future; its result, converted by `event`, comes back as an event.
     pub(crate) fn spawn<F: Future + Send + 'static>(
         &self,
         key: u64,
@@ -278,7 +278,7 @@ impl<B: NodeKind> Node<B> {
         });
     }
 
-    /// A waker that has the runtime tell the node of an event.
+    /// A waker that makes the runtime pass an event to the node.
     pub(crate) fn waker(&self, key: u64, event: fn() -> B::Event, pass: &Pass) -> Waker {
         let graph = pass.graph().weak();
         Waker::from(Arc::new(Nudge::new(graph, self.me.clone(), key, event)))
@@ -299,7 +299,7 @@ impl<B: NodeKind> Node<B> {
         self.note_held(pass);
     }
 
-    /// Keeps the account of the time that elements spend waiting here.
+    /// Accounts for the time that elements wait here.
     fn note_held(&self, pass: &mut Pass) {
         if B::SUSPENDS {
             let held = self.held(pass);
@@ -374,7 +374,7 @@ impl<B: NodeKind> AnyNode for Node<B> {
     }
 
     fn next_downstream(&self, place: usize, pass: &Pass) -> Option<(NodeId, usize)> {
-        // Places of the error stream count from the other end.
+        // Indices of the error stream count from the other end.
         const ERRORS: usize = usize::MAX / 2;
         if place < ERRORS
             && let Some(next) = self.output.edges(pass).next(place)
@@ -580,7 +580,7 @@ impl<B: NodeKind> AnyNode for Node<B> {
         let waiting = recovery.waiting() + errors.unwrap_or_default();
         drop(recovery);
         let mut held = B::held(self, pass);
-        // What a spawned future works on is counted by the operator where it keeps it, too.
+        // Elements of a spawned future are counted by the operator where it keeps them, too.
         held.in_flight = held.in_flight.max(self.recovery.get(pass).spawned)
             + waiting
             + self.output.backlog_len(pass);

@@ -5,13 +5,13 @@ use std::task::Wake;
 use super::{Node, NodeKind};
 use crate::graph::Graph;
 
-/// Tells a node that something has happened elsewhere: what a waker of its wakes.
+/// Passes an event to a node: the action of a waker.
 pub(super) struct Nudge<B: NodeKind> {
     graph: Weak<Graph>,
     node: Weak<Node<B>>,
     key: u64,
     event: fn() -> B::Event,
-    /// Whether the runtime has been asked to tell the node, and has not yet.
+    /// Whether the runtime has been asked to pass it, and has not yet.
     is_on_its_way: AtomicBool,
 }
 
@@ -49,7 +49,7 @@ impl<B: NodeKind> Wake for Nudge<B> {
     }
 }
 
-/// A nudge on its way. If it is dropped before, its runtime has ended.
+/// A nudge in flight. If it is dropped earlier, its runtime has ended.
 struct Arrival<B: NodeKind>(Option<Arc<Nudge<B>>>);
 
 impl<B: NodeKind> Arrival<B> {

@@ -1,5 +1,4 @@
-//! What a node needs only when something goes wrong or comes back: its policy, elements that
-//! wait for their turn, and the one that is being tried again.
+//! A node's data for failures and waiting elements: its policy, its backlog, and the element that is being retried.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -20,13 +19,13 @@ pub(super) struct Recovery<T> {
     pub(super) errors: Option<Arc<Output<Failure>>>,
     pub(super) backlog: VecDeque<(T, Lease)>,
     retrying: Option<Retrying<T>>,
-    /// Element last tried again, by its ordinal, and the number of attempts before.
+    /// Element last retried, by its ordinal, and the number of attempts before.
     attempts: (u64, u32),
-    /// Futures that have not come back.
+    /// Unfinished futures.
     pub(super) spawned: usize,
     /// The run that the node belongs to.
     run: Option<Weak<dyn AnyRun>>,
-    /// Elements that came last, of those that were timed, while somebody asks for them.
+    /// The newest timed elements, if requested.
     recent: VecDeque<T>,
 }
 
@@ -57,7 +56,7 @@ impl<T> Recovery<T> {
         self.policy = policy;
     }
 
-    /// Whether failed elements are tried again.
+    /// Whether failed elements are retried.
     pub(super) fn retries(&self) -> bool {
         matches!(self.policy, Policy::Retry(..))
     }
@@ -70,7 +69,7 @@ impl<T> Recovery<T> {
         self.run = run;
     }
 
-    /// Shows the elements that wait here.
+    /// Visits the elements that wait here.
     pub(super) fn traverse(&self, visit: &mut dyn FnMut(&dyn Any))
     where
         T: 'static,
@@ -82,18 +81,18 @@ impl<T> Recovery<T> {
         self.recent.iter().for_each(|x| visit(x));
     }
 
-    /// Keeps an element as one that came last; returns those that go for it.
+    /// Keeps an element as one of the newest; returns those it displaces.
     pub(super) fn keep_recent(&mut self, x: T, limit: usize) -> Vec<T> {
         self.recent.push_back(x);
         self.forget_recent(limit)
     }
 
-    /// The elements that came last, the oldest first.
+    /// The newest elements, the oldest first.
     pub(super) fn recent(&self) -> &VecDeque<T> {
         &self.recent
     }
 
-    /// Lets go of them, but for so many.
+    /// Drops them, except this many.
     pub(super) fn forget_recent(&mut self, limit: usize) -> Vec<T> {
         let more = self.recent.len().saturating_sub(limit);
         self.recent.drain(..more).collect()
@@ -104,15 +103,14 @@ impl<T> Recovery<T> {
         self.retrying.is_some()
     }
 
-    /// How many elements wait here.
+    /// Number of elements that wait here.
     pub(super) fn waiting(&self) -> usize {
         self.backlog.len() + usize::from(self.is_retrying())
     }
 }
 
 impl<B: NodeKind> Node<B> {
-    /// How long to wait before an element that has been tried `attempts` times is tried again;
-    /// `None` if it is not.
+    /// Pause before the retry of an element after `attempts` attempts; `None` if it is not retried.
     #[cold]
     pub(crate) fn retry_after(
         &self,
@@ -128,8 +126,8 @@ impl<B: NodeKind> Node<B> {
         }
     }
 
-    /// Does what the policy says about an element that is not tried again. `ordinal` is its 1-based
-    /// position among the elements of this node.
+    /// Applies the policy to an element that is not retried. `ordinal` is its 1-based position among the elements of
+    /// this node.
     #[cold]
     pub(crate) fn give_up(
         &self,
@@ -143,7 +141,7 @@ impl<B: NodeKind> Node<B> {
             let (policy, attempts) = match &recovery.policy {
                 _ if is_exempt(&cause) => (Policy::Raise, 1),
                 _ if cause.is::<Skipped>() => (Policy::Skip, 1),
-                // An element that is there is given up after the last attempt, and not before.
+                // An available element is given up after the last attempt, and not before.
                 Policy::Retry(retry, then) if element.is_some() => {
                     (Policy::clone(then), retry.limit.saturating_add(1))
                 }
@@ -204,7 +202,7 @@ impl<B: NodeKind> Node<B> {
         }
     }
 
-    /// Tries again, if it is time.
+    /// Retries, if it is time.
     pub(super) fn retry(&self, pass: &mut Pass) {
         let due = {
             let mut recovery = self.recovery.get(pass);
@@ -223,8 +221,7 @@ impl<B: NodeKind> Node<B> {
         }
     }
 
-    /// How often the current element has been tried before. While it goes on its way, others may
-    /// come here.
+    /// Number of earlier attempts at the current element. While it continues downstream, others may arrive here.
     pub(super) fn attempts(&self, pass: &Pass) -> u32 {
         match self.recovery.get(pass).attempts {
             (ordinal, attempts) if ordinal == self.ordinal(pass) => attempts,
@@ -232,7 +229,7 @@ impl<B: NodeKind> Node<B> {
         }
     }
 
-    /// Counts an element that this node's function has failed on for good.
+    /// Counts an element that this node's function has finally failed on.
     pub(super) fn count_failed(&self) {
         self.core.count_failed();
         if B::BATCHES {

@@ -9,10 +9,10 @@ use crate::failure::{BoxError, panic_error};
 use crate::graph::CurrentCall;
 
 pin_project! {
-    /// A future, and what is done with its result or its panic.
+    /// A future, and the handling of its result or panic.
     ///
-    /// An async block would say the same, but take up twice as much room: it keeps what it captures
-    /// apart from what it awaits. There may be a million of these.
+    /// An async block would do the same, but takes twice the memory: it stores captures apart from what it awaits.
+    /// There may be a million of these.
     pub(super) struct SpawnedFuture<F, D>
     where
         F: Future,
@@ -29,7 +29,7 @@ pin_project! {
         F: Future,
         D: FnOnce(Result<F::Output, BoxError>),
     {
-        /// An event loop that ends takes its tasks with it; somebody waits for what this one was to do.
+        /// An event loop that ends drops its tasks; somebody waits for the result of this one.
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             this.call.end();
