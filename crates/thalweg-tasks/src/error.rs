@@ -1,4 +1,4 @@
-//! Errors of clients, and of tasks in Rust.
+//! Errors of clients and tasks.
 
 use crate::task_types::Failure;
 use std::fmt;
@@ -13,16 +13,16 @@ pub enum Error {
     /// The task has no result.
     #[error("{0}")]
     Task(Arc<Failure<TaskError>>),
-    /// The result was not there in the time one wanted to wait for it. The task goes on.
+    /// The result was not available in time. The task continues.
     #[error("the result was not there within {0:?}; the task goes on")]
     NotInTime(Duration),
-    /// The result is not what it should be: another program than this one made it.
+    /// The result cannot be deserialized: another version of the program has produced it.
     #[error("the result cannot be read: {0}")]
     Unreadable(String),
-    /// A client without workers would run nothing.
+    /// A client needs at least one worker.
     #[error("a client needs at least one worker")]
     NoWorkers,
-    /// Workers could not be started.
+    /// Workers cannot be started.
     #[error("a worker could not be started: {0}")]
     Start(#[source] Arc<io::Error>),
 }
@@ -33,11 +33,11 @@ pub enum Error {
 pub enum TaskError {
     /// It returned an error.
     Failed(Arc<dyn std::error::Error + Send + Sync>),
-    /// It panicked, and with what.
+    /// It panicked, with this message.
     Panicked(String),
-    /// It could not be sent to another process, and why.
+    /// It could not be serialized for another process.
     Unsent(String),
-    /// It can be called once only, and was to be called again: `repeat` takes one that can.
+    /// Its closure cannot be called again; `repeat` takes one that can.
     RanBefore,
 }
 

@@ -1,4 +1,4 @@
-//! The process that owns an engine, and whether this one was forked off it.
+//! Detection of forks of the process that owns an engine.
 
 // For `pthread_atfork`, see `count_forks`.
 #![allow(unsafe_code)]
@@ -6,10 +6,10 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The process in which this was made.
+/// The process that created this.
 ///
-/// Each task checks that it is still the current one. Asking the system for the process number would cost as much as
-/// all the rest of submitting a task, so forks are counted instead.
+/// Each task checks that it is still the current one. Asking the system for the process id would cost as much as all
+/// the rest of submitting a task, so forks are counted instead.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnerProcess {
     process: u32,
@@ -26,7 +26,7 @@ impl OwnerProcess {
         }
     }
 
-    /// The number of the process, if this is one that was forked off it.
+    /// The owner's process id, if this process is a fork of it.
     #[inline]
     pub(crate) fn elsewhere(&self) -> Option<u32> {
         let is_here = match *IS_COUNTED {
@@ -36,7 +36,7 @@ impl OwnerProcess {
         (!is_here).then_some(self.process)
     }
 
-    /// As if this process had been forked off that one.
+    /// Pretends that this process is a fork of that one.
     #[cfg(all(test, not(thalweg_loom)))]
     pub(crate) fn pretend(process: u32) -> Self {
         Self {

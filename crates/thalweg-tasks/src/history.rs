@@ -1,4 +1,4 @@
-//! Which tasks ran where and when, of late: recorded while somebody asks.
+//! Recent task runs: recorded while somebody asks for them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,45 +6,45 @@ use std::time::{Duration, Instant};
 
 use crate::sync::{Mutex, lock};
 
-/// For how long runs are kept.
+/// How long runs are kept.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// For how long runs are recorded after somebody has asked for them.
+/// How long runs are recorded after a request.
 const ASKED_FOR: Duration = Duration::from_secs(300);
 
-/// Runs of one name that begin within this time of each other are kept as one.
+/// Runs of one name that start within this time of each other are merged.
 const TOGETHER: Duration = Duration::from_millis(50);
 
-/// Runs of a thread or process that are looked at for one to add another to.
+/// Number of runs of a thread or process that are considered for merging.
 const LOOKED_AT: usize = 4;
 
-/// Runs that are kept of each thread or process, at most.
+/// Maximum number of runs kept for each thread or process.
 const OF_EACH: usize = 2 * (KEPT.as_millis() / TOGETHER.as_millis()) as usize;
 
-/// Threads and processes whose runs are kept, at most.
+/// Maximum number of threads and processes with kept runs.
 const LANES: usize = 256;
 
-/// A task that ran, or several of one name that ran close behind each other in one place.
+/// A task run, or several merged ones of one name in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskRun {
-    /// What was run: the function's name if it is known, or else the task's.
+    /// Name of the function if known, otherwise of the task.
     pub name: String,
-    /// The task's own name, if it was given one and has not ended.
+    /// Key of the task, if it has one and is running.
     pub key: Option<String>,
-    /// The place of the worker process, or of the thread, from 0.
+    /// 0-based index of the worker process or thread.
     pub place: usize,
-    /// How long ago it began.
+    /// Time since it started.
     pub began: Duration,
-    /// How long it took until its end, or until now. Of several, from the first one's beginning to the last one's end.
+    /// Time until its end, or until now. For merged ones, from the start of the first to the end of the last.
     pub took: Duration,
-    /// How many tasks they were.
+    /// Number of tasks.
     pub tasks: u64,
     /// What became of it.
     pub outcome: RunOutcome,
 }
 
-/// What became of a run.
+/// Result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunOutcome {
@@ -54,12 +54,12 @@ pub enum RunOutcome {
     Done,
     /// It failed.
     Failed,
-    /// Its worker died while it ran, or was ended to stop it.
+    /// Its worker died, or was killed to stop it.
     Killed,
 }
 
 impl RunOutcome {
-    /// One word for it.
+    /// A word for it.
     ///
     /// ```
     /// assert_eq!(thalweg_tasks::RunOutcome::Killed.word(), "killed");
@@ -86,11 +86,11 @@ struct Run {
 struct Recorded {
     until: Option<Instant>,
     lanes: BTreeMap<usize, VecDeque<Run>>,
-    /// What threads of this process run.
+    /// What the threads of this process are running.
     current: HashMap<usize, Current>,
 }
 
-/// What a thread runs.
+/// What a thread is running.
 struct Current {
     name: Box<str>,
     key: Option<Box<str>>,
@@ -105,13 +105,13 @@ pub(crate) struct TaskHistory {
 }
 
 impl TaskHistory {
-    /// Whether runs are to be recorded. A load is all it costs while nobody asks.
+    /// Whether runs are recorded. Costs a load if they are not.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.is_on.load(Ordering::Relaxed)
     }
 
-    /// A thread begins a task.
+    /// A thread starts a task.
     pub(crate) fn begin(&self, place: usize, name: Box<str>, key: Option<Box<str>>, now: Instant) {
         lock(&self.recorded).current.insert(
             place,
@@ -123,7 +123,7 @@ impl TaskHistory {
         );
     }
 
-    /// A thread has ended a task, which may have begun before anybody asked.
+    /// A thread has finished a task, which may have started before recording.
     pub(crate) fn end(&self, place: usize, outcome: RunOutcome, now: Instant) {
         let mut recorded = lock(&self.recorded);
         if let Some(run) = recorded.current.remove(&place) {
@@ -182,7 +182,7 @@ impl TaskHistory {
         });
     }
 
-    /// The runs of the last minute, and those that go on as far as they are in threads; from now on runs are recorded.
+    /// The runs of the last minute, and the current ones on threads; from now on runs are recorded.
     pub(crate) fn runs(&self, now: Instant) -> Vec<TaskRun> {
         let mut recorded = lock(&self.recorded);
         recorded.until = Some(now + ASKED_FOR);
@@ -214,7 +214,7 @@ impl TaskHistory {
 }
 
 impl TaskRun {
-    /// A task that has run for so long, and goes on.
+    /// A task that has been running for this time.
     pub(crate) fn running(name: String, key: Option<String>, place: usize, time: Duration) -> Self {
         Self {
             name,

@@ -1,7 +1,7 @@
-//! Work handed to threads and processes.
+//! Tasks on threads and processes.
 //!
-//! A [`Client`] runs closures on threads of its own, and hands out [`Future`]s of their results. Futures are
-//! given to other tasks, which start the moment all they need is there.
+//! A [`Client`] runs closures on its own threads, and returns [`Future`]s of their results. Futures can be passed to
+//! other tasks, which start as soon as their inputs are available.
 //!
 //! ```
 //! use thalweg_tasks::Client;
@@ -25,7 +25,7 @@
 //! | `processes` | yes | worker processes; they need Linux |
 //! | `streams` | yes | [`Scatter`](trait@crate::Scatter): streams of the crate `thalweg` on a client |
 
-// The scheduler knows of worker processes whether or not there are any.
+// The scheduler always supports worker processes.
 #![cfg_attr(not(feature = "processes"), allow(dead_code))]
 
 mod client;
@@ -71,7 +71,7 @@ pub mod remotes {
     pub use crate::remote::{Registered, inventory, run};
 }
 
-/// Building blocks of clients: for another language's objects, or for tasks of another kind.
+/// Building blocks of clients, for bindings of other languages and other kinds of tasks.
 pub mod host {
     pub use crate::client::Closures;
     pub use crate::engine::{CannotStop, TaskEngine, spec};

@@ -1,32 +1,32 @@
-//! The place of a thread that runs tasks: another thread has it while a task waits.
+//! The place of a thread that runs tasks: given to another thread while a task waits.
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How long a task waits in its place: what takes no longer is not worth another thread.
+/// How long a task waits in its place: shorter waits are not worth another thread.
 pub const MOMENT: Duration = Duration::from_millis(1);
 
-/// One of the places that an engine has for threads.
+/// A place of an engine for threads.
 pub(crate) trait Place {
-    /// Has another thread run tasks as well.
+    /// Lets another thread run tasks as well.
     ///
     /// # Errors
-    /// The system gives no more threads.
+    /// The system cannot start a thread.
     fn give(&self) -> io::Result<()>;
 
-    /// Has one thread less run tasks.
+    /// Lets one thread less run tasks.
     fn take_back(&self);
 }
 
 thread_local! {
-    /// The thread's place, and those that want to know when it is given away and taken back.
+    /// The thread's place, and those to tell when it is given away and taken back.
     static PLACES: RefCell<Vec<Rc<dyn Place>>> = const { RefCell::new(Vec::new()) };
     static IS_GIVEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has this thread known to run tasks, until what is returned is dropped.
+/// Marks this thread as running tasks, until the result is dropped.
 pub(crate) fn occupy(place: impl Place + 'static) -> Occupied {
     // A task may wait for a pipeline, whose elements may wait for this thread.
     #[cfg(feature = "streams")]
@@ -38,8 +38,8 @@ pub(crate) fn occupy(place: impl Place + 'static) -> Occupied {
     Occupied(())
 }
 
-/// Has somebody else told as well when this thread gives its place away, until what is returned is dropped: by then it
-/// has the place back. Where no task runs, nobody is told of anything.
+/// Also tells another observer when this thread gives its place away, until the result is dropped: by then it has the
+/// place back. Outside of tasks nothing happens.
 pub(crate) fn tell(other: impl Place + 'static) -> Told {
     PLACES.with_borrow_mut(|places| {
         let is_told = !places.is_empty() && !IS_GIVEN.get();
@@ -50,7 +50,7 @@ pub(crate) fn tell(other: impl Place + 'static) -> Told {
     })
 }
 
-/// Whether the place of this thread has been given to another.
+/// Whether this thread's place has been given to another.
 pub(crate) fn is_given() -> bool {
     IS_GIVEN.get()
 }
@@ -79,11 +79,11 @@ pub fn runs_task() -> bool {
     PLACES.with_borrow(|places| !places.is_empty())
 }
 
-/// Gives the place of this thread to another, so that the task that waits here keeps none from running. Returns whether
-/// a task runs here.
+/// Gives this thread's place to another, so that the task that waits here keeps none from running. Returns whether a
+/// task runs here.
 ///
 /// # Errors
-/// When the system gives no more threads.
+/// The system cannot start a thread.
 pub fn secede() -> io::Result<bool> {
     let places = places();
     let Some((place, others)) = places.split_first() else {
@@ -97,7 +97,7 @@ pub fn secede() -> io::Result<bool> {
     Ok(true)
 }
 
-/// Takes the place back: one thread goes when it has ended its task. Returns whether a task runs here.
+/// Takes the place back: one thread ends when it has finished its task. Returns whether a task runs here.
 pub fn rejoin() -> bool {
     let places = places();
     if IS_GIVEN.replace(false) {
@@ -106,7 +106,7 @@ pub fn rejoin() -> bool {
     !places.is_empty()
 }
 
-/// Those to tell: what they do may lead here again.
+/// Observers: they may lead here again.
 fn places() -> Vec<Rc<dyn Place>> {
     PLACES.with_borrow(Clone::clone)
 }
@@ -121,8 +121,8 @@ impl Drop for Aside {
     }
 }
 
-/// Gives the place to another for as long as what is returned lives; `None` where no task runs, where the place has
-/// been given already, and when the system gives no more threads.
+/// Gives the place to another as long as the result lives; `None` outside of tasks, if the place has been given away
+/// already, and if the system cannot start a thread.
 pub fn aside() -> Option<Aside> {
     match !IS_GIVEN.get() && matches!(secede(), Ok(true)) {
         true => Some(Aside(())),
@@ -130,9 +130,8 @@ pub fn aside() -> Option<Aside> {
     }
 }
 
-/// Waits by `wait`, which returns whether what was waited for has come by a deadline. In a task that waits for longer
-/// than a moment, another runs meanwhile: tasks that wait for tasks would otherwise take all threads, and wait for
-/// ever.
+/// Waits by `wait`, which returns whether the wait succeeded by a deadline. In a task that waits for longer than a
+/// moment, another runs meanwhile: tasks that wait for tasks would otherwise occupy all threads for ever.
 pub(crate) fn wait_aside(
     deadline: Option<Instant>,
     mut wait: impl FnMut(Option<Instant>) -> bool,

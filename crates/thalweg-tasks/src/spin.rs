@@ -1,15 +1,15 @@
-//! Looking for something for a moment before going to sleep.
+//! Polling for a moment before going to sleep.
 
 use std::sync::LazyLock;
 use std::thread;
 
-/// On a single processor nothing comes while this thread looks.
+/// On a single processor nothing changes while this thread polls.
 static SEVERAL_PROCESSORS: LazyLock<bool> =
     LazyLock::new(|| thread::available_parallelism().is_ok_and(|count| count.get() > 1));
 
-/// Looks for something so many times at most, or once where there is a single processor. Returns whether it is there.
+/// Polls at most this many times, or once on a single processor. Returns whether it succeeded.
 ///
-/// To sleep and be woken takes tens of microseconds, so looking pays if what is waited for comes soon.
+/// Sleeping and waking takes tens of microseconds, so polling pays if the event is near.
 ///
 /// ```
 /// use thalweg_tasks::host::look;

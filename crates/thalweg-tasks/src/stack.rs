@@ -1,13 +1,13 @@
-//! How much stack the engine's threads have.
+//! Stack size of the engine's threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Builder;
 
-/// Bytes of stack for threads to come; 0: as many as the standard library gives.
+/// Stack size of future threads, in bytes; 0 for the default of the standard library.
 static STACK: AtomicUsize = AtomicUsize::new(0);
 
-/// Gives threads that are started from now on that many bytes of stack. They run functions of users', whose
-/// language may expect more than the standard library gives.
+/// Sets the stack size of future threads, in bytes. They run users' functions, whose language may expect more than the
+/// standard library's default.
 ///
 /// ```
 /// thalweg_tasks::host::set_stack_size(8 << 20);
@@ -16,7 +16,7 @@ pub fn set_stack_size(bytes: usize) {
     STACK.store(bytes, Ordering::Relaxed);
 }
 
-/// Builder of threads that may run user code, with the stack Python's have.
+/// Builder of threads that may run user code, with the stack size of Python's threads.
 pub(crate) fn thread(name: impl Into<String>) -> Builder {
     let builder = Builder::new().name(name.into());
     match STACK.load(Ordering::Relaxed) {

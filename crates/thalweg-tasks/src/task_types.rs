@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-/// The types that the tasks of an engine are made of.
+/// The types of an engine's tasks.
 ///
-/// The engine moves them about and looks into none of them: closures and their results, calls of a
-/// language's functions and its objects, or messages between processes.
+/// They are opaque to the engine: closures and their results, calls of a language's functions and its objects, or
+/// messages between processes.
 pub trait TaskTypes: Sized + 'static {
     /// A program: the part of a task that a worker runs.
     type Program: Send;
@@ -20,7 +20,7 @@ pub trait TaskTypes: Sized + 'static {
         None
     }
 
-    /// Name of what the program runs, to be shown; it may take some time to make.
+    /// Display name of the function; it may take some time to compute.
     fn label(program: &Self::Program) -> Option<Box<str>> {
         Self::name(program).map(Box::from)
     }
@@ -39,22 +39,22 @@ pub trait TaskTypes: Sized + 'static {
 pub enum Failure<E> {
     /// Its program failed by itself.
     Raised(E),
-    /// It was cancelled, or one that it needs was.
+    /// It was cancelled, or a dependency was.
     Cancelled,
-    /// It ran for longer than it was allowed to.
+    /// It exceeded its time limit.
     TimedOut(Duration),
-    /// Workers died while they ran it.
+    /// Workers died while running it.
     KilledWorker {
-        /// How the last of them died.
+        /// How the last one died.
         reason: String,
-        /// How many there were.
+        /// Number of workers.
         deaths: u32,
     },
-    /// The client was closed before it was done.
+    /// The client was closed before it ended.
     Closed,
-    /// This process was forked off the one that has the client, and has a copy of it that runs nothing.
+    /// This process is a fork of the client's, with a copy of it that runs nothing.
     Forked {
-        /// The number of the process that has the client.
+        /// Id of the client's process.
         owner: u32,
     },
 }

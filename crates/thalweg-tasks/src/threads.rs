@@ -17,26 +17,26 @@ use std::time::Instant;
 
 /// The loop of a thread that runs tasks.
 pub trait Work<W: TaskTypes>: Send + Sync + 'static {
-    /// Runs tasks for as long as [`ThreadPool::take`] gives some: it waits for one. [`ThreadPool::finish`] takes one
-    /// back and says which is next, if there is one without waiting.
+    /// Runs tasks as long as [`ThreadPool::take`] returns any: it waits for one. [`ThreadPool::finish`] takes one back
+    /// and returns the next, if there is one without waiting.
     fn work(&self, pool: &Arc<ThreadPool<W>>);
 }
 
-/// Threads that are started at once. Others are started as tasks need them.
+/// Threads started at once. Others are started when tasks need them.
 const AT_ONCE: usize = 64;
 
-/// A number of threads that run tasks.
+/// A pool of threads that run tasks.
 pub struct ThreadPool<W: TaskTypes> {
     engine: Arc<TaskEngine<W>>,
     worker: WorkerId,
     work: Box<dyn Work<W>>,
-    /// How many threads there are that should go when they can.
+    /// Number of threads that should end when they can.
     surplus: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     started: AtomicUsize,
-    /// How many threads have yet to be started when tasks need them.
+    /// Number of threads yet to be started when tasks need them.
     missing: AtomicUsize,
-    /// How many threads wait for a task, or are about to.
+    /// Number of threads that wait for a task, or are about to.
     spare: AtomicUsize,
 }
 
@@ -53,7 +53,7 @@ impl<W: TaskTypes> fmt::Debug for ThreadPool<W> {
 }
 
 thread_local! {
-    /// The number of this thread among those of its pool.
+    /// This thread's number in its pool.
     static NUMBER: Cell<usize> = const { Cell::new(0) };
     static TOKEN: RefCell<Option<Token>> = const { RefCell::new(None) };
 }
@@ -67,7 +67,7 @@ impl<W: TaskTypes> ThreadPool<W> {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When the system gives no more threads.
+    /// The system cannot start a thread.
     pub fn start(
         engine: &Arc<TaskEngine<W>>,
         count: usize,
@@ -90,13 +90,13 @@ impl<W: TaskTypes> ThreadPool<W> {
         Ok(pool)
     }
 
-    /// Starts another thread where none is left that waits for a task, unless there are as many as there may be.
+    /// Starts another thread if none waits for a task, up to the limit.
     fn grow(self: &Arc<Self>) {
         if self.spare.fetch_sub(1, Ordering::Relaxed) > 1 || !one_less(&self.missing) {
             return;
         }
         if self.add_thread().is_err() {
-            // The system gives no more now; it may later.
+            // The system cannot start one now; it may later.
             self.missing.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -123,7 +123,7 @@ impl<W: TaskTypes> ThreadPool<W> {
         self.work.work(&self);
     }
 
-    /// Whether this thread is the one that goes, of those that could.
+    /// Whether this thread is the one to end.
     fn leaves(&self) -> bool {
         one_less(&self.surplus)
     }
@@ -132,7 +132,7 @@ impl<W: TaskTypes> ThreadPool<W> {
         self.surplus.load(Ordering::Relaxed) > 0
     }
 
-    /// The engine that it works for.
+    /// The engine of the pool.
     pub fn engine(&self) -> &Arc<TaskEngine<W>> {
         &self.engine
     }
@@ -158,7 +158,7 @@ impl<W: TaskTypes> ThreadPool<W> {
         self.engine.may_have_ready()
     }
 
-    /// Takes a task back that has been run, and says which is next for this thread, if there is one.
+    /// Takes a finished task back, and returns the next for this thread, if there is one.
     pub fn finish(
         &self,
         assignment: Assignment<W>,
@@ -180,7 +180,7 @@ impl<W: TaskTypes> ThreadPool<W> {
         next
     }
 
-    /// Takes note of a task that begins, if somebody wants to know.
+    /// Records a starting task, if runs are being recorded.
     #[inline]
     fn note_beginning(&self, assignment: &Assignment<W>) {
         if self.engine.history.is_on() {
@@ -210,12 +210,12 @@ impl<W: TaskTypes> ThreadPool<W> {
             .end(NUMBER.get(), outcome, Instant::now());
     }
 
-    /// Whether all threads have gone.
+    /// Whether all threads have ended.
     pub fn has_gone(&self) -> bool {
         lock(&self.threads).iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits until all threads have gone, but for the one that calls. The engine has to be closed.
+    /// Waits until all threads have ended, except the calling one. The engine has to be closed.
     pub fn join(&self) {
         if self.engine.owner_elsewhere().is_some() {
             return;
@@ -224,7 +224,7 @@ impl<W: TaskTypes> ThreadPool<W> {
             let next = lock(&self.threads).pop();
             let Some(thread) = next else { return };
             if thread.thread().id() != thread::current().id() {
-                // A thread that panicked has gone as well.
+                // A thread that panicked has ended as well.
                 let _ = thread.join();
             }
         }
@@ -252,7 +252,7 @@ fn one_less(number: &AtomicUsize) -> bool {
 
 /// Tells a task whether it is still wanted.
 ///
-/// A thread cannot be killed: a task that runs for long looks at its token now and then, and ends.
+/// A thread cannot be killed: a long task checks its token now and then, and ends.
 ///
 /// ```
 /// use thalweg_tasks::{Client, token};
@@ -288,7 +288,7 @@ impl<W: TaskTypes> IsWanted for Slot<W> {
 }
 
 impl Token {
-    /// The token of a task on its way through a worker.
+    /// The token of a task given to a worker.
     pub fn of<W: TaskTypes>(assignment: &Assignment<W>) -> Self {
         let slot = assignment.slot.clone();
         Self(Some(slot))
@@ -299,14 +299,14 @@ impl Token {
         self.0.is_some()
     }
 
-    /// Whether it is that of the task whose outcome is put there.
+    /// Whether it is that of the task with this slot.
     pub(crate) fn is_of<W: TaskTypes>(&self, slot: &Arc<Slot<W>>) -> bool {
         let mine = self.0.as_ref().map(|mine| mine.as_ptr().cast::<()>());
         mine == Some(Arc::as_ptr(slot).cast::<()>())
     }
 
-    /// Whether the task has been cancelled, is over its time limit, or is not wanted any more.
-    /// Never, outside of a task.
+    /// Whether the task has been cancelled, has exceeded its time limit, or is not wanted any more. Always false
+    /// outside of a task.
     pub fn is_cancelled(&self) -> bool {
         let token = self.0.as_ref();
         token.is_some_and(|slot| slot.upgrade().is_none_or(|slot| !slot.is_wanted()))
@@ -321,14 +321,14 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// The token of the task that runs in this thread. See [`Token`].
+/// The token of the task that runs on this thread. See [`Token`].
 pub fn token() -> Token {
     TOKEN.with_borrow(|token| token.clone().unwrap_or_default())
 }
 
 /// Runs `f` as the body of the task.
 pub fn as_task<R>(token: Token, f: impl FnOnce() -> R) -> R {
-    /// Puts back what was there before, also when the task panics.
+    /// Restores the former token, also when the task panics.
     struct Before(Option<Token>);
     impl Drop for Before {
         fn drop(&mut self) {

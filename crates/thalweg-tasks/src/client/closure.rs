@@ -1,4 +1,4 @@
-//! Closures as tasks of threads.
+//! Closures as tasks on threads.
 
 use crate::error::TaskError;
 use crate::place;
@@ -10,20 +10,20 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Tasks that are closures, with values of any type.
+/// Task types for closures, with values of any type.
 #[derive(Debug)]
 pub enum Closures {}
 
-/// A result, with what holds it.
+/// A result, with its holder.
 pub(crate) type Value = Arc<dyn Holds>;
 
 /// Holder of a task's result.
 pub trait Holds: Send + Sync {
-    /// The result, if it is there.
+    /// The result, if it is available.
     fn held(&self) -> Option<&dyn Any>;
 }
 
-/// A result by itself.
+/// A result without a task.
 pub(super) struct Held<T>(pub(super) T);
 
 impl<T: Send + Sync + 'static> Holds for Held<T> {
@@ -73,7 +73,7 @@ impl TaskTypes for Closures {
     type Error = TaskError;
 }
 
-/// Text of a panic.
+/// The message of a panic.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
@@ -86,7 +86,7 @@ type Often = dyn FnMut(&Dependencies<Closures>) -> Outcome + Send;
 
 /// The closure of a task.
 pub enum Closure {
-    /// It consumes itself.
+    /// Consumed by the call.
     Once(Option<Arc<dyn RunOnce>>),
     /// It can run again.
     Often(Box<Often>),
@@ -144,10 +144,10 @@ impl Work<Closures> for ClosureRunner {
     }
 }
 
-/// Calls a closure that blocks, for a lock or an answer say, and lets another thread run tasks meanwhile.
+/// Calls a closure that blocks, for a lock or an answer, for example, and lets another thread run tasks meanwhile.
 ///
-/// Waiting for a task does so by itself, since tasks that wait for tasks might else take all threads, and wait for
-/// ever. Outside of a task the closure is just called, as it is when the system gives no more threads.
+/// Waiting for a task does this by itself, since tasks that wait for tasks could otherwise occupy all threads for ever.
+/// Outside of a task, or if the system cannot start a thread, the closure is simply called.
 ///
 /// ```
 /// use thalweg_tasks::{Client, block_in_place};

@@ -1,4 +1,4 @@
-//! The result of a task to be.
+//! The future of a task.
 
 use super::Closures;
 use super::closure::Value;
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// The result of a task, which will be there some time. Clones are the same future.
+/// The future result of a task. Clones are the same future.
 ///
-/// It can be waited for, awaited on any executor, and [given to other tasks](super::Client::submit_with). When the
-/// last clone goes before the task has begun, and no other task needs it, the task is dropped.
+/// Block on it, await it on any executor, or [pass it to other tasks](super::Client::submit_with). If the last clone is
+/// dropped before the task has started, and no other task needs it, the task is dropped.
 ///
 /// `K` is the kind of task: a closure, or a [remote](crate::remote!) function.
 ///
@@ -36,17 +36,17 @@ use std::time::{Duration, Instant};
 /// ```
 pub struct Future<T, K: TaskTypes = Closures> {
     slot: Arc<Slot<K>>,
-    /// A client whose futures someone has is not closed.
+    /// Keeps the client open.
     client: Arc<dyn Any + Send + Sync>,
     value: PhantomData<fn() -> T>,
 }
 
-/// Tasks whose values can be had as a `T`.
+/// Tasks whose values convert to a `T`.
 pub trait Opens<T>: TaskTypes<Error = crate::error::TaskError> {
-    /// The value.
+    /// Converts the value.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] if it is not one.
+    /// [`Error::Unreadable`] if the value is not a `T`.
     fn open(value: &Self::Value) -> Result<T, Error>;
 }
 
@@ -122,7 +122,7 @@ impl<T: fmt::Debug + 'static> fmt::Debug for Shared<T> {
 }
 
 impl<T, K: Opens<T>> Future<T, K> {
-    /// Waits for the result, and returns it: a clone, if it is that of a closure.
+    /// Waits for the result, and returns it: for a closure, a clone.
     ///
     /// # Errors
     /// [`Error::Task`] if the task failed or was cancelled.
@@ -131,10 +131,11 @@ impl<T, K: Opens<T>> Future<T, K> {
             .expect("it was waited for without a deadline")
     }
 
-    /// Waits for the result for as long as that.
+    /// Waits for the result for at most this time.
     ///
     /// # Errors
-    /// [`Error::NotInTime`] if it was not there then; the task goes on. Otherwise like [`result`](Self::result).
+    /// [`Error::NotInTime`] if it was not available by then; the task continues. Otherwise like
+    /// [`result`](Self::result).
     pub fn result_within(&self, time: Duration) -> Result<T, Error> {
         let deadline = Instant::now().checked_add(time);
         self.wait_for(K::open, deadline)
@@ -155,7 +156,7 @@ impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
         &self.slot
     }
 
-    /// Waits for the value and returns `open(value)`; `None` when the deadline comes first.
+    /// Waits for the value and returns `open(value)`; `None` at the deadline.
     fn wait_for<R>(
         &self,
         open: impl Fn(&K::Value) -> Result<R, Error>,
@@ -165,7 +166,7 @@ impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
             if let Some(outcome) = self.look(&open) {
                 return Some(outcome);
             }
-            // The value may be at a worker; should it be lost there, it is made again.
+            // The value may be at a worker; if it is lost there, it is computed again.
             let slot = std::slice::from_ref(&self.slot);
             if !wait_all(slot, deadline) || !self.slot.engine().bring(slot).wait(deadline) {
                 return None;
@@ -178,16 +179,16 @@ impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
             Ok(value) => open(value),
             Err(failure) => Err(Error::Task(failure.clone())),
         });
-        // In a process that was forked off the client's, it would never come.
+        // In a fork of the client's process it would never arrive.
         outcome.or_else(|| Some(Err(Error::Task(self.slot.engine().forked()?))))
     }
 
-    /// How it stands.
+    /// The state of the task.
     pub fn status(&self) -> Status {
         self.slot.status()
     }
 
-    /// Whether it is done, in whatever way.
+    /// Whether it has ended, in whatever way.
     pub fn is_done(&self) -> bool {
         self.slot.is_done()
     }
@@ -197,7 +198,7 @@ impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
         self.slot.status() == Status::Cancelled
     }
 
-    /// Whether it has begun to run, and is not done.
+    /// Whether it is running.
     pub fn is_running(&self) -> bool {
         self.slot.engine().is_running(&self.slot)
     }
@@ -207,18 +208,18 @@ impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
         self.slot.key()
     }
 
-    /// Cancels it, and the tasks that need it. Returns whether it was still to be done.
+    /// Cancels it, and the tasks that need it. Returns whether it had not ended.
     ///
-    /// If it runs, its [token](crate::Token) tells it so.
+    /// If it is running, its [token](crate::Token) is cancelled.
     pub fn cancel(&self) -> bool {
-        // Only force can fail.
+        // Fails only when forced.
         self.slot
             .engine()
             .cancel(&self.slot, false)
             .unwrap_or(false)
     }
 
-    /// Cancels it if it has not begun. Returns whether it was cancelled.
+    /// Cancels it if it has not started. Returns whether it was cancelled.
     ///
     /// ```
     /// use thalweg_tasks::Client;
@@ -244,32 +245,31 @@ impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
         self.slot.engine().cancel_before_it_begins(&self.slot)
     }
 
-    /// Cancels it, and kills the worker process that runs it; another takes its place.
-    /// Returns whether it was still to be done.
+    /// Cancels it, and kills the worker process that runs it; another one is started. Returns whether it had not ended.
     ///
     /// # Errors
-    /// [`CannotStop`] if it runs in a thread: it has been cancelled, and goes on until it looks at its token.
+    /// [`CannotStop`] if it runs on a thread: it has been cancelled, and continues until it checks its token.
     pub fn kill(&self) -> Result<bool, CannotStop> {
         self.slot.engine().cancel(&self.slot, true)
     }
 
-    /// Runs a failed or cancelled task again, and those that it failed because of. Returns whether it was one.
+    /// Runs a failed or cancelled task again, with those that it failed because of. Returns whether it was one.
     ///
-    /// A closure has to be one that can be called again, see [`repeat`](super::TaskBuilder::repeat).
+    /// A closure must be repeatable, see [`repeat`](super::TaskBuilder::repeat).
     pub fn retry(&self) -> bool {
         self.slot.engine().retry(&self.slot)
     }
 
-    /// Has the task run to its end even if all its futures go.
+    /// Lets the task run to its end even if all its futures are dropped.
     pub fn detach(self) {
         self.slot.engine().keep(&self.slot);
     }
 
-    /// Has `f` called once it is done: at once, if it is done, and otherwise on a thread of the client's that runs
-    /// nothing else. It may block, wait for other tasks, and panic.
+    /// Calls `f` when it has ended: at once, if it has, and otherwise on a thread of the client that runs no tasks. It
+    /// may block, wait for other tasks, and panic.
     ///
-    /// The calls of a client are made in the order in which its tasks end. One that does not return for 20
-    /// milliseconds delays the others no longer: another thread goes on with them.
+    /// Calls are made in the order in which tasks end. A call that takes longer than 20 milliseconds no longer delays
+    /// the others: another thread continues with them.
     ///
     /// ```
     /// use thalweg_tasks::Client;
@@ -290,7 +290,7 @@ impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
     }
 }
 
-/// The value as what it is. The type of a future is that of the closure that makes its value.
+/// Downcasts the value. The type of a future is that of the closure that computes its value.
 pub(super) fn downcast<T: 'static>(value: &Value) -> &T {
     let held = value
         .held()
@@ -317,7 +317,7 @@ impl<T, K: Opens<T>> std::future::Future for Future<T, K> {
             .watch(Watcher::Waker(cx.waker().clone()))
             .is_some()
         {
-            // It has been done in between.
+            // It has ended meanwhile.
             cx.waker().wake_by_ref();
         }
         Poll::Pending

@@ -3,9 +3,9 @@
 use super::{Closures, Future};
 use crate::scheduler::Dependencies;
 
-/// Futures whose results a task needs: one, several in a tuple, or a list of them.
+/// Futures whose results a task needs: one, a tuple, or a list of them.
 ///
-/// The task gets clones; what is expensive to clone goes into an [`Arc`](std::sync::Arc).
+/// The task receives clones; put large values into an [`Arc`](std::sync::Arc).
 pub trait Inputs {
     /// Type of the task's argument.
     type Values: Send + 'static;

@@ -1,4 +1,4 @@
-//! Closures on threads.
+//! A client that runs closures on threads.
 
 mod closure;
 mod future;
@@ -21,10 +21,11 @@ use crate::threads::ThreadPool;
 use closure::{Closure, ClosureRunner, Held};
 use std::sync::Arc;
 
-/// Runs closures on threads of its own, and hands out [`Future`]s of their results.
+/// Runs closures on its own threads, and returns [`Future`]s of their results.
 ///
-/// Clones are the same client. When the last one goes, what has not begun is dropped: its futures fail
-/// with [`Failure::Closed`](crate::Failure::Closed). What runs is not waited for; [`close`](Self::close) does.
+/// Clones are the same client. When the last one is dropped, tasks that have not started are dropped: their futures
+/// fail with [`Failure::Closed`](crate::Failure::Closed). Running ones are not waited for; [`close`](Self::close) does
+/// that.
 ///
 /// ```
 /// use thalweg_tasks::Client;
@@ -55,15 +56,16 @@ impl Drop for Inner {
 }
 
 impl Client {
-    /// A client with this many threads.
+    /// Creates a client with this many threads.
     ///
     /// # Errors
-    /// [`Error::NoWorkers`] if `count` is 0, [`Error::Start`] if the system gives no more threads.
+    /// [`Error::NoWorkers`] if `count` is 0, [`Error::Start`] if the system cannot start the threads.
     pub fn threads(count: usize) -> Result<Self, Error> {
         Self::threads_with(count, [])
     }
 
-    /// A client with this many threads, and so much of what tasks may [ask for](TaskBuilder::resource).
+    /// Creates a client with this many threads, and these amounts of the resources that tasks may
+    /// [request](TaskBuilder::resource).
     ///
     /// # Errors
     /// Like those of [`threads`](Self::threads).
@@ -96,7 +98,7 @@ impl Client {
         })
     }
 
-    /// How many tasks run at a time.
+    /// Number of tasks that run at a time.
     pub fn width(&self) -> usize {
         self.inner.width
     }
@@ -131,7 +133,7 @@ impl Client {
         )
     }
 
-    /// Runs a closure on the results of other tasks, as soon as they are there. It fails if one of them does.
+    /// Runs a closure with the results of other tasks, as soon as they are available. It fails if one of them does.
     ///
     /// ```
     /// use thalweg_tasks::Client;
@@ -151,7 +153,7 @@ impl Client {
         self.task().submit_with(inputs, f)
     }
 
-    /// Runs a closure that may fail on the results of other tasks, as soon as they are there.
+    /// Runs a closure that may fail with the results of other tasks, as soon as they are available.
     pub fn try_submit_with<I: Inputs, T, E>(
         &self,
         inputs: I,
@@ -164,7 +166,7 @@ impl Client {
         self.task().try_submit_with(inputs, f)
     }
 
-    /// Runs a closure on each element, and returns the futures in their order.
+    /// Runs a closure for each element, and returns the futures in order.
     pub fn map<A, T>(
         &self,
         elements: impl IntoIterator<Item = A>,
@@ -178,7 +180,7 @@ impl Client {
         let mut futures = Vec::new();
         let mut elements = elements.into_iter();
         loop {
-            // Under one lock go as many as take no noticeable time.
+            // Submitted in portions whose time under the lock is not noticeable.
             let some: Vec<_> = elements
                 .by_ref()
                 .take(256)
@@ -200,7 +202,7 @@ impl Client {
     /// Waits for all results, and returns them in order.
     ///
     /// # Errors
-    /// The error of a future that failed, as soon as it is there; of the first in order, if there are more.
+    /// The error of a future that failed, as soon as it is known; of the first in order, if there are several.
     pub fn gather<'a, T: Clone + Send + Sync + 'static>(
         &self,
         futures: impl IntoIterator<Item = &'a Future<T>>,
@@ -211,7 +213,7 @@ impl Client {
         futures.into_iter().map(Future::result).collect()
     }
 
-    /// A future of a value that is there already: for tasks that need it.
+    /// Creates a future of an existing value, for tasks that need it.
     ///
     /// ```
     /// use thalweg_tasks::Client;
@@ -229,7 +231,7 @@ impl Client {
         )
     }
 
-    /// Has a closure run to its end, whether or not anybody waits for it.
+    /// Runs a closure to its end, even if nobody waits for it.
     #[cfg(feature = "streams")]
     pub(crate) fn spawn(
         &self,
@@ -245,21 +247,20 @@ impl Client {
         future
     }
 
-    /// Says more about a task before it is submitted.
+    /// Sets options of a task before it is submitted.
     pub fn task(&self) -> TaskBuilder<'_> {
         TaskBuilder::new(self)
     }
 
-    /// Lets nobody submit any more, drops what has not begun, and waits for what runs; for what
-    /// [`when_done`](Future::when_done) calls, for a second at most.
+    /// Accepts no more tasks, drops those that have not started, and waits for running ones; for calls of
+    /// [`when_done`](Future::when_done), a second at most.
     pub fn close(&self) {
         self.engine().close();
         self.inner.pool.join();
         self.engine().settle_callbacks();
     }
 
-    /// How many tasks were ended because they ran for longer than their time limit. The closures of those that had
-    /// begun may run on.
+    /// Number of tasks that exceeded their time limit. Closures that had started may still be running.
     ///
     /// ```
     /// use std::time::Duration;
@@ -277,9 +278,9 @@ impl Client {
         self.engine().time_limits_struck()
     }
 
-    /// The tasks that ran in the last minute, oldest first in each thread, and those that run. From the first call on
-    /// it is recorded which do, until five minutes after the last; before that, nothing is. Short tasks of one name
-    /// that follow each other closely are one run, so that it takes no more memory the more there are.
+    /// The tasks that ran in the last minute, oldest first in each thread, and those that are running. They are
+    /// recorded from the first call on, until five minutes after the last; before that nothing is. Short tasks of one
+    /// name in quick succession are one run, so that memory does not grow with their number.
     ///
     /// ```
     /// use thalweg_tasks::{Client, RunOutcome};

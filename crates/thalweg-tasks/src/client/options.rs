@@ -7,7 +7,7 @@ use crate::scheduler::{Dependencies, Options};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Says more about a task before it is submitted. It comes from [`Client::task`], or from `Processes::task`.
+/// Sets options of a task before it is submitted. Returned by [`Client::task`] and `Processes::task`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,39 +39,39 @@ impl<'a, C> TaskBuilder<'a, C> {
         }
     }
 
-    /// Names it.
+    /// Names the task.
     pub fn key(mut self, key: impl Into<Box<str>>) -> Self {
         self.options.key = Some(key.into());
         self
     }
 
-    /// Tasks with a higher priority run first; the usual one is 0.
+    /// Tasks with a higher priority run first; the default is 0.
     pub fn priority(mut self, priority: f64) -> Self {
         self.options.priority = priority;
         self
     }
 
-    /// How often it is run again when it fails, or its process dies. A closure has to be one that can be called again:
-    /// see [`repeat`](TaskBuilder::repeat).
+    /// Number of retries if it fails, or its process dies. A closure must be repeatable: see
+    /// [`repeat`](TaskBuilder::repeat).
     pub fn retries(mut self, retries: u32) -> Self {
         self.options.retries = retries;
         self
     }
 
-    /// How long it may run: then its future fails. A process that runs it is killed; in a thread its
-    /// [token](crate::Token) tells it to end.
+    /// Time limit of a run: after that its future fails. A process that runs it is killed; on a thread its
+    /// [token](crate::Token) is cancelled.
     pub fn time_limit(mut self, time_limit: Duration) -> Self {
         self.options.time_limit = Some(time_limit);
         self
     }
 
-    /// How much it takes, while it runs, of something that its worker [has](Client::threads_with).
+    /// Amount of a resource of its [worker](Client::threads_with) that it takes while it runs.
     pub fn resource(mut self, name: impl Into<Box<str>>, amount: f64) -> Self {
         self.options.resources.push((name.into(), amount));
         self
     }
 
-    /// The client, and what was said of the task, if anything was.
+    /// The client, and the options if any were set.
     pub(crate) fn into_parts(self) -> (&'a C, Option<Arc<Options>>) {
         let options = (self.options != Options::default()).then(|| Arc::new(self.options));
         (self.client, options)
@@ -87,7 +87,7 @@ impl TaskBuilder<'_> {
         self.send(Closure::once(move |_| Ok(f())), Vec::new())
     }
 
-    /// Runs a closure on the results of other tasks.
+    /// Runs a closure with the results of other tasks.
     pub fn submit_with<I: Inputs, T: Send + Sync + 'static>(
         self,
         inputs: I,
@@ -98,7 +98,7 @@ impl TaskBuilder<'_> {
         })
     }
 
-    /// Runs a closure that may fail on the results of other tasks.
+    /// Runs a closure that may fail with the results of other tasks.
     pub fn try_submit_with<I: Inputs, T, E>(
         self,
         inputs: I,
@@ -120,8 +120,7 @@ impl TaskBuilder<'_> {
         self.send(body, dependencies)
     }
 
-    /// Runs a closure that may fail, and that can be called again: for [`retries`](Self::retries) and
-    /// [`Future::retry`].
+    /// Runs a repeatable closure that may fail: for [`retries`](Self::retries) and [`Future::retry`].
     ///
     /// ```
     /// use thalweg_tasks::Client;

@@ -1,7 +1,7 @@
-//! Tasks that nobody wants any more, one after the other.
+//! Dropping unwanted tasks one after the other.
 //!
-//! To drop a task may drop the last of those who wanted another, and so on through a chain as long as
-//! one likes. They are dropped in a loop, not inside of each other.
+//! Dropping a task may drop the last reference to another one, and so on through a chain of any length. They are
+//! dropped in a loop, not recursively.
 
 use super::TaskEngine;
 use crate::scheduler::TaskId;
@@ -25,7 +25,7 @@ pub(super) fn abandon<W: TaskTypes>(engine: &Arc<TaskEngine<W>>, id: TaskId, sto
     in_turn(move || drop_task(&engine, id, stops));
 }
 
-/// Runs a drop after the one that is going on in this thread, if there is one.
+/// Runs a drop after the current one of this thread, if there is one.
 pub(super) fn in_turn(last: impl FnOnce() + 'static) {
     let mut last = Some(last);
     QUEUE.with_borrow_mut(|queue| match queue {

@@ -1,7 +1,7 @@
-//! Threads that run what users want called, and that nothing else needs.
+//! Threads for users' callbacks, which nothing else needs.
 //!
-//! One thread makes the calls, in the order in which they were asked for. A call that does not return for a while
-//! delays the others no longer: another thread goes on with them.
+//! One thread makes the calls, in the order of the requests. A call that takes long no longer delays the others:
+//! another thread continues with them.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -12,42 +12,42 @@ use std::time::{Duration, Instant};
 /// How long a call may delay those behind it.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// How long a thread with nothing to do stays.
+/// How long an idle thread stays.
 const IDLE: Duration = Duration::from_secs(5);
 
 thread_local! {
-    /// Whether this thread makes calls: it waits for none to return.
+    /// Whether this thread makes calls, and so must not wait for them to end.
     static MAKES_CALLS: Cell<bool> = const { Cell::new(false) };
 }
 
 type Call = Box<dyn FnOnce() + Send>;
 
-/// Calls to be made, and the threads that make them: none until there is a call.
+/// Queued calls, and the threads that make them: none until there is a call.
 #[derive(Default)]
 pub(crate) struct Callbacks {
     state: Mutex<State>,
-    /// The thread that makes the calls waits here for one.
+    /// The calling thread waits here.
     came: Condvar,
-    /// The thread that watches it waits here until a call holds up others.
+    /// The watching thread waits here until a call delays others.
     stuck: Condvar,
-    /// Wakes those who wait until all calls have returned.
+    /// Wakes those who wait until all calls have ended.
     returned: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     calls: VecDeque<Call>,
-    /// The turn of the thread that takes the calls. A thread whose turn has passed takes no more.
+    /// Number of the calling thread. A thread with another number takes no more calls.
     turn: u64,
     has_caller: bool,
-    /// Whether that thread is within a call, and how many calls have begun.
+    /// Whether that thread is in a call, and the number of calls so far.
     is_busy: bool,
     begun: u64,
-    /// Calls that have been overtaken and have not returned.
+    /// Overtaken calls that have not ended.
     overtaken: usize,
-    /// Whether a thread watches the one that takes the calls.
+    /// Whether a thread watches the calling one.
     has_standby: bool,
-    /// No thread stays when there is nothing left to call.
+    /// Idle threads end at once.
     is_closed: bool,
 }
 
@@ -63,7 +63,7 @@ impl Callbacks {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has something called soon, on a thread that may block.
+    /// Queues a call, for a thread that may block.
     pub(crate) fn call(self: &Arc<Self>, call: impl FnOnce() + Send + 'static) {
         let mut state = self.lock();
         state.calls.push_back(Box::new(call));
@@ -72,7 +72,7 @@ impl Callbacks {
         self.start(role);
     }
 
-    /// Wakes who has something to do now: each wake-up of a thread costs as much as a small call.
+    /// Wakes the thread that has something to do: each wake costs as much as a small call.
     fn wake(&self, state: MutexGuard<'_, State>) {
         let is_stuck = state.is_stuck();
         drop(state);
@@ -83,7 +83,7 @@ impl Callbacks {
         }
     }
 
-    /// Starts a thread. Should the system give none, the next call tries again.
+    /// Starts a thread. If the system cannot, the next call tries again.
     fn start(self: &Arc<Self>, role: Option<Role>) {
         let Some(role) = role else { return };
         let callbacks = self.clone();
@@ -100,7 +100,7 @@ impl Callbacks {
         }
     }
 
-    /// Makes calls for as long as it is this thread's turn.
+    /// Makes calls as long as it is this thread's turn.
     fn make_calls(self: &Arc<Self>, turn: u64) {
         MAKES_CALLS.set(true);
         let mut state = self.lock();
@@ -124,7 +124,7 @@ impl Callbacks {
             }
             drop(state);
             self.start(role);
-            // The hook for panics has reported it, and the next call is not to blame.
+            // The panic hook has reported it; the next calls are unaffected.
             let _ = catch_unwind(AssertUnwindSafe(call));
             state = self.lock();
             if state.turn != turn {
@@ -139,7 +139,7 @@ impl Callbacks {
         }
     }
 
-    /// Watches the thread that takes the calls, and takes its place when a call holds it up.
+    /// Watches the calling thread, and takes its place when a call takes too long.
     fn stand_by(self: &Arc<Self>) {
         let mut state = self.lock();
         loop {
@@ -155,7 +155,7 @@ impl Callbacks {
                 return;
             }
             let begun = state.begun;
-            // Nobody wakes it when that call returns: it looks again.
+            // Nobody wakes it when that call returns: it checks again.
             let (woken, waited) = self
                 .stuck
                 .wait_timeout_while(state, PATIENCE, |state| {
@@ -176,14 +176,14 @@ impl Callbacks {
         self.make_calls(turn);
     }
 
-    /// Has the threads end when all calls have been made.
+    /// Ends the threads when all calls have been made.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.came.notify_all();
         self.stuck.notify_all();
     }
 
-    /// Waits until all calls have been made, or the time is up. Does not wait within a call.
+    /// Waits until all calls have been made, or for the timeout. Does not wait inside a call.
     pub(crate) fn settle(&self, limit: Duration) {
         if MAKES_CALLS.get() {
             return;
@@ -205,12 +205,12 @@ impl Callbacks {
 }
 
 impl State {
-    /// Whether calls wait for one that is being made.
+    /// Whether calls wait for a running one.
     fn is_stuck(&self) -> bool {
         self.is_busy && !self.calls.is_empty()
     }
 
-    /// The thread that is needed and is not there.
+    /// The missing thread that is needed.
     fn missing(&mut self) -> Option<Role> {
         if !self.has_caller {
             self.has_caller = true;
@@ -263,7 +263,7 @@ mod tests {
                 }
             })
             .collect();
-        // Each waits for one that comes after it.
+        // Each waits for a later one.
         for call in calls.into_iter().rev() {
             callbacks.call(call);
         }
@@ -291,7 +291,7 @@ mod tests {
         while Arc::strong_count(&callbacks) > 1 {
             std::thread::yield_now();
         }
-        // What comes later is called all the same.
+        // Later calls are made all the same.
         let (sender, made) = mpsc::channel();
         callbacks.call(move || {
             let _ = sender.send(1);

@@ -1,4 +1,4 @@
-//! The scheduler, and the locks around it.
+//! The scheduler with its lock, and the threads that wait for work.
 
 mod abandoned;
 mod callbacks;
@@ -25,26 +25,26 @@ use std::thread;
 use std::time::{Duration, Instant};
 use timers::{Run, Timers};
 
-/// The scheduler behind a client, and how workers hear of work.
+/// A scheduler shared by a client and its workers.
 pub struct TaskEngine<W: TaskTypes> {
     scheduler: Mutex<Scheduler<W>>,
     /// Present if the workers are threads.
     plain: Option<Plain<W>>,
-    /// Threads wait here for something to do.
+    /// Threads wait here for tasks.
     work: Condvar,
     /// Number of sleeping threads that were not called. Changed under the scheduler's lock, like `called`.
     idle: AtomicUsize,
     /// Number of sleeping threads that were called.
     called: AtomicUsize,
-    /// How many tasks have been readied; looked at before going to sleep.
+    /// Number of readied tasks; checked before going to sleep.
     readied: AtomicUsize,
-    /// How many values have been placed where outcomes would be.
+    /// Number of values placed where outcomes would be.
     placed: AtomicU32,
     timers: Timers,
-    /// How many tasks were ended because their time was up.
+    /// Number of tasks that exceeded their time limit.
     time_limits: AtomicUsize,
     pub(crate) history: TaskHistory,
-    /// How many threads are about to tell those who wait for tasks that are done.
+    /// Number of threads that are about to wake those who wait for finished tasks.
     telling: AtomicUsize,
     callbacks: Arc<Callbacks>,
     /// The process that has its threads.
@@ -64,49 +64,49 @@ impl<W: TaskTypes> fmt::Debug for TaskEngine<W> {
     }
 }
 
-/// Workers that do not come for tasks by themselves.
+/// Workers that do not fetch tasks by themselves.
 pub(crate) trait RemoteWorkers<W: TaskTypes>: Send + Sync {
     /// There is work. Called without any lock.
     fn look(&self, _home: &Arc<TaskEngine<W>>) {}
 
-    /// Values are not needed any more. Called without any lock.
+    /// Values are no longer needed. Called without any lock.
     fn forget(&self, _forgotten: Vec<(WorkerId, TaskId)>) {}
 
-    /// A value that is there is wanted here. Called without any lock.
+    /// An available value is wanted here. Called without any lock.
     fn fetch(&self, _worker: WorkerId, _id: TaskId) {}
 
-    /// For how long a task has run there.
+    /// How long a task has been running there.
     fn ran_for(&self, _worker: WorkerId, _id: TaskId) -> Ran {
         Ran::SinceItWasGiven
     }
 
-    /// Whether a task that was given to a worker has begun. Called with the scheduler's lock.
+    /// Whether a task that was given to a worker has started. Called with the scheduler's lock.
     fn has_begun(&self, _worker: WorkerId, _id: TaskId) -> bool {
         true
     }
 
-    /// A task that was given to a worker is not wanted any more; it need not be run if it has not begun.
+    /// A task that was given to a worker is no longer wanted; it need not run if it has not started.
     fn skip(&self, _worker: WorkerId, _id: TaskId) {}
 
-    /// A task that runs there is to be stopped. Returns whether that is possible.
+    /// Stops a running task. Returns whether that is possible.
     fn kill(&self, _worker: WorkerId, _id: TaskId) -> bool {
         false
     }
 }
 
-/// For how long a task has run.
+/// How long a task has been running.
 pub(crate) enum Ran {
     SinceItWasGiven,
     NotYet,
     For(Duration),
 }
 
-/// All workers are threads, which come for tasks.
+/// All workers are threads, which fetch tasks themselves.
 pub(crate) struct NoRemoteWorkers;
 
 impl<W: TaskTypes> RemoteWorkers<W> for NoRemoteWorkers {}
 
-/// For how long one who closes an engine waits for what is being called.
+/// Maximum wait for callbacks when an engine is closed.
 const SETTLE: Duration = Duration::from_secs(1);
 
 impl<W: TaskTypes> TaskEngine<W> {
@@ -137,18 +137,18 @@ impl<W: TaskTypes> TaskEngine<W> {
         })
     }
 
-    /// An engine whose workers are threads, which [`ThreadPool::start`](crate::host::ThreadPool::start) starts.
+    /// Creates an engine whose workers are threads, started by [`ThreadPool::start`](crate::host::ThreadPool::start).
     pub fn threads() -> Arc<Self> {
         Self::with_plain(Box::new(NoRemoteWorkers), Some(Plain::default()))
     }
 
-    /// The process that the engine belongs to, if this is one that was forked off it: a copy of the engine is here,
-    /// without its threads, and with locks that nobody may ever open.
+    /// The owner's process id, if this process is a fork of it: then this is a copy of the engine without its threads,
+    /// and with locks that may stay locked for ever.
     pub fn owner_elsewhere(&self) -> Option<u32> {
         self.owner.elsewhere()
     }
 
-    /// Does something with the scheduler, and what comes of it once the lock is open again.
+    /// Runs `f` with the scheduler, and its deferred work once the lock is released.
     pub(crate) fn with<R>(
         self: &Arc<Self>,
         change: impl FnOnce(&mut Scheduler<W>, &mut Deferred<W>) -> R,
@@ -160,7 +160,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         result
     }
 
-    /// Opens the lock, wakes and drops.
+    /// Releases the lock, wakes and drops.
     fn let_go(
         self: &Arc<Self>,
         scheduler: MutexGuard<'_, Scheduler<W>>,
@@ -192,7 +192,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Takes a task.
+    /// Submits a task.
     pub fn submit(self: &Arc<Self>, spec: TaskSpec<W>) -> Arc<Slot<W>> {
         if let Some(failure) = self.forked() {
             return self.failed(failure);
@@ -203,7 +203,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         self.with(|scheduler, deferred| scheduler.submit(spec, self, deferred))
     }
 
-    /// Takes many tasks.
+    /// Submits many tasks.
     pub fn submit_all(
         self: &Arc<Self>,
         specs: impl IntoIterator<Item = TaskSpec<W>>,
@@ -227,7 +227,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Puts a value where the outcome of a task would be.
+    /// Stores a value where the outcome of a task would be.
     pub fn place(self: &Arc<Self>, value: W::Value, key: Option<Box<str>>) -> Arc<Slot<W>> {
         let id = TaskId::placed(self.placed.fetch_add(1, Ordering::Relaxed));
         let slot = Slot::new(id, self.clone(), key);
@@ -235,7 +235,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         Arc::new(slot)
     }
 
-    /// Where the outcome of a task would be that cannot even be submitted.
+    /// Stores a failure in place of the outcome of a task that cannot be submitted.
     pub(crate) fn refuse(self: &Arc<Self>, error: W::Error) -> Arc<Slot<W>> {
         self.failed(Arc::new(Failure::Raised(error)))
     }
@@ -246,13 +246,13 @@ impl<W: TaskTypes> TaskEngine<W> {
         Arc::new(slot)
     }
 
-    /// Why nothing can be had here, in a process that was forked off the engine's.
+    /// The error in a fork of the engine's process.
     pub(crate) fn forked(&self) -> Option<Arc<Failure<W::Error>>> {
         let owner = self.owner_elsewhere()?;
         Some(Arc::new(Failure::Forked { owner }))
     }
 
-    /// Has the values of all brought here. The latch opens when they are, as far as they are not lost on the way.
+    /// Fetches the values of all tasks. The latch opens when they are here, unless they are lost on the way.
     pub fn bring(self: &Arc<Self>, slots: &[Arc<Slot<W>>]) -> Arc<Latch> {
         let away: Vec<_> = slots.iter().filter(|slot| slot.away().is_some()).collect();
         let latch = Latch::new(away.len());
@@ -268,10 +268,10 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Cancels a task. With `force`, one that runs is stopped.
+    /// Cancels a task. With `force`, a running one is stopped.
     ///
     /// # Errors
-    /// When it runs in a thread and is to be stopped by force: it has been cancelled, but goes on.
+    /// It runs on a thread and is to be stopped by force: it has been cancelled, but continues.
     pub fn cancel(self: &Arc<Self>, slot: &Slot<W>, force: bool) -> Result<bool, CannotStop> {
         if self.owner_elsewhere().is_some() {
             return Ok(false);
@@ -297,7 +297,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Whether a task has begun to run, and is not done.
+    /// Whether a task is running.
     pub fn is_running(&self, slot: &Slot<W>) -> bool {
         if slot.id.is_plain() {
             return slot.is_running_plain();
@@ -306,7 +306,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         worker.is_some_and(|worker| self.outside.has_begun(worker, slot.id))
     }
 
-    /// Looks at the program of a task that has failed, and at what it needs. Nothing may be waited for in it.
+    /// Reads the program of a failed task, and its dependencies. `look` must not wait for anything.
     pub fn look_at_failed<R>(
         &self,
         slot: &Slot<W>,
@@ -318,13 +318,13 @@ impl<W: TaskTypes> TaskEngine<W> {
         lock(&self.scheduler).look_at_failed(slot.id, look)
     }
 
-    /// Cancels a task if it has not begun. Returns whether it was cancelled.
+    /// Cancels a task if it has not started. Returns whether it was cancelled.
     pub fn cancel_before_it_begins(self: &Arc<Self>, slot: &Slot<W>) -> bool {
         if slot.id.is_plain() {
             return self.stop_waiting_plain(slot);
         }
         let stopped = self.with(|scheduler, deferred| {
-            // A thread takes a task under the scheduler's lock, a process has tasks ahead that it has not begun.
+            // A thread takes a task under the scheduler's lock, a process has prefetched tasks that it has not started.
             match scheduler.worker_of(slot.id) {
                 Some(worker) if self.outside.has_begun(worker, slot.id) => Stopped::No,
                 _ => scheduler.stop(slot.id, Failure::Cancelled, deferred),
@@ -336,7 +336,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         stopped != Stopped::No
     }
 
-    /// A task's time may be up: ends it if it is, and waits for the rest of its time if not.
+    /// Checks a task's time limit: ends it if the time is up, and otherwise waits for the rest.
     pub(crate) fn ring(self: &Arc<Self>, run: Run) {
         let Some(worker) = lock(&self.scheduler).runs_at(run.id, run.attempt) else {
             return;
@@ -362,15 +362,15 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// The tasks that ran in the last minute, and those that run in threads; from now on, and for five minutes after
-    /// each call, it is recorded which do.
+    /// The tasks that ran in the last minute, and those running on threads; they are recorded from now on, until five
+    /// minutes after the last call.
     pub fn task_runs(&self) -> Vec<TaskRun> {
         self.history.runs(Instant::now())
     }
 
-    /// How many tasks were ended because they ran for longer than their time limit.
+    /// Number of tasks that exceeded their time limit.
     pub fn time_limits_struck(&self) -> usize {
-        // It is counted under the lock: whoever has seen the task fail finds it counted.
+        // Counted under the lock: whoever has seen the task fail finds it counted.
         let _scheduler = lock(&self.scheduler);
         self.time_limits.load(Ordering::Relaxed)
     }
@@ -386,7 +386,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         self.with(|scheduler, deferred| scheduler.retry(slot.id, deferred))
     }
 
-    /// Sees a task through to its end even if nobody waits for it.
+    /// Runs a task to its end even if nobody waits for it.
     pub fn keep(self: &Arc<Self>, slot: &Arc<Slot<W>>) {
         if self.owner_elsewhere().is_some() {
             return;
@@ -397,9 +397,9 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Fails all that is not done, and all that comes. Returns how many tasks still run.
+    /// Fails all unfinished tasks, and all later ones. Returns how many still run.
     ///
-    /// Does nothing in a process that was forked off the engine's.
+    /// Does nothing in a fork of the engine's process.
     pub fn close(self: &Arc<Self>) -> usize {
         if self.owner_elsewhere().is_some() {
             return 0;
@@ -415,17 +415,17 @@ impl<W: TaskTypes> TaskEngine<W> {
         running
     }
 
-    /// Has something of the user's called soon, on a thread that the engine does not need.
+    /// Queues a user's callback, for a thread that the engine does not need.
     pub fn call_soon(&self, call: impl FnOnce() + Send + 'static) {
         self.callbacks.call(call);
     }
 
-    /// Waits for a second at most until all that was to be [called](Self::call_soon) has returned.
+    /// Waits for a second at most until all [queued callbacks](Self::call_soon) have returned.
     pub fn settle_callbacks(&self) {
         if self.owner_elsewhere().is_some() {
             return;
         }
-        // A task is seen to be done a moment before its callbacks are asked for.
+        // A task is seen as finished a moment before its callbacks are queued.
         let until = Instant::now() + SETTLE;
         while self.telling.load(Ordering::Acquire) > 0 && Instant::now() < until {
             thread::yield_now();
@@ -438,7 +438,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         lock(&self.scheduler).is_closed()
     }
 
-    /// How many tasks wait, and how many run.
+    /// Number of waiting and of running tasks.
     pub fn counts(&self) -> (usize, usize) {
         let scheduler = lock(&self.scheduler);
         let (mut waiting, mut running) = (scheduler.waiting(), scheduler.running());
@@ -449,7 +449,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         (waiting, running)
     }
 
-    /// The tasks that run, or are with a worker to be run: their numbers and their names.
+    /// The running tasks, and those assigned to a worker: their numbers and names.
     pub fn names_of_running(&self) -> Vec<(u64, Option<Box<str>>)> {
         let mut names = lock(&self.scheduler).names_of_running();
         if let Some(plain) = &self.plain {
@@ -467,7 +467,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         lock(&self.scheduler).add_worker(resources)
     }
 
-    /// Nobody wants a task any more. One that runs goes on, unless it is to be stopped.
+    /// Nobody wants a task any more. A running one continues, unless it is to be stopped.
     pub(crate) fn abandon(self: &Arc<Self>, id: TaskId, stops: bool) {
         if self.owner_elsewhere().is_some() {
             return;
@@ -489,7 +489,7 @@ impl<W: TaskTypes> Drop for TaskEngine<W> {
     }
 }
 
-/// A task that runs in a thread cannot be stopped by force.
+/// A task that runs on a thread cannot be stopped by force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a task that runs in a thread cannot be killed: it has been cancelled, and ends when it looks at its token; \
@@ -497,7 +497,7 @@ impl<W: TaskTypes> Drop for TaskEngine<W> {
 )]
 pub struct CannotStop;
 
-/// Makes a task of a program and what it needs.
+/// Creates a task from a program and its dependencies.
 pub fn spec<W: TaskTypes>(
     program: W::Program,
     dependencies: Dependencies<W>,

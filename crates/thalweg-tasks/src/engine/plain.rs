@@ -1,5 +1,5 @@
-//! Plain tasks, which have no dependencies and no options. They go through a queue to a thread, past the scheduler and
-//! its lock.
+//! Plain tasks, which have no dependencies and no options. They go through a queue to a thread, bypassing the scheduler
+//! and its lock.
 
 use super::TaskEngine;
 use crate::scheduler::{Assignment, Entry, Next, Output, RunQueue, WorkerId};
@@ -16,18 +16,18 @@ const PARTS: usize = 16;
 /// State of plain tasks in an engine of threads.
 pub(super) struct Plain<W: TaskTypes> {
     pub(super) run_queue: Arc<RunQueue<W>>,
-    /// Whether tasks are ready that are not in the queue: the scheduler decides then which is next.
+    /// Whether tasks are ready that are not in the queue: then the scheduler decides which is next.
     has_other_ready: AtomicBool,
-    /// How many ended before they began.
+    /// Number of tasks that ended before they started.
     withdrawn: AtomicU64,
     is_closed: AtomicBool,
     parts: [Mutex<Part<W>>; PARTS],
 }
 
 struct Part<W: TaskTypes> {
-    /// How many began on the threads of this part.
+    /// Number of tasks that started on the threads of this part.
     begun: u64,
-    /// Tasks that run now. They fail when the engine is closed.
+    /// Running tasks. They fail when the engine is closed.
     running: Vec<Weak<Slot<W>>>,
 }
 
@@ -63,7 +63,7 @@ impl<W: TaskTypes> Plain<W> {
         parts.map(|part| lock(part).running.len()).sum()
     }
 
-    /// How many wait to run.
+    /// Number of waiting tasks.
     pub(super) fn count_waiting(&self) -> usize {
         // Departures are read first, so that they never outnumber arrivals.
         let begun: u64 = self.parts.iter().map(|part| lock(part).begun).sum();
@@ -88,7 +88,7 @@ impl<W: TaskTypes> Plain<W> {
 }
 
 impl<W: TaskTypes> TaskEngine<W> {
-    /// Takes a plain task from a user.
+    /// Submits a plain task.
     pub(super) fn submit_plain(
         self: &Arc<Self>,
         plain: &Plain<W>,
@@ -112,7 +112,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Takes the next task out of the run queue, or fails if the scheduler decides which is next.
+    /// Takes the next task from the run queue, or fails if the scheduler decides which is next.
     pub(super) fn next_plain(
         self: &Arc<Self>,
         plain: &Plain<W>,
@@ -133,7 +133,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Begins the next task. Returns `None` if nobody wants it any more.
+    /// Starts the next task. Returns `None` if nobody wants it any more.
     pub(super) fn begin_next(self: &Arc<Self>, next: Next<W>) -> Option<Assignment<W>> {
         match next {
             Next::Scheduled(assignment) => Some(assignment),
@@ -155,7 +155,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         Some(assignment)
     }
 
-    /// Takes back a plain task that has run.
+    /// Takes a plain task back after its run.
     pub(super) fn finish_plain(
         self: &Arc<Self>,
         assignment: Assignment<W>,
@@ -178,7 +178,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Fails a task that is not done.
+    /// Fails an unfinished task.
     pub(super) fn stop_plain(&self, slot: &Slot<W>, failure: Failure<W::Error>) -> PlainStop {
         let (stopped, watchers) = slot.stop(failure, &self.telling);
         if stopped == PlainStop::BeforeItBegan {
@@ -188,7 +188,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         stopped
     }
 
-    /// Cancels a task if it has not begun. Returns whether it was cancelled.
+    /// Cancels a task if it has not started. Returns whether it was cancelled.
     pub(super) fn stop_waiting_plain(&self, slot: &Slot<W>) -> bool {
         let (is_stopped, watchers) = slot.stop_waiting(Failure::Cancelled, &self.telling);
         if is_stopped {
@@ -198,7 +198,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         is_stopped
     }
 
-    /// Counts a task that ended before it began.
+    /// Counts a task that ended before it started.
     pub(crate) fn withdraw_plain(&self) {
         if let Some(plain) = &self.plain {
             plain.withdrawn.fetch_add(1, Ordering::Release);
@@ -222,7 +222,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         true
     }
 
-    /// Fails all that is not done.
+    /// Fails all unfinished tasks.
     pub(super) fn close_plain(&self, plain: &Plain<W>) {
         plain.is_closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);

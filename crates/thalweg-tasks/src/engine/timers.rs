@@ -1,4 +1,4 @@
-//! The alarms of tasks with a time limit, on a thread that is there once there is such a task.
+//! Time limits of tasks, checked by a thread that starts with the first one.
 
 use super::TaskEngine;
 use crate::scheduler::{Assignment, TaskId};
@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// One run of a task, and how long it may take.
+/// One run of a task, and its time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Run {
     pub(super) id: TaskId,
@@ -35,7 +35,7 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// Looks after the run of a task when so much time has gone by.
+    /// Checks the run of a task after this time.
     pub(crate) fn set<W: TaskTypes>(&self, engine: &Arc<TaskEngine<W>>, left: Duration, run: Run) {
         let Some(at) = Instant::now().checked_add(left) else {
             return;
@@ -44,11 +44,11 @@ impl Timers {
         let sender = alarms.get_or_insert_with(|| {
             let (sender, receiver) = mpsc::channel();
             let engine = Arc::downgrade(engine);
-            // Without a thread there are no limits; the tasks run all the same.
+            // Without a thread there are no limits; the tasks still run.
             let _ = crate::stack::thread("thalweg-limits").spawn(move || watch(&engine, &receiver));
             sender
         });
-        // It hangs up only when the engine is gone.
+        // Disconnects only when the engine is gone.
         let _ = sender.send((at, run));
     }
 

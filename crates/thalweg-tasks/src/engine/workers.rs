@@ -1,4 +1,4 @@
-//! How workers come for tasks, wait for some, and bring them back.
+//! How workers fetch tasks, wait for them, and return them.
 
 use super::TaskEngine;
 use super::timers::Run;
@@ -9,11 +9,11 @@ use crate::sync::lock;
 use crate::task_types::TaskTypes;
 use std::sync::Arc;
 
-/// Most looks of a thread that has run out of work, before it goes to sleep.
+/// Maximum number of checks of an idle thread before it goes to sleep.
 #[cfg(not(thalweg_loom))]
 const LOOKS: u32 = 4_000;
 
-/// What a look reads is only a hint, so loom need not see it.
+/// The value is only a hint, so loom need not see it.
 #[cfg(thalweg_loom)]
 const LOOKS: u32 = 0;
 
@@ -43,7 +43,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Takes a task back that has been run, and says which is next for the worker.
+    /// Takes a finished task back, and returns the next one for the worker.
     pub fn finish(
         self: &Arc<Self>,
         assignment: Assignment<W>,
@@ -59,7 +59,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         scheduler.finish(assignment, result, deferred);
         let next = worker.and_then(|worker| scheduler.next(worker, true));
         if matches!(next, Some(Next::Scheduled(_))) {
-            // The one that is taken along needs nobody to be woken.
+            // The one that is returned needs no wake.
             deferred.ready = deferred.ready.saturating_sub(1);
         }
         self.let_go(scheduler, deferred);
@@ -78,7 +78,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// The next task for a worker that is another process.
+    /// The next task for a worker process.
     pub(crate) fn next_outside(
         self: &Arc<Self>,
         worker: WorkerId,
@@ -89,8 +89,8 @@ impl<W: TaskTypes> TaskEngine<W> {
         assignment.inspect(|assignment| self.begin(assignment))
     }
 
-    /// Waits for the next task for a worker. There is none when the engine has been closed, or when
-    /// the thread need not go on.
+    /// Waits for the next task for a worker. There is none when the engine has been closed, or when the thread need not
+    /// continue.
     pub fn take(
         self: &Arc<Self>,
         worker: WorkerId,
@@ -108,7 +108,7 @@ impl<W: TaskTypes> TaskEngine<W> {
             if scheduler.is_closed() {
                 return None;
             }
-            // First: it may have been woken for a task, and nobody else is.
+            // First: it may have been woken for a task that no other thread was woken for.
             if let Some(next) = scheduler.next(worker, true) {
                 self.note_other_ready(&scheduler);
                 drop(scheduler);
@@ -123,7 +123,7 @@ impl<W: TaskTypes> TaskEngine<W> {
                 return None;
             }
             self.idle.fetch_add(1, Ordering::Relaxed);
-            // Either this thread sees a plain task that comes now, or its submitter sees a sleeper.
+            // Either this thread sees a new plain task, or its submitter sees a sleeper.
             fence(Ordering::SeqCst);
             if self.has_queued() {
                 self.idle.fetch_sub(1, Ordering::Relaxed);
@@ -148,7 +148,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         plain.is_some_and(|plain| !plain.run_queue.is_empty())
     }
 
-    /// Whether a task may be ready: one in the run queue, or another that may want resources that are taken.
+    /// Whether a task may be ready: one in the run queue, or one that may need resources in use.
     pub(crate) fn may_have_ready(&self) -> bool {
         let plain = self.plain.as_ref();
         self.has_queued() || plain.is_some_and(|plain| plain.has_other_ready())
@@ -182,7 +182,7 @@ impl<W: TaskTypes> TaskEngine<W> {
     }
 
     pub(crate) fn wake_all(&self) {
-        // With the lock, so that nobody is between looking and going to sleep.
+        // With the lock, so that no thread is between checking and going to sleep.
         let scheduler = lock(&self.scheduler);
         self.readied.fetch_add(1, Ordering::Release);
         self.call(usize::MAX);

@@ -1,4 +1,4 @@
-//! Batches of elements that are worked on in other processes.
+//! Batches of elements for other processes.
 
 use super::part::{Line, Outcome, Part, Steps};
 use super::queue::Queue;
@@ -8,23 +8,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// An engine whose workers are other processes: it takes elements in batches, and brings results back.
+/// An engine whose workers are other processes: it takes batches of elements, and returns results.
 pub trait BatchEngine<S: Steps>: Send + Sync + 'static {
-    /// How many batches are worked on at a time.
+    /// Number of batches that run at a time.
     fn width(&self) -> usize;
 
-    /// Bytes that a value takes when it is sent, roughly.
+    /// Approximate size of a value when it is sent, in bytes.
     fn size_of(&self, value: &S::Value) -> usize;
 
-    /// Sends a batch. Somebody [settles](Batch::settle) it later, or [loses](Batch::lose) it; a batch that is dropped
-    /// is lost.
+    /// Sends a batch. It is [settled](Batch::settle) later, or [lost](Batch::lose); a dropped batch is lost.
     fn send(&self, batch: Batch<S>);
 
     /// Failure of elements that are lost without a reason.
     fn lost(&self) -> S::Failure;
 }
 
-/// Bytes that a batch may have, unless it is a single element.
+/// Maximum size of a batch in bytes, unless it is a single element.
 pub(super) const LARGEST: usize = 1 << 20;
 
 /// Elements that are sent to a worker together.
@@ -40,43 +39,43 @@ impl<S: Steps> fmt::Debug for Batch<S> {
     }
 }
 
-/// Contents of a batch, and the parts that get the results.
+/// Contents of a batch, and the parts that receive the results.
 pub(super) enum Content<S: Steps> {
     /// Elements that go through steps, each with the parts whose outcomes are wanted.
     Lines(Vec<(Line<S>, Wanted, Trace)>),
-    /// Elements that a state goes through.
+    /// Elements that a state is folded over.
     Fold(Arc<Strand<S>>, Vec<Folded<S>>),
-    /// One call that may take only so long.
+    /// One call with a time limit.
     Call(Arc<Call<S>>),
     /// It has been settled.
     Empty,
 }
 
-/// Whether the outcome of each step is wanted, the last first. Only the last is for most elements.
+/// Whether the outcome of each step is wanted, the last first. For most elements only the last is.
 type Wanted = smallvec::SmallVec<[bool; 2]>;
 
-/// What is told of the steps of an element, while they are being done.
+/// Traces of an element's steps.
 type Trace = Option<Arc<dyn StepTrace>>;
 
-/// An element that a state goes through.
+/// An element to fold into a state.
 pub(super) struct Folded<S: Steps> {
     pub(super) value: S::Value,
     pub(super) part: Part<S>,
-    /// Whether the state is set back before it.
+    /// Whether the state is reset before it.
     pub(super) resets: bool,
     /// Its trace, if it is traced.
     pub(super) trace: Option<Arc<dyn StepTrace>>,
-    /// Its trace, begun when the batch was put together.
+    /// Its trace, begun when the batch was assembled.
     pub(super) begun: Option<Arc<dyn StepTrace>>,
 }
 
 /// An element of a batch.
 pub struct Trip<'a, S: Steps> {
-    /// The value that it begins with.
+    /// Its initial value.
     pub value: &'a S::Value,
-    /// Whether the state is set back before it, where a state goes through the batch.
+    /// Whether the state is reset before it, in a batch with a state.
     pub resets: bool,
-    /// What is told of it, if it is traced.
+    /// Its trace, if it is traced.
     pub trace: Option<&'a Arc<dyn StepTrace>>,
     way: Way<'a, S>,
 }
@@ -96,7 +95,7 @@ enum Way<'a, S: Steps> {
 }
 
 impl<'a, S: Steps> Trip<'a, S> {
-    /// The steps to be done, in order, and whether the outcome of each is wanted.
+    /// The steps in order, and whether the outcome of each is wanted.
     pub fn for_each_step(&self, mut each: impl FnMut(&'a Arc<S::Step>, bool)) {
         match self.way {
             Way::Line(line, wanted) => {
@@ -130,7 +129,7 @@ impl<S: Steps> Batch<S> {
         )
     }
 
-    /// How long its one call may take; steps are then done once, and failures are for this side to handle.
+    /// Time limit of its only call; steps are then run once, and failures are handled here.
     pub fn limit(&self) -> Option<Duration> {
         match &self.content {
             Content::Call(call) => Some(call.limit),
@@ -138,7 +137,7 @@ impl<S: Steps> Batch<S> {
         }
     }
 
-    /// How many elements there are.
+    /// Number of elements.
     pub fn len(&self) -> usize {
         match &self.content {
             Content::Lines(lines) => lines.len(),
@@ -153,12 +152,12 @@ impl<S: Steps> Batch<S> {
         self.len() == 0
     }
 
-    /// Whether a state goes through the elements.
+    /// Whether the batch has a state.
     pub fn is_fold(&self) -> bool {
         matches!(self.content, Content::Fold(..))
     }
 
-    /// Calls `with` with the state that goes through the elements, if one does.
+    /// Calls `with` with the state, if there is one.
     pub fn with_fold<R>(&self, with: impl FnOnce(&mut S::Fold) -> R) -> Option<R> {
         match &self.content {
             Content::Fold(strand, _) => Some(strand.with_fold(with)),
@@ -201,8 +200,7 @@ impl<S: Steps> Batch<S> {
         }
     }
 
-    /// Says what all have come to: for each element the outcome of each step that is wanted, in order; and for how many
-    /// seconds they were worked on.
+    /// Settles the batch: for each element the outcome of each wanted step, in order; and the seconds of work.
     pub fn settle(mut self, outcomes: impl IntoIterator<Item = Outcome<S>>, worked: f64) {
         let passed = self.sent.elapsed().as_secs_f64();
         let (queue, count) = (self.queue.clone(), self.len());
@@ -216,7 +214,7 @@ impl<S: Steps> Batch<S> {
             Content::Lines(lines) => {
                 queue.back(count, Some((worked, passed)), || {
                     for (line, wanted, trace) in lines {
-                        // It has been done.
+                        // Settled already.
                         drop(trace);
                         line.settle(&wanted, &mut next);
                     }
@@ -225,7 +223,7 @@ impl<S: Steps> Batch<S> {
             Content::Fold(strand, elements) => {
                 queue.apart(|| {
                     for Folded { part, begun, .. } in elements {
-                        // It has been done.
+                        // Settled already.
                         drop(begun);
                         part.settle(next());
                     }
@@ -237,8 +235,8 @@ impl<S: Steps> Batch<S> {
         }
     }
 
-    /// Says that the batch as a whole has come to nothing, which no function of the user's can bring about by raising.
-    /// Several elements are sent again, each alone; one that was alone has failed with that.
+    /// Loses the whole batch, which a user's function cannot cause by raising. Several elements are sent again, each
+    /// alone; a single one has failed with this error.
     pub fn lose(mut self, failure: S::Failure) {
         self.lose_with(failure);
     }

@@ -1,4 +1,4 @@
-//! The way of elements to engines that are other processes.
+//! Sending elements to engines of other processes.
 
 use super::batch::{Batch, BatchEngine, Content, LARGEST};
 use super::held::{self, Holding};
@@ -17,36 +17,36 @@ enum Next<S: Steps> {
     Strand(Arc<Strand<S>>),
     /// An element of a batch that was lost.
     Alone(Line<S>),
-    /// So many jobs together.
+    /// Jobs to send together.
     Jobs(usize),
 }
 
-/// Elements that are held back although nothing is in flight: more are likely to come at once.
+/// Elements held back although nothing is in flight, since more are likely to arrive at once.
 #[derive(Default)]
 struct Held {
-    /// How often elements have been held back.
+    /// Number of times that elements have been held back.
     count: u64,
     is_holding: bool,
-    /// Whether no more are going to come.
+    /// Whether no more elements will arrive.
     is_all: bool,
-    /// Whether somebody looks after them.
+    /// Whether a check is scheduled.
     is_watched: bool,
 }
 
-/// How long elements are held back, if nobody sends them before.
+/// How long elements are held back, if nothing sends them before.
 const MOMENT: Duration = Duration::from_micros(500);
 
-/// Elements in flight to other processes, and those that wait to go alone.
+/// Elements in flight to other processes, and those that wait to be sent alone.
 pub(super) struct Away<S: Steps> {
     batches: usize,
     elements: usize,
     pace: Pace,
     pauses: Arc<Pauses>,
-    /// Whether a thread is sending: one does at a time, and sends what others bring meanwhile.
+    /// Whether a thread is sending: one does at a time, and sends what others add meanwhile.
     is_sending: bool,
-    /// How many batches are being settled: what they make ready goes together afterwards.
+    /// Number of batches being settled: elements that become ready are sent together afterwards.
     settling: usize,
-    /// Elements of batches that were lost.
+    /// Elements of lost batches.
     alone: VecDeque<Line<S>>,
     held: Held,
     /// States that elements wait for.
@@ -70,12 +70,12 @@ impl<S: Steps> Default for Away<S> {
 }
 
 impl<S: Steps> Away<S> {
-    /// Whether nothing is in flight, or waits to go alone.
+    /// Whether nothing is in flight, or waits to be sent alone.
     pub(super) fn is_idle(&self) -> bool {
         self.batches == 0 && self.alone.is_empty() && self.strands.is_empty()
     }
 
-    /// Calls that wait.
+    /// Waiting calls.
     pub(super) fn pauses(&self) -> Arc<Pauses> {
         self.pauses.clone()
     }
@@ -107,7 +107,8 @@ impl<S: Steps> Away<S> {
         goes.then_some(Next::Jobs(room))
     }
 
-    /// Has somebody look after elements that are held back: how often there were some, if nobody does.
+    /// Schedules a check of held-back elements; returns how often elements have been held back, unless one is
+    /// scheduled.
     fn watch(&mut self) -> Option<u64> {
         let is_new = self.held.is_holding && !std::mem::replace(&mut self.held.is_watched, true);
         is_new.then_some(self.held.count)
@@ -133,7 +134,7 @@ impl<S: Steps> Queue<S> {
         self.dispatch(engine);
     }
 
-    /// Sends what may go.
+    /// Sends what may be sent.
     fn dispatch(self: &Arc<Self>, engine: &Arc<dyn BatchEngine<S>>) {
         let width = self.width();
         let mut is_mine = false;
@@ -180,7 +181,7 @@ impl<S: Steps> Queue<S> {
         }
     }
 
-    /// Looks in a moment whether elements are still held back.
+    /// Checks in a moment whether elements are still held back.
     fn look_at_held(self: &Arc<Self>, count: u64) {
         let queue = Arc::downgrade(self);
         let pauses = lock(&self.state).away.pauses();
@@ -208,7 +209,7 @@ impl<S: Steps> Queue<S> {
         }
     }
 
-    /// Takes elements that may go together.
+    /// Takes elements that may be sent together.
     fn load(self: &Arc<Self>, room: usize, engine: &Arc<dyn BatchEngine<S>>) -> Vec<Line<S>> {
         let mut lines: Vec<Line<S>> = Vec::with_capacity(room);
         let (mut bytes, mut is_full) = (0, false);
@@ -234,7 +235,7 @@ impl<S: Steps> Queue<S> {
         lines
     }
 
-    /// Settles a batch. `took`: the seconds that it was worked on, and those from sending it to its return.
+    /// Settles a batch. `took`: seconds of work, and seconds from sending to return.
     pub(super) fn back(
         self: &Arc<Self>,
         elements: usize,
@@ -255,7 +256,7 @@ impl<S: Steps> Queue<S> {
         self.go_on();
     }
 
-    /// Settles what went by itself.
+    /// Settles a job that was sent alone.
     pub(super) fn apart(self: &Arc<Self>, settle: impl FnOnce()) {
         lock(&self.state).away.settling += 1;
         settle();
@@ -272,12 +273,12 @@ impl<S: Steps> Queue<S> {
         }
     }
 
-    /// Has elements sent again, each alone.
+    /// Sends elements again, each alone.
     pub(super) fn send_alone(&self, lines: impl Iterator<Item = Line<S>>) {
         lock(&self.state).away.alone.extend(lines);
     }
 
-    /// Sends one call, or elements that a state goes through.
+    /// Sends one call, or elements for a state.
     pub(super) fn send_apart(self: &Arc<Self>, content: Content<S>) {
         if let Where::Batches(engine) = &self.engine {
             lock(&self.state).limited += 1;

@@ -1,11 +1,11 @@
-//! What threads have left in queues that hold it back for more to come.
+//! Elements that threads have left in queues which hold them back.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
 /// A queue that may hold back elements.
 pub(super) trait Holding: Send + Sync {
-    /// Sends what is held back.
+    /// Sends held-back elements.
     fn send_held(self: Arc<Self>);
 }
 
@@ -13,7 +13,7 @@ thread_local! {
     static HELD: RefCell<Vec<Weak<dyn Holding>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes note that a queue holds back what this thread has left there.
+/// Records that a queue holds back elements of this thread.
 pub(super) fn note(queue: &Arc<impl Holding + 'static>) {
     let address = Arc::as_ptr(queue).cast::<()>();
     HELD.with_borrow_mut(|held| {
@@ -23,8 +23,8 @@ pub(super) fn note(queue: &Arc<impl Holding + 'static>) {
     });
 }
 
-/// Sends what this thread has left in queues that hold it back: it is going to wait, and brings no more. Without it,
-/// elements are held back for a moment.
+/// Sends the elements that this thread has left in queues which hold them back: it is about to wait, and adds no more.
+/// Without this, elements are held back for a moment.
 pub fn send_held() {
     let held = HELD.take();
     for queue in held.iter().filter_map(Weak::upgrade) {

@@ -1,8 +1,8 @@
-//! Elements of a stream on an engine, whatever they and the engine are made of.
+//! Elements of a stream on an engine, generic over their types and the engine.
 //!
-//! An element is a [`Part`]: a promise of a value. What is launched waits in a [`Queue`], whose [`Runner`]s are threads
-//! of an [`Engine`]; to other processes, which a [`BatchEngine`] has, it goes in batches. States that go through
-//! elements in order are [`Strand`]s. No pipeline is known here.
+//! An element is a [`Part`]: a promise of a value. Launched parts wait in a [`Queue`], whose [`Runner`]s are threads of
+//! an [`Engine`]; to the other processes of a [`BatchEngine`] they are sent in batches. States folded over elements in
+//! order are [`Strand`]s. This module knows no pipelines.
 //!
 //! ```
 //! use std::sync::Arc;

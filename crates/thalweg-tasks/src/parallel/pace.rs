@@ -1,41 +1,41 @@
 //! Sizes of the batches that are sent to another process.
 
-/// Time that a batch may take, in seconds, by what its elements have taken so far.
+/// Target time of a batch in seconds, by the measured cost of its elements.
 const LONGEST: f64 = 0.005;
 
-/// The share of a round trip that a batch's work has to make up to be worth the trip.
+/// Share of a round trip that a batch's work must reach to be worth the trip.
 const WORTH: f64 = 0.25;
 
-/// Least time of an element, in seconds: what is measured may be nothing.
+/// Minimum time of an element in seconds: the measured one may be zero.
 const TINY: f64 = 1e-8;
 
-/// The part of a fair share that need not wait for more.
+/// Part of a fair share that need not wait for more.
 const ENOUGH: f64 = 0.9;
 
-/// How slowly it is forgotten how many elements there were.
+/// How slowly earlier numbers of elements are forgotten.
 const FADING: f64 = 0.99;
 
-/// Measured cost of elements on an engine, and of the way there.
+/// Measured cost of elements on an engine, and of the round trip.
 ///
 /// Elements wait until there are enough of them to be worth the round trip, or until a batch is back. While nothing is
-/// in flight, they wait for those that came with them before, if those were many: but only until whoever brings them
-/// waits himself, or for a moment. A batch is no larger than keeps all of the engine busy that is worth it, and takes
-/// no longer than a few milliseconds.
+/// in flight, they wait for those that came with them before, if those were many: but only until their sender waits
+/// itself, or for a moment. A batch is small enough to keep all useful workers busy, and takes no longer than a few
+/// milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// Seconds per element; `None` until a batch has come back.
     seconds: Option<f64>,
     /// Seconds that a batch is in flight, besides the work.
     trip: f64,
-    /// Elements that there were lately, those on their way included.
+    /// Recent number of elements, including those in flight.
     crowd: f64,
-    /// How many go together by their bytes, if that is known to be few.
+    /// Limit of elements per batch by their size, if there is one.
     fitting: Option<f64>,
 }
 
 impl Pace {
-    /// How many of the `waiting` elements may go together now, where `width` batches may be on their way; 0 if they
-    /// are to wait. `is_all`: no more are going to come.
+    /// Number of the `waiting` elements to send together now, if `width` batches may be in flight; 0 if they are to
+    /// wait. `is_all`: no more will arrive.
     pub(super) fn room(
         &mut self,
         waiting: usize,
@@ -54,7 +54,7 @@ impl Pace {
         let share = self.share(width);
         let enough = self.worth().min(ENOUGH * share);
         let is_short = match batches {
-            // The one more that was there may be what whoever brings them waits with.
+            // The one more may be what the sender waits with.
             0 => self.crowd > width as f64 && waiting as f64 + 1.0 < enough && !is_all,
             _ => (waiting as f64) < enough,
         };
@@ -69,12 +69,12 @@ impl Pace {
         (share.ceil() as usize).clamp(1, self.at_most())
     }
 
-    /// How many elements are worth a trip.
+    /// Number of elements that are worth a trip.
     fn worth(&self) -> f64 {
         WORTH * self.trip / self.seconds.unwrap_or(0.0).max(TINY)
     }
 
-    /// A fair share of the elements that there are, for as many batches as they are worth.
+    /// A fair share of the elements, for as many batches as they are worth.
     fn share(&self, width: usize) -> f64 {
         let width = width as f64;
         if self.crowd <= width {
@@ -85,7 +85,7 @@ impl Pace {
         self.fitting.map_or(share, |fitting| share.min(fitting))
     }
 
-    /// Takes note of how many elements went together; `is_full`: more would have been too many bytes.
+    /// Records how many elements were sent together; `is_full`: more would have exceeded the size limit.
     pub(super) fn went(&mut self, elements: usize, is_full: bool) {
         let elements = elements as f64;
         self.fitting = match self.fitting {
@@ -95,12 +95,12 @@ impl Pace {
         };
     }
 
-    /// Takes note that fewer elements come than came before.
+    /// Records that fewer elements arrive than before.
     pub(super) fn forget_crowd(&mut self) {
         self.crowd = 0.0;
     }
 
-    /// How many elements a batch may have.
+    /// Maximum number of elements per batch.
     pub(super) fn at_most(&self) -> usize {
         let Some(seconds) = self.seconds else {
             return 1;
@@ -108,8 +108,7 @@ impl Pace {
         ((LONGEST / seconds.max(TINY)) as usize).max(1)
     }
 
-    /// Takes note of a batch that has come back: how many elements it had, for how many seconds they were worked on,
-    /// and how many seconds passed in all.
+    /// Records a returned batch: its number of elements, its seconds of work, and its total seconds.
     pub(super) fn learn(&mut self, elements: usize, worked: f64, passed: f64) {
         let each = worked.max(0.0) / elements.max(1) as f64;
         self.seconds = Some(self.seconds.map_or(each, |before| mean(before, each)));
@@ -122,7 +121,7 @@ impl Pace {
     }
 }
 
-/// A mean in which what was long ago counts ever less.
+/// An exponentially weighted mean.
 pub(super) fn mean(before: f64, now: f64) -> f64 {
     0.7 * before + 0.3 * now
 }
@@ -165,7 +164,7 @@ mod tests {
     #[test]
     fn few_wait_for_more_while_many_are_on_their_way() {
         assert_eq!(after(1e-7, 1e-4).room(3, 1, 100, 2, false), 0);
-        // Where the work is longer than the way, nothing waits.
+        // Where the work is longer than the trip, nothing waits.
         assert_eq!(after(1e-3, 1e-4).room(3, 1, 4, 2, false), 2);
         assert_eq!(
             after(1e-7, 1e-4).room(3, 2, 100, 2, false),

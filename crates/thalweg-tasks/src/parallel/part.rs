@@ -86,10 +86,10 @@ impl<S: Steps> Clone for Outcome<S> {
     }
 }
 
-/// An element in transit: a value, or a step that makes it.
+/// An element in flight: a value, or a step that computes it.
 ///
-/// A step runs once, on a thread of the engine, after somebody [launches](Self::launch) it. Steps before it that were
-/// not launched run with it, one after the other on the same thread. A part that nobody launches is launched when its
+/// A step runs once, on a thread of the engine, after it has been [launched](Self::launch). Earlier steps that were not
+/// launched run with it, one after the other on the same thread. A part that is never launched is launched when its
 /// last holder drops it, so that every function is called with every element.
 pub struct Part<S: Steps>(Arc<Cell<S>>);
 
@@ -108,7 +108,7 @@ struct Cell<S: Steps> {
 }
 
 enum State<S: Steps> {
-    /// Not begun.
+    /// Not started.
     Open {
         input: Input<S>,
         step: Arc<S::Step>,
@@ -147,7 +147,8 @@ impl Watchers {
     }
 }
 
-/// Most steps that run together: longer chains are launched in parts, since what does not run is dropped recursively.
+/// Maximum number of steps that run together: longer chains are launched in parts, since steps that do not run are
+/// dropped recursively.
 const DEEPEST: u32 = 64;
 
 impl<S: Steps> Clone for Part<S> {
@@ -170,7 +171,7 @@ impl<S: Steps> Part<S> {
         Self::new(queue, State::Settled(outcome), 0)
     }
 
-    /// An element that somebody will [settle](Self::settle).
+    /// An element to be [settled](Self::settle).
     pub(super) fn busy(queue: &Arc<Queue<S>>) -> Self {
         Self::new(queue, State::Busy(Watchers::default()), 0)
     }
@@ -202,7 +203,7 @@ impl<S: Steps> Part<S> {
     }
 
     pub(super) fn into_input(self) -> Input<S> {
-        // The only holder need not copy the value.
+        // The only holder need not clone the value.
         match Arc::try_unwrap(self.0) {
             Ok(mut cell) => match cell.take_state() {
                 State::Settled(Outcome::Value(value)) => Input::Value(value),
@@ -241,7 +242,7 @@ impl<S: Steps> Part<S> {
         self.look(Outcome::clone)
     }
 
-    /// Looks at the outcome, if it is known. `look` must not wait for anything.
+    /// Reads the outcome, if it is known. `look` must not wait for anything.
     pub fn look<R>(&self, look: impl FnOnce(&Outcome<S>) -> R) -> Option<R> {
         match &*lock(&self.0.state) {
             State::Settled(outcome) => Some(look(outcome)),
@@ -290,7 +291,7 @@ impl<S: Steps> Part<S> {
         }
     }
 
-    /// Begins it, if nobody has.
+    /// Starts it, unless it has been started.
     fn begin(&self) -> Begun<S> {
         let mut state = lock(&self.0.state);
         match std::mem::replace(&mut *state, State::Busy(Watchers::default())) {
@@ -324,7 +325,7 @@ enum Begun<S: Steps> {
 }
 
 impl<S: Steps> State<S> {
-    /// Whether it is neither begun nor launched.
+    /// Whether it is neither started nor launched.
     fn is_left(&self) -> bool {
         matches!(
             self,
@@ -342,7 +343,7 @@ impl<S: Steps> Cell<S> {
     }
 }
 
-/// Launches a step that nobody can need any more: its function is called all the same.
+/// Launches a step that nobody can need any more: its function is called nevertheless.
 impl<S: Steps> Drop for Cell<S> {
     fn drop(&mut self) {
         let is_left = State::is_left(get_mut(&mut self.state));
@@ -354,17 +355,17 @@ impl<S: Steps> Drop for Cell<S> {
     }
 }
 
-/// Steps that have begun, the last first, and the input of the first.
+/// Started steps, the last first, and the input of the first.
 pub(super) struct Line<S: Steps> {
     steps: SmallVec<[Begin<S>; 2]>,
     input: Option<Input<S>>,
 }
 
-/// A part that has begun, its step and its trace.
+/// A started part, its step and its trace.
 type Begin<S> = (Part<S>, Arc<<S as Steps>::Step>, Option<Arc<dyn StepTrace>>);
 
 impl<S: Steps> Line<S> {
-    /// The part itself, and all parts before it that nobody has begun.
+    /// The part itself, and all unstarted parts before it.
     pub(super) fn of(part: Part<S>) -> Self {
         Self {
             steps: SmallVec::new(),
@@ -372,15 +373,15 @@ impl<S: Steps> Line<S> {
         }
     }
 
-    /// Runs the steps; later, if another thread is busy with their input.
+    /// Runs the steps; later, if another thread is computing their input.
     pub(super) fn run(self, queue: &Arc<Queue<S>>) {
         if let Some((line, outcome)) = self.begin(queue) {
             line.finish(outcome);
         }
     }
 
-    /// The steps to run, with their input. `None` if there is nothing to run, or if another thread is busy with the
-    /// input, for which it waits.
+    /// The steps to run, with their input. `None` if there is nothing to run, or if another thread is computing the
+    /// input, which is then waited for.
     pub(super) fn prepare(self, queue: &Arc<Queue<S>>) -> Option<Self> {
         let (mut line, outcome) = self.begin(queue)?;
         match outcome {
@@ -395,7 +396,7 @@ impl<S: Steps> Line<S> {
         }
     }
 
-    /// Begins all steps that nobody has begun. Returns the input of the first.
+    /// Starts all unstarted steps. Returns the input of the first.
     fn begin(mut self, queue: &Arc<Queue<S>>) -> Option<(Self, Outcome<S>)> {
         while let Some(input) = self.input.take() {
             let part = match input {
@@ -441,13 +442,13 @@ impl<S: Steps> Line<S> {
         traces.find_map(|(_, _, trace)| trace.as_ref())?.begin()
     }
 
-    /// For each step, the last first, whether anybody besides the next step wants its outcome.
+    /// For each step, the last first, whether its outcome is wanted beyond the next step.
     pub(super) fn wanted(&self) -> SmallVec<[bool; 2]> {
         let wanted = |(at, (part, ..)): (usize, &Begin<S>)| at == 0 || !part.is_alone();
         self.steps.iter().enumerate().map(wanted).collect()
     }
 
-    /// Takes the outcomes of the steps that are wanted, in order.
+    /// Takes the outcomes of the wanted steps, in order.
     pub(super) fn settle(self, wanted: &[bool], mut next: impl FnMut() -> Outcome<S>) {
         let steps = self.steps.into_iter().zip(wanted);
         for ((part, ..), wanted) in steps.rev() {
@@ -455,7 +456,7 @@ impl<S: Steps> Line<S> {
         }
     }
 
-    /// Fails the steps; by the policy, if there is only one whose function can be to blame.
+    /// Fails the steps; by the policy, if only one of the functions can be the cause.
     pub(super) fn give_up(self, failure: S::Failure) {
         match self.steps.as_slice() {
             [(part, step, _)] => part.settle(S::give_up(step, failure)),
@@ -488,7 +489,7 @@ impl<S: Steps> Line<S> {
     }
 }
 
-/// Runs a step until it succeeds or is given up, with pauses between the attempts.
+/// Runs a step until it succeeds or is given up, with pauses between attempts.
 pub fn run_step<S: Steps>(step: &S::Step, value: S::Value) -> Outcome<S> {
     let mut attempts = 0;
     let mut kept = S::pause(step, 1).map(|_| value.clone());

@@ -1,4 +1,4 @@
-//! Calls after a pause, all on one thread, which is there while one is waited for.
+//! Calls after a pause, by one thread that exists while there are any.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 type Call = Box<dyn FnOnce() + Send>;
 
-/// A call, and when it is due. Of those that are due together, the one that came first goes first.
+/// A call and its due time. Of those due together, the earliest request goes first.
 struct Due {
     at: Instant,
     number: u64,
@@ -38,7 +38,7 @@ impl Ord for Due {
 struct Waiting {
     calls: BinaryHeap<Reverse<Due>>,
     count: u64,
-    /// Whether the thread is there.
+    /// Whether the thread exists.
     is_watched: bool,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Pauses {
 }
 
 impl Pauses {
-    /// Calls something after a pause: no thread of an engine is here to do it.
+    /// Calls something after a pause, without occupying a thread of an engine.
     pub(super) fn call_after(
         self: &Arc<Self>,
         pause: Duration,
@@ -76,7 +76,7 @@ impl Pauses {
         match thread.spawn(move || pauses.watch()) {
             Ok(_) => waiting.is_watched = true,
             Err(_) => {
-                // The system has no thread left: better at once than never.
+                // The system cannot start a thread: better at once than never.
                 let calls = std::mem::take(&mut waiting.calls);
                 drop(waiting);
                 calls.into_iter().for_each(|Reverse(due)| (due.call)());
@@ -84,7 +84,7 @@ impl Pauses {
         }
     }
 
-    /// Calls what is due, until nothing is waited for.
+    /// Calls what is due, until nothing is left.
     fn watch(&self) {
         let mut waiting = self.lock();
         while let Some(Reverse(first)) = waiting.calls.peek() {

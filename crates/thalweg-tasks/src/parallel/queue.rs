@@ -1,4 +1,4 @@
-//! Launched elements of a stream on an engine, and the engine's threads that take them.
+//! Launched elements of a stream on an engine, and the threads that take them.
 
 use super::batch::BatchEngine;
 use super::dispatch::Away;
@@ -13,30 +13,30 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Runs steps: what a stream asks of an engine.
+/// Runs steps: the interface of engines for streams.
 pub trait Engine<S: Steps>: Send + Sync + 'static {
-    /// How many steps run at a time.
+    /// Number of steps that run at a time.
     fn width(&self) -> usize;
 
-    /// Has a runner run on a thread of the engine's. One that can't be, since the engine has been closed, is dropped.
+    /// Runs a runner on a thread of the engine. If the engine has been closed, the runner is dropped.
     ///
-    /// With a limit, it may run for so long; then the thread is told to stop, and it is said that the time is over. So
-    /// it is if the thread is told to stop for another reason.
+    /// With a limit, it may run for that time; then the thread is told to stop, and the callback is called. The same
+    /// happens if the thread is told to stop for another reason.
     fn start(&self, runner: Runner<S>, limit: Option<(Duration, Over<S>)>);
 
-    /// Failure of elements that can't be sent to the engine, or get lost there.
+    /// Failure of elements that cannot be sent to the engine, or get lost there.
     fn lost(&self) -> S::Failure;
 }
 
-/// Called when a runner's time is over, with nothing, or when it is lost while it runs, with why.
+/// Called when a runner's time is over, with nothing, or when it is lost while it runs, with the reason.
 pub type Over<S> = Box<dyn FnOnce(Option<<S as Steps>::Failure>) + Send>;
 
-/// Everything that has been launched and that nobody has begun with, for one stream.
+/// All launched and unstarted elements of one stream.
 ///
-/// Threads come for one element at a time. A thread that has begun goes on until there is no more. So small elements
-/// take no more than a lock each, and a slow one keeps nobody waiting: another thread is woken for what takes longer
-/// than waking one, and when elements wait for one that takes longer than those before. To other processes elements are
-/// sent in [batches](super::Batch).
+/// Threads fetch one element at a time. A thread continues until there are no more. So small elements cost no more than
+/// a lock each, and a slow one holds nobody up: another thread is woken if waiting work takes longer than a wake, and
+/// if elements wait for one that takes longer than those before. To other processes elements are sent in
+/// [batches](super::Batch).
 pub struct Queue<S: Steps> {
     pub(super) engine: Where<S>,
     pub(super) state: Mutex<State<S>>,
@@ -48,7 +48,7 @@ impl<S: Steps> fmt::Debug for Queue<S> {
     }
 }
 
-/// Where steps are done.
+/// Where steps run.
 pub(super) enum Where<S: Steps> {
     Threads(Arc<dyn Engine<S>>),
     Batches(Arc<dyn BatchEngine<S>>),
@@ -56,26 +56,26 @@ pub(super) enum Where<S: Steps> {
 
 pub(super) struct State<S: Steps> {
     pub(super) jobs: VecDeque<Job<S>>,
-    /// How many threads have been asked for, and have not found the queue empty.
+    /// Number of threads that have been requested, and have not found the queue empty.
     pub(super) runners: usize,
-    /// How many of those that have begun wait in a step, and have given their places to others.
+    /// Number of threads that wait in a step, and have given their places to others.
     pub(super) aside: usize,
     pub(super) turns: Turns,
-    /// How many elements are with the engine by themselves, since they have a time limit, and how many states.
+    /// Number of elements sent alone, since they have a time limit, and of states.
     pub(super) limited: usize,
     /// Elements in flight to other processes.
     pub(super) away: Away<S>,
 }
 
-/// Something to do.
+/// A job.
 pub(super) enum Job<S: Steps> {
     /// A part that was launched.
     Part(Part<S>),
     /// Steps that can go on.
     Line(Line<S>),
-    /// Elements that are gone through in order.
+    /// Elements to fold in order.
     Strand(Arc<Strand<S>>),
-    /// Something to do after a pause.
+    /// A call after a pause.
     Later(Duration, Box<dyn FnOnce() + Send>),
 }
 
@@ -97,7 +97,7 @@ impl<S: Steps> Job<S> {
             Self::Part(part) => part.settle(Outcome::Failed(failure.clone())),
             Self::Line(line) => line.fail(failure),
             Self::Strand(strand) => strand.fail(failure),
-            // What it begins finds out by itself.
+            // Started steps notice it by themselves.
             Self::Later(_, call) => call(),
         }
     }
@@ -114,12 +114,12 @@ impl<S: Steps> State<S> {
 }
 
 impl<S: Steps> Queue<S> {
-    /// A queue before an engine.
+    /// Creates a queue of an engine.
     pub fn new(engine: impl Engine<S>) -> Arc<Self> {
         Self::at(Where::Threads(Arc::new(engine)))
     }
 
-    /// A queue before an engine whose workers are other processes.
+    /// Creates a queue of an engine of other processes.
     pub fn batched(engine: impl BatchEngine<S>) -> Arc<Self> {
         Self::at(Where::Batches(Arc::new(engine)))
     }
@@ -147,7 +147,7 @@ impl<S: Steps> Queue<S> {
         width.max(1)
     }
 
-    /// Failure of elements that get lost.
+    /// Failure of lost elements.
     pub(super) fn lost(&self) -> S::Failure {
         match &self.engine {
             Where::Threads(engine) => engine.lost(),
@@ -155,7 +155,7 @@ impl<S: Steps> Queue<S> {
         }
     }
 
-    /// Whether nothing is being done, or to be done.
+    /// Whether nothing is running or waiting.
     pub fn is_idle(&self) -> bool {
         let state = lock(&self.state);
         let running = state.runners + state.aside + state.limited;
@@ -166,7 +166,7 @@ impl<S: Steps> Queue<S> {
         self.add(job, false);
     }
 
-    /// Puts something before all else: others wait for it.
+    /// Adds a job ahead of all others, since others wait for it.
     pub(super) fn push_first(self: &Arc<Self>, job: Job<S>) {
         self.add(job, true);
     }
@@ -176,7 +176,7 @@ impl<S: Steps> Queue<S> {
         self.push(Job::Later(pause, Box::new(call)));
     }
 
-    /// Adds a job. `is_next`: it comes before all else, and a thread that runs comes to it soon.
+    /// Adds a job. `is_next`: ahead of all others, for a running thread to take soon.
     fn add(self: &Arc<Self>, job: Job<S>, is_next: bool) {
         let engine = match &self.engine {
             Where::Threads(engine) => engine,
@@ -204,7 +204,7 @@ impl<S: Steps> Queue<S> {
         }
     }
 
-    /// Looks after what waits in a moment. `taken`: how many jobs have been taken so far.
+    /// Checks waiting jobs in a moment. `taken`: number of jobs taken so far.
     fn look_later(self: &Arc<Self>, taken: u64) {
         let queue = Arc::downgrade(self);
         let pauses = lock(&self.state).away.pauses();
@@ -215,7 +215,7 @@ impl<S: Steps> Queue<S> {
         });
     }
 
-    /// Wakes more threads if what waits has waited for a job that takes longer than those before.
+    /// Wakes more threads if jobs have waited for one that takes longer than those before.
     fn look(self: &Arc<Self>, taken: u64) {
         let width = self.width();
         let mut state = lock(&self.state);
@@ -254,7 +254,7 @@ impl<S: Steps> Queue<S> {
         job
     }
 
-    /// A runner has been lost: if it was the last, nobody is left for what waits.
+    /// A runner has been lost: if it was the last, nobody is left for the waiting jobs.
     fn lost_runner(&self) {
         let mut state = lock(&self.state);
         state.runners -= 1;
@@ -269,8 +269,8 @@ impl<S: Steps> Queue<S> {
         }
     }
 
-    /// Does something alone, in no more than so much time; `over` is called if it takes longer, `lost` if it is never
-    /// done, and one of them only if it does not come to its end.
+    /// Runs something alone, with a time limit; `over` is called if it takes longer, `lost` if it never ends; at most
+    /// one of them.
     pub(super) fn start_limited(
         self: &Arc<Self>,
         limit: Duration,
@@ -292,7 +292,7 @@ impl<S: Steps> Queue<S> {
     }
 }
 
-/// A step that waits, for another stream of the same engine say, keeps none of the others from being done.
+/// A waiting step, for example for another stream of the same engine, does not keep others from running.
 struct Waits<S: Steps>(Arc<Queue<S>>);
 
 impl<S: Steps> Place for Waits<S> {
@@ -329,9 +329,9 @@ impl<S: Steps> fmt::Debug for Runner<S> {
 }
 
 enum Role<S: Steps> {
-    /// Works off a queue.
+    /// Processes a queue.
     Queue(Option<Arc<Queue<S>>>),
-    /// Does one thing.
+    /// Runs one job.
     Alone(Alone<S>),
 }
 
@@ -352,7 +352,7 @@ impl<S: Steps> Drop for Alone<S> {
     }
 }
 
-/// For how long a thread works for one stream before others have their turn, and after how many elements it looks.
+/// How long a thread works for one stream before others get a turn, and after how many elements it checks.
 const TURN: Duration = Duration::from_millis(5);
 const LOOK: u32 = 16;
 
@@ -375,7 +375,7 @@ impl<S: Steps> Runner<S> {
                 return;
             }
         };
-        // Who is stopped in the middle leaves the rest to others.
+        // A thread that is stopped leaves the rest to others.
         let rest = Self::of(&queue);
         let (began, mut done) = (Instant::now(), 0_u32);
         let _told = place::tell(Waits(queue.clone()));

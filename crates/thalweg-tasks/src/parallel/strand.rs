@@ -1,4 +1,4 @@
-//! States that go through elements in order, and calls that may take only so long.
+//! States folded over elements in order, and calls with a time limit.
 
 use super::batch::{BatchEngine, Content, Folded, LARGEST};
 use super::pace::Pace;
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A state that goes through elements, one after the other, on the engine.
+/// A state that is folded over elements, one after the other, on the engine.
 pub struct Strand<S: Steps> {
     waiting: Mutex<Waiting<S>>,
-    /// Only who works off what waits takes it.
+    /// Taken only by the processing thread.
     fold: Mutex<S::Fold>,
 }
 
@@ -27,12 +27,12 @@ impl<S: Steps> fmt::Debug for Strand<S> {
 
 struct Waiting<S: Steps> {
     elements: VecDeque<Element<S>>,
-    /// Whether somebody works them off, or has been asked to.
+    /// Whether a thread processes the elements, or has been requested.
     is_busy: bool,
-    /// Whether the state is set back before the next element.
+    /// Whether the state is reset before the next element.
     resets: bool,
     pace: Pace,
-    /// How many of the next elements go alone to another process, since a batch with them was lost.
+    /// How many of the next elements are sent alone, since a batch with them was lost.
     alone: usize,
 }
 
@@ -55,7 +55,7 @@ impl<S: Steps> Element<S> {
 }
 
 impl<S: Steps> Waiting<S> {
-    /// Has the state set back before the next element, if `resets`.
+    /// Resets the state before the next element, if `resets`.
     fn reset_next(&mut self, resets: bool) {
         match self.elements.front_mut() {
             Some(next) => next.resets |= resets,
@@ -65,7 +65,7 @@ impl<S: Steps> Waiting<S> {
 }
 
 impl<S: Steps> Strand<S> {
-    /// A state at its beginning.
+    /// Creates a state with its initial value.
     pub fn new(fold: S::Fold) -> Arc<Self> {
         Arc::new(Self {
             waiting: Mutex::new(Waiting {
@@ -79,7 +79,7 @@ impl<S: Steps> Strand<S> {
         })
     }
 
-    /// Sets the state back before the next element that comes.
+    /// Resets the state before the next element that arrives.
     pub fn reset(&self) {
         lock(&self.waiting).resets = true;
     }
@@ -109,7 +109,7 @@ impl<S: Steps> Strand<S> {
         part
     }
 
-    /// Goes through the elements whose values are there.
+    /// Processes the elements whose values are available.
     pub(super) fn run(self: Arc<Self>, queue: &Arc<Queue<S>>) {
         let mut fold = lock(&self.fold);
         loop {
@@ -145,7 +145,7 @@ impl<S: Steps> Strand<S> {
         part.when_settled(move || queue.push_first(Job::Strand(self)));
     }
 
-    /// Sends the elements whose values are there to another process.
+    /// Sends the elements whose values are available to another process.
     pub(super) fn ship(self: Arc<Self>, queue: &Arc<Queue<S>>, engine: &Arc<dyn BatchEngine<S>>) {
         let (ready, blocked_by) = loop {
             let (ready, blocked_by) = self.load(engine);
@@ -164,9 +164,10 @@ impl<S: Steps> Strand<S> {
         }
     }
 
-    /// Takes the next elements that may go together, and the part that they wait for.
+    /// Takes the next elements that may be sent together, and the part that they wait for.
     ///
-    /// What a value takes is asked of the user's code, which finds no lock held: it may let others run who push.
+    /// The size of a value is computed by user code, which must find no lock held: it may let other pushing threads
+    /// run.
     fn load(&self, engine: &Arc<dyn BatchEngine<S>>) -> (Vec<Folded<S>>, Option<Part<S>>) {
         let (mut ready, mut bytes) = (Vec::new(), 0);
         let waiting = lock(&self.waiting);
@@ -207,7 +208,7 @@ impl<S: Steps> Strand<S> {
         (ready, None)
     }
 
-    /// Goes on after a batch: `took` has its elements, seconds of work and seconds in flight; `None` if it was lost.
+    /// Continues after a batch: `took` has its elements, seconds of work and seconds in flight; `None` if it was lost.
     pub(super) fn came_back(
         self: Arc<Self>,
         queue: &Arc<Queue<S>>,
@@ -219,7 +220,7 @@ impl<S: Steps> Strand<S> {
         queue.push_first(Job::Strand(self));
     }
 
-    /// Takes back the elements of a batch that was lost: each goes alone.
+    /// Takes back the elements of a lost batch: each is sent alone.
     pub(super) fn take_back(&self, elements: Vec<Folded<S>>) {
         let mut waiting = lock(&self.waiting);
         waiting.alone += elements.len();
@@ -246,7 +247,7 @@ impl<S: Steps> Strand<S> {
         with(&mut lock(&self.fold))
     }
 
-    /// Gives up what waits.
+    /// Gives up waiting elements.
     pub(super) fn fail(self: Arc<Self>, failure: &S::Failure) {
         let mut waiting = lock(&self.waiting);
         waiting.is_busy = false;
@@ -259,7 +260,7 @@ impl<S: Steps> Strand<S> {
 }
 
 impl<S: Steps> Part<S> {
-    /// A part that applies a step with a time limit to this element, as a task of its own.
+    /// Creates a part that applies a step with a time limit to this element, as a separate task.
     pub fn then_within(self, step: Arc<S::Step>, limit: Duration) -> Self {
         let part = Self::busy(self.queue());
         let result = part.clone();
@@ -283,7 +284,7 @@ impl<S: Steps> Part<S> {
     }
 }
 
-/// A call that may take only so long.
+/// A call with a time limit.
 pub(super) struct Call<S: Steps> {
     part: Part<S>,
     pub(super) step: Arc<S::Step>,
@@ -291,7 +292,7 @@ pub(super) struct Call<S: Steps> {
     pub(super) limit: Duration,
     /// What is told of it, if its element is traced.
     pub(super) trace: Option<Arc<dyn StepTrace>>,
-    /// How often it has failed.
+    /// Number of failures.
     failed: u32,
 }
 
@@ -302,7 +303,7 @@ impl<S: Steps> Call<S> {
         if queue.is_remote() {
             return queue.send_apart(Content::Call(call));
         }
-        // Whoever comes first says how it ends: the function, its time, or the end of the engine.
+        // The first of the function, the time limit and the end of the engine decides the outcome.
         let is_over = Arc::new(AtomicBool::new(false));
         let once = move |call: &Arc<Self>| {
             let (call, is_over) = (call.clone(), is_over.clone());
@@ -319,7 +320,7 @@ impl<S: Steps> Call<S> {
             move || {
                 let run_once = || S::run(&called.step, called.value.clone());
                 let outcome = traced(called.trace.as_ref(), run_once);
-                // What a function comes to that has been told to stop does not count.
+                // The result of a function that has been told to stop does not count.
                 if !crate::token().is_cancelled() {
                     run(outcome);
                 }
@@ -351,7 +352,7 @@ impl<S: Steps> Call<S> {
             trace: self.trace.clone(),
             failed,
         };
-        // What is lost at once is not tried again within itself.
+        // A call that is lost at once is not retried recursively.
         if pause.is_zero() && !again.part.queue().is_remote() {
             again.start();
         } else {

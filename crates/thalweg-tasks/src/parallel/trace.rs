@@ -1,22 +1,21 @@
-//! Steps of elements that are traced: who is told of them is known elsewhere.
+//! Steps of traced elements, for a tracer that is known elsewhere.
 
 use std::any::Any;
 use std::sync::Arc;
 
-/// What is told of a step that is done for an element that is traced: made where the step is asked for, and used where
-/// it is done.
+/// The span of a step of a traced element: created where the step is requested, and used where it runs.
 pub trait StepTrace: Send + Sync + 'static {
-    /// The step is being done from now on, until what is returned is dropped. `None` if nobody wants to know.
+    /// Begins the span; it ends when the result is dropped. `None` if there is no tracer any more.
     fn begin(&self) -> Option<Arc<dyn StepTrace>>;
 
-    /// Calls `f` as what is being done.
+    /// Calls `f` in the span.
     fn within(&self, f: &mut dyn FnMut());
 
-    /// Itself, for those who send it elsewhere.
+    /// Itself, to be sent elsewhere.
     fn as_any(&self) -> &dyn Any;
 }
 
-/// Does something as a step of an element that may be traced.
+/// Runs a step of an element that may be traced.
 pub(super) fn traced<R>(trace: Option<&Arc<dyn StepTrace>>, f: impl FnOnce() -> R) -> R {
     let Some(begun) = trace.and_then(|trace| trace.begin()) else {
         return f();
@@ -25,7 +24,7 @@ pub(super) fn traced<R>(trace: Option<&Arc<dyn StepTrace>>, f: impl FnOnce() -> 
     begun.within(&mut || result = f.take().map(|f| f()));
     match (result, f) {
         (Some(result), _) => result,
-        // Whoever is told has not called it.
+        // The tracer has not called it.
         (None, Some(f)) => f(),
         (None, None) => unreachable!("it is called once, and what it returns is kept"),
     }

@@ -3,30 +3,30 @@
 use super::pace::mean;
 use std::time::Duration;
 
-/// What threads did lately, and how long it took.
+/// Recent jobs of threads, and their cost.
 #[derive(Default)]
 pub(super) struct Turns {
     /// Seconds per job; `None` until it is known.
     pub(super) seconds: Option<f64>,
-    /// How many jobs have been taken.
+    /// Number of jobs taken.
     pub(super) taken: u64,
-    /// Whether somebody looks after what waits.
+    /// Whether a check of waiting jobs is scheduled.
     pub(super) is_watched: bool,
 }
 
 impl Turns {
-    /// Whether so many jobs take longer than it takes to wake a thread for them.
+    /// Whether this many jobs take longer than waking a thread for them.
     pub(super) fn is_worth_waking(&self, jobs: usize) -> bool {
         let longer = |seconds| seconds * jobs as f64 >= WAKING;
         self.seconds.is_none_or(longer)
     }
 
-    /// Has somebody look after what waits: how many jobs have been taken so far, if nobody does.
+    /// Schedules a check of waiting jobs: returns the number of jobs taken so far, unless one is scheduled.
     pub(super) fn watch(&mut self) -> Option<u64> {
         (!std::mem::replace(&mut self.is_watched, true)).then_some(self.taken)
     }
 
-    /// Takes note of how long so many jobs took.
+    /// Records how long this many jobs took.
     pub(super) fn learn(&mut self, passed: Duration, jobs: u32) {
         if jobs > 0 {
             let each = passed.as_secs_f64() / f64::from(jobs);
@@ -35,7 +35,7 @@ impl Turns {
     }
 }
 
-/// What waking a thread is worth, in seconds of work.
+/// Cost of waking a thread, in seconds of work.
 #[cfg(not(thalweg_loom))]
 const WAKING: f64 = 5e-5;
 
@@ -43,7 +43,7 @@ const WAKING: f64 = 5e-5;
 #[cfg(thalweg_loom)]
 const WAKING: f64 = 0.0;
 
-/// How long what waits may wait for one job.
+/// How long waiting jobs may wait for a running one.
 pub(super) const STALLED: Duration = Duration::from_millis(1);
 
 #[cfg(all(test, not(thalweg_loom)))]

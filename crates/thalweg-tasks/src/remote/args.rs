@@ -1,4 +1,4 @@
-//! Arguments of remote functions: values, or futures of such.
+//! Arguments of remote functions: values, or futures of values.
 
 use super::task_types::Remotes;
 use crate::client::Future;
@@ -6,7 +6,7 @@ use crate::scheduler::Dependencies;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An argument on its way.
+/// A serialized argument.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Written {
     Here(#[serde(with = "serde_bytes")] Vec<u8>),
@@ -14,13 +14,13 @@ pub(super) enum Written {
     Needed,
 }
 
-/// An argument where a `T` is wanted: a value, or a future of one.
+/// An argument of type `T`: a value, or a future of one.
 pub trait Argument<T> {
     #[doc(hidden)]
     fn write(&self, written: &mut Writing) -> postcard::Result<()>;
 }
 
-/// Arguments of a call, as far as they are written.
+/// Arguments of a call under construction.
 #[doc(hidden)]
 #[derive(Default)]
 pub struct Writing {

@@ -18,10 +18,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Runs [remote](crate::remote!) functions in processes of their own: this program, started again.
+/// Runs [remote](crate::remote!) functions in worker processes, which run this program.
 ///
-/// A function that runs for too long, or that is cancelled, [can be killed](Future::kill) there; one that crashes
-/// takes its process with it and nothing else. Clones are the same client. When the last one goes, the processes end.
+/// A function that takes too long, or is cancelled, [can be killed](Future::kill) there; one that crashes takes only
+/// its process with it. Clones are the same client. When the last one is dropped, the processes end.
 #[derive(Clone)]
 pub struct Processes {
     inner: Arc<Inner>,
@@ -41,9 +41,9 @@ impl Drop for Inner {
     }
 }
 
-/// Says what worker processes are to be like.
+/// Configures worker processes.
 ///
-/// It comes from [`Processes::builder`].
+/// Returned by [`Processes::builder`].
 #[derive(Debug, Clone)]
 #[must_use = "it does nothing until the processes are started"]
 pub struct ProcessesBuilder {
@@ -54,35 +54,35 @@ pub struct ProcessesBuilder {
 }
 
 impl ProcessesBuilder {
-    /// How many tasks each runs at a time; usually one.
+    /// Number of tasks per process at a time; usually one.
     pub fn threads_per_worker(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// How much memory each may use, in bytes. One that uses more is killed.
+    /// Memory limit of each process, in bytes. One that exceeds it is killed.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// How long a worker may not answer before it is killed and replaced, in whatever way it has been stopped; 30
-    /// seconds unless something else is said, `None` for ever. Workers answer on a thread that no task can hold up.
+    /// Time without an answer after which a worker is killed and replaced; 30 seconds by default, `None` for no limit.
+    /// Workers answer on a thread that no task can hold up.
     pub fn worker_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
         self.ttl = ttl.into();
         self
     }
 
-    /// How much each has of something that tasks may [ask for](TaskBuilder::resource).
+    /// Amount of a resource of each process that tasks may [request](TaskBuilder::resource).
     pub fn resource(mut self, name: impl Into<Box<str>>, amount: f64) -> Self {
         self.resources.push((name.into(), amount));
         self
     }
 
-    /// Starts so many processes.
+    /// Starts this many processes.
     ///
     /// # Errors
-    /// [`Error::NoWorkers`] if there would be none, [`Error::Start`] if the system starts no more.
+    /// [`Error::NoWorkers`] for zero, [`Error::Start`] if the system cannot start them.
     pub fn start(self, workers: usize) -> Result<Processes, Error> {
         if workers == 0 || self.threads == 0 {
             return Err(Error::NoWorkers);
@@ -116,15 +116,15 @@ impl ProcessesBuilder {
 }
 
 impl Processes {
-    /// A client with so many worker processes.
+    /// Creates a client with this many worker processes.
     ///
     /// # Errors
-    /// [`Error::NoWorkers`] if there would be none, [`Error::Start`] if the system starts no more.
+    /// [`Error::NoWorkers`] for zero, [`Error::Start`] if the system cannot start them.
     pub fn start(workers: usize) -> Result<Self, Error> {
         Self::builder().start(workers)
     }
 
-    /// Says more about the processes before they are started.
+    /// Configures the processes before they are started.
     pub fn builder() -> ProcessesBuilder {
         ProcessesBuilder {
             threads: 1,
@@ -134,18 +134,18 @@ impl Processes {
         }
     }
 
-    /// How many tasks run at a time.
+    /// Number of tasks that run at a time.
     pub fn width(&self) -> usize {
         self.inner.width
     }
 
-    /// Calls a function. Futures of this client can be arguments: it is called as soon as their results are there,
-    /// which stay where they were made if they are large.
+    /// Calls a function. Arguments may be futures of this client: it is called as soon as their results are available,
+    /// which stay in their process if they are large.
     pub fn submit<F: Remote>(&self, args: impl Arguments<F::Params>) -> Future<F::Output, Remotes> {
         self.task().submit::<F>(args)
     }
 
-    /// Calls a function of one parameter for each argument, and returns the futures in their order.
+    /// Calls a function of one parameter with each argument, and returns the futures in order.
     pub fn map<F, P>(&self, args: impl IntoIterator<Item = P>) -> Vec<Future<F::Output, Remotes>>
     where
         F: Remote<Params = (P,)>,
@@ -168,7 +168,7 @@ impl Processes {
     /// Waits for all results, and returns them in order.
     ///
     /// # Errors
-    /// The error of a future that failed, as soon as it is there; of the first in order, if there are more.
+    /// The error of a future that failed, as soon as it is known; of the first in order, if there are several.
     pub fn gather<'a, T: DeserializeOwned + 'a>(
         &self,
         futures: impl IntoIterator<Item = &'a Future<T, Remotes>>,
@@ -180,13 +180,13 @@ impl Processes {
         futures.into_iter().map(Future::result).collect()
     }
 
-    /// Says more about a task before it is submitted.
+    /// Sets options of a task before it is submitted.
     pub fn task(&self) -> TaskBuilder<'_, Self> {
         TaskBuilder::new(self)
     }
 
-    /// Lets nobody submit any more, drops what is not done, and ends the processes; waits for what
-    /// [`when_done`](Future::when_done) calls, for a second at most.
+    /// Accepts no more tasks, drops unfinished ones, and ends the processes; waits for calls of
+    /// [`when_done`](Future::when_done), a second at most.
     pub fn close(&self) {
         self.inner.engine.close();
         self.inner.pool.close();
@@ -194,7 +194,7 @@ impl Processes {
         self.inner.engine.settle_callbacks();
     }
 
-    /// The numbers of the processes.
+    /// The process ids.
     pub fn processes(&self) -> Vec<u32> {
         self.inner
             .pool
@@ -204,19 +204,19 @@ impl Processes {
             .collect()
     }
 
-    /// How many processes have died, and of what. Others have taken their places.
+    /// How many processes have died, and why. Others have replaced them.
     pub fn deaths(&self) -> Deaths {
         self.inner.pool.deaths()
     }
 
-    /// How many tasks were ended because they ran for longer than their time limit.
+    /// Number of tasks that exceeded their time limit.
     pub fn time_limits_struck(&self) -> usize {
         self.inner.engine.time_limits_struck()
     }
 
-    /// The tasks that ran in the last minute, oldest first in each process, and those that run. From the first call on
-    /// it is recorded which do, until five minutes after the last; before that, nothing is. Short tasks of one function
-    /// that follow each other closely are one run.
+    /// The tasks that ran in the last minute, oldest first in each process, and those that are running. They are
+    /// recorded from the first call on, until five minutes after the last; before that nothing is. Short tasks of one
+    /// function in quick succession are one run.
     pub fn task_runs(&self) -> Vec<TaskRun> {
         let mut runs = self.inner.engine.task_runs();
         let processes = self.inner.pool.processes();
@@ -227,7 +227,7 @@ impl Processes {
     /// The task to submit.
     ///
     /// # Errors
-    /// When the arguments cannot be written down.
+    /// The arguments cannot be serialized.
     fn spec<F: Remote>(
         &self,
         args: &impl Arguments<F::Params>,

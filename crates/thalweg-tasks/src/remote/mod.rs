@@ -1,4 +1,4 @@
-//! Functions that run in worker processes: this program, started again.
+//! Functions that run in worker processes, which run this program.
 
 mod args;
 mod client;
@@ -20,22 +20,22 @@ pub use serving::run;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A function that worker processes know. [`remote!`](crate::remote!) makes them.
+/// A function known to worker processes, created by [`remote!`](crate::remote!).
 pub trait Remote: 'static {
     /// Its arguments, as a tuple.
     type Params: DeserializeOwned;
     /// Its return type.
     type Output: Serialize + DeserializeOwned;
-    /// By what name worker processes find it.
+    /// The name by which worker processes find it.
     const NAME: &'static str;
     /// Calls it here.
     fn call(params: Self::Params) -> Self::Output;
 }
 
-/// Makes functions known to worker processes.
+/// Registers functions for worker processes.
 ///
-/// They remain functions that can be called. What they take and return has to go through serde. The program's
-/// `main` calls [`init_worker`](crate::init_worker) first.
+/// They can still be called directly. Arguments and results are serialized by serde. The program's `main` must call
+/// [`init_worker`](crate::init_worker) first.
 ///
 /// ```no_run
 /// use thalweg_tasks::{Error, Processes, remote, init_worker};

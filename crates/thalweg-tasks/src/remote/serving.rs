@@ -1,4 +1,4 @@
-//! The other side: calls of functions that this program has.
+//! The side of the worker: calls of functions of this program.
 
 use super::Remote;
 use super::args::Written;
@@ -8,12 +8,12 @@ use crate::process::{LARGE, Payload};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// A function that worker processes find by its name.
+/// A registered function.
 #[derive(Debug)]
 pub struct Registered {
     /// The name.
     pub name: &'static str,
-    /// Calls it with arguments as they came.
+    /// Calls it with serialized arguments.
     pub run: Run,
 }
 
@@ -21,14 +21,14 @@ type Run = fn(&[u8], Vec<Arc<Vec<u8>>>) -> Result<Vec<u8>, String>;
 
 inventory::collect!(Registered);
 
-/// Calls a function with arguments as they came.
+/// Calls a function with serialized arguments.
 #[doc(hidden)]
 pub fn run<F: Remote>(args: &[u8], inputs: Vec<Arc<Vec<u8>>>) -> Result<Vec<u8>, String> {
     let wrong =
         |error: postcard::Error| format!("{}: its arguments cannot be read: {error}", F::NAME);
     let written: Vec<Written> = postcard::from_bytes(args).map_err(wrong)?;
     let mut inputs = inputs.into_iter();
-    // A tuple is written as its elements one after the other, so that is how it is put together.
+    // A tuple is serialized as its elements one after the other, so it is deserialized that way.
     let mut tuple = Vec::new();
     for argument in written {
         match argument {
@@ -95,12 +95,12 @@ fn failure(message: impl ToString) -> Payload {
     Payload::small(message.to_string().into_bytes())
 }
 
-/// Serves as a worker until the parent process ends, in a process started as one; elsewhere, does nothing.
+/// Serves as a worker until the parent process ends, in a process started as one; otherwise does nothing.
 ///
 /// In a worker process it does not return.
 ///
-/// A program that starts [`Processes`](super::Processes) calls it first in its `main`: the worker processes are
-/// the same program.
+/// A program that starts [`Processes`](super::Processes) calls it first in its `main`, since worker processes run the
+/// same program.
 ///
 /// ```
 /// thalweg_tasks::init_worker();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The argument with which a worker process is started.
 pub(super) const WORKER_ARGUMENT: &str = "--thalweg-worker";
 
-/// Tasks that are calls of [remote](crate::remote!) functions.
+/// Task types for calls of [remote](crate::remote!) functions.
 #[derive(Debug)]
 pub enum Remotes {}
 

@@ -1,4 +1,4 @@
-//! Ends of tasks other than a result, and new beginnings.
+//! Failures, cancellation and retries of tasks.
 
 use super::task::State;
 use super::{Deferred, Dependencies, Entry, Scheduler, Stopped, TaskId, ToDrop, WorkerId};
@@ -43,7 +43,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// Ends a task without a result, if it is not done: those who wait get the failure.
+    /// Ends an unfinished task without a result: waiting ones get the failure.
     pub(crate) fn stop(
         &mut self,
         id: TaskId,
@@ -59,7 +59,7 @@ impl<W: TaskTypes> Scheduler<W> {
         stopped
     }
 
-    /// Runs a failed task again, and those that it failed because of.
+    /// Runs a failed task again, with those that it failed because of.
     ///
     /// Returns whether there was something to run again.
     pub(crate) fn retry(&mut self, id: TaskId, deferred: &mut Deferred<W>) -> bool {
@@ -111,7 +111,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// Looks at the program of a failed task, and at what it needs.
+    /// Reads the program of a failed task, and its dependencies.
     pub(crate) fn look_at_failed<R>(
         &self,
         id: TaskId,
@@ -122,7 +122,7 @@ impl<W: TaskTypes> Scheduler<W> {
         (task.state == State::Failed).then(|| look(program, &task.dependencies))
     }
 
-    /// Nobody wants the task any more. Says where it runs: it is taken back when it ends.
+    /// Nobody wants the task any more. Returns where it runs: it is taken back when it ends.
     pub(crate) fn abandon(&mut self, id: TaskId, deferred: &mut Deferred<W>) -> Option<WorkerId> {
         match self.task(id)?.state {
             State::Running(worker) => return Some(worker),
@@ -135,7 +135,7 @@ impl<W: TaskTypes> Scheduler<W> {
         None
     }
 
-    /// Sees a task through to its end even if nobody waits for it.
+    /// Runs a task to its end even if nobody waits for it.
     pub(crate) fn keep(&mut self, slot: &Arc<Slot<W>>) {
         if let Some(task) = self.task_mut(slot.id)
             && !slot.is_done()
@@ -144,7 +144,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// Fails all that is not done, and everything that comes.
+    /// Fails all unfinished tasks, and all later ones.
     ///
     /// Returns how many tasks are still running.
     pub(crate) fn close(&mut self, deferred: &mut Deferred<W>) -> usize {
@@ -153,7 +153,7 @@ impl<W: TaskTypes> Scheduler<W> {
         self.running()
     }
 
-    /// Fails all that is not done.
+    /// Fails all unfinished tasks.
     pub(crate) fn fail_all(
         &mut self,
         failure: &Arc<Failure<W::Error>>,

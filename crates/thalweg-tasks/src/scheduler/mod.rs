@@ -1,8 +1,8 @@
 //! Decides which task runs where and when: a state machine that runs nothing, waits for nothing and reads no clock.
 //!
-//! Workers ask for a task when they have room for one ([`next`](Scheduler::next)), and bring it back with its
-//! result ([`finish`](Scheduler::finish)). What has to be done outside of the scheduler's lock, such as waking those
-//! who wait and dropping what is not needed any more, is left in [`Deferred`].
+//! Workers request a task when they have room for one ([`next`](Scheduler::next)), and return it with its result
+//! ([`finish`](Scheduler::finish)). Work for outside of the scheduler's lock, such as waking waiters and dropping
+//! values, is left in [`Deferred`].
 
 mod ending;
 mod needs;
@@ -34,7 +34,7 @@ pub(crate) use workers::Lost;
 use workers::Worker;
 pub(crate) use workers::WorkerId;
 
-/// A task that so many workers died of while it ran alone is not given to another.
+/// A task that was alone on this many workers when they died is not given to another.
 pub(crate) const DEATHS: u32 = 3;
 
 /// Result of a task: here, or stored at its worker.
@@ -56,11 +56,11 @@ impl<V> fmt::Debug for Output<V> {
 
 /// Work to do after the scheduler's lock has been released.
 pub struct Deferred<W: TaskTypes> {
-    /// Waiters of tasks that are done now.
+    /// Waiters of finished tasks.
     pub(crate) watchers: Vec<Watcher>,
     /// Values to drop: they are the user's, and dropping them may call anything.
     to_drop: Vec<ToDrop<W>>,
-    /// How many tasks have become ready to run.
+    /// Number of tasks that have become ready.
     pub(crate) ready: usize,
     /// Values that workers need not keep any longer.
     pub(crate) forgotten: Vec<(WorkerId, TaskId)>,
@@ -108,9 +108,9 @@ impl<W: TaskTypes> Deferred<W> {
 /// Result of cancelling a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stopped {
-    /// It was done, or is not known.
+    /// It was finished, or is unknown.
     No,
-    /// It had not begun.
+    /// It had not started.
     BeforeItBegan,
     /// It is running there, and nobody waits for it any longer.
     Running(WorkerId),
@@ -123,11 +123,11 @@ pub(crate) struct Scheduler<W: TaskTypes> {
     ready: Ready,
     /// Shared with the threads of the engine, if its workers are threads.
     run_queue: Option<Arc<RunQueue<W>>>,
-    /// Tasks that are ready, and that want something their worker has to have left.
+    /// Ready tasks that need a free resource of their worker.
     constrained: Vec<TaskId>,
-    /// Tasks that are ready, and that are to run alone.
+    /// Ready tasks that have to run alone.
     suspects: VecDeque<TaskId>,
-    /// The worker that gets nothing more until it has nothing to do, for a suspect.
+    /// The worker that gets no more tasks until it is idle, for a suspect.
     emptied: Option<WorkerId>,
     workers: Slab<Worker<W>>,
     closed: bool,
@@ -158,7 +158,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// Takes a task. It becomes ready at once if all it needs is done.
+    /// Submits a task. It becomes ready at once if its dependencies are finished.
     pub(crate) fn submit(
         &mut self,
         spec: TaskSpec<W>,
@@ -203,7 +203,7 @@ impl<W: TaskTypes> Scheduler<W> {
         slot
     }
 
-    /// Queues a task that has all it needs.
+    /// Queues a task whose dependencies are finished.
     fn make_ready(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
         let Some(task) = self.task_mut(id) else {
             return;
@@ -237,7 +237,7 @@ impl<W: TaskTypes> Scheduler<W> {
 
     /// The next task for a worker that has room for one.
     ///
-    /// With `steal`, it may be one that would have been near another worker.
+    /// With `steal`, it may be one that prefers another worker.
     pub(crate) fn next(&mut self, worker: WorkerId, steal: bool) -> Option<Next<W>> {
         match self.next_suspect(worker) {
             Trial::None => {}
@@ -272,7 +272,7 @@ impl<W: TaskTypes> Scheduler<W> {
         is_ready.then(|| self.assign(id, worker))?
     }
 
-    /// A task near the worker, or one for any, or one that would have been near another.
+    /// A task that prefers the worker, or one without preference, or one that prefers another.
     fn pop(&mut self, worker: WorkerId, steal: bool) -> Option<Entry<W>> {
         if let Some(id) = self.workers.get_mut(worker.0)?.local.pop() {
             return Some(Entry::Scheduled(id));
@@ -295,7 +295,7 @@ impl<W: TaskTypes> Scheduler<W> {
             .find_map(|(_, other)| other.local.pop().map(Entry::Scheduled))
     }
 
-    /// The task with the highest priority of those that want something the worker has.
+    /// The task with the highest priority among those that need resources the worker has.
     fn pick_choosy(&mut self, worker: WorkerId) -> Option<TaskId> {
         let mut constrained = std::mem::take(&mut self.constrained);
         constrained.retain(|id| {
@@ -336,7 +336,7 @@ impl<W: TaskTypes> Scheduler<W> {
         Some(assignment)
     }
 
-    /// Takes a task back that has been run.
+    /// Takes a finished task back.
     pub(crate) fn finish(
         &mut self,
         assignment: Assignment<W>,
@@ -353,7 +353,7 @@ impl<W: TaskTypes> Scheduler<W> {
             return;
         };
         if let Some(task) = self.task_mut(id) {
-            // It has come to its end, and its worker lives.
+            // It has ended, and its worker lives.
             task.is_suspect = false;
         }
         match result {
@@ -365,7 +365,7 @@ impl<W: TaskTypes> Scheduler<W> {
                 if task.retries > 0 {
                     task.retries -= 1;
                     deferred.to_drop.push(ToDrop::Error(error));
-                    // What it needs may have been lost while it ran.
+                    // Its dependencies may have been lost while it ran.
                     self.settle(id, deferred);
                 } else {
                     self.fail(id, Arc::new(Failure::Raised(error)), deferred);
@@ -374,8 +374,8 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// Puts a task back that was running, and what it took. Says where it ran, unless nobody
-    /// waits for it any longer.
+    /// Removes a running task from its worker, and releases its resources. Returns where it ran, unless nobody waits
+    /// for it any longer.
     fn take_back(
         &mut self,
         assignment: Assignment<W>,
@@ -400,14 +400,14 @@ impl<W: TaskTypes> Scheduler<W> {
         if let Some(worker) = self.workers.get_mut(worker.0) {
             workers::give_back(&mut worker.free, task.resources());
             if !task.resources().is_empty() && !self.constrained.is_empty() {
-                // Another may have been waiting for what this one had.
+                // Another may have been waiting for these resources.
                 deferred.ready += 1;
             }
         }
         task.program = Some(program);
         task.dependencies = dependencies;
         task.state = State::Waiting;
-        // A slot that is taken hold of under the lock may be dropped under it by nobody.
+        // A slot that is upgraded under the lock must not be dropped under it.
         match task.slot.upgrade() {
             None => {
                 self.remove(id, deferred);
@@ -470,7 +470,7 @@ impl<W: TaskTypes> Scheduler<W> {
         self.closed
     }
 
-    /// How many tasks run, or are with a worker to be run.
+    /// Number of running tasks, and of those assigned to a worker.
     pub(crate) fn running(&self) -> usize {
         self.tasks
             .iter()
@@ -478,7 +478,7 @@ impl<W: TaskTypes> Scheduler<W> {
             .count()
     }
 
-    /// The tasks that run, or are with a worker to be run: their numbers and their names.
+    /// The running tasks, and those assigned to a worker: their numbers and names.
     pub(crate) fn names_of_running(&self) -> Vec<(u64, Option<Box<str>>)> {
         let name = |task: &Task<W>| {
             task.options
@@ -492,7 +492,7 @@ impl<W: TaskTypes> Scheduler<W> {
             .collect()
     }
 
-    /// How many tasks wait for their turn or for others.
+    /// Number of tasks that wait for their turn or for others.
     pub(crate) fn waiting(&self) -> usize {
         let waits = |task: &Task<W>| matches!(task.state, State::Waiting | State::Ready);
         self.tasks.iter().filter(|(_, task)| waits(task)).count()
@@ -505,7 +505,7 @@ impl<W: TaskTypes> Scheduler<W> {
         })
     }
 
-    /// Where a task runs, if that run goes on and is waited for.
+    /// Where a task runs, if that run continues and is waited for.
     pub(crate) fn runs_at(&self, id: TaskId, attempt: u32) -> Option<WorkerId> {
         match self.task(id)? {
             Task {
@@ -518,7 +518,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// The worker that a task is with, if somebody waits for its outcome.
+    /// The worker of a task, if somebody waits for its outcome.
     pub(crate) fn worker_of(&self, id: TaskId) -> Option<WorkerId> {
         match self.task(id)? {
             Task {
@@ -530,7 +530,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// Whether those who wait for it have got an outcome.
+    /// Whether waiters have got an outcome.
     fn has_ended(&self, id: TaskId) -> bool {
         self.task(id)
             .is_none_or(|task| task.ended || matches!(task.state, State::Stored(_) | State::Failed))

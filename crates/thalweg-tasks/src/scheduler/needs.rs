@@ -1,4 +1,4 @@
-//! Dependencies: what has to be done before a task can run.
+//! Dependencies of tasks.
 
 use super::task::State;
 use super::{Deferred, Scheduler, TaskId};
@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl<W: TaskTypes> Scheduler<W> {
-    /// Finds out what a waiting task still needs, and readies or fails it if that is nothing.
+    /// Counts the unfinished dependencies of a waiting task, and readies or fails it if there are none.
     pub(super) fn settle(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
         let Some(task) = self.task(id) else { return };
         let dependencies: SmallVec<[TaskId; 4]> = task
@@ -45,7 +45,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// Goes on with a task of which a plain dependency has ended.
+    /// Continues with a task whose plain dependency has ended.
     pub(crate) fn need_has_ended(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
         let Some(task) = self.task(id).filter(|task| task.state == State::Waiting) else {
             return;

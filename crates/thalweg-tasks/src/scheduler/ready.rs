@@ -1,4 +1,4 @@
-//! The queues of tasks that could run.
+//! The queues of ready tasks.
 
 use super::TaskId;
 use std::cmp::Ordering;
@@ -28,10 +28,10 @@ impl PartialEq for Level {
 
 impl Eq for Level {}
 
-/// Tasks by priority, and in the order in which they came; those that go on with something begun before
-/// those that begin something, so that intermediate values are few.
+/// Tasks by priority, and then in the order of arrival; those with dependencies before those without, so that there are
+/// few intermediate values.
 ///
-/// It may hold tasks that do not want to run any more.
+/// It may contain tasks that are no longer to run.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     usual: VecDeque<TaskId>,
@@ -47,12 +47,12 @@ impl Ready {
         }
     }
 
-    /// Queues a task that begins something.
+    /// Queues a task without dependencies.
     pub(crate) fn push_back(&mut self, id: TaskId, priority: f64) {
         self.queue(priority).push_back(id);
     }
 
-    /// Queues a task that goes on with something begun.
+    /// Queues a task with dependencies.
     pub(crate) fn push_front(&mut self, id: TaskId, priority: f64) {
         self.queue(priority).push_front(id);
     }
@@ -72,7 +72,7 @@ impl Ready {
         id
     }
 
-    /// Takes the next task of the usual priority or a higher one.
+    /// Takes the next task of the default priority or a higher one.
     pub(crate) fn pop_urgent(&mut self) -> Option<TaskId> {
         let most = self.other.first_key_value().map(|(level, _)| level.0);
         match self.usual.is_empty() && most.is_none_or(|most| most < 0.0) {

@@ -1,6 +1,6 @@
 //! The run queue of an engine of threads: first in, first out, without a lock.
 //!
-//! It holds all ready tasks of the usual priority that depend on no other, whether or not the scheduler knows them.
+//! It contains all ready tasks of the default priority without dependencies, whether or not the scheduler knows them.
 
 use super::TaskId;
 use crate::slot::Slot;
@@ -19,10 +19,10 @@ pub(crate) enum Entry<W: TaskTypes> {
 pub(crate) struct RunQueue<W: TaskTypes> {
     #[cfg(not(thalweg_loom))]
     queue: Injector<Entry<W>>,
-    /// Loom does not know the other.
+    /// Loom does not support the other.
     #[cfg(thalweg_loom)]
     queue: crate::sync::Mutex<std::collections::VecDeque<Entry<W>>>,
-    /// How many plain tasks have been queued.
+    /// Number of plain tasks queued so far.
     plain: AtomicU64,
 }
 
@@ -44,7 +44,7 @@ impl<W: TaskTypes> RunQueue<W> {
         self.plain.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// How many plain tasks have been queued.
+    /// Number of plain tasks queued so far.
     pub(crate) fn plain(&self) -> u64 {
         self.plain.load(Ordering::Acquire)
     }

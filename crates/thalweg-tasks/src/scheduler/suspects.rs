@@ -1,4 +1,4 @@
-//! Tasks that ran on a worker when it died, with others: each is tried alone, so that the one to blame is found.
+//! Tasks that ran on a worker when it died, with others: each is tried alone, to find the cause.
 
 use super::task::State;
 use super::workers::{Worker, has};
@@ -7,7 +7,7 @@ use crate::task_types::TaskTypes;
 
 /// The next task for a worker while suspects wait.
 pub(super) enum Trial<W: TaskTypes> {
-    /// It takes part in no trial.
+    /// Not involved.
     None,
     /// It gets nothing while a suspect runs there alone, or is about to.
     Wait,
@@ -15,12 +15,12 @@ pub(super) enum Trial<W: TaskTypes> {
 }
 
 impl<W: TaskTypes> Scheduler<W> {
-    /// Queues a suspect that has all it needs.
+    /// Queues a suspect whose dependencies are finished.
     pub(super) fn suspect(&mut self, id: TaskId) {
         self.suspects.push_back(id);
     }
 
-    /// A suspect for a worker that has nothing else to do. One worker at a time is kept from what else there is.
+    /// A suspect for an idle worker. One worker at a time is reserved for that.
     pub(super) fn next_suspect(&mut self, id: WorkerId) -> Trial<W> {
         let is_alone = |worker: &Worker<W>| worker.runs_alone && worker.asking == 0;
         if self.workers.get(id.0).is_some_and(is_alone) {
@@ -49,7 +49,7 @@ impl<W: TaskTypes> Scheduler<W> {
             self.emptied = Some(id);
             return Trial::Wait;
         }
-        // What runs there and waits for an answer may wait for this one.
+        // Tasks there that wait for an answer may wait for this one.
         let goes_alone = worker.running == 0;
         let Some(suspect) = self.suspects.remove(position) else {
             return Trial::None;
@@ -64,7 +64,7 @@ impl<W: TaskTypes> Scheduler<W> {
         Trial::Begin(assignment)
     }
 
-    /// What runs at a worker waits for so many answers: perhaps for other tasks, which have to run.
+    /// Tasks of a worker wait for this many answers: perhaps for other tasks, which have to run.
     pub(crate) fn asks(&mut self, id: WorkerId, questions: usize, deferred: &mut Deferred<W>) {
         if let Some(worker) = self.workers.get_mut(id.0) {
             worker.asking += questions;
@@ -78,7 +78,7 @@ impl<W: TaskTypes> Scheduler<W> {
     /// An answer has been sent to a worker.
     pub(crate) fn is_answered(&mut self, id: WorkerId) {
         if let Some(worker) = self.workers.get_mut(id.0) {
-            // It may be that of a worker which had the same place.
+            // It may be that of an earlier worker with the same index.
             worker.asking = worker.asking.saturating_sub(1);
         }
     }
@@ -90,13 +90,13 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// A worker has one task less.
+    /// A task of a worker has ended.
     pub(super) fn ends(&mut self, id: WorkerId, deferred: &mut Deferred<W>) {
         let waits = !self.suspects.is_empty();
         let Some(worker) = self.workers.get_mut(id.0) else {
             return;
         };
-        // One that has been given to a worker that died may come back when another has its name.
+        // One given to a worker that died may come back when another has its name.
         worker.running = worker.running.saturating_sub(1);
         if std::mem::take(&mut worker.runs_alone) || waits {
             deferred.ready += 1;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// Names a task. The place of one that is gone is used again, under another generation.
+/// Id of a task. The index of a removed one is reused, with another generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TaskId {
     pub(super) index: u32,
@@ -19,10 +19,10 @@ pub(crate) struct TaskId {
 const PLAIN: u32 = 1 << 31;
 
 impl TaskId {
-    /// No task: the id of a failure that was put where a task's outcome would be.
+    /// Not a task: the id of a failure stored where a task's outcome would be.
     pub(crate) const NONE: Self = Self::placed(u32::MAX);
 
-    /// No task either: the id of a value that was put there.
+    /// Not a task: the id of a value stored there.
     pub(crate) const fn placed(number: u32) -> Self {
         Self {
             index: u32::MAX,
@@ -61,13 +61,13 @@ impl TaskId {
 /// Options of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// Higher ones run first; the usual one is 0.
+    /// Higher ones run first; the default is 0.
     pub priority: f64,
-    /// How often it is run again after it failed.
+    /// Number of retries after a failure.
     pub retries: u32,
-    /// How long it may run.
+    /// Time limit of a run.
     pub time_limit: Option<Duration>,
-    /// How much of what it takes from its worker while it runs.
+    /// Resources of its worker that it takes while it runs.
     pub resources: Vec<(Box<str>, f64)>,
     /// Its name, if it has one.
     pub key: Option<Box<str>>,
@@ -85,15 +85,15 @@ impl Default for Options {
     }
 }
 
-/// A task to be.
+/// A task to submit.
 pub struct TaskSpec<W: TaskTypes> {
     /// The program to run.
     pub program: W::Program,
-    /// The tasks whose values it needs. They are of the same engine.
+    /// Its dependencies. They are of the same engine.
     pub dependencies: Dependencies<W>,
     /// Most tasks have none.
     pub options: Option<Arc<Options>>,
-    /// It runs also if what it needs has failed.
+    /// Whether it runs even if dependencies have failed.
     pub accepts_failed_deps: bool,
 }
 
@@ -105,49 +105,49 @@ impl<W: TaskTypes> fmt::Debug for TaskSpec<W> {
     }
 }
 
-/// The tasks whose values a task needs, in the order in which it asks for them.
+/// The dependencies of a task, in the order of its arguments.
 pub type Dependencies<W> = Vec<Arc<Slot<W>>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// Some of what it needs is not done.
+    /// A dependency is unfinished.
     Waiting,
     /// It is in a queue.
     Ready,
     Running(WorkerId),
-    /// It is done, and its value has stayed with the worker.
+    /// It is finished, and its value is at the worker.
     Stored(WorkerId),
-    /// It failed or was cancelled. It is kept because it may be tried again.
+    /// It failed or was cancelled. Kept because it may be retried.
     Failed,
 }
 
 pub(super) struct Task<W: TaskTypes> {
     pub generation: u32,
     pub state: State,
-    /// How many of its needs are not done.
+    /// Number of unfinished dependencies.
     pub missing: u32,
     pub retries: u32,
-    /// How many workers have died while they ran it.
+    /// Number of workers that died while running it.
     pub deaths: u32,
-    /// How much speaks for its being to blame.
+    /// Evidence that it is the cause.
     pub blame: u32,
-    /// Counts its runs, so that the alarm of one does not ring in the next.
+    /// Number of its runs, so that the timer of one does not affect the next.
     pub attempt: u32,
-    /// It runs, and its end is not waited for: it was cancelled, or took too long.
+    /// It is running, and its end is not waited for: it was cancelled, or exceeded its time limit.
     pub ended: bool,
     /// It ran with others when their worker died: it is tried alone.
     pub is_suspect: bool,
-    /// It has been tried again: those it needs may know of it twice.
+    /// It has been retried: its dependencies may list it twice.
     pub was_retried: bool,
-    /// It runs also if what it needs has failed.
+    /// Whether it runs even if dependencies have failed.
     pub accepts_failed_deps: bool,
     pub slot: Weak<Slot<W>>,
-    /// Is not there while it runs.
+    /// Taken out while it runs.
     pub program: Option<W::Program>,
     pub dependencies: Dependencies<W>,
     pub dependents: SmallVec<[TaskId; 2]>,
     pub options: Option<Arc<Options>>,
-    /// Keeps the slot of a task that runs though nobody waits for it.
+    /// Keeps the slot of a task that runs although nobody waits for it.
     pub kept: Option<Arc<Slot<W>>>,
 }
 
@@ -169,13 +169,13 @@ impl<W: TaskTypes> Task<W> {
     }
 }
 
-/// A task on its way through a worker. It has to come back to the scheduler.
+/// A task given to a worker. It has to be returned to the scheduler.
 pub struct Assignment<W: TaskTypes> {
     pub(crate) id: TaskId,
     pub(crate) attempt: u32,
     /// The program to run.
     pub program: W::Program,
-    /// Where the values are that it needs. They are all done.
+    /// Where the values of its dependencies are. They are all finished.
     pub dependencies: Dependencies<W>,
     pub(crate) slot: Weak<Slot<W>>,
     /// Its options.
@@ -205,7 +205,7 @@ impl<W: TaskTypes> TaskSpec<W> {
 }
 
 impl<W: TaskTypes> Assignment<W> {
-    /// Begins the plain task of a slot, if it still waits to run.
+    /// Starts the plain task of a slot, if it is still waiting.
     pub(crate) fn of_plain(slot: Weak<Slot<W>>) -> Option<Self> {
         let (id, program) = {
             let slot = slot.upgrade()?;
@@ -221,23 +221,23 @@ impl<W: TaskTypes> Assignment<W> {
         })
     }
 
-    /// How long it may run.
+    /// Its time limit.
     pub fn time_limit(&self) -> Option<Duration> {
         self.options.as_ref().and_then(|options| options.time_limit)
     }
 
-    /// What it runs, to be shown: the name of its function, or else its own.
+    /// Display name: that of its function, or else its own.
     pub(crate) fn label(&self) -> Box<str> {
         let label = W::label(&self.program).or_else(|| self.key());
         label.unwrap_or_else(|| "task".into())
     }
 
-    /// Its own name, if it was given one.
+    /// Its key, if it has one.
     pub(crate) fn key(&self) -> Option<Box<str>> {
         self.options.as_ref()?.key.clone()
     }
 
-    /// Where its outcome will be put; nowhere, if nobody wants it any more.
+    /// Where its outcome will be stored; nowhere, if nobody wants it any more.
     pub fn slot(&self) -> Option<Arc<Slot<W>>> {
         self.slot.upgrade()
     }

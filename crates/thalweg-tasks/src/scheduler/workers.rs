@@ -1,4 +1,4 @@
-//! The workers that the scheduler gives tasks to, and what becomes of their tasks when they die.
+//! Workers of the scheduler, and the handling of their tasks when they die.
 
 use super::ready::Ready;
 use super::task::State;
@@ -8,15 +8,15 @@ use crate::task_types::{Failure, TaskTypes};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Names a worker.
+/// Id of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WorkerId(pub(super) usize);
 
 /// Tasks and values of a worker that died.
 pub(crate) struct Lost<W: TaskTypes> {
-    /// The tasks that it ran.
+    /// The tasks that were running.
     pub running: Vec<Assignment<W>>,
-    /// Its tasks that did nothing but wait for an answer.
+    /// Those that only waited for an answer.
     pub waiting: Vec<Assignment<W>>,
     pub not_begun: Vec<Assignment<W>>,
 }
@@ -31,26 +31,26 @@ impl<W: TaskTypes> Default for Lost<W> {
     }
 }
 
-/// So many deaths that a task saw while others ran, too, count as much as one while it ran alone.
+/// This many deaths with others running count as much as one while running alone.
 const BLAME: u32 = 4;
 
 pub(super) struct Worker<W: TaskTypes> {
-    /// Tasks that need values which are at this worker.
+    /// Tasks that need values at this worker.
     pub local: Ready,
-    /// Resources that tasks take while they run, with the amounts left.
+    /// Resources that tasks take while they run, with the free amounts.
     pub free: Vec<(Box<str>, f64)>,
-    /// How much there is of it.
+    /// Total amount.
     pub all: Vec<(Box<str>, f64)>,
-    /// How many tasks it has.
+    /// Number of its tasks.
     pub running: usize,
     /// It has one task, and is to get no other.
     pub runs_alone: bool,
-    /// How many answers are waited for there.
+    /// Number of answers that its tasks wait for.
     pub asking: usize,
     task_types: PhantomData<fn(W)>,
 }
 
-/// Whether that much is free.
+/// Whether that amount is free.
 pub(super) fn has(free: &[(Box<str>, f64)], wanted: &[(Box<str>, f64)]) -> bool {
     wanted.iter().all(|(name, amount)| {
         free.iter()
@@ -75,7 +75,7 @@ pub(super) fn give_back(free: &mut [(Box<str>, f64)], taken: &[(Box<str>, f64)])
 }
 
 impl<W: TaskTypes> Scheduler<W> {
-    /// Adds a worker, which has that much of what tasks may ask for.
+    /// Adds a worker with these resources.
     pub(crate) fn add_worker(&mut self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
         let worker = Worker {
             local: Ready::default(),
@@ -89,10 +89,10 @@ impl<W: TaskTypes> Scheduler<W> {
         WorkerId(self.workers.insert(worker))
     }
 
-    /// A worker has died. Tasks it was running have had a part in it; those it had not begun have not.
+    /// A worker has died. Tasks it was running may be the cause; those it had not started are not.
     ///
-    /// A task that ran alone is to blame: it fails unless it has retries left. Of several nobody knows which it
-    /// was: each is tried alone. Those that waited for an answer are hardly to blame.
+    /// A task that ran alone is the cause: it fails unless it has retries left. Of several nobody knows which it was:
+    /// each is tried alone. Those that waited for an answer are unlikely causes.
     pub(crate) fn worker_lost(
         &mut self,
         worker: WorkerId,
@@ -147,16 +147,16 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// Takes a task back that was not begun.
+    /// Takes an unstarted task back.
     pub(crate) fn give_back(&mut self, assignment: Assignment<W>, deferred: &mut Deferred<W>) {
         let id = assignment.id;
         if self.take_back(assignment, deferred).is_some() {
-            // What it needs may be lost by now.
+            // Its dependencies may be lost by now.
             self.settle(id, deferred);
         }
     }
 
-    /// Runs the tasks again whose values were at a worker that died.
+    /// Reruns the tasks whose values were at a dead worker.
     fn make_lost_values_again(&mut self, worker: WorkerId, deferred: &mut Deferred<W>) {
         let lost: Vec<_> = self
             .ids()
@@ -182,7 +182,7 @@ impl<W: TaskTypes> Scheduler<W> {
                 deferred.to_drop.push(ToDrop::Slot(slot));
             }
         }
-        // Who waits for whom has changed. It happens so seldom that all of it is found out anew.
+        // The dependencies have changed. This is so rare that all of them are computed anew.
         let unsettled: Vec<_> = self
             .ids()
             .filter(|id| {
@@ -212,7 +212,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// A value that was at a worker cannot come here.
+    /// A value at a worker cannot be fetched.
     pub(crate) fn cannot_come(
         &mut self,
         id: super::TaskId,
@@ -232,7 +232,7 @@ impl<W: TaskTypes> Scheduler<W> {
         deferred.to_drop.push(ToDrop::Slot(slot));
     }
 
-    /// A value that was at a worker has come here.
+    /// A value has been fetched from a worker.
     pub(crate) fn has_come(
         &mut self,
         worker: WorkerId,

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Waits until all are done. Returns whether they are: not if the deadline came first.
+/// Waits until all are finished; returns false at the deadline.
 pub fn wait_all<W: TaskTypes>(slots: &[Arc<Slot<W>>], deadline: Option<Instant>) -> bool {
     Latch::over(slots).wait(deadline)
 }
 
-/// Waits until all are done, or one has failed. Returns the first failure in order, if there is one.
+/// Waits until all are finished, or one has failed. Returns the first failure in order, if there is one.
 pub(crate) fn wait_all_or_failure<'a, W: TaskTypes>(
     slots: impl Iterator<Item = &'a Arc<Slot<W>>> + Clone,
 ) -> Result<(), Arc<Failure<W::Error>>> {
@@ -29,16 +29,16 @@ pub(crate) fn wait_all_or_failure<'a, W: TaskTypes>(
         false => Ok(()),
         true => match { slots }.find_map(|slot| slot.failure()) {
             Some(failure) => Err(failure),
-            // It has been tried again.
+            // It has been retried.
             None => Ok(()),
         },
     }
 }
 
-/// Looks before sleeping, which take about as long as waking up.
+/// Checks before sleeping, which together take about as long as waking up.
 const LOOKS: u32 = 2_000;
 
-/// A latch that opens when a number of tasks are done.
+/// A latch that opens when a number of tasks are finished.
 pub struct Latch {
     left: AtomicUsize,
     /// One of the tasks has failed, which opens a latch that waits for the first failure.
@@ -55,9 +55,9 @@ impl fmt::Debug for Latch {
 }
 
 impl Latch {
-    /// Opens when all are done. The thread that makes it is the one that waits.
+    /// Creates a latch that opens when all are finished. The creating thread is the waiting one.
     pub fn over<'a, W: TaskTypes>(slots: impl IntoIterator<Item = &'a Arc<Slot<W>>>) -> Arc<Self> {
-        // One more than there are, so that it stays closed until all are registered.
+        // One too many, so that it stays closed until all are registered.
         let latch = Self::new(1);
         for slot in slots {
             latch.count_up();
@@ -69,7 +69,7 @@ impl Latch {
         latch
     }
 
-    /// Opens when all are done, or one has failed. The thread that makes it is the one that waits.
+    /// Creates a latch that opens when all are finished, or one has failed. The creating thread is the waiting one.
     pub fn until_failure<'a, W: TaskTypes>(
         slots: impl IntoIterator<Item = &'a Arc<Slot<W>>>,
     ) -> Arc<Self> {
@@ -85,12 +85,12 @@ impl Latch {
         latch
     }
 
-    /// Adds a task that has to be done before it opens.
+    /// Adds a task that has to be finished before it opens.
     pub(super) fn count_up(&self) {
         self.left.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a task has failed; the watcher that is fired next opens the latch.
+    /// Notes that a task has failed; the next notification opens the latch.
     pub(super) fn note_failure(&self) {
         self.has_failure.store(true, Ordering::Release);
     }
@@ -99,7 +99,7 @@ impl Latch {
         self.has_failure.load(Ordering::Acquire)
     }
 
-    /// Counts a task that is done, and opens if one has failed.
+    /// Counts a finished task, and opens if one has failed.
     pub(super) fn count_down_or_open(&self) {
         match self.has_failure() {
             true => self.open(),
@@ -108,7 +108,7 @@ impl Latch {
     }
 
     pub(crate) fn count_down(&self) {
-        // It may have been opened before all were done.
+        // It may have been opened before all were finished.
         let one_less = |left: usize| left.checked_sub(1);
         let before = self
             .left
@@ -123,7 +123,7 @@ impl Latch {
         self.waiter.unpark();
     }
 
-    /// Opens when so many things have happened.
+    /// Creates a latch that opens after this many events.
     pub(crate) fn new(count: usize) -> Arc<Self> {
         Arc::new(Self {
             left: AtomicUsize::new(count),
@@ -132,12 +132,12 @@ impl Latch {
         })
     }
 
-    /// Whether all are done.
+    /// Whether all are finished.
     pub fn is_open(&self) -> bool {
         self.left.load(Ordering::Acquire) == 0
     }
 
-    /// Waits until it is open. Returns whether it is. A task that waits for long has another run in its place.
+    /// Waits until it is open. Returns whether it is. A task that waits for long gives its place to another.
     pub fn wait(&self, deadline: Option<Instant>) -> bool {
         wait_aside(deadline, |deadline| self.wait_here(deadline))
     }

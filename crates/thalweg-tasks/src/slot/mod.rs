@@ -1,4 +1,4 @@
-//! Where the outcome of a task is put, and where those who want it wait.
+//! The outcome of a task, and its watchers.
 
 mod latch;
 mod plain;
@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
-/// The outcome of a task, as far as it is known.
+/// The outcome of a task, once it is known.
 ///
-/// Those who hold a slot are those who want the outcome: futures, and tasks that need it. The scheduler
-/// holds it weakly. So a task that nobody wants any more is known by its slot being dropped.
+/// A slot is held by those who want the outcome: futures, and dependent tasks. The scheduler holds it weakly. So a task
+/// that nobody wants any more is recognized by its dropped slot.
 pub struct Slot<W: TaskTypes> {
     pub(crate) id: TaskId,
     pub(crate) engine: Arc<TaskEngine<W>>,
@@ -52,15 +52,15 @@ struct Contents<W: TaskTypes> {
 pub(crate) enum SlotState<W: TaskTypes> {
     Pending(Watchers),
     Done(W::Value),
-    /// Done, and the value is still where it was made. Those who watch wait for it to come.
+    /// Finished, and the value is still where it was computed. Watchers wait for it to be fetched.
     Away(WorkerId, Watchers),
     Failed(Arc<Failure<W::Error>>),
 }
 
-/// How a task stands.
+/// State of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// It has not run to its end.
+    /// It has not ended.
     Pending,
     /// It has a result.
     Finished,
@@ -73,7 +73,7 @@ pub enum Status {
 /// Watchers of a task. Most tasks have one.
 pub(crate) type Watchers = SmallVec<[Watcher; 1]>;
 
-/// A watcher to call when a task is done.
+/// A watcher to call when a task has ended.
 pub(crate) enum Watcher {
     Latch(Arc<Latch>),
     /// A latch that opens at the first failure.
@@ -92,7 +92,7 @@ impl Watcher {
         }
     }
 
-    /// Notes that the task has failed, before the watcher is fired.
+    /// Notes that the task has failed, before the watcher is notified.
     fn note_failure(&self) {
         if let Self::UntilFailure(latch) = self {
             latch.note_failure();
@@ -115,7 +115,7 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
-    /// Has the task's [token](crate::Token) say that it is not wanted. Whatever comes of the task counts all the same.
+    /// Cancels the task's [token](crate::Token). The outcome of the task still counts.
     pub fn ask_to_stop(&self) {
         self.asked_to_stop.store(true, Ordering::Relaxed);
     }
@@ -125,22 +125,22 @@ impl<W: TaskTypes> Slot<W> {
         self.asked_to_stop.load(Ordering::Relaxed)
     }
 
-    /// Has its task stopped once nobody wants it, also if it runs: whoever wanted it has died.
+    /// Stops the task once nobody wants it, even if it is running: whoever wanted it has died.
     pub fn orphan(&self) {
         self.is_orphan.store(true, Ordering::Relaxed);
     }
 
-    /// Whether its task runs in this thread.
+    /// Whether its task runs on this thread.
     pub fn runs_here(self: &Arc<Self>) -> bool {
         crate::token().is_of(self)
     }
 
-    /// The engine that its task is in.
+    /// The engine of its task.
     pub fn engine(&self) -> &Arc<TaskEngine<W>> {
         &self.engine
     }
 
-    /// The name it was given, if it was given one.
+    /// Its name, if it was given one.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
@@ -150,7 +150,7 @@ impl<W: TaskTypes> Slot<W> {
         self.id.number()
     }
 
-    /// How it stands.
+    /// Its state.
     pub fn status(&self) -> Status {
         match &lock(&self.contents).state {
             SlotState::Pending(_) => Status::Pending,
@@ -162,12 +162,12 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
-    /// Whether it is done, in whatever way.
+    /// Whether it has ended, in whatever way.
     pub fn is_done(&self) -> bool {
         !matches!(lock(&self.contents).state, SlotState::Pending(_))
     }
 
-    /// Calls `look` with the outcome, if it is known and here. Nothing may be waited for in it.
+    /// Calls `look` with the outcome, if it is known and here. `look` must not wait for anything.
     pub fn look<R>(
         &self,
         look: impl FnOnce(Result<&W::Value, &Arc<Failure<W::Error>>>) -> R,
@@ -187,7 +187,7 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
-    /// On which worker its value is, if it is done and nobody has asked for the value.
+    /// The worker that has its value, if it is finished and the value has not been requested.
     pub(crate) fn away(&self) -> Option<WorkerId> {
         match &lock(&self.contents).state {
             SlotState::Away(worker, _) => Some(*worker),
@@ -195,7 +195,7 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
-    /// Puts the outcome in, and returns what was there.
+    /// Stores the outcome, and returns what was there.
     pub(crate) fn put(&self, state: SlotState<W>) -> SlotState<W> {
         let has_failed = matches!(state, SlotState::Failed(_));
         let before = std::mem::replace(&mut lock(&self.contents).state, state);
@@ -207,7 +207,7 @@ impl<W: TaskTypes> Slot<W> {
         before
     }
 
-    /// Has `call`, which is the user's, called once it is done: at once, if it is, and otherwise on a thread that
+    /// Calls `call`, which is the user's, when the task has ended: at once, if it has, and otherwise on a thread that
     /// may block.
     pub fn when_done(&self, call: impl FnOnce() + Send + 'static) {
         if self.is_done() {
@@ -221,15 +221,15 @@ impl<W: TaskTypes> Slot<W> {
         });
     }
 
-    /// Has `notify` called once it is done, by the thread that completes it: at once, if it is. It must not block,
-    /// nor run code of the user's.
+    /// Calls `notify` when the task has ended, on the thread that completes it: at once, if it has. It must not block,
+    /// nor run user code.
     pub fn notify(&self, notify: impl FnOnce() + Send + 'static) {
         if let Some(watcher) = self.watch(Watcher::Call(Box::new(notify))) {
             watcher.fire();
         }
     }
 
-    /// Has `call`, which is the user's, called on a thread that may block once it is done and a value is here.
+    /// Calls `call`, which is the user's, on a thread that may block when the task has ended and its value is here.
     pub fn when_here(self: &Arc<Self>, call: impl FnOnce() + Send + 'static) {
         let slot = self.clone();
         self.notify(move || {
@@ -244,11 +244,11 @@ impl<W: TaskTypes> Slot<W> {
         });
     }
 
-    /// Leaves a watcher, or returns it because it is done.
+    /// Adds a watcher, or returns it because the task has ended.
     pub(crate) fn watch(&self, watcher: Watcher) -> Option<Watcher> {
         match &mut lock(&self.contents).state {
             SlotState::Pending(watchers) => {
-                // A future that is polled again and again leaves one waker.
+                // A future that is polled repeatedly leaves one waker.
                 if let Watcher::Waker(new) = &watcher {
                     let same =
                         |old: &Watcher| matches!(old, Watcher::Waker(old) if old.will_wake(new));
@@ -276,8 +276,8 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
-    /// Leaves a watcher until the outcome is known and here. Says where the value is to be fetched from,
-    /// if nobody has asked for it yet; fires the watcher if it need not wait.
+    /// Adds a watcher until the outcome is known and here. Returns where to fetch the value from, if nobody has
+    /// requested it yet; calls the watcher if it need not wait.
     pub(crate) fn watch_here(&self, watcher: Watcher) -> Option<WorkerId> {
         match &mut lock(&self.contents).state {
             SlotState::Pending(watchers) => {
@@ -294,7 +294,7 @@ impl<W: TaskTypes> Slot<W> {
         None
     }
 
-    /// Waits until it is done. Returns whether it is.
+    /// Waits for the end; returns whether it has ended.
     pub fn wait(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
         wait_all(std::slice::from_ref(self), deadline)
     }
@@ -305,7 +305,7 @@ impl<W: TaskTypes> Drop for Slot<W> {
         if self.id.is_plain() {
             return self.drop_plain();
         }
-        // A task that is done, and whose value is here, the scheduler has already forgotten.
+        // The scheduler has already forgotten a finished task whose value is here.
         if !matches!(get_mut(&mut self.contents).state, SlotState::Done(_)) {
             let stops = self.is_orphan.load(Ordering::Relaxed);
             self.engine.abandon(self.id, stops);

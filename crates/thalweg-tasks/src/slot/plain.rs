@@ -32,9 +32,9 @@ impl<W: TaskTypes> Default for Plain<W> {
 /// Result of stopping a plain task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlainStop {
-    /// It was done.
+    /// It had ended.
     No,
-    /// It had not begun.
+    /// It had not started.
     BeforeItBegan,
     /// It is running, and nobody waits for it any longer.
     Running,
@@ -62,7 +62,7 @@ impl<W: TaskTypes> Slot<W> {
         })
     }
 
-    /// Takes the program out to run it, if the task waits to run.
+    /// Takes the program to run it, if the task waits to run.
     pub(crate) fn begin(&self) -> Option<W::Program> {
         let mut contents = lock(&self.contents);
         if !matches!(contents.state, SlotState::Pending(_)) {
@@ -73,7 +73,7 @@ impl<W: TaskTypes> Slot<W> {
         Some(program)
     }
 
-    /// Stores the outcome, unless the task was stopped meanwhile, and returns the watchers to fire. `telling` is
+    /// Stores the outcome, unless the task was stopped meanwhile, and returns the watchers to call. `telling` is
     /// incremented before the outcome is visible, if there are any.
     pub(crate) fn end(
         &self,
@@ -112,7 +112,7 @@ impl<W: TaskTypes> Slot<W> {
         watchers
     }
 
-    /// Fails the task, if it is not done, and returns the watchers to fire, like [`end`](Self::end).
+    /// Fails an unfinished task, and returns the watchers to call, like [`end`](Self::end).
     pub(crate) fn stop(
         &self,
         failure: Failure<W::Error>,
@@ -121,7 +121,7 @@ impl<W: TaskTypes> Slot<W> {
         self.stop_if(failure, telling, |_| true)
     }
 
-    /// Fails the task, if it has not begun.
+    /// Fails the task, if it has not started.
     pub(crate) fn stop_waiting(
         &self,
         failure: Failure<W::Error>,
@@ -172,7 +172,7 @@ impl<W: TaskTypes> Slot<W> {
         Some(std::mem::replace(&mut contents.state, pending))
     }
 
-    /// Whether the task runs and its outcome is still open.
+    /// Whether the task is running and its outcome is still open.
     pub(crate) fn is_running_plain(&self) -> bool {
         let contents = lock(&self.contents);
         contents.plain.is_running && matches!(contents.state, SlotState::Pending(_))
@@ -186,7 +186,7 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
-    /// Looks at the program of a failed task.
+    /// Reads the program of a failed task.
     pub(crate) fn look_at_failed_plain<R>(
         &self,
         look: impl FnOnce(&W::Program, &Dependencies<W>) -> R,

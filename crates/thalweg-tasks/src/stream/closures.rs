@@ -1,4 +1,4 @@
-//! Steps in Rust: closures, called with values of any type.
+//! Steps in Rust: closures with values of any type.
 
 use crate::client::{Client, panic_message};
 use crate::error::Error;
@@ -54,7 +54,7 @@ impl Steps for ClosureSteps {
     }
 }
 
-/// A step for an element that is traced.
+/// A step of a traced element.
 struct Traced(Current);
 
 impl StepTrace for Traced {
@@ -80,7 +80,7 @@ pub(super) fn failed(error: TaskError) -> Outcome<ClosureSteps> {
     Outcome::Failed(Arc::new(Failure::Raised(error)))
 }
 
-/// A value as what it is, without cloning it if nobody else has it.
+/// Downcasts a value, without cloning it if nobody else holds it.
 pub(super) fn owned<T: Clone + Send + Sync + 'static>(value: Value) -> T {
     let value = value
         .downcast::<T>()
@@ -116,7 +116,7 @@ impl Promise for Part<ClosureSteps> {
     }
 }
 
-/// The value of an element that has settled, if it has one.
+/// The value of a settled element, if it has one.
 pub(super) fn value_of<T: Clone + Send + Sync + 'static>(
     part: &Part<ClosureSteps>,
 ) -> Result<Option<T>, Error> {

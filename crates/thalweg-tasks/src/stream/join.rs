@@ -3,7 +3,7 @@
 use super::ParallelStream;
 use thalweg::{Element, Stream};
 
-/// An element of one of two streams.
+/// An element of either stream.
 #[derive(Clone)]
 enum Either<T, U> {
     One(T),
@@ -12,7 +12,7 @@ enum Either<T, U> {
 
 /// # Joining
 ///
-/// These do what the methods of [`Stream`] with the same names do. The result is on the client of the first.
+/// They have the effect of the [`Stream`] methods with the same names. The result is on the client of the first.
 impl<T: Element + Sync> ParallelStream<T> {
     /// The elements of both. See [`Stream::union`].
     pub fn union(&self, other: &Self) -> Self {
@@ -40,7 +40,7 @@ impl<T: Element + Sync> ParallelStream<T> {
         self.joined(other, |one, other| one.zip(other))
     }
 
-    /// Pairs of the newest elements, whenever one comes. See [`Stream::combine_latest`].
+    /// Pairs of the newest elements, for each new one. See [`Stream::combine_latest`].
     pub fn combine_latest<U: Element + Sync>(
         &self,
         other: &ParallelStream<U>,
@@ -48,7 +48,7 @@ impl<T: Element + Sync> ParallelStream<T> {
         self.joined(other, |one, other| one.combine_latest(other))
     }
 
-    /// Each element with the newest of the other. See [`Stream::zip_latest`].
+    /// Each element with the newest of the other stream. See [`Stream::zip_latest`].
     pub fn zip_latest<U: Element + Sync>(
         &self,
         other: &ParallelStream<U>,
@@ -56,7 +56,7 @@ impl<T: Element + Sync> ParallelStream<T> {
         self.joined(other, |one, other| one.zip_latest(other))
     }
 
-    /// Waits for the elements of both together, so that they meet in the order in which they would meet here.
+    /// Waits for the elements of both together, so that they are joined in the order of their arrival.
     fn joined<U: Element + Sync>(
         &self,
         other: &ParallelStream<U>,

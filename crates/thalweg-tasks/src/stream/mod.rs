@@ -1,4 +1,4 @@
-//! Streams whose functions run on a client.
+//! Streams on a client.
 
 mod closures;
 mod here;
@@ -19,7 +19,7 @@ use thalweg::{BuildError, CurrentCall, Element, Stream};
 
 /// Moves a stream onto a client.
 pub trait Scatter<T> {
-    /// A stream whose functions run on the client, until [`gather`](ParallelStream::gather) brings it back.
+    /// Returns a stream whose functions run on the client, until [`gather`](ParallelStream::gather) brings it back.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -46,15 +46,15 @@ impl<T: Element + Sync> Scatter<T> for Stream<T> {
 
 /// A stream whose functions run on a client.
 ///
-/// Functions that follow one another are called one after the other on the same thread. Operators for which it matters
-/// which elements there are, and in what order, wait for the values, in order, and work where the pipeline does.
+/// Consecutive functions are called one after the other on the same thread. Operators that depend on which elements
+/// exist, or their order, wait for the values, in order, and run in the pipeline.
 ///
 /// The emitter of an element waits until it has come through [`gather`](Self::gather), or waits in a
-/// [`buffer`](Self::buffer) or a window on the way. So several are in flight behind a buffer, by several emitters, or
-/// by [`emit_many`](Stream::emit_many) and sources, which send as many at a time as the client runs.
+/// [`buffer`](Self::buffer) or a window. So several are in flight behind a buffer, with several emitters, or with
+/// [`emit_many`](Stream::emit_many) and sources, which send as many at a time as the client is wide.
 ///
-/// A function that panics, or returns an error, fails its element alone. The failure comes to light where the values
-/// are waited for, and is dealt with as the policy of that stream says.
+/// A function that panics, or returns an error, fails only its element. The failure appears where the values are waited
+/// for, and is handled by the policy of that stream.
 #[must_use = "without `gather` the results go nowhere"]
 pub struct ParallelStream<T> {
     parts: Stream<Part<ClosureSteps>>,
@@ -90,12 +90,12 @@ impl<T> ParallelStream<T> {
                 None => step(x),
             }));
         let parts = self.parts.map(move |part| part.then(step.clone()));
-        // No element has come yet.
+        // No element has arrived yet.
         let _ = call.set(parts.outside_call());
         ParallelStream::new(parts, &self.queue)
     }
 
-    /// The same elements, on their way to the client.
+    /// The same elements, bound for the client.
     fn launched(&self) -> Stream<Part<ClosureSteps>> {
         self.parts.map(|part: Part<ClosureSteps>| {
             part.launch();
@@ -105,14 +105,14 @@ impl<T> ParallelStream<T> {
 }
 
 impl<T: Element + Sync> ParallelStream<T> {
-    /// Values that are here.
+    /// Local values.
     fn of_values(values: &Stream<T>, queue: &Arc<Queue<ClosureSteps>>) -> Self {
         let on = queue.clone();
         let parts = values.map(move |x| Part::settled(&on, Outcome::Value(Arc::new(x) as Value)));
         Self::new(parts, queue)
     }
 
-    /// Calls a function on each element.
+    /// Calls a function for each element.
     pub fn map<U: Element + Sync>(
         &self,
         f: impl Fn(T) -> U + Send + Sync + 'static,
@@ -120,7 +120,7 @@ impl<T: Element + Sync> ParallelStream<T> {
         self.try_map(move |x| Ok::<_, Infallible>(f(x)))
     }
 
-    /// Calls a function on each element that may fail.
+    /// Calls a function that may fail for each element.
     ///
     /// ```
     /// use thalweg::{OnError::Skip, Stream};
@@ -150,9 +150,9 @@ impl<T: Element + Sync> ParallelStream<T> {
         })
     }
 
-    /// Keeps the elements for which a function, on the client, returns `true`.
+    /// Passes on the elements for which a function, on the client, returns `true`.
     ///
-    /// What follows sees those that remain, in their order.
+    /// Downstream receives the remaining elements, in order.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -179,7 +179,7 @@ impl<T: Element + Sync> ParallelStream<T> {
         })
     }
 
-    /// Keeps the elements that have not come before, by what a function returns for them, on the client.
+    /// Drops elements whose key, computed on the client, has occurred before.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -208,8 +208,8 @@ impl<T: Element + Sync> ParallelStream<T> {
         })
     }
 
-    /// Goes through the elements with a state that stays on the client: each time a function makes the next
-    /// state of it, which is sent.
+    /// Folds elements into a state that stays on the client: each time a function computes the next state, which is
+    /// emitted.
     ///
     /// A function that fails leaves the state as it was.
     ///
@@ -249,12 +249,12 @@ impl<T: Element + Sync> ParallelStream<T> {
         ParallelStream::new(parts, &self.queue)
     }
 
-    /// Brings the elements back, in their order.
+    /// Brings the elements back, in order.
     pub fn gather(&self) -> Stream<T> {
         self.settled(Settle::ordered(self.queue.width()))
     }
 
-    /// Brings the elements back, each as soon as it is done.
+    /// Brings the elements back, each as soon as it is finished.
     pub fn gather_unordered(&self) -> Stream<T> {
         self.settled(Settle::unordered(self.queue.width()))
     }
@@ -265,8 +265,8 @@ impl<T: Element + Sync> ParallelStream<T> {
         settled.try_filter_map(value_of)
     }
 
-    /// Does something with the elements where the pipeline works: whatever a [`Stream`] can. It gets them in their
-    /// order, and what comes of it is on the client again.
+    /// Attaches local nodes: anything a [`Stream`] can do. They receive the elements in order, and their outputs are on
+    /// the client again.
     ///
     /// ```
     /// use thalweg::Stream;
