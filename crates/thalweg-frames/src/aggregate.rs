@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::state::State;
 use crate::window::{Bound, Rows};
 
-/// Sends, for each batch, the aggregations of the rows so far, or of those in a window.
+/// Emits, for each batch, the aggregations of all rows so far, or of those in a window.
 pub(crate) struct Aggregate {
     keys: Vec<String>,
     aggregations: Vec<Aggregation>,
@@ -17,7 +17,7 @@ pub(crate) struct Aggregate {
     begun: Option<Begun>,
 }
 
-/// What there is once a batch has come: the types of its columns are known.
+/// State after the first batch, when the types of columns are known.
 struct Begun {
     plan: Plan,
     kept: Kept,
@@ -61,7 +61,7 @@ impl Aggregate {
                 .finish(&begun.plan)?,
         };
         if new.is_some() {
-            // A first batch that something is wrong with says nothing about those to come.
+            // An invalid first batch says nothing about later ones.
             self.begun = new;
         }
         Ok(result)

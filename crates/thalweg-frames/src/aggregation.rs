@@ -1,9 +1,9 @@
-//! What is to be computed of a column.
+//! Aggregations of a column.
 
-/// A function of a column, and the name of its result; made by [`sum`], [`mean`] and their like.
+/// A function of a column, and the name of its result; created by [`sum`], [`mean`] and others.
 ///
-/// Values that are missing (null) are left out. Of no values at all there is no sum, mean or extreme: the result is
-/// null, as of Arrow's kernels and in SQL.
+/// Missing values (null) are ignored. Without values, sum, mean and extremes are null, as in Arrow's kernels and in
+/// SQL.
 ///
 /// ```
 /// use thalweg_frames::{count, mean};
@@ -23,7 +23,7 @@ pub(crate) enum Function {
     Count,
     Sum,
     Mean,
-    /// With the degrees of freedom that are taken off.
+    /// With the degrees of freedom to subtract.
     Variance(u32),
     Deviation(u32),
     Min,
@@ -57,14 +57,15 @@ impl Aggregation {
         }
     }
 
-    /// Gives the result's column a name. Without one it is the column's and the function's, as `value_mean`.
+    /// Names the result's column. The default is the column's name and the function's, as in `value_mean`.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Divides a variance or a deviation by the number of values less `ddof`; 1 unless it is said. Others have none.
+    /// Divides a variance or a standard deviation by the number of values minus `ddof`; 1 by default. Ignored by other
+    /// functions.
     ///
     /// ```
     /// use thalweg_frames::var;
@@ -91,48 +92,48 @@ impl Aggregation {
     }
 }
 
-/// The number of values.
+/// Number of values.
 pub fn count(column: impl Into<String>) -> Aggregation {
     Aggregation::new(Function::Count, column)
 }
 
-/// The sum: of whole numbers a whole number of 64 bits, of others a `f64`.
+/// Sum: a 64-bit integer for integers, otherwise an `f64`.
 pub fn sum(column: impl Into<String>) -> Aggregation {
     Aggregation::new(Function::Sum, column)
 }
 
-/// The mean.
+/// Mean.
 pub fn mean(column: impl Into<String>) -> Aggregation {
     Aggregation::new(Function::Mean, column)
 }
 
-/// The variance of a sample: divided by the number of values less one, unless [`ddof`](Aggregation::ddof) says so.
-/// States are merged by the formulas of Chan, Golub and LeVeque (1979), so that no large sums cancel each other.
+/// Sample variance: divided by the number of values minus one, or minus [`ddof`](Aggregation::ddof). States are merged
+/// by the formulas of Chan, Golub and LeVeque (1979), which avoid cancellation of large sums.
 pub fn var(column: impl Into<String>) -> Aggregation {
     Aggregation::new(Function::Variance(1), column)
 }
 
-/// The standard deviation of a sample: the root of [`var`].
+/// Sample standard deviation: the square root of [`var`].
 pub fn std(column: impl Into<String>) -> Aggregation {
     Aggregation::new(Function::Deviation(1), column)
 }
 
-/// The least value, of any type that can be sorted. Not-a-numbers are larger than all numbers, as for Arrow.
+/// Minimum, for any sortable type. NaN is greater than all numbers, as in Arrow.
 pub fn min(column: impl Into<String>) -> Aggregation {
     Aggregation::new(Function::Min, column)
 }
 
-/// The greatest value, of any type that can be sorted. Not-a-numbers are larger than all numbers, as for Arrow.
+/// Maximum, for any sortable type. NaN is greater than all numbers, as in Arrow.
 pub fn max(column: impl Into<String>) -> Aggregation {
     Aggregation::new(Function::Max, column)
 }
 
-/// The first value that is not missing.
+/// First non-missing value.
 pub fn first(column: impl Into<String>) -> Aggregation {
     Aggregation::new(Function::First, column)
 }
 
-/// The last value that is not missing.
+/// Last non-missing value.
 pub fn last(column: impl Into<String>) -> Aggregation {
     Aggregation::new(Function::Last, column)
 }

@@ -1,4 +1,4 @@
-//! States of a column, one for each group: they grow by values, and are merged.
+//! States of a column, one for each group, which can be updated and merged.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use crate::error::FrameError;
 use crate::numbers::{self, Kind};
 use crate::plan::Computed;
 
-/// What is kept of an aggregation, by group.
+/// State of an aggregation, by group.
 #[derive(Clone, Debug)]
 pub(crate) enum Column {
     Counts(Vec<i64>),
-    /// Sums of whole numbers. The sums of so many numbers as memory holds fit.
+    /// Sums of integers. The number of addends is limited by memory, so that these do not overflow.
     Integers(Vec<Option<i128>>),
     Floats(Vec<Option<f64>>),
     Moments(Vec<Moments>),
-    /// The first, the last or an extreme value, as a row that can be compared.
+    /// The first, last or extreme value, as a comparable row.
     Chosen(Vec<Option<OwnedRow>>),
 }
 
-/// The number of values, their mean, and the sum of squares of their distances from it.
+/// The number of values, their mean, and the sum of squared deviations.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Moments {
     count: u64,
@@ -70,7 +70,7 @@ impl Moments {
 }
 
 impl Column {
-    /// The state of a function, for numbers of a kind.
+    /// Creates the state of a function for a kind of numbers.
     pub(crate) fn new(function: Function, kind: Option<Kind>) -> Self {
         match (function, kind) {
             (Function::Count, _) => Self::Counts(Vec::new()),
@@ -85,7 +85,7 @@ impl Column {
         }
     }
 
-    /// Has a state for so many groups.
+    /// Adds states up to this number of groups.
     pub(crate) fn grow(&mut self, groups: usize) {
         match self {
             Self::Counts(all) => all.resize(groups, 0),
@@ -96,7 +96,7 @@ impl Column {
         }
     }
 
-    /// Takes in the values of a batch; the row at a place is of the group at that place.
+    /// Adds the values of a batch; each row belongs to the group at its index.
     pub(crate) fn add(
         &mut self,
         array: &ArrayRef,
@@ -137,7 +137,7 @@ impl Column {
         Ok(())
     }
 
-    /// Takes in another state, whose groups have these numbers here. What it holds came later.
+    /// Merges another state of later rows, whose groups have these indices here.
     pub(crate) fn merge(&mut self, other: &Self, numbers: &[u32], function: Function) {
         let pairs = |count: usize| (0..count).map(|theirs| (numbers[theirs] as usize, theirs));
         match (self, other) {
@@ -174,7 +174,7 @@ impl Column {
         }
     }
 
-    /// Whether a sum of whole numbers would not fit, once another state had been merged into it.
+    /// Whether a sum of integers would overflow if another state were merged.
     pub(crate) fn would_overflow(&self, other: &Self, numbers: &[Option<u32>], kind: Kind) -> bool {
         let (Self::Integers(mine), Self::Integers(theirs)) = (self, other) else {
             return false;
@@ -189,10 +189,10 @@ impl Column {
         })
     }
 
-    /// The results, in that order of the groups.
+    /// The results, in this order of groups.
     ///
     /// # Errors
-    /// When a sum does not fit.
+    /// A sum overflows.
     pub(crate) fn finish(
         &self,
         computed: &Computed,
@@ -250,7 +250,7 @@ fn fitting<N: TryFrom<i128>>(
     sums.map(|sum| sum.map(fit).transpose()).collect()
 }
 
-/// Whether a value takes the place of another, with which it compares so.
+/// Whether a value that compares so replaces another.
 fn is_better(function: Function, order: Option<Ordering>) -> bool {
     match (function, order) {
         (_, None) | (Function::Last, _) => true,

@@ -1,7 +1,6 @@
 use arrow_schema::{ArrowError, DataType};
 
-/// What is wrong with a batch. It is the failure of that element, and follows the node's policy; states stay as they
-/// were before.
+/// An invalid batch. It is the failure of that element, and is handled by the node's policy; states are unchanged.
 ///
 /// ```
 /// use thalweg_frames::FrameError;
@@ -12,61 +11,61 @@ use arrow_schema::{ArrowError, DataType};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// A column that is needed is not there.
+    /// A required column is missing.
     #[error("there is no column `{column}`; there are {}", listed(.known))]
     UnknownColumn {
         /// Its name.
         column: String,
-        /// The columns that there are.
+        /// The existing columns.
         known: Vec<String>,
     },
-    /// A column holds something else than in the batches before.
+    /// The type of a column has changed.
     #[error("column `{column}` held {expected} before, and holds {found} now")]
     TypeChanged {
         /// Its name.
         column: String,
-        /// What it held in the first batch.
+        /// Type in the first batch.
         expected: DataType,
-        /// What it holds now.
+        /// Type in this batch.
         found: DataType,
     },
-    /// A function of numbers was asked for of something else.
+    /// A function of numbers was requested for another type.
     #[error("{function} of column `{column}`: numbers are needed, and it holds {found}")]
     NotNumbers {
         /// The column's name.
         column: String,
-        /// What was to be done.
+        /// The function.
         function: &'static str,
-        /// What the column holds.
+        /// The column's type.
         found: DataType,
     },
-    /// A sum of whole numbers that does not fit.
+    /// A sum of integers overflows.
     #[error("the sum of column `{column}` is more than 64 bits hold")]
     Overflow {
         /// The column's name.
         column: String,
     },
-    /// The column that a window goes by holds no numbers and no times.
+    /// The column of a window has neither numbers nor times.
     #[error("a window by column `{column}`: {wanted} is needed, and it holds {found}")]
     NoSpan {
         /// The column's name.
         column: String,
-        /// What fits the span that the window was given.
+        /// The kind of values that fits the window's span.
         wanted: &'static str,
-        /// What the column holds.
+        /// The column's type.
         found: DataType,
     },
-    /// The column that a window goes by has rows without a value.
+    /// The column of a window has missing values.
     #[error(
         "a window by column `{column}`: {count} rows have no value there; filter them out before"
     )]
     NullSpan {
         /// The column's name.
         column: String,
-        /// How many.
+        /// Number of missing values.
         count: usize,
     },
-    /// Arrow could not do it.
+    /// Arrow reports an error.
     #[error(transparent)]
     Arrow(#[from] ArrowError),
 }

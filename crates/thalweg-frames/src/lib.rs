@@ -1,7 +1,7 @@
 //! Aggregations over streams of Arrow record batches: running, by group, and over windows.
 //!
-//! A [`Stream`] of [`RecordBatch`]es is a table whose rows come in batches. What is computed of it is sent anew for
-//! every batch, as a batch with one row, or with one for each group.
+//! A [`Stream`] of [`RecordBatch`]es is a table whose rows arrive in batches. Results are emitted anew for every batch,
+//! as a batch with one row, or with one for each group.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -28,11 +28,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A state of a few numbers for each group is kept of each aggregation, and grows by a batch's rows alone; a window
-//! keeps its rows besides, and costs two merges of states for a batch, whatever its length. Functions of your own, on
-//! Arrow's kernels, stand in [`filter_rows`](Frames::filter_rows) and in [`Stream::try_map`].
+//! Each aggregation keeps a state of a few numbers per group, which a batch updates; a window additionally keeps its
+//! rows, and costs two merges of states per batch, whatever its length. Your own functions, on Arrow's kernels, go into
+//! [`filter_rows`](Frames::filter_rows) and [`Stream::try_map`].
 //!
-//! What is wrong with a batch is a [`FrameError`], the failure of that element, and follows the node's policy.
+//! An invalid batch is a [`FrameError`], the failure of that element, handled by the node's policy.
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/FRAMES.md")]
@@ -61,9 +61,9 @@ pub use window::{Span, Window};
 use aggregate::Aggregate;
 use window::Bound;
 
-/// What a stream of record batches can do besides.
+/// Methods of streams of record batches.
 pub trait Frames {
-    /// Keeps these columns, in this order.
+    /// Selects these columns, in this order.
     ///
     /// ```
     /// use arrow_array::record_batch;
@@ -78,11 +78,11 @@ pub trait Frames {
     /// ```
     ///
     /// # Errors
-    /// An element without such a column fails, by a [`FrameError::UnknownColumn`].
+    /// A batch without such a column fails with a [`FrameError::UnknownColumn`].
     fn select<S: Into<String>>(&self, columns: impl IntoIterator<Item = S>) -> Stream<RecordBatch>;
 
-    /// Keeps the rows for which `predicate`, which gets a batch, is true; not those for which it is null. A batch of
-    /// which no row is left is dropped.
+    /// Keeps the rows for which `predicate`, called with a batch, is true; not those for which it is null. A batch
+    /// without remaining rows is dropped.
     ///
     /// ```
     /// use arrow_array::{Int32Array, record_batch};
@@ -98,13 +98,13 @@ pub trait Frames {
     /// ```
     ///
     /// # Errors
-    /// What `predicate` returns is the failure of its element.
+    /// An error returned by `predicate` is the failure of its element.
     fn filter_rows(
         &self,
         predicate: impl FnMut(&RecordBatch) -> Result<BooleanArray, ArrowError> + Send + 'static,
     ) -> Stream<RecordBatch>;
 
-    /// Computes aggregations of all rows so far: sends a batch of one row for each that comes.
+    /// Aggregates all rows so far: emits a batch of one row for each batch.
     ///
     /// ```
     /// use arrow_array::record_batch;
@@ -120,12 +120,12 @@ pub trait Frames {
     /// ```
     ///
     /// # Errors
-    /// A batch without such a column, with one of another type than the first had, or with numbers whose sum does not
-    /// fit, fails; the state is as it was before.
+    /// A batch fails if such a column is missing, has another type than in the first batch, or if a sum overflows; the
+    /// state is unchanged.
     fn aggregate(&self, aggregations: impl IntoIterator<Item = Aggregation>)
     -> Stream<RecordBatch>;
 
-    /// Has what follows computed for each group of rows that have the same values in some columns.
+    /// Groups the following aggregations by the values of some columns.
     ///
     /// ```
     /// use arrow_array::record_batch;
@@ -141,7 +141,7 @@ pub trait Frames {
     /// ```
     fn group_by<S: Into<String>>(&self, columns: impl IntoIterator<Item = S>) -> GroupBy;
 
-    /// Has what follows computed of the latest rows.
+    /// Applies the following aggregations to the latest rows.
     ///
     /// ```
     /// use arrow_array::record_batch;
@@ -201,7 +201,7 @@ impl Frames for Stream<RecordBatch> {
     }
 }
 
-/// A stream of batches by groups of their rows; see [`Frames::group_by`].
+/// A stream of batches with grouped rows; see [`Frames::group_by`].
 #[derive(Clone, Debug)]
 pub struct GroupBy {
     stream: Stream<RecordBatch>,
@@ -222,8 +222,8 @@ impl GroupBy {
         }
     }
 
-    /// Computes aggregations of each group: sends, for each batch that comes, one with a row for each group, sorted by
-    /// their keys. A missing key (null) is a group of its own, and the first.
+    /// Aggregates each group: emits, for each batch, one with a row per group, sorted by key. A missing key (null) is a
+    /// separate group, and the first.
     ///
     /// # Errors
     /// As for [`Frames::aggregate`].
@@ -248,11 +248,11 @@ pub struct Windowed {
 }
 
 impl Windowed {
-    /// Computes aggregations of the rows in the window: sends a batch of one row for each that comes.
+    /// Aggregates the rows in the window: emits a batch of one row for each batch.
     ///
     /// # Errors
-    /// As for [`Frames::aggregate`]; of a sum that does not fit the rows are in the window nevertheless. A window by a
-    /// column wants numbers there, or times, and a value in each row.
+    /// As for [`Frames::aggregate`]; if a sum overflows, the rows are in the window nevertheless. The column of a
+    /// window must have numbers or times, and no missing values.
     pub fn aggregate(
         &self,
         aggregations: impl IntoIterator<Item = Aggregation>,
@@ -262,7 +262,7 @@ impl Windowed {
             .transform(Aggregate::new(Vec::new(), aggregations, self.bound.clone()))
     }
 
-    /// Has what follows computed for each group of the rows in the window. Groups that have left it are gone.
+    /// Groups the rows in the window. Groups without rows in it are not in the result.
     ///
     /// ```
     /// use arrow_array::record_batch;

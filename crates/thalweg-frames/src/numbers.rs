@@ -1,4 +1,4 @@
-//! Columns of numbers, whatever type they are of.
+//! Columns of numbers of any type.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -9,7 +9,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 
-/// What a sum of a type's numbers is.
+/// Type of sums of a type's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
     Signed,
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Float,
 }
 
-/// The kind of a type's numbers, if it has numbers.
+/// Kind of a type's numbers, if it has numbers.
 pub(crate) fn kind(of: &DataType) -> Option<Kind> {
     match of {
         DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Some(Kind::Signed),
@@ -29,7 +29,7 @@ pub(crate) fn kind(of: &DataType) -> Option<Kind> {
     }
 }
 
-/// Calls `f` with the place and the value of each number that is not missing, as a whole number.
+/// Calls `f` with the index and the value of each non-missing number, as an integer.
 pub(crate) fn each_integer(array: &dyn Array, f: impl FnMut(usize, i128)) {
     match array.data_type() {
         DataType::Int8 => each(array.as_primitive::<Int8Type>(), i128::from, f),
@@ -44,7 +44,7 @@ pub(crate) fn each_integer(array: &dyn Array, f: impl FnMut(usize, i128)) {
     }
 }
 
-/// Calls `f` with the place and the value of each number that is not missing, as a `f64`.
+/// Calls `f` with the index and the value of each non-missing number, as an `f64`.
 #[expect(clippy::cast_precision_loss, reason = "means are of that precision")]
 pub(crate) fn each_float(array: &dyn Array, f: impl FnMut(usize, f64)) {
     match array.data_type() {
@@ -62,7 +62,7 @@ pub(crate) fn each_float(array: &dyn Array, f: impl FnMut(usize, f64)) {
     }
 }
 
-/// Calls `f` with the place and the value of each time that is not missing, in the type's own unit.
+/// Calls `f` with the index and the value of each non-missing time, in the type's own unit.
 pub(crate) fn each_time(array: &dyn Array, f: impl FnMut(usize, i128)) {
     match array.data_type() {
         DataType::Date32 => each(array.as_primitive::<Date32Type>(), i128::from, f),
@@ -95,7 +95,7 @@ pub(crate) fn each_time(array: &dyn Array, f: impl FnMut(usize, i128)) {
     }
 }
 
-/// Nanoseconds in the unit of a type of times.
+/// Nanoseconds per unit of a type of times.
 pub(crate) fn unit(of: &DataType) -> Option<u128> {
     match of {
         DataType::Date32 => Some(86_400_000_000_000),

@@ -1,4 +1,4 @@
-//! What is to be computed, once it is known what the columns hold.
+//! Resolved aggregations, once the columns' types are known.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use crate::column::Column;
 use crate::error::FrameError;
 use crate::numbers::{self, Kind};
 
-/// Keys and aggregations, with the types that the first batch has.
+/// Keys and aggregations, with the types of the first batch.
 pub(crate) struct Plan {
     pub(crate) keys: Vec<Key>,
-    /// Makes rows of the keys; there is none without keys.
+    /// Converter of keys to rows; none without keys.
     pub(crate) rows: Option<RowConverter>,
     pub(crate) computed: Vec<Computed>,
-    /// Of what comes out.
+    /// Schema of results.
     pub(crate) schema: SchemaRef,
 }
 
-/// A column whose values make groups.
+/// A key column.
 pub(crate) struct Key {
     name: String,
     holds: DataType,
@@ -32,13 +32,13 @@ pub(crate) struct Computed {
     pub(crate) function: Function,
     pub(crate) column: String,
     pub(crate) kind: Option<Kind>,
-    /// Makes rows of the values, where those are compared and given back.
+    /// Converter of values to rows, for functions that compare and return values.
     pub(crate) rows: Option<RowConverter>,
     holds: DataType,
 }
 
 impl Plan {
-    /// Makes one for batches such as this.
+    /// Resolves aggregations for batches like this one.
     pub(crate) fn of(
         keys: &[String],
         aggregations: &[Aggregation],
@@ -112,19 +112,19 @@ impl Computed {
         })
     }
 
-    /// Of the batch, the column that it is computed of.
+    /// The aggregated column of a batch.
     pub(crate) fn column(&self, batch: &RecordBatch) -> Result<ArrayRef, FrameError> {
         checked(batch, &self.column, &self.holds)
     }
 
-    /// What is said of a sum that does not fit.
+    /// The error of a sum that overflows.
     pub(crate) fn overflow(&self) -> FrameError {
         FrameError::Overflow {
             column: self.column.clone(),
         }
     }
 
-    /// A state without groups.
+    /// Creates a state without groups.
     pub(crate) fn empty(&self) -> Column {
         Column::new(self.function, self.kind)
     }
@@ -135,7 +135,7 @@ impl Computed {
             (Function::Sum, Some(Kind::Unsigned)) => DataType::UInt64,
             (Function::Min | Function::Max | Function::First | Function::Last, _) => {
                 match &self.holds {
-                    // Rows hold the values themselves.
+                    // Rows contain the values themselves.
                     DataType::Dictionary(_, values) => (**values).clone(),
                     other => other.clone(),
                 }

@@ -1,4 +1,4 @@
-//! The state of all aggregations, of some rows: by group, and merged with those of others.
+//! The state of all aggregations of some rows, by group, and merging.
 
 use std::hash::{Hash, Hasher};
 
@@ -10,16 +10,16 @@ use crate::column::Column;
 use crate::error::FrameError;
 use crate::plan::Plan;
 
-/// States of all columns, for the groups that some rows have.
+/// States of all columns, for the groups of some rows.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    /// The groups' keys; without keys there is one group, whose key is not kept.
+    /// The groups' keys; without keys there is one group, whose key is not stored.
     keys: IndexSet<OwnedRow>,
     columns: Vec<Column>,
 }
 
 impl State {
-    /// The state of no rows.
+    /// Creates the state of no rows.
     pub(crate) fn empty(plan: &Plan) -> Self {
         let mut columns: Vec<_> = plan.computed.iter().map(|each| each.empty()).collect();
         if plan.rows.is_none() {
@@ -31,7 +31,7 @@ impl State {
         }
     }
 
-    /// The state of a batch's rows.
+    /// Computes the state of a batch's rows.
     pub(crate) fn of(plan: &Plan, batch: &RecordBatch) -> Result<Self, FrameError> {
         let mut state = Self::empty(plan);
         let keys = plan.key_columns(batch)?;
@@ -51,7 +51,7 @@ impl State {
         Ok(state)
     }
 
-    /// Takes in the state of rows that came later.
+    /// Merges the state of later rows.
     pub(crate) fn merge(&mut self, plan: &Plan, other: &Self) {
         let numbers: Vec<_> = match plan.rows {
             None => vec![0],
@@ -65,10 +65,10 @@ impl State {
         }
     }
 
-    /// Takes in the state of rows that came later, if all sums fit then.
+    /// Merges the state of later rows, unless a sum overflows.
     ///
     /// # Errors
-    /// When one does not; then nothing has been taken in.
+    /// A sum overflows; then nothing has been merged.
     pub(crate) fn try_merge(&mut self, plan: &Plan, other: &Self) -> Result<(), FrameError> {
         let known: Vec<_> = match plan.rows {
             None => vec![Some(0)],
@@ -87,10 +87,10 @@ impl State {
         Ok(())
     }
 
-    /// A batch with a row for each group, sorted by key.
+    /// Creates a batch with a row per group, sorted by key.
     ///
     /// # Errors
-    /// When a sum does not fit.
+    /// A sum overflows.
     pub(crate) fn finish(&self, plan: &Plan) -> Result<RecordBatch, FrameError> {
         let mut order: Vec<u32> = (0..self.count(plan))
             .filter_map(|group| u32::try_from(group).ok())
@@ -129,7 +129,7 @@ impl State {
     }
 }
 
-/// A key that is looked up without being copied.
+/// A key for lookups, without a copy.
 struct Sought<'a>(Row<'a>);
 
 impl Hash for Sought<'_> {

@@ -1,4 +1,4 @@
-//! Windows: the last rows of a stream of batches, and the states of what is in them.
+//! Windows: the last rows of a stream of batches, and their states.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::numbers;
 use crate::plan::{Plan, column};
 use crate::state::State;
 
-/// Which rows count.
+/// Which rows are in the window.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +31,7 @@ pub(crate) enum Bound {
     Span(String, Span),
 }
 
-/// How far the values of a column may lie behind the greatest: a number, or for times a [`Duration`].
+/// Maximum distance of a column's values from the maximum: a number, or for times a [`Duration`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Span {
     /// For a column of numbers.
@@ -59,29 +59,29 @@ impl From<Duration> for Span {
 }
 
 impl Window {
-    /// The last `n` rows. Of none there is nothing to compute: 0 counts as 1.
+    /// The last `n` rows, at least one: 0 counts as 1.
     #[must_use]
     pub fn rows(n: usize) -> Self {
         Self(Bound::Rows(n.max(1)))
     }
 
-    /// The rows whose value in a column is more than the greatest that has come, less `span`. They may come in any
-    /// order; in order it is cheaper.
+    /// The rows whose value in a column is greater than the maximum so far minus `span`. They may arrive in any order;
+    /// in ascending order it is cheaper.
     pub fn span(column: impl Into<String>, span: impl Into<Span>) -> Self {
         Self(Bound::Span(column.into(), span.into()))
     }
 }
 
-/// The rows in a window and their state: a queue in two parts. The front has the merged state of each batch and all
-/// behind it in that part, so that what comes and goes costs two merges, whatever the length of the window. Nothing is
-/// taken out of a state, so that rounding errors do not add up, and extremes leave like anything else.
+/// The rows in a window and their state: a queue in two parts. Each batch of the front has the merged state of itself
+/// and all behind it in that part, so that an update costs two merges, whatever the length of the window. Nothing is
+/// subtracted from a state, so that rounding errors do not accumulate, and extremes leave like anything else.
 pub(crate) struct Rows {
     /// The oldest batches, the very oldest last.
     front: Vec<(RecordBatch, State)>,
     back: Vec<RecordBatch>,
     behind: Option<State>,
     count: usize,
-    /// The greatest value of the column that the window goes by, and whether all have come in its order so far.
+    /// The maximum of the window's column, and whether all values so far were in ascending order.
     latest: Option<Point>,
     is_in_order: bool,
 }
@@ -98,10 +98,10 @@ impl Rows {
         }
     }
 
-    /// Takes in a batch, and returns the state of the rows that are in the window then.
+    /// Adds a batch, and returns the state of the rows then in the window.
     ///
     /// # Errors
-    /// When something of the batch is wrong; then the window is as it was.
+    /// The batch is invalid; then the window is unchanged.
     pub(crate) fn push(
         &mut self,
         plan: &Plan,
@@ -110,7 +110,7 @@ impl Rows {
     ) -> Result<State, FrameError> {
         match bound {
             Bound::Rows(n) => {
-                // No more of it than the window has room for.
+                // No more rows than the window's size.
                 let rows = batch.num_rows();
                 let batch = batch.slice(rows.saturating_sub(*n), rows.min(*n));
                 self.take_in(plan, batch)?;
@@ -135,7 +135,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Drops rows of the oldest batch: so many, or as many as it has.
+    /// Drops rows of the oldest batch: this many, or all it has.
     fn leave(&mut self, plan: &Plan, rows: usize) -> Result<(), FrameError> {
         self.turn(plan)?;
         let Some((oldest, _)) = self.front.pop() else {
@@ -150,7 +150,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Makes a front of the back, once that is used up.
+    /// Makes the back the front, when that is used up.
     fn turn(&mut self, plan: &Plan) -> Result<(), FrameError> {
         if self.front.is_empty() {
             self.behind = None;
@@ -203,7 +203,7 @@ impl Rows {
             .into_iter()
             .chain(values.iter().copied())
             .is_sorted();
-        // What is too old already does not come in.
+        // Rows that are too old already are not added.
         let batch = match is_sorted {
             true => {
                 let gone = values.partition_point(|&x| x <= limit);
@@ -223,7 +223,7 @@ impl Rows {
         }
     }
 
-    /// Drops what has got too old, where all have come in order.
+    /// Drops rows that are too old, if all are in ascending order.
     fn drop_front(
         &mut self,
         plan: &Plan,
@@ -244,7 +244,7 @@ impl Rows {
         }
     }
 
-    /// Drops what has got too old wherever it is, and makes the states anew, if there is any.
+    /// Drops rows that are too old anywhere, and recomputes the states if there were any.
     fn sift(
         &mut self,
         plan: &Plan,
@@ -295,8 +295,7 @@ fn kept(batch: &RecordBatch, values: &[Point], limit: Point) -> Result<RecordBat
     Ok(filter_record_batch(batch, &kept)?)
 }
 
-/// A value of the column that a window goes by: a number, or a time in the column's own unit. All of a column are
-/// alike.
+/// A value of a window's column: a number, or a time in the column's own unit. All of a column are of the same kind.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Point {
     Number(f64),
@@ -304,7 +303,7 @@ enum Point {
 }
 
 impl Point {
-    /// The point that far before.
+    /// The point at that distance before.
     fn before(self, span: Span, holds: &DataType) -> Self {
         match (self, span) {
             (Self::Number(x), Span::Number(width)) => Self::Number(x - width),
@@ -318,7 +317,7 @@ impl Point {
     }
 }
 
-/// The values of the column that a window goes by.
+/// The values of the window's column.
 fn values(batch: &RecordBatch, name: &str, span: Span) -> Result<Vec<Point>, FrameError> {
     let array = column(batch, name)?;
     fits(array.data_type(), name, span)?;

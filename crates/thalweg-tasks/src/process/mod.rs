@@ -1,4 +1,4 @@
-//! Workers that are processes: children of this one, over sockets that nobody else can open.
+//! Worker processes: children of this one, connected by private sockets.
 
 mod child;
 mod parent;
@@ -15,15 +15,15 @@ pub use system::SharedFile;
 use crate::task_types::TaskTypes;
 use std::sync::Arc;
 
-/// Task types whose tasks can be sent to other processes.
+/// Task types that can be sent to other processes.
 pub trait Portable: TaskTypes {
-    /// A program as it is sent.
+    /// A serialized program.
     fn call(program: &Self::Program) -> Option<&Call>;
-    /// A value that has come from a worker.
+    /// A value received from a worker.
     fn received(payload: Arc<Payload>) -> Self::Value;
-    /// A value as it is sent.
+    /// A serialized value.
     fn payload(value: &Self::Value) -> Option<&Arc<Payload>>;
-    /// An error that has come from a worker.
+    /// An error received from a worker.
     fn raised(payload: Payload) -> Self::Error;
     /// The error for something that cannot be sent.
     fn unsent(error: std::io::Error) -> Self::Error;

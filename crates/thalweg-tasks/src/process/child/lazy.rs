@@ -1,4 +1,4 @@
-//! Payloads that a worker received, deserialized on first use.
+//! Received payloads, deserialized on first use.
 
 use crate::process::protocol::payload::Payload;
 use crate::process::protocol::wire::{Files, Sent};
@@ -6,10 +6,10 @@ use crate::sync::{Mutex, lock};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A payload that has come, or why it could not be received.
+/// A received payload, or why it could not be received.
 pub(in crate::process) type Received = Result<Arc<Payload>, String>;
 
-/// A payload that is read on first use.
+/// A payload that is deserialized on first use.
 pub(in crate::process) enum Lazy<T> {
     Sent(Received),
     Read(T),
@@ -20,11 +20,11 @@ pub(in crate::process) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) 
         let mut from = lock(from);
         ids.iter().filter_map(|id| from.remove(id)).collect()
     };
-    // Not under the lock: to drop something of the user's may do anything.
+    // Not under the lock: dropping a user's object may run anything.
     drop(gone);
 }
 
-/// The deserialized value, made on first use.
+/// Returns the deserialized value, created on first use.
 pub(in crate::process) fn make<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
@@ -41,17 +41,17 @@ pub(in crate::process) fn make<T: Clone>(
     let before = lock(from)
         .get_mut(&id)
         .map(|lazy| std::mem::replace(lazy, Lazy::Read(made.clone())));
-    // Not under the lock: another thread may have read it as well, and to drop that may do anything.
+    // Not under the lock: another thread may have deserialized it as well, and dropping that may run anything.
     drop(before);
     Ok(made)
 }
 
-/// Whether a value has been made.
+/// Whether it has been deserialized.
 pub(in crate::process) fn is_read<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> bool {
     matches!(lock(from).get(&id), Some(Lazy::Read(_)))
 }
 
-/// The payload itself, for values of which each task reads a copy of its own.
+/// The payload itself, for values of which each task deserializes its own copy.
 pub(in crate::process) fn sent<T>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
@@ -62,7 +62,7 @@ pub(in crate::process) fn sent<T>(
     }
 }
 
-/// The value made here, unless it has been forgotten.
+/// The value created here, unless it has been forgotten.
 pub(in crate::process) fn read<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
@@ -73,7 +73,7 @@ pub(in crate::process) fn read<T: Clone>(
     }
 }
 
-/// The payload of what was made here. With `keep`, the payload takes its place. None if it is not there any more.
+/// The payload of the value created here. With `keep`, the payload replaces it. None if it is gone.
 pub(in crate::process) fn packed<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
@@ -93,7 +93,7 @@ pub(in crate::process) fn packed<T: Clone>(
         let before = lock(from)
             .get_mut(&id)
             .map(|lazy| std::mem::replace(lazy, packed));
-        // Not under the lock: to drop something of the user's may do anything.
+        // Not under the lock: dropping a user's object may run anything.
         drop(before);
     }
     Some(Ok(payload))
@@ -105,7 +105,7 @@ pub(in crate::process) fn receive(sent: &Sent<'_>, files: &mut Files) -> Receive
         .map_err(|error| error.to_string())
 }
 
-/// The parent sends what a task needs before the task, and has it forgotten after it.
+/// The parent sends the inputs of a task before the task, and has them forgotten after it.
 pub(in crate::process) fn missing() -> Payload {
     Payload::empty()
 }

@@ -1,4 +1,4 @@
-//! The other side: what runs in a worker process.
+//! The code that runs in a worker process.
 
 pub(super) mod lazy;
 pub mod worker;

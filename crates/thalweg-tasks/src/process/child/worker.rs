@@ -1,4 +1,4 @@
-//! The other side: what runs in a worker process.
+//! The main loop of a worker process.
 
 mod threads;
 
@@ -19,36 +19,36 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The program of a worker process.
+/// The language of a worker process.
 ///
-/// Errors are payloads, which the parent knows how to read.
+/// Errors are payloads in a form known to the parent.
 pub trait Host: Send + Sync + 'static {
-    /// A function, ready to be called.
+    /// A callable function.
     type Function: Clone + Send;
-    /// A value, ready to be an argument.
+    /// A value, usable as an argument.
     type Value: Clone + Send;
-    /// Whether functions can change values. Each task is then given a value of its own.
+    /// Whether functions can change values. Each task then gets its own copy.
     const CHANGES_VALUES: bool = false;
 
-    /// Makes a function of what stands for it.
+    /// Deserializes a function.
     ///
     /// # Errors
-    /// When it stands for none.
+    /// The payload is not a function.
     fn load(&self, code: &Payload) -> Result<Self::Function, Payload>;
 
-    /// Makes a value of what stands for it.
+    /// Deserializes a value.
     ///
     /// # Errors
-    /// When it stands for none.
+    /// The payload is not a value.
     fn unpack(&self, payload: &Payload) -> Result<Self::Value, Payload>;
 
-    /// Payload of a value.
+    /// Serializes a value.
     ///
     /// # Errors
-    /// When nothing can.
+    /// The value cannot be serialized.
     fn pack(&self, value: &Self::Value) -> Result<Payload, Payload>;
 
-    /// Payload of an error that says why something could not be received.
+    /// Serializes an error that says why something could not be received.
     fn not_received(&self, reason: &str) -> Payload;
 
     /// Calls a function.
@@ -62,12 +62,12 @@ pub trait Host: Send + Sync + 'static {
         inputs: Vec<Self::Value>,
     ) -> Result<Made<Self::Value>, Payload>;
 
-    /// Is called around all that a thread does.
+    /// Called around everything that a thread does.
     fn thread(&self, body: &mut dyn FnMut()) {
         body();
     }
 
-    /// Is called around what blocks.
+    /// Called around blocking calls.
     fn blocking(&self, body: &mut dyn FnMut()) {
         body();
     }
@@ -75,9 +75,9 @@ pub trait Host: Send + Sync + 'static {
 
 /// Result of a function.
 pub enum Made<V> {
-    /// It is small, and sent at once.
+    /// A small result, sent at once.
     Small(Payload),
-    /// It is kept until it is asked for.
+    /// A result kept until it is requested.
     Large(V),
 }
 
@@ -90,13 +90,13 @@ impl<V> fmt::Debug for Made<V> {
     }
 }
 
-/// Results wait no longer than this for others to go with.
+/// Maximum time that results wait to be sent together.
 const TOGETHER: Duration = Duration::from_millis(1);
 
 /// Flush once this many bytes are buffered.
 const ENOUGH: usize = 64 << 10;
 
-/// For how long a thread looks for work before it goes to sleep.
+/// How long an idle thread polls before it goes to sleep.
 const LOOKS: u32 = 4_000;
 
 struct Job {
@@ -118,11 +118,11 @@ struct Worker<H: Host> {
     scoreboard: Scoreboard,
     queue: Mutex<VecDeque<Job>>,
     work: Condvar,
-    /// How many jobs are in the queue; looked at before going to sleep.
+    /// Number of queued jobs; checked before going to sleep.
     queued: AtomicUsize,
     functions: Mutex<HashMap<u64, Lazy<H::Function>>>,
     values: Mutex<HashMap<u64, Lazy<H::Value>>>,
-    /// As they were made, or packed, if tasks are to have each its own.
+    /// Values as computed, or serialized if tasks get copies.
     results: Mutex<HashMap<u64, Lazy<H::Value>>>,
     questions: Mutex<HashMap<u64, Sender<Vec<u8>>>>,
     next_question: AtomicU64,
@@ -130,11 +130,11 @@ struct Worker<H: Host> {
     surplus: AtomicUsize,
 }
 
-/// Runs the tasks that come through standard input, which has to be a socket: what
-/// [`Pool`](crate::process::Pool) starts processes with. Ends the process when the parent is gone.
+/// Runs the tasks that arrive on standard input, which must be a socket: [`Pool`](crate::process::Pool) starts
+/// processes with it. Ends the process when the parent is gone.
 ///
 /// # Errors
-/// When standard input is no such socket.
+/// Standard input is not such a socket.
 pub fn serve<H: Host>(host: H) -> io::Result<()> {
     let socket = take_standard_input()?;
     let mut inbox = Inbox::default();
@@ -163,7 +163,7 @@ pub fn serve<H: Host>(host: H) -> io::Result<()> {
     for number in 1..threads {
         worker.add_thread(number)?;
     }
-    // The first thread of a process is the one that some libraries insist on.
+    // Some libraries insist on the first thread of a process.
     worker.run(0);
     Ok(())
 }
@@ -184,14 +184,14 @@ fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Scoreboard)>
     greeting.ok_or_else(|| io::Error::other("standard input is not the socket of a client"))
 }
 
-/// Interface of a worker to the tasks that run in it.
+/// Interface of a worker for its tasks.
 trait Ask: Send + Sync {
     fn ask(&self, question: &[u8], waits: bool) -> Option<Vec<u8>>;
 }
 
 static SELF: OnceLock<(u32, Arc<dyn Ask>)> = OnceLock::new();
 
-/// The worker of this process. One that has been forked off it shares its connection, and must not use it.
+/// The worker of this process. A fork of it shares its connection, and must not use it.
 fn this() -> Option<&'static Arc<dyn Ask>> {
     SELF.get()
         .filter(|(process, _)| *process == std::process::id())
@@ -199,9 +199,9 @@ fn this() -> Option<&'static Arc<dyn Ask>> {
 }
 
 thread_local! {
-    /// The number of this thread among those that run tasks.
+    /// This thread's number among those that run tasks.
     static THREAD: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
-    /// The number of the task that runs in this thread.
+    /// The number of the task that runs on this thread.
     static TASK: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
 }
 
@@ -210,9 +210,8 @@ pub fn is_worker() -> bool {
     this().is_some()
 }
 
-/// Asks the parent something, and waits for the answer. There is none if this is no worker process. With `waits`,
-/// something has to happen before, which may need this thread: another task has its place if that takes longer than a
-/// moment.
+/// Sends a request to the parent, and waits for the answer. There is none if this is not a worker process. With
+/// `waits`, the answer may need this thread: another task gets its place if that takes longer than a moment.
 pub fn ask(question: &[u8], waits: bool) -> Option<Vec<u8>> {
     this()?.ask(question, waits)
 }
@@ -261,23 +260,23 @@ impl<H: Host> Worker<H> {
         self.outgoing.outbox().put(message)
     }
 
-    /// Sends what is in the outbox, or sees to it that it will be sent.
+    /// Sends the outbox, or has it sent.
     fn flush(&self) {
         self.outgoing.flush();
         if self.outgoing.is_broken() {
-            // The parent has gone, or a task has closed the socket: whatever runs here runs for nobody. It may be deep
-            // inside of something that does not return, so it is not asked to.
+            // The parent has gone, or a task has closed the socket: nobody wants what runs here. It may be inside a
+            // call that does not return, so it is not asked to stop.
             end_process();
         }
     }
 
-    /// Does so, and waits while too much waits to be sent.
+    /// The same, waiting while too much is queued.
     fn flush_and_wait(&self) {
         self.flush();
         self.outgoing.wait_for_room();
     }
 
-    /// Receives messages for as long as there is a parent.
+    /// Receives messages as long as there is a parent.
     fn listen(self: Arc<Self>, mut inbox: Inbox) {
         let mut fetches = None;
         loop {
@@ -331,20 +330,20 @@ impl<H: Host> Worker<H> {
             }
             ToWorker::ForgetResults { tasks } => forget(&self.results, &tasks),
             ToWorker::Fetch { task } => {
-                // Not here: to pack a value may take as long as a task takes that holds some lock.
+                // Not on this thread: serializing a value may take as long as a task that holds a lock.
                 let fetches = fetches.get_or_insert_with(|| self.fetcher());
                 let _ = fetches.send(task);
             }
             ToWorker::Recall { most } => self.give_back(most as usize)?,
             ToWorker::Skip { task } => self.skip(task)?,
             ToWorker::Ping => {
-                // The reader answers, which needs no lock of the user's.
+                // The reader answers, without any user's lock.
                 self.tell(&ToParent::Pong)?;
                 self.flush();
             }
             ToWorker::Answer { question, answer } => {
                 if let Some(asked) = lock(&self.questions).remove(&question) {
-                    // Who asked may have been interrupted.
+                    // The requesting task may have been interrupted.
                     let _ = asked.send(answer.to_vec());
                 }
             }
@@ -358,7 +357,7 @@ impl<H: Host> Worker<H> {
         self.work.notify_one();
     }
 
-    /// Gives back the last of the tasks that wait, at most so many.
+    /// Returns the last waiting tasks, at most this many.
     fn give_back(&self, most: usize) -> io::Result<()> {
         let mut queue = lock(&self.queue);
         let keep = queue.len().saturating_sub(most);
@@ -374,7 +373,7 @@ impl<H: Host> Worker<H> {
         Ok(())
     }
 
-    /// Gives back a task that is not wanted any more, if it has not begun.
+    /// Returns a task that is not wanted any more, if it has not started.
     fn skip(&self, task: u64) -> io::Result<()> {
         let mut queue = lock(&self.queue);
         let before = queue.len();
@@ -393,7 +392,7 @@ impl<H: Host> Worker<H> {
         Ok(())
     }
 
-    /// A thread that sends values that are asked for.
+    /// A thread that sends requested values.
     fn fetcher(self: &Arc<Self>) -> Sender<u64> {
         let (sender, fetches) = mpsc::channel();
         let worker = self.clone();
@@ -408,7 +407,7 @@ impl<H: Host> Worker<H> {
     }
 
     fn send_result(&self, task: u64) {
-        // What is not there any more is not wanted any more.
+        // A value that is gone is no longer wanted.
         let Some(packed) = self.pack_result(task) else {
             return;
         };
@@ -499,7 +498,7 @@ impl<H: Host> Worker<H> {
             lock(&self.results).insert(task, Lazy::Read(value.clone()));
         }
         let mut outbox = self.outgoing.outbox();
-        // What cannot be written down is too long for a message, which payloads never are.
+        // It cannot be encoded: too long for a message, which payloads never are.
         let _ = match &result {
             Ok(Made::Large(_)) => outbox.put(&ToParent::Stored { task, nanos }),
             Ok(Made::Small(payload)) => {
@@ -536,7 +535,7 @@ impl<H: Host> Worker<H> {
             .map_err(|reason| self.host.not_received(reason))
     }
 
-    /// The result of a task that ran here, for another.
+    /// The result of a task that ran here, for another one.
     fn result(&self, task: u64) -> Result<H::Value, Payload> {
         if H::CHANGES_VALUES {
             let payload = self.pack_result(task).ok_or_else(missing)??;
@@ -545,7 +544,7 @@ impl<H: Host> Worker<H> {
         lazy::read(&self.results, task).ok_or_else(missing)
     }
 
-    /// The same as a payload, which is kept in its place if tasks are given copies of it. None if it is not there.
+    /// The same as a payload, which replaces it if tasks get copies. None if it is gone.
     fn pack_result(&self, task: u64) -> Option<Result<Arc<Payload>, Payload>> {
         let pack = |value: &H::Value| self.host.pack(value);
         lazy::packed(&self.results, task, H::CHANGES_VALUES, pack)

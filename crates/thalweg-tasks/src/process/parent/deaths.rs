@@ -1,9 +1,8 @@
-//! What worker processes died of.
+//! Causes of death of worker processes.
 
 use crate::process::parent::link::Killed;
 
-/// How many worker processes of an engine have died, by what they died of. Those that ended because the engine was
-/// closed are not among them.
+/// Numbers of dead worker processes of an engine by cause. Those ended by closing the engine are not counted.
 ///
 /// ```
 /// use thalweg_tasks::process::Deaths;
@@ -15,20 +14,20 @@ use crate::process::parent::link::Killed;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deaths {
-    /// They ended by themselves, or somebody else killed them.
+    /// They ended by themselves, or were killed by another program.
     pub unexpected: u64,
-    /// They were killed to stop a task: it was cancelled, or its time limit struck.
+    /// They were killed to stop a task: it was cancelled, or exceeded its time limit.
     pub task_stopped: u64,
-    /// They were killed because they used more memory than they may.
+    /// They were killed because they exceeded their memory limit.
     pub memory: u64,
     /// They were killed because they did not answer.
     pub silent: u64,
-    /// They were killed because nobody could read what they sent.
+    /// They were killed because their messages were invalid.
     pub unreadable: u64,
 }
 
 impl Deaths {
-    /// Takes note of one. `None` says that we did not kill it.
+    /// Counts one. `None` means that we did not kill it.
     pub(in crate::process) fn count(&mut self, killed: Option<Killed>, is_closed: bool) {
         let counter = match killed {
             Some(Killed::Closed) => return,
@@ -42,7 +41,7 @@ impl Deaths {
         *counter += 1;
     }
 
-    /// All of them, each under the name of its cause.
+    /// The numbers, with the names of the causes.
     ///
     /// ```
     /// # use thalweg_tasks::process::Deaths;
@@ -59,7 +58,7 @@ impl Deaths {
         ]
     }
 
-    /// How many died, of whatever.
+    /// Total number.
     ///
     /// ```
     /// # use thalweg_tasks::process::Deaths;

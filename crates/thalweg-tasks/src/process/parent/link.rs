@@ -1,4 +1,4 @@
-//! One worker process, as its parent sees it.
+//! A worker process, as seen by its parent.
 
 use crate::engine::TaskEngine;
 use crate::process::parent::pulse::Pulse;
@@ -18,20 +18,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// So much work a worker has before it, in time, that it need not wait for more.
+/// Amount of queued work, in time, with which a worker need not wait for more.
 const AHEAD: f64 = 2e6;
 
-/// And so many tasks at most.
+/// Maximum number of queued tasks.
 const MOST_AHEAD: usize = 512;
 
-/// A worker process. When it dies, another link is made for the next.
+/// A worker process. When it dies, another link is created for its replacement.
 pub(in crate::process) struct Link<W: Portable> {
     pub worker: WorkerId,
-    /// Its place among the workers, which the next one takes.
+    /// Its index among the workers, which its replacement inherits.
     pub place: usize,
-    /// Number that no other link of this program has.
+    /// Unique number among the links of this program.
     pub number: u64,
-    /// How many tasks it runs at a time.
+    /// Number of tasks that it runs at a time.
     threads: AtomicUsize,
     pub outgoing: Arc<Outgoing>,
     pub scoreboard: Scoreboard,
@@ -45,21 +45,21 @@ pub(in crate::process) struct State<W: Portable> {
     /// The tasks it has, by number.
     pub tasks: HashMap<u64, Assignment<W>>,
     outgoing: Arc<Outgoing>,
-    /// Functions and values it has been sent, as long as someone may need them.
+    /// Functions and values that it has been sent, as long as someone may need them.
     remembered: Arc<Remembered>,
-    /// The questions that have not been answered, and the tasks that wait for the answers.
+    /// Unanswered requests, and the tasks that wait for the answers.
     pub asking: HashMap<u64, Option<u64>>,
-    /// Results it need not keep once its tasks are done that need them.
+    /// Results it need not keep once the tasks that need them are done.
     forgotten: Vec<TaskId>,
-    /// How long a task takes, in nanoseconds, when that is known.
+    /// Nanoseconds per task, once known.
     pub average: Option<f64>,
-    /// Tasks that are to be stopped, and that may have begun when the worker is told to skip them.
+    /// Tasks to be stopped, which may have started when the worker is told to skip them.
     pub stopping: HashSet<u64>,
-    /// It has been asked to give tasks back.
+    /// It has been asked to return tasks.
     pub recalling: bool,
     /// It has said that it has started.
     pub is_ready: bool,
-    /// It has died, or is about to: it gets no more.
+    /// It has died, or is about to: it gets no more tasks.
     pub is_gone: bool,
     /// Why we have killed it.
     pub killed: Option<Killed>,
@@ -113,21 +113,21 @@ impl<W: Portable> Link<W> {
         }
     }
 
-    /// How many tasks it runs at a time.
+    /// Number of tasks that it runs at a time.
     pub(crate) fn threads(&self) -> usize {
         self.threads.load(Ordering::Relaxed)
     }
 
-    /// It runs so many more.
+    /// It runs this many more at a time.
     pub(crate) fn add_threads(&self, more: i32) {
         let add = |threads: usize| threads.checked_add_signed(more as isize);
-        // The worker takes back no more than it has added.
+        // The worker subtracts no more than it has added.
         let _ = self
             .threads
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
-    /// Gives it tasks until it has so many, and returns those that cannot go yet.
+    /// Sends it tasks up to a number, and returns those that cannot be sent yet.
     pub(crate) fn fill(&self, engine: &Arc<TaskEngine<W>>, fill: Fill) -> Vec<Sending<W>> {
         let mut state = lock(&self.state);
         let mut others = Vec::new();
@@ -136,7 +136,7 @@ impl<W: Portable> Link<W> {
             Fill::Ahead => self.threads() + state.ahead(),
         };
         while !state.is_gone && state.tasks.len() < most {
-            // What the socket does not take yet is better kept where another worker can have it.
+            // Tasks that do not fit into the socket yet are better kept for other workers.
             if matches!(fill, Fill::Ahead) && self.outgoing.is_full() {
                 break;
             }
@@ -152,7 +152,7 @@ impl<W: Portable> Link<W> {
         others
     }
 
-    /// Puts a message into the outbox.
+    /// Adds a message to the outbox.
     pub(crate) fn tell(&self, message: &ToWorker<'_>) -> io::Result<()> {
         self.outgoing.outbox().put(message)
     }
@@ -170,12 +170,12 @@ impl<W: Portable> Link<W> {
         Ok(())
     }
 
-    /// Sends what is in the outbox, or sees to it that it will be sent.
+    /// Sends the outbox, or has it sent.
     pub(crate) fn flush(&self) {
         self.outgoing.flush();
     }
 
-    /// The tasks that run there, and for how long they have.
+    /// The running tasks, and for how long they have been running.
     pub(crate) fn running(&self) -> Vec<Entry> {
         self.scoreboard.read()
     }
@@ -185,24 +185,24 @@ impl<W: Portable> Link<W> {
         lock(&self.state).is_ready
     }
 
-    /// Stops a task: the process is ended if the task has begun.
+    /// Stops a task: the process is killed if the task has started.
     pub(crate) fn stop(&self, id: TaskId) {
         let task = id.number();
         if self.running().iter().any(|entry| entry.task == task) {
             return self.kill(Killed::TaskStopped);
         }
-        // Under the lock with which tasks are sent: so the worker has the task before it is told to skip it.
+        // Under the lock of sending tasks: so the worker has the task before it is told to skip it.
         let mut state = lock(&self.state);
         if state.tasks.contains_key(&task) {
             state.stopping.insert(task);
-            // One that has died does not run it either.
+            // A dead one does not run it either.
             let _ = self.tell(&ToWorker::Skip { task });
             drop(state);
             self.flush();
         }
     }
 
-    /// Ends the process, and those that it has started.
+    /// Kills the process, and the processes that it has started.
     pub(crate) fn kill(&self, reason: Killed) {
         let mut state = lock(&self.state);
         state.is_gone = true;
@@ -215,7 +215,7 @@ impl<W: Portable> Link<W> {
 /// Why we have killed a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::process) enum Killed {
-    /// It was one task that was to end: the others are not to blame.
+    /// To stop one task: the others are not the cause.
     #[error("a task was stopped")]
     TaskStopped,
     #[error("the client was closed")]
@@ -228,32 +228,32 @@ pub(in crate::process) enum Killed {
     Unreadable,
 }
 
-/// How much a worker is given.
+/// How much work to queue at a worker.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::process) enum Fill {
-    /// A task for each thread.
+    /// One task per thread.
     Threads,
-    /// And tasks to go on with.
+    /// Additional tasks to continue with.
     Ahead,
-    /// A task for each thread, were it one that would rather run elsewhere.
+    /// One task per thread, even one whose inputs are at another worker.
     Steal,
 }
 
 impl<W: Portable> State<W> {
-    /// How many tasks it should have besides those that run.
+    /// Number of tasks to queue besides the running ones.
     fn ahead(&self) -> usize {
         self.average.map_or(0, |average| {
             ((AHEAD / average.max(1.0)) as usize).min(MOST_AHEAD)
         })
     }
 
-    /// Takes a task from those that the worker has.
+    /// Removes a task from those of the worker.
     pub(crate) fn take(&mut self, task: u64) -> Option<Assignment<W>> {
         self.stopping.remove(&task);
         self.tasks.remove(&task)
     }
 
-    /// Takes note of how long a task took.
+    /// Records how long a task took.
     pub(crate) fn took(&mut self, nanos: u64) {
         let nanos = nanos as f64;
         self.average = Some(match self.average {
@@ -262,7 +262,7 @@ impl<W: Portable> State<W> {
         });
     }
 
-    /// Puts a task into the outbox.
+    /// Adds a task to the outbox.
     fn send(&mut self, worker: WorkerId, assignment: Assignment<W>) -> Sending<W> {
         let elsewhere = assignment
             .dependencies
@@ -283,7 +283,7 @@ impl<W: Portable> State<W> {
         }
     }
 
-    /// Writes a task into the outbox. Not if what it needs is not there.
+    /// Writes a task to the outbox, unless its inputs are missing.
     fn write(&self, worker: WorkerId, assignment: &Assignment<W>) -> io::Result<bool> {
         let mut inputs: Vec<Need> = Vec::with_capacity(assignment.dependencies.len());
         for dependency in &assignment.dependencies {
@@ -297,7 +297,7 @@ impl<W: Portable> State<W> {
             }
         }
         let outgoing = self.outgoing.clone();
-        // Whatever is dropped before the outbox is let go of must not be the last of a payload.
+        // Nothing dropped before the outbox is released may be the last reference to a payload.
         let outbox = &mut *outgoing.outbox();
         for dependency in &inputs {
             if let Need::Payload(payload) = dependency
@@ -348,9 +348,9 @@ impl<W: Portable> State<W> {
         })
     }
 
-    /// Has results forgotten that were kept, as soon as no task there needs them.
+    /// Has unneeded results forgotten, once no task there needs them.
     ///
-    /// A result may have come here while tasks were on their way there that rely on it.
+    /// A result may have been fetched while tasks that rely on it there were being sent.
     pub(crate) fn forget(&mut self, tasks: Vec<TaskId>) -> io::Result<()> {
         self.forgotten.extend(tasks);
         let forgotten = std::mem::take(&mut self.forgotten);
@@ -371,7 +371,7 @@ impl<W: Portable> State<W> {
         Ok(())
     }
 
-    /// Whether results are to be forgotten that tasks needed.
+    /// Whether results needed by tasks are to be forgotten.
     pub(crate) fn has_forgotten(&self) -> bool {
         !self.forgotten.is_empty()
     }

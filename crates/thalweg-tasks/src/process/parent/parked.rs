@@ -1,4 +1,4 @@
-//! Tasks that are to run at one worker, and need values of others.
+//! Tasks assigned to one worker that need values of others.
 
 use crate::engine::TaskEngine;
 use crate::process::Portable;
@@ -42,7 +42,7 @@ impl<W: Portable> Parked<W> {
         }
         let assignment = lock(&self.assignment).take();
         if let (Some(engine), Some(assignment)) = (self.engine.upgrade(), assignment) {
-            // Should a value have been lost instead, the scheduler finds out.
+            // If a value has been lost instead, the scheduler notices it.
             engine.with(|scheduler, deferred| scheduler.give_back(assignment, deferred));
         }
     }

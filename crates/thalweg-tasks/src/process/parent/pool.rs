@@ -22,15 +22,15 @@ use std::time::Duration;
 
 /// Configuration of a pool of worker processes.
 pub struct PoolConfig {
-    /// How many there are.
+    /// Number of processes.
     pub workers: usize,
-    /// How many tasks each runs at a time.
+    /// Number of tasks that each runs at a time.
     pub threads: usize,
-    /// How much memory each may use, in bytes.
+    /// Memory limit of each, in bytes.
     pub memory: Option<u64>,
-    /// How long a worker may not answer before it is killed and replaced; for ever, if nothing is said.
+    /// Time without an answer after which a worker is killed and replaced; no limit if `None`.
     pub ttl: Option<Duration>,
-    /// How much each has of what tasks may take.
+    /// Resources of each.
     pub resources: Vec<(Box<str>, f64)>,
     /// Starts one. Its standard input will be the socket.
     pub command: Box<dyn Fn() -> Command + Send + Sync>,
@@ -48,7 +48,7 @@ impl fmt::Debug for PoolConfig {
     }
 }
 
-/// Resource of the worker with that index alone: a task that asks for it, in any amount, runs there.
+/// Resource of the worker with that index only: a task that requests it, in any amount, runs there.
 pub fn worker_resource(index: usize) -> Box<str> {
     format!("worker {index}").into()
 }
@@ -59,20 +59,20 @@ pub struct Pool<W: Portable> {
     pub(in crate::process) engine: OnceLock<Weak<TaskEngine<W>>>,
     pub(in crate::process) links: Vec<Mutex<Option<Arc<Link<W>>>>>,
     pub(in crate::process) closed: AtomicBool,
-    /// Tells those who watch the workers that it has been closed.
+    /// Tells the monitoring threads that it has been closed.
     pub(in crate::process) closing: Arc<Closing>,
     /// The process that has the readers, and whose children the workers are.
     process: u32,
-    /// How many have died in a row before they had said a word.
+    /// Consecutive workers that died before they had started.
     pub(in crate::process) failed_starts: AtomicUsize,
-    /// How many deaths in each place those who answer questions have yet to hear of.
+    /// Deaths at each index that the answering threads have yet to handle.
     unsettled: Vec<AtomicUsize>,
-    /// How often the worker in each place has been replaced.
+    /// Number of replacements at each index.
     pub(in crate::process) restarts: Vec<AtomicU64>,
     pub(in crate::process) deaths: Mutex<Deaths>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     pub(in crate::process) questions: OnceLock<(Arc<Questions>, Arc<OnLost>)>,
-    /// Questions are answered here: an answer may wait for what the readers have yet to read.
+    /// Requests are answered here, not by the readers: an answer may wait for a message that they have yet to read.
     pub(in crate::process) answering: Arc<Callbacks>,
 }
 
@@ -86,23 +86,23 @@ impl<W: Portable> fmt::Debug for Pool<W> {
     }
 }
 
-/// Answers what tasks ask: it is called with the number of their process, the question, and what takes the answer.
+/// Answers tasks' requests: called with the number of their process, the request, and a callback for the answer.
 type Questions = dyn Fn(u64, Vec<u8>, Answer) + Send + Sync;
 
-/// Is called with the number of a process that has died.
+/// Called with the number of a dead process.
 type OnLost = dyn Fn(u64) + Send + Sync;
 
-/// Takes the answer to a question, once.
+/// Callback for the answer to a request; called once.
 pub type Answer = Box<dyn FnOnce(&[u8]) + Send>;
 
-/// How often the memory of the workers is looked at.
+/// Interval of checking the workers' memory.
 const MEMORY_LOOK: Duration = Duration::from_millis(100);
 
 impl<W: Portable> Pool<W> {
-    /// Starts the processes. They take tasks when they have started.
+    /// Starts the processes. They take tasks once they have started.
     ///
     /// # Errors
-    /// When the system starts no more.
+    /// The system cannot start them.
     pub fn start(config: PoolConfig) -> io::Result<(Arc<TaskEngine<W>>, Arc<Self>)> {
         let pool = Arc::new(Self {
             links: (0..config.workers).map(|_| Mutex::new(None)).collect(),
@@ -120,7 +120,7 @@ impl<W: Portable> Pool<W> {
             config,
         });
         let engine = TaskEngine::new(Box::new(Processes(pool.clone())));
-        // It has just been made.
+        // It has just been created.
         let _ = pool.engine.set(Arc::downgrade(&engine));
         if let Err(error) = pool.start_all(&engine) {
             engine.close();
@@ -163,9 +163,9 @@ impl<W: Portable> Pool<W> {
         Ok(())
     }
 
-    /// Has `answer` called with what tasks ask, and `lost` when a process has died, on a thread that may block. Both
-    /// get a number that each process has for itself. A question of a process that has died may come after its death.
-    /// Only the first call has an effect.
+    /// Sets `answer` for tasks' requests, and `lost` for dead processes, called on a thread that may block. Both get a
+    /// number unique to each process. A request of a dead process may arrive after its death. Only the first call has
+    /// an effect.
     pub fn on_question(
         &self,
         answer: impl Fn(u64, Vec<u8>, Answer) + Send + Sync + 'static,
@@ -174,7 +174,7 @@ impl<W: Portable> Pool<W> {
         let _ = self.questions.set((Arc::new(answer), Arc::new(lost)));
     }
 
-    /// Has something called soon, on a thread that may block: one of those that answer.
+    /// Queues a callback, for one of the answering threads, which may block.
     pub fn call_soon(&self, call: impl FnOnce() + Send + 'static) {
         self.answering.call(call);
     }
@@ -221,8 +221,8 @@ impl<W: Portable> Pool<W> {
         self.engine.get()?.upgrade()
     }
 
-    /// Has those who answer questions let go of what a worker held that has died. The next in its place gets no
-    /// task before: it could be one that only the dead worker wanted.
+    /// Has the answering threads release what a dead worker held. Its replacement gets no task before: it could be one
+    /// that only the dead worker wanted.
     pub(in crate::process) fn settle(self: &Arc<Self>, index: usize, number: u64) {
         let Some((_, lost)) = self.questions.get().cloned() else {
             return;
@@ -238,7 +238,7 @@ impl<W: Portable> Pool<W> {
         });
     }
 
-    /// Gives the workers what there is to do.
+    /// Sends tasks to the workers.
     pub(in crate::process) fn dispatch(&self, engine: &Arc<TaskEngine<W>>) {
         let is_settled = |deaths: &AtomicUsize| deaths.load(Ordering::Acquire) == 0;
         let places = self.links.iter().zip(&self.unsettled);
@@ -266,7 +266,7 @@ impl<W: Portable> Pool<W> {
             .collect()
     }
 
-    /// Asks for tasks back that wait at one worker while another has nothing to do.
+    /// Requests waiting tasks back from one worker while another is idle.
     fn balance(&self, links: &[Arc<Link<W>>]) {
         let idle = |link: &Arc<Link<W>>| {
             let state = lock(&link.state);
@@ -278,7 +278,7 @@ impl<W: Portable> Pool<W> {
         for link in links {
             let mut state = lock(&link.state);
             let surplus = state.tasks.len().saturating_sub(link.threads());
-            // It is not worth it for what will be done before it is here.
+            // Not worth it for tasks that will be finished before they arrive.
             let time = state
                 .average
                 .map_or(f64::MAX, |average| average * surplus as f64);
@@ -288,7 +288,7 @@ impl<W: Portable> Pool<W> {
             state.recalling = true;
             drop(state);
             let most = u32::try_from(surplus.div_ceil(2)).unwrap_or(u32::MAX);
-            // A worker that has died gives everything back.
+            // A dead worker returns everything.
             let _ = link.tell(&ToWorker::Recall { most });
             link.flush();
         }
@@ -315,9 +315,9 @@ impl<W: Portable> Pool<W> {
             .find(|link| link.worker == worker)
     }
 
-    /// Ends the processes. The engine is to be closed before.
+    /// Ends the processes. The engine must have been closed.
     ///
-    /// Does nothing in a process that was forked off theirs.
+    /// Does nothing in a fork of their parent.
     pub fn close(&self) {
         if self.is_elsewhere() {
             return;
@@ -330,7 +330,7 @@ impl<W: Portable> Pool<W> {
         }
     }
 
-    /// Waits until the processes have ended and been taken note of.
+    /// Waits until the processes have ended and their ends have been handled.
     pub fn join(&self) {
         if self.is_elsewhere() {
             return;
@@ -344,17 +344,17 @@ impl<W: Portable> Pool<W> {
         }
     }
 
-    /// How many processes there are.
+    /// Number of processes.
     pub fn size(&self) -> usize {
         self.links.len()
     }
 
-    /// How many have died, and of what.
+    /// Numbers of dead ones by cause.
     pub fn deaths(&self) -> Deaths {
         *lock(&self.deaths)
     }
 
-    /// The processes: number, how many tasks each has, and which run.
+    /// The processes: ids, numbers of tasks, and running tasks.
     pub fn processes(&self) -> Vec<Process> {
         let process = |(place, link): (usize, Arc<Link<W>>)| {
             let state = lock(&link.state);
@@ -384,7 +384,7 @@ impl<W: Portable> Pool<W> {
     }
 }
 
-/// A place whose next worker gets no tasks as long as this is there.
+/// An index whose replacement gets no tasks as long as this exists.
 struct Unsettled<W: Portable> {
     pool: Weak<Pool<W>>,
     index: usize,
@@ -405,35 +405,35 @@ impl<W: Portable> Drop for Unsettled<W> {
 /// Description of a worker process.
 #[derive(Debug, Clone)]
 pub struct Process {
-    /// Its place among the workers, from 0. One that dies leaves it to the next.
+    /// Its index among the workers, from 0. Its replacement inherits it.
     pub place: usize,
-    /// Its number in the system.
+    /// Its process id.
     pub pid: u32,
-    /// How many tasks it runs at a time.
+    /// Number of tasks that it runs at a time.
     pub threads: usize,
-    /// How many tasks it has.
+    /// Number of its tasks.
     pub tasks: usize,
-    /// Those that run.
+    /// The running ones.
     pub running: Vec<RunningTask>,
-    /// How many had its place before it.
+    /// Number of earlier processes with its index.
     pub restarts: u64,
 }
 
-/// A task that a worker process runs.
+/// A running task of a worker process.
 #[derive(Debug, Clone)]
 pub struct RunningTask {
     /// Its number.
     pub task: u64,
-    /// The name of its function, or else its own; `None` if it is not wanted any more.
+    /// Display name: that of its function, or else its own; `None` if it is not wanted any more.
     pub name: Option<String>,
-    /// Its own name, if it was given one.
+    /// Its key, if it has one.
     pub key: Option<String>,
-    /// How long it has run.
+    /// How long it has been running.
     pub time: Duration,
 }
 
 impl Process {
-    /// What it runs, as parts of an engine's history.
+    /// Its running tasks, for an engine's history.
     pub fn runs(&self) -> impl Iterator<Item = TaskRun> {
         self.running.iter().map(|running| {
             let name = running.name.clone().unwrap_or_else(|| "task".to_string());
@@ -457,7 +457,7 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
                 .map(|(_, task)| *task)
                 .collect();
             if !tasks.is_empty() {
-                // One that has died has forgotten everything.
+                // A dead one has forgotten everything.
                 let _ = lock(&link.state).forget(tasks);
                 link.flush();
             }
@@ -478,17 +478,17 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
         };
         let mut running = link.running().into_iter();
         if let Some(entry) = running.find(|entry| entry.task == id.number()) {
-            // What it imports for its function may take as long as the worker itself may take to start.
+            // Imports for its function may take as long as the worker's start.
             return match entry.is_loading && entry.time < START {
                 true => Ran::NotYet,
                 false => Ran::For(entry.time),
             };
         }
         if !link.is_ready() {
-            // For how long one may take to start is another limit, which its pulse is watched by.
+            // The start has another limit, checked by its pulse.
             return Ran::NotYet;
         }
-        // A worker that does not answer may never begin it.
+        // A worker that does not answer may never start it.
         link.silence().map_or_else(
             || {
                 link.probe();
@@ -507,7 +507,7 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
 
     fn skip(&self, worker: WorkerId, id: TaskId) {
         if let Some(link) = self.0.link_of(worker) {
-            // One that has died does not run it either.
+            // A dead one does not run it either.
             let _ = link.tell(&ToWorker::Skip { task: id.number() });
             link.flush();
         }
@@ -521,7 +521,7 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
     }
 }
 
-/// Ends workers that use too much memory.
+/// Kills workers that exceed their memory limit.
 fn watch_memory<W: Portable>(pool: &Weak<Pool<W>>, closing: &Arc<Closing>, allowed: u64) {
     while !closing.wait(MEMORY_LOOK) {
         let Some(pool) = pool.upgrade() else { return };

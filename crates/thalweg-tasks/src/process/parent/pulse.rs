@@ -1,4 +1,4 @@
-//! Whether a worker answers: one whose process lives may have been stopped, or have lost its connection.
+//! Liveness of workers: a live process may be stopped, or have lost its connection.
 
 use crate::process::Portable;
 use crate::process::parent::link::{Killed, Link};
@@ -8,28 +8,28 @@ use crate::sync::{Condvar, Mutex, lock};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// How often workers are asked at least.
+/// Maximum interval between pings.
 const OFTEN: Duration = Duration::from_secs(5);
 
-/// How long a worker may take to start, in any case: its imports may come from a slow disk.
+/// Minimum time limit of a worker's start: its imports may come from a slow disk.
 pub(super) const START: Duration = Duration::from_secs(60);
 
-/// Since when a worker owes an answer.
+/// Time of the oldest unanswered ping.
 #[derive(Debug, Default)]
 pub(in crate::process) struct Pulse(Mutex<Option<Instant>>);
 
 impl Pulse {
-    /// Something has come from the worker.
+    /// Something has been received from the worker.
     pub(crate) fn heard(&self) {
         *lock(&self.0) = None;
     }
 
-    /// For how long the worker has owed an answer.
+    /// How long the worker has owed an answer.
     fn owed(&self) -> Option<Duration> {
         lock(&self.0).map(|asked| asked.elapsed())
     }
 
-    /// Takes note that the worker is asked. Returns whether it owes no answer yet.
+    /// Records a ping. Returns whether it is the only unanswered one.
     fn ask(&self) -> bool {
         let mut asked = lock(&self.0);
         asked
@@ -38,7 +38,7 @@ impl Pulse {
             .is_some()
     }
 
-    /// Begins to count anew: this process has been stopped itself.
+    /// Starts over: this process has been stopped itself.
     fn forgive(&self) {
         if let Some(asked) = &mut *lock(&self.0) {
             *asked = Instant::now();
@@ -47,7 +47,7 @@ impl Pulse {
 }
 
 impl<W: Portable> Link<W> {
-    /// Asks the worker whether it is there, if that has not been asked.
+    /// Pings the worker, unless a ping is unanswered.
     pub(crate) fn probe(&self) {
         if self.pulse.ask() {
             // One that cannot be told is silent.
@@ -56,15 +56,15 @@ impl<W: Portable> Link<W> {
         }
     }
 
-    /// For how long the worker has not answered. What has come and waits to be read counts as an answer: whoever
-    /// reads may be held up.
+    /// How long the worker has not answered. Received and unread bytes count as an answer, since the reader may be held
+    /// up.
     pub(crate) fn silence(&self) -> Option<Duration> {
         let owed = self.pulse.owed()?;
         (!self.outgoing.socket.has_unread()).then_some(owed)
     }
 }
 
-/// Rings when there is nothing to watch any more.
+/// Wakes the monitoring threads when they are to end.
 #[derive(Debug, Default)]
 pub(in crate::process) struct Closing {
     is_closed: Mutex<bool>,
@@ -77,7 +77,7 @@ impl Closing {
         self.changed.notify_all();
     }
 
-    /// Waits for so long, or until it is closed. Returns whether it is.
+    /// Waits for this time, or until it is closed. Returns whether it is.
     pub(crate) fn wait(&self, time: Duration) -> bool {
         let is_closed = lock(&self.is_closed);
         *self
@@ -88,10 +88,10 @@ impl Closing {
     }
 }
 
-/// Whether a process has been stopped by a signal: one that starts does not get on, and can't be known by its silence.
+/// Whether a process has been stopped by a signal: a starting one cannot be recognized by its silence.
 fn is_stopped(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The program's name stands before the state, in brackets, and may have some in it.
+    // The state follows the program's name, which is in brackets, and may contain some.
     let state = stat.rsplit(')').next().map(str::trim_start);
     state.is_some_and(|state| state.starts_with('T'))
 }

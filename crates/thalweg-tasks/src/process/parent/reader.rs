@@ -1,4 +1,4 @@
-//! What workers tell, and what is done about it: a thread for each reads, and starts the next when one has died.
+//! Handling of workers' messages: one thread per worker reads, and starts the replacement of a dead one.
 
 use crate::engine::TaskEngine;
 use crate::history::RunOutcome;
@@ -15,22 +15,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// If so many end by themselves before they have started, no other will start.
+/// After this many consecutive workers that ended by themselves before they started, no more are started.
 const STILLBORN: usize = 3;
 
-/// One that was killed by someone counts for less than one that gave up.
+/// A killed one counts less than one that gave up.
 const GAVE_UP: usize = 8;
 
-/// After how long the system is asked again for what it did not have.
+/// Pause before resources that the system lacked are requested again.
 const SPAWN_AGAIN: Duration = Duration::from_millis(200);
 
 impl<W: Portable> Pool<W> {
-    /// Reads what a worker tells, until the engine is closed: when it dies, from the next.
+    /// Reads a worker's messages, until the engine is closed: when it dies, those of its replacement.
     pub(in crate::process) fn serve(self: Arc<Self>, index: usize, mut link: Arc<Link<W>>) {
         loop {
             self.listen(&link);
             let Some(engine) = self.engine() else {
-                // How it ended interests nobody any more.
+                // How it ended does not matter any more.
                 let _ = lock(&link.child).reap();
                 return;
             };
@@ -56,8 +56,8 @@ impl<W: Portable> Pool<W> {
         }
     }
 
-    /// Starts a worker in the place of one that has died. Where the system has no files or processes left, it may have
-    /// some later; meanwhile all that waits fails. There is none when the engine has been closed.
+    /// Starts the replacement of a dead worker. If the system has no files or processes left, it may have some later;
+    /// meanwhile all waiting tasks fail. There is none when the engine has been closed.
     fn spawn_again(&self, index: usize) -> Option<Arc<Link<W>>> {
         loop {
             if self.closed.load(Ordering::Acquire) {
@@ -86,7 +86,7 @@ impl<W: Portable> Pool<W> {
     fn listen(&self, link: &Arc<Link<W>>) {
         let mut inbox = Inbox::default();
         let mut incoming = Incoming::default();
-        // What cannot be received or understood comes from a worker that is of no use any more.
+        // A message that cannot be received or parsed means a broken worker.
         while let Ok(true) = link.outgoing.socket.receive(&mut inbox) {
             link.pulse.heard();
             let read =
@@ -144,7 +144,7 @@ impl<W: Portable> Pool<W> {
                 let error = raised::<W>(&error, files);
                 incoming.come.push((TaskId::from_number(task), Err(error)));
             }
-            // It has been heard.
+            // The worker has answered.
             ToParent::Pong => {}
             ToParent::Threads { more } => link.add_threads(more),
             ToParent::Returned { tasks, recalled } => {
@@ -153,7 +153,7 @@ impl<W: Portable> Pool<W> {
                     .returned
                     .extend(tasks.into_iter().filter_map(|task| state.take(task)));
             }
-            // It began just before it was to be skipped.
+            // It started just before it was to be skipped.
             ToParent::NotSkipped { task } => incoming.runs_on |= state.stopping.remove(&task),
             ToParent::Question {
                 question,
@@ -167,7 +167,7 @@ impl<W: Portable> Pool<W> {
         Ok(())
     }
 
-    /// Takes note of a task that has been run, if somebody wants to know.
+    /// Records a finished task, if runs are recorded.
     fn note_run(
         &self,
         link: &Link<W>,
@@ -186,7 +186,7 @@ impl<W: Portable> Pool<W> {
         }
     }
 
-    /// Does what has to be done about what a worker has told, and gives it more to do.
+    /// Applies a worker's messages, and sends it more tasks.
     fn apply(&self, engine: &Arc<TaskEngine<W>>, link: &Arc<Link<W>>, incoming: &mut Incoming<W>) {
         engine.with(|scheduler, deferred| {
             for (assignment, result) in incoming.done.drain(..) {
@@ -210,7 +210,7 @@ impl<W: Portable> Pool<W> {
         }
         let mut state = lock(&link.state);
         if state.has_forgotten() {
-            // One that has died has forgotten everything.
+            // A dead one has forgotten everything.
             let _ = state.forget(Vec::new());
         }
         drop(state);
@@ -233,7 +233,7 @@ impl<W: Portable> Pool<W> {
         self.dispatch(engine);
     }
 
-    /// A worker has died: its tasks are given to others, but for those it died of.
+    /// A worker has died: its tasks are given to others, except those that caused it.
     fn reap(self: &Arc<Self>, engine: &Arc<TaskEngine<W>>, index: usize, link: &Arc<Link<W>>) {
         *lock(&self.links[index]) = None;
         // It may only have closed its end.
@@ -264,11 +264,11 @@ impl<W: Portable> Pool<W> {
             (None, Err(error)) => error.to_string(),
         };
         if killed == Some(Killed::TaskStopped) {
-            // The one it was killed for has failed already. The others are not to blame.
+            // The one it was killed for has failed already. The others are not the cause.
             not_begun.append(&mut running);
             not_begun.append(&mut waiting);
         }
-        // In the order in which they were submitted, as far as numbers tell.
+        // In the order of submission, as far as the numbers tell.
         not_begun.sort_by_key(|(number, _)| *number);
         let drop_number =
             |tasks: Vec<(u64, Assignment<W>)>| tasks.into_iter().map(|(_, task)| task).collect();
@@ -295,7 +295,7 @@ impl<W: Portable> Pool<W> {
         }
     }
 
-    /// No worker can be had: all that waits fails.
+    /// No worker can be started: all waiting tasks fail.
     fn give_up(&self, engine: &Arc<TaskEngine<W>>, reason: &str) {
         let deaths = u32::try_from(STILLBORN).unwrap_or(u32::MAX);
         let failure = Arc::new(Failure::KilledWorker {
@@ -326,7 +326,7 @@ struct Incoming<W: Portable> {
     come: Vec<(TaskId, Outcome<W::Value, W>)>,
     returned: Vec<Assignment<W>>,
     questions: Vec<(u64, Vec<u8>)>,
-    /// A task that is to be stopped has begun.
+    /// A task to be stopped has started.
     runs_on: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Payloads that a worker has been sent and remembers.
+//! Payloads that a worker has been sent and keeps.
 
 use crate::process::protocol::outgoing::Outgoing;
 use crate::process::protocol::payload::{Payload, Recipient};
@@ -7,12 +7,12 @@ use crate::sync::{Mutex, lock};
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
-/// The functions and large values that a worker remembers. It forgets them when nobody here has them any more.
+/// The functions and large values that a worker keeps. It forgets them when nobody here holds them any more.
 #[derive(Debug)]
 pub(in crate::process) struct Remembered {
     ids: Mutex<HashSet<u64>>,
     outgoing: Arc<Outgoing>,
-    /// The process that speaks with the worker.
+    /// The worker's connection.
     process: u32,
 }
 
@@ -25,7 +25,7 @@ impl Remembered {
         })
     }
 
-    /// Takes note that a payload is sent. Returns whether it is the first time.
+    /// Records that a payload is sent. Returns whether it is the first time.
     pub(crate) fn add(self: &Arc<Self>, payload: &Payload) -> bool {
         let is_new = lock(&self.ids).insert(payload.id());
         if is_new {
@@ -41,7 +41,7 @@ impl Recipient for Remembered {
         if self.process != std::process::id() || !lock(&self.ids).remove(&id) {
             return;
         }
-        // A worker that has died has forgotten everything.
+        // A dead worker has forgotten everything.
         let _ = self.outgoing.outbox().put(&ToWorker::Forget { id });
         self.outgoing.flush();
     }

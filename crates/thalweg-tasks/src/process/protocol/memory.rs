@@ -1,20 +1,20 @@
-//! Memory that processes share: files in memory, of which there is a bound.
+//! Memory shared between processes: a limited number of memory files.
 
 use crate::process::system::{SharedFile, open_limit};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many files in memory this process has.
+/// Number of memory files of this process.
 static OPEN: AtomicU64 = AtomicU64::new(0);
 
-/// How many files this process may have open for this purpose: a part of all that it may have open.
+/// Maximum number of them: a part of the limit on open files.
 pub fn most_open() -> u64 {
     const PART: u64 = 4;
     (open_limit() / PART).clamp(8, 1024)
 }
 
-/// A place among the files that may be open.
+/// A permit for an open file.
 #[derive(Debug)]
 struct Place;
 
@@ -34,19 +34,19 @@ impl Drop for Place {
     }
 }
 
-/// A file in memory, written once and read from then on.
+/// A memory file, written once and read from then on.
 #[derive(Debug, Clone)]
 pub(in crate::process) struct MemoryFile {
     file: Arc<SharedFile>,
-    /// Descriptors beyond the bound are closed soon.
+    /// Descriptors beyond the limit are closed soon.
     _place: Option<Arc<Place>>,
 }
 
 impl MemoryFile {
-    /// A file that `write` fills; `None` if too many are open.
+    /// Creates a file filled by `write`; `None` if too many are open.
     ///
     /// # Errors
-    /// When there is not that much memory, or `write` fails.
+    /// There is not enough memory, or `write` fails.
     pub(crate) fn written(
         write: impl FnOnce(&SharedFile) -> io::Result<()>,
     ) -> io::Result<Option<Self>> {
@@ -62,7 +62,7 @@ impl MemoryFile {
         }))
     }
 
-    /// A file that has come, if it may stay open; otherwise itself, to be read and closed.
+    /// Takes a received file, if it may stay open; otherwise returns it, to be read and closed.
     pub(crate) fn received(file: SharedFile) -> Result<Self, SharedFile> {
         match Place::take() {
             None => Err(file),
@@ -73,7 +73,7 @@ impl MemoryFile {
         }
     }
 
-    /// A file for one message.
+    /// Creates a file for one message.
     pub(crate) fn passing(file: SharedFile) -> Self {
         Self {
             file: Arc::new(file),
@@ -86,10 +86,10 @@ impl MemoryFile {
     }
 }
 
-/// As many bytes, if there is the memory.
+/// Allocates this many bytes, if there is enough memory.
 ///
 /// # Errors
-/// When there is not.
+/// There is not.
 pub(in crate::process) fn room_for(len: u64) -> io::Result<Vec<u8>> {
     let len = usize::try_from(len).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
@@ -99,10 +99,10 @@ pub(in crate::process) fn room_for(len: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// All bytes of a file.
+/// Reads all bytes of a file.
 ///
 /// # Errors
-/// When there is no memory for them, or they cannot be read.
+/// There is not enough memory, or they cannot be read.
 pub(in crate::process) fn read_all(file: SharedFile, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = room_for(len)?;
     bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);

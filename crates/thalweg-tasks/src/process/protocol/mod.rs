@@ -1,4 +1,4 @@
-//! Messages between the two sides: how they are written down, and how they travel.
+//! Messages between parent and worker: encoding and transport.
 
 pub(super) mod memory;
 pub(super) mod outgoing;

@@ -1,7 +1,7 @@
-//! Messages on their way out, which nobody has to wait for who reads.
+//! Outgoing messages, which reading threads never wait for.
 //!
-//! Whoever flushes sends as much as the socket takes. What it does not take is left to a thread of its own, which
-//! waits for the other end: a reader that did would keep the other end from ever reading.
+//! A flush sends as much as the socket takes. The rest is left to a separate thread, which waits for the peer: if a
+//! reading thread did, it would keep the peer from ever reading.
 
 use crate::process::protocol::wire::Outbox;
 use crate::process::system::{Socket, Wait};
@@ -11,10 +11,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, PoisonError, TryLockError, Weak};
 use std::thread;
 
-/// No more bytes are put into an outbox than these and one message, if whoever puts them there can wait.
+/// Maximum bytes in an outbox, plus one message, if the sending thread can wait.
 pub(in crate::process) const MOST: usize = 1 << 20;
 
-/// How many files an outbox holds, each open until it is sent, before a thread that can wait has to.
+/// Maximum number of open files in an outbox, before a thread that can wait has to.
 pub(in crate::process) const MOST_FILES: usize = 16;
 
 /// One direction of a connection.
@@ -22,13 +22,13 @@ pub(in crate::process) const MOST_FILES: usize = 16;
 pub(in crate::process) struct Outgoing {
     pub socket: Socket,
     outbox: Mutex<Outbox>,
-    /// Told when the outbox has been emptied.
+    /// Called when the outbox has been emptied.
     room: Condvar,
-    /// Message being sent; locked by the thread that sends.
+    /// The message being sent; locked by the sending thread.
     flight: Mutex<Outbox>,
     /// Nothing can be sent any more.
     is_broken: AtomicBool,
-    /// Where the thread that waits for the other end is asked to; there is none until then.
+    /// Requests to the waiting thread; there is none until it is needed.
     writer: Mutex<Option<Sender<()>>>,
 }
 
@@ -44,17 +44,17 @@ impl Outgoing {
         })
     }
 
-    /// The messages that wait.
+    /// The queued messages.
     pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
         lock(&self.outbox)
     }
 
-    /// Whether so much waits that no more should be added.
+    /// Whether so much is queued that no more should be added.
     pub(crate) fn is_full(&self) -> bool {
         is_full(&self.outbox())
     }
 
-    /// Waits while too much waits to be sent. Not to be called by whoever reads.
+    /// Waits while too much is queued. Must not be called by a reading thread.
     pub(crate) fn wait_for_room(&self) {
         let mut outbox = self.outbox();
         while is_full(&outbox) {
@@ -65,13 +65,13 @@ impl Outgoing {
         }
     }
 
-    /// Sends what waits, or sees to it that it will be sent. Does not wait for the other end.
+    /// Sends queued messages, or has them sent. Does not wait for the peer.
     pub(crate) fn flush(self: &Arc<Self>) {
         loop {
             if self.outbox().is_empty() {
                 return;
             }
-            // Who is sending looks into the outbox again afterwards.
+            // The sending thread checks the outbox again afterwards.
             let mut flight = match self.flight.try_lock() {
                 Ok(flight) => flight,
                 Err(TryLockError::Poisoned(flight)) => flight.into_inner(),
@@ -91,7 +91,7 @@ impl Outgoing {
         }
     }
 
-    /// Whether nothing can be sent any more: the other end has gone, or the socket has been closed.
+    /// Whether nothing can be sent any more: the peer has gone, or the socket has been closed.
     pub(crate) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Acquire)
     }
@@ -99,7 +99,7 @@ impl Outgoing {
     fn give_up(&self, flight: &mut Outbox) {
         *flight = Outbox::default();
         self.is_broken.store(true, Ordering::Release);
-        // Whoever receives notices it, too.
+        // The receiving side notices it, too.
         self.socket.shut_down();
     }
 
@@ -109,7 +109,7 @@ impl Outgoing {
         outbox
     }
 
-    /// Has a thread send what is left.
+    /// Lets a thread send the rest.
     fn leave_to_writer(self: &Arc<Self>) {
         let mut writer = lock(&self.writer);
         if writer.as_ref().is_some_and(|asked| asked.send(()).is_ok()) {
@@ -120,7 +120,7 @@ impl Outgoing {
         let started = thread::Builder::new()
             .name("thalweg-writer".into())
             .spawn(move || write(&outgoing, &asked));
-        // Without a thread, it is sent with what is flushed next.
+        // Without a thread, it is sent with the next flush.
         *writer = started.is_ok().then_some(sender);
         if let Some(writer) = &*writer {
             // The thread has just been started.
@@ -128,7 +128,7 @@ impl Outgoing {
         }
     }
 
-    /// Sends what waits, and waits for the other end.
+    /// Sends queued messages, waiting for the peer.
     fn send_all(&self) {
         let mut flight = lock(&self.flight);
         loop {
@@ -151,7 +151,7 @@ fn is_full(outbox: &Outbox) -> bool {
     outbox.bytes.len() >= MOST || outbox.files.len() >= MOST_FILES
 }
 
-/// Sends for as long as there is something to be sent through.
+/// Sends as long as the connection is open.
 fn write(outgoing: &Weak<Outgoing>, asked: &Receiver<()>) {
     while asked.recv().is_ok() {
         let Some(outgoing) = outgoing.upgrade() else {
@@ -167,7 +167,7 @@ mod tests {
     use crate::process::protocol::wire::{Inbox, ToWorker, read};
     use std::io;
 
-    /// As many messages as no socket takes.
+    /// More messages than any socket takes.
     fn flood(outgoing: &Arc<Outgoing>, count: u64) -> io::Result<()> {
         for question in 0..count {
             let answer = &[7; 10_000];

@@ -1,4 +1,4 @@
-//! Payloads between processes: pieces of bytes, large ones in shared memory.
+//! Payloads between processes: pieces of bytes, with large ones in shared memory.
 
 use crate::process::protocol::memory::{MemoryFile, room_for};
 use crate::process::system::SharedFile;
@@ -9,21 +9,22 @@ use std::ops::Range;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// More bytes than this are sent once to each process that needs them, and stay where they were made.
+/// Payloads larger than this, in bytes, are sent once to each process that needs them, and stay where they were
+/// created.
 pub const LARGE: usize = 64 << 10;
 
-/// More bytes than this are put into memory that both processes see, not through the socket.
+/// Payloads larger than this, in bytes, are put into shared memory, not through the socket.
 pub const SHARED: usize = 1 << 20;
 
-/// Pieces begin at multiples of this many bytes: numbers in them are read where they are.
+/// Alignment of pieces in bytes: numbers in them are read in place.
 const ALIGNED: u64 = 64;
 
-/// Something on its way to another process: a head, and buffers that belong to it.
+/// Serialized data for another process: a head, and its buffers.
 #[derive(Debug)]
 pub struct Payload {
     recipients: Recipients,
     pub(in crate::process) body: Body,
-    /// How long each piece is; the head is the first.
+    /// Lengths of the pieces; the head is the first.
     pub(in crate::process) lens: Vec<u64>,
     /// Display name of the function it stands for, for errors. Not transmitted.
     name: Option<Box<str>>,
@@ -50,7 +51,7 @@ impl Drop for Recipients {
     }
 }
 
-/// The pieces, one behind the other.
+/// The pieces, one after the other.
 #[derive(Debug, Clone)]
 pub(in crate::process) enum Body {
     Bytes(Vec<u8>),
@@ -60,24 +61,24 @@ pub(in crate::process) enum Body {
 /// Where the pieces of a payload are.
 #[derive(Debug)]
 pub enum Pieces<'a> {
-    /// In this process' memory.
+    /// In this process's memory.
     Bytes(Vec<&'a [u8]>),
-    /// In a file of this many bytes, at these places.
+    /// In a file of this length in bytes, at these offsets.
     File {
         /// The file, which does not change any more.
         file: &'a SharedFile,
-        /// How long it is, in bytes.
+        /// Its length in bytes.
         len: u64,
-        /// Where each piece is.
+        /// Offset of each piece.
         places: Vec<Range<u64>>,
     },
 }
 
 impl Payload {
-    /// A payload of bytes.
+    /// Creates a payload of bytes.
     ///
     /// # Errors
-    /// When there is no memory for the bytes.
+    /// There is not enough memory.
     pub fn new(bytes: Vec<u8>) -> io::Result<Self> {
         if bytes.len() > SHARED {
             return Self::of_pieces(&[&bytes]);
@@ -85,28 +86,28 @@ impl Payload {
         Ok(Self::small(bytes))
     }
 
-    /// A payload of bytes that are sent through the socket, however many they are.
+    /// Creates a payload of bytes that is sent through the socket, whatever its length.
     pub fn small(bytes: Vec<u8>) -> Self {
         let lens = vec![bytes.len() as u64];
         Self::of(Body::Bytes(bytes), lens)
     }
 
-    /// A payload without anything in it.
+    /// Creates an empty payload.
     pub fn empty() -> Self {
         Self::small(Vec::new())
     }
 
-    /// A payload of a head and buffers.
+    /// Creates a payload of a head and buffers.
     ///
     /// # Errors
-    /// When there is no memory for them.
+    /// There is not enough memory.
     pub fn of_pieces(pieces: &[&[u8]]) -> io::Result<Self> {
         let lens: Vec<_> = pieces.iter().map(|piece| piece.len() as u64).collect();
         if lens.iter().sum::<u64>() > SHARED as u64 {
             let in_file = Self::in_file(lens.clone(), |mut file, piece| {
                 file.write_all(pieces[piece])
             });
-            // What the system has no file for goes through the socket.
+            // If the system cannot create a file, it goes through the socket.
             if let Ok(Some(payload)) = in_file {
                 return Ok(payload);
             }
@@ -119,11 +120,10 @@ impl Payload {
         Ok(Self::of(Body::Bytes(bytes), lens))
     }
 
-    /// A payload of pieces that are that long, in a file: `write` is to write each. There is none if too many files are
-    /// open.
+    /// Creates a payload of pieces with these lengths, in a file: `write` writes each. None if too many files are open.
     ///
     /// # Errors
-    /// When the system gives no file, there is no memory, or `write` fails.
+    /// The system cannot create a file, there is not enough memory, or `write` fails.
     pub fn in_file(
         lens: Vec<u64>,
         mut write: impl FnMut(&SharedFile, usize) -> io::Result<()>,
@@ -156,28 +156,28 @@ impl Payload {
         }
     }
 
-    /// Another payload that stands for the same. A file is not copied.
+    /// Creates another payload with the same contents. A file is not copied.
     pub fn duplicate(&self) -> Self {
         Self::of(self.body.clone(), self.lens.clone())
     }
 
-    /// A number that no other payload of this process has.
+    /// A unique number in this process.
     pub fn id(&self) -> u64 {
         self.recipients.id
     }
 
-    /// Has a recipient told when the payload is gone.
+    /// Tells a recipient when the payload is gone.
     pub(in crate::process) fn tell_when_gone(&self, recipient: Weak<dyn Recipient>) {
         lock(&self.recipients.all).push(recipient);
     }
 
-    /// The same, with a name for what it stands for.
+    /// Sets a display name for the contents.
     pub fn named(self, name: impl Into<Box<str>>) -> Self {
         let name = Some(name.into());
         Self { name, ..self }
     }
 
-    /// The name of what it stands for.
+    /// The display name of the contents.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -185,7 +185,7 @@ impl Payload {
     /// The bytes of the head.
     ///
     /// # Errors
-    /// When they cannot be read from the memory they are in.
+    /// They cannot be read from their memory.
     pub fn bytes(&self) -> io::Result<Cow<'_, [u8]>> {
         let len = self.lens.first().copied().unwrap_or(0);
         match &self.body {
@@ -206,7 +206,7 @@ impl Payload {
     /// All pieces, the head first.
     ///
     /// # Errors
-    /// When there is less than there should be.
+    /// There is less than there should be.
     pub fn pieces(&self) -> io::Result<Pieces<'_>> {
         match &self.body {
             Body::Bytes(bytes) => {
@@ -225,17 +225,17 @@ impl Payload {
         }
     }
 
-    /// How many bytes it is, all in all.
+    /// Total length in bytes.
     pub fn len(&self) -> u64 {
         self.lens.iter().sum()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether it is too much to be sent more often than necessary.
+    /// Whether it is too large to be sent more often than necessary.
     pub fn is_large(&self) -> bool {
         self.len() > LARGE as u64
     }
@@ -245,7 +245,7 @@ fn cut_short() -> io::Error {
     io::Error::other("a part of it is missing")
 }
 
-/// Where pieces of these lengths are.
+/// Offsets of pieces with these lengths.
 fn places(lens: &[u64]) -> impl Iterator<Item = Range<u64>> {
     lens.iter().scan(0_u64, |end, len| {
         let start = end.next_multiple_of(ALIGNED);
@@ -254,7 +254,7 @@ fn places(lens: &[u64]) -> impl Iterator<Item = Range<u64>> {
     })
 }
 
-/// Where the last piece ends.
+/// End of the last piece.
 pub(in crate::process) fn end_of(lens: &[u64]) -> u64 {
     places(lens).last().map_or(0, |place| place.end)
 }
@@ -268,7 +268,7 @@ mod tests {
         (0..len).map(|i| (i % 251) as u8).collect()
     }
 
-    /// The pieces of a payload, read from wherever they are.
+    /// The pieces of a payload, read from where they are.
     fn read(payload: &Payload) -> io::Result<Vec<Vec<u8>>> {
         match (payload.pieces()?, &payload.body) {
             (Pieces::Bytes(pieces), _) => Ok(pieces.into_iter().map(<[u8]>::to_vec).collect()),

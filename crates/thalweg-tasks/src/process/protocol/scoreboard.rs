@@ -1,30 +1,30 @@
-//! Which task each thread of a worker runs, and since when: written where the parent can read it even after
-//! the worker has died. The time that its function takes to load, with all that it imports, is not the task's.
+//! The task of each worker thread, and since when: written where the parent can read it even after the worker has died.
+//! The time to load its function, with all imports, does not count as the task's.
 
 use crate::process::system::{SharedFile, now};
 use std::io;
 use std::time::Duration;
 
-/// A line for each thread: the number of a task, whether its function is still being loaded, and when that or the task
-/// began.
+/// An entry for each thread: the number of a task, whether its function is still being loaded, and when that or the
+/// task started.
 #[derive(Debug)]
 pub(in crate::process) struct Scoreboard(SharedFile);
 
 const LINE: usize = 16;
 
-/// Entry of a thread that runs nothing.
+/// Entry of an idle thread.
 const NOTHING: u64 = u64::MAX;
 
-/// Set beside the number of a task whose function is being loaded.
+/// Flag of a task whose function is being loaded.
 const IS_LOADING: u64 = 1 << 63;
 
-/// What a thread does.
+/// What a thread is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::process) struct Entry {
     pub task: u64,
     /// For how long.
     pub time: Duration,
-    /// Whether the task's function is being loaded: the task itself has yet to begin.
+    /// Whether the task's function is being loaded: the task itself has yet to start.
     pub is_loading: bool,
 }
 
@@ -43,17 +43,17 @@ impl Scoreboard {
         self.0.duplicate()
     }
 
-    /// Writes down that a thread has begun a task.
+    /// Records that a thread has started a task.
     pub(crate) fn begin(&self, thread: u32, task: u64) {
         self.write(thread, task);
     }
 
-    /// Writes down that a thread loads the function of a task that it is about to begin.
+    /// Records that a thread loads the function of a task that it is about to start.
     pub(crate) fn load(&self, thread: u32, task: u64) {
         self.write(thread, task | IS_LOADING);
     }
 
-    /// Writes down that a thread has nothing to do.
+    /// Records that a thread is idle.
     pub(crate) fn rest(&self, thread: u32) {
         self.write(thread, NOTHING);
     }
@@ -62,11 +62,11 @@ impl Scoreboard {
         let mut line = [0; LINE];
         line[..8].copy_from_slice(&entry.to_le_bytes());
         line[8..].copy_from_slice(&now().to_le_bytes());
-        // Should it fail, a death of this worker has nobody to blame, and nothing else is lost.
+        // If it fails, a death of this worker has no known cause, and nothing else is lost.
         let _ = self.0.write_at(&line, u64::from(thread) * LINE as u64);
     }
 
-    /// The tasks that threads are at work on.
+    /// The tasks that threads are running.
     pub(crate) fn read(&self) -> Vec<Entry> {
         let now = now();
         let mut tasks = Vec::new();

@@ -1,4 +1,4 @@
-//! The messages between a process and its workers, and how they are written down.
+//! Messages between a process and its workers, and their encoding.
 
 use crate::process::protocol::memory::{MemoryFile, read_all};
 use crate::process::protocol::payload::{Body, Payload, end_of};
@@ -11,7 +11,7 @@ use std::io;
 /// Messages to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::process) enum ToWorker<'a> {
-    /// The first message. A file comes with it, in which the worker writes what it runs.
+    /// The first message. It carries a file, in which the worker records what it runs.
     Hello { threads: u32 },
     /// A function that tasks will call.
     Function {
@@ -33,19 +33,19 @@ pub(in crate::process) enum ToWorker<'a> {
         #[serde(borrow)]
         inputs: Vec<Input<'a>>,
     },
-    /// A function or a value sent earlier that is not needed any more.
+    /// A function or a value sent earlier that is no longer needed.
     Forget { id: u64 },
-    /// Results kept there that are not needed any more.
+    /// Kept results that are no longer needed.
     ForgetResults { tasks: Vec<u64> },
-    /// Asks for a result that was kept.
+    /// Requests a kept result.
     Fetch { task: u64 },
-    /// Asks for tasks to be given back that have not begun: the last ones, so many at most.
+    /// Requests unstarted tasks back: the last ones, at most this many.
     Recall { most: u32 },
-    /// A task need not be run, if it has not begun. The worker says which it is.
+    /// A task need not run, if it has not started. The worker answers which it is.
     Skip { task: u64 },
-    /// Asks whether the worker is there.
+    /// Ping.
     Ping,
-    /// The answer to a question.
+    /// The answer to a request.
     Answer {
         question: u64,
         #[serde(with = "serde_bytes")]
@@ -53,13 +53,13 @@ pub(in crate::process) enum ToWorker<'a> {
     },
 }
 
-/// Where a task finds a value it needs.
+/// Where a task finds one of its inputs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::process) enum Input<'a> {
     Here(#[serde(borrow)] Sent<'a>),
     /// It was sent earlier.
     Value(u64),
-    /// It is the result of that task, and was kept.
+    /// It is the kept result of that task.
     Result(u64),
 }
 
@@ -87,21 +87,21 @@ pub(in crate::process) enum ToParent<'a> {
         #[serde(borrow)]
         value: Sent<'a>,
     },
-    /// A value that was asked for cannot be sent.
+    /// A requested value cannot be sent.
     NotFetched {
         task: u64,
         #[serde(borrow)]
         error: Sent<'a>,
     },
-    /// It runs so many tasks more at a time.
+    /// It runs this many more tasks at a time.
     Threads { more: i32 },
-    /// The worker is there.
+    /// Answer to a ping.
     Pong,
-    /// Tasks that are given back, not begun.
+    /// Returned tasks, not started.
     Returned { tasks: Vec<u64>, recalled: bool },
-    /// A task that was to be skipped has begun, or is done.
+    /// A task to be skipped has started, or is done.
     NotSkipped { task: u64 },
-    /// A question of a task, or of nobody that is known.
+    /// A request of a task, or of unknown origin.
     Question {
         question: u64,
         task: Option<u64>,
@@ -110,7 +110,7 @@ pub(in crate::process) enum ToParent<'a> {
     },
 }
 
-/// A payload as it is written down. If its pieces are in a file, that goes along.
+/// An encoded payload. If its pieces are in a file, that is sent along.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::process) struct Sent<'a> {
     #[serde(with = "serde_bytes")]
@@ -119,11 +119,11 @@ pub(in crate::process) struct Sent<'a> {
     lens: Cow<'a, [u64]>,
 }
 
-/// Messages that wait to be sent.
+/// Queued messages.
 #[derive(Debug, Default)]
 pub(in crate::process) struct Outbox {
     pub bytes: Vec<u8>,
-    /// How many of the bytes have been sent.
+    /// Number of bytes sent so far.
     #[cfg_attr(
         not(target_os = "linux"),
         expect(dead_code, reason = "elsewhere nothing is sent")
@@ -137,7 +137,7 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
-    /// How a payload is written down. Its files are taken along.
+    /// Encodes a payload. Its files are taken along.
     pub(crate) fn pack<'a>(&mut self, payload: &'a Payload) -> Sent<'a> {
         let (bytes, is_in_file) = match &payload.body {
             Body::Bytes(bytes) => (bytes.as_slice(), false),
@@ -153,7 +153,7 @@ impl Outbox {
         }
     }
 
-    /// Writes a message behind the others: its length, then the message.
+    /// Appends a message: its length, then the message.
     pub(crate) fn put(&mut self, message: &impl Serialize) -> io::Result<()> {
         let start = self.bytes.len();
         let mut bytes = std::mem::take(&mut self.bytes);
@@ -166,18 +166,18 @@ impl Outbox {
     }
 }
 
-/// Messages as they come in.
+/// Incoming messages.
 #[derive(Debug, Default)]
 pub(in crate::process) struct Inbox {
     pub bytes: Vec<u8>,
     pub files: Files,
 }
 
-/// Files that have come in, for the messages they belong to. Nothing stands for one that could not be received.
+/// Received files, for the messages they belong to. None for one that could not be received.
 pub(in crate::process) type Files = VecDeque<Option<SharedFile>>;
 
 impl Inbox {
-    /// Calls `take` with each message that is complete, and forgets it.
+    /// Calls `take` with each complete message, and removes it.
     pub(crate) fn each(
         &mut self,
         mut take: impl FnMut(&[u8], &mut Files) -> io::Result<()>,
@@ -197,7 +197,7 @@ impl Inbox {
 }
 
 impl Inbox {
-    /// Calls `take` with the first message, if it is complete, and forgets it.
+    /// Calls `take` with the first message, if it is complete, and removes it.
     pub(crate) fn first(
         &mut self,
         take: impl FnOnce(&[u8], &mut Files) -> io::Result<()>,
@@ -220,10 +220,10 @@ pub(in crate::process) fn read<'a, M: Deserialize<'a>>(message: &'a [u8]) -> io:
 }
 
 impl Sent<'_> {
-    /// The payload, with the file that came along.
+    /// The payload, with its file.
     ///
     /// # Errors
-    /// When the file could not be received, or there is no memory for the bytes.
+    /// The file could not be received, or there is not enough memory.
     pub(crate) fn unpack(&self, files: &mut Files) -> io::Result<Payload> {
         let lens = self.lens.to_vec();
         let body = if self.is_in_file {

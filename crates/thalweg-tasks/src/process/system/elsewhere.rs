@@ -17,7 +17,7 @@ fn missing<T>() -> io::Result<T> {
     ))
 }
 
-/// A file in memory that processes share. It does not exist on this system.
+/// A memory file shared between processes. It does not exist on this system.
 #[derive(Debug)]
 pub struct SharedFile(Infallible);
 
@@ -34,10 +34,10 @@ impl SharedFile {
         match self.0 {}
     }
 
-    /// Reads as many bytes as there is room for, from byte `at` on.
+    /// Fills the buffer with bytes from offset `at` on.
     ///
     /// # Errors
-    /// When there are less, or they cannot be read.
+    /// There are fewer, or they cannot be read.
     pub fn read_at(&self, _bytes: &mut [u8], _at: u64) -> io::Result<()> {
         match self.0 {}
     }
@@ -46,7 +46,7 @@ impl SharedFile {
         match self.0 {}
     }
 
-    /// Its number among this process' open files.
+    /// Its descriptor number.
     pub fn descriptor(&self) -> i32 {
         match self.0 {}
     }
@@ -88,7 +88,7 @@ impl Socket {
     }
 }
 
-/// A process with a group of its own.
+/// A process in its own group.
 #[derive(Debug)]
 pub(in crate::process) struct GroupLeader(Infallible);
 

@@ -1,5 +1,5 @@
-//! What worker processes need of the operating system, all in one place: Linux has it, and another system's would be
-//! written beside it. Where it is missing, everything else compiles, and nothing starts.
+//! The parts of the operating system that worker processes need, all in one place: implemented for Linux; another
+//! system's would be written beside it. Without it, everything else compiles, and nothing starts.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -15,7 +15,7 @@ pub(in crate::process) use this_system::{
     GroupLeader, Socket, end_process, is_shortage, memory_of, now, open_limit, take_standard_input,
 };
 
-/// Whether one who sends waits for room in the socket.
+/// Whether a sender waits for room in the socket.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::process) enum Wait {
     No,

@@ -1,4 +1,4 @@
-//! The places of a worker's threads: another has one while a task waits.
+//! The places of a worker's threads: given to another while a task waits.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::place::Place;
 use crate::process::protocol::wire::ToParent;
 use crate::sync::lock;
 
-/// A worker's threads; not those of a process that has been forked off it.
+/// A worker's threads; not those of a fork of it.
 pub(super) struct Threads<H: Host>(pub(super) u32, pub(super) Arc<Worker<H>>);
 
 impl<H: Host> Threads<H> {

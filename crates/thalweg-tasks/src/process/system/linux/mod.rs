@@ -1,4 +1,4 @@
-//! Linux: memory files, sockets that carry them, and descriptors of processes.
+//! Linux: memory files, sockets that carry them, and process descriptors.
 
 mod process_group;
 mod shared_file;
@@ -16,26 +16,26 @@ use rustix::process::{
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
 
-/// How many files this process may have open.
+/// Limit of open files of this process.
 pub(in crate::process) fn open_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// A time that is the same in all processes of the machine, in nanoseconds.
+/// A clock shared by all processes of the machine, in nanoseconds.
 pub(in crate::process) fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
     u64::try_from(nanos).unwrap_or(0)
 }
 
-/// How much memory a process uses, in bytes, if the system says it.
+/// Memory used by a process in bytes, if the system reports it.
 pub(in crate::process) fn memory_of(pid: u32) -> Option<u64> {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Whether the system may have later what it has not got now.
+/// Whether the system may later have what it lacks now.
 pub(in crate::process) fn is_shortage(error: &io::Error) -> bool {
     let error = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(
@@ -44,7 +44,7 @@ pub(in crate::process) fn is_shortage(error: &io::Error) -> bool {
     )
 }
 
-/// Standard input as it was given; from now on nothing comes from there.
+/// Takes standard input; from now on reading it returns nothing.
 pub(in crate::process) fn take_standard_input() -> io::Result<Socket> {
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     let nothing = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -52,10 +52,10 @@ pub(in crate::process) fn take_standard_input() -> io::Result<Socket> {
     Ok(Socket::from_inherited(socket))
 }
 
-/// Ends this process, and those that it has started, as long as they are of its group.
+/// Ends this process, and the processes it has started that are in its group.
 pub(in crate::process) fn end_process() {
     if getpgrp() == getpid() {
-        // It may have no such group any more.
+        // It may not have such a group any more.
         let _ = kill_process_group(getpid(), Signal::KILL);
     }
     let _ = kill_process(getpid(), Signal::KILL);

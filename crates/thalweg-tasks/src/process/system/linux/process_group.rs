@@ -1,4 +1,4 @@
-//! A worker's process, and those that it has started.
+//! A worker's process group.
 
 use super::Socket;
 use crate::process::protocol::outgoing::Outgoing;
@@ -13,11 +13,11 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-/// A process with a group of its own, in which are the processes that it starts.
+/// A process in its own group, which contains the processes that it starts.
 #[derive(Debug)]
 pub(in crate::process) struct GroupLeader {
     child: Child,
-    /// Its number may be another's by now.
+    /// Its id may have been reused by now.
     is_reaped: bool,
     /// The thread that waits for its end.
     watcher: Option<JoinHandle<()>>,
@@ -39,7 +39,7 @@ impl GroupLeader {
         self.child.id()
     }
 
-    /// Ends it and its group.
+    /// Kills it and its group.
     pub(crate) fn kill(&mut self) {
         if self.is_reaped {
             return;
@@ -49,19 +49,19 @@ impl GroupLeader {
         let _ = self.child.kill();
     }
 
-    /// Ends it, its group with it, and says how it ended. Nothing of it is left open afterwards.
+    /// Kills it with its group, and returns how it ended. No resources stay open afterwards.
     pub(crate) fn reap(&mut self) -> io::Result<ExitStatus> {
         self.kill();
         self.is_reaped = true;
         let status = self.child.wait();
         if let Some(watcher) = self.watcher.take() {
-            // Should it have panicked, it has closed what it had as well.
+            // If it has panicked, it has closed its resources as well.
             let _ = watcher.join();
         }
         status
     }
 
-    /// Has its connection shut down when it ends: a process that it has forked may keep the other end open.
+    /// Shuts its connection down when it ends, since a process that it has forked may keep the other end open.
     pub(crate) fn shut_down_at_its_end(&mut self, outgoing: &Arc<Outgoing>) -> io::Result<()> {
         let pid = Pid::from_child(&self.child);
         // Not every system has them.
@@ -87,7 +87,7 @@ impl GroupLeader {
         let watcher = thread::Builder::new()
             .name("thalweg-exit".into())
             .spawn(wait)?;
-        // Without a file, another child may get the number, and would be waited for.
+        // Without a file, another child may get the id, and would be waited for.
         self.watcher = has_file.then_some(watcher);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Files in memory that go from one process to another.
+//! Memory files shared between processes.
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use std::fs::File;
@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-/// A file in memory that processes share: what one wrote, others read.
+/// A memory file: written by one process, read by others.
 #[derive(Debug)]
 pub struct SharedFile(File);
 
 impl SharedFile {
-    /// An empty one, for this process alone until it is sent. Others see the name in lists of open files.
+    /// Creates an empty one, private until it is sent. The name appears in lists of open files.
     pub(in crate::process) fn create(name: &str) -> io::Result<Self> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         Ok(Self(memfd_create(name, flags)?.into()))
@@ -23,25 +23,25 @@ impl SharedFile {
         Ok(fcntl_add_seals(&self.0, seals)?)
     }
 
-    /// The same file, once more.
+    /// Duplicates its descriptor.
     pub(in crate::process) fn duplicate(&self) -> io::Result<Self> {
         Ok(Self(self.0.try_clone()?))
     }
 
-    /// Reads as many bytes as there is room for, from byte `at` on. It disturbs nobody who reads as well.
+    /// Fills the buffer with bytes from offset `at` on, without affecting other readers.
     ///
     /// # Errors
-    /// When there are less, or they cannot be read.
+    /// There are fewer, or they cannot be read.
     pub fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
         self.0.read_exact_at(bytes, at)
     }
 
-    /// Writes bytes from byte `at` on.
+    /// Writes bytes from offset `at` on.
     pub(in crate::process) fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, at)
     }
 
-    /// Its number among this process' open files, as long as this value is there.
+    /// Its descriptor number, valid as long as this value exists.
     pub fn descriptor(&self) -> i32 {
         self.0.as_raw_fd()
     }

@@ -1,4 +1,4 @@
-//! Bytes and files through a pair of sockets that nobody else can open.
+//! Bytes and files through a private pair of sockets.
 
 use crate::process::protocol::memory::MemoryFile;
 use crate::process::protocol::wire::{Inbox, Outbox};
@@ -21,15 +21,15 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(in crate::process) struct Socket(OwnedFd);
 
-/// How many files go with one system call. Of several, one who has too many open would not know which could not be
+/// Number of files per system call. With several, a process with too many open files would not know which could not be
 /// received.
 const FILES: usize = 1;
 
-/// After how long what could not be sent is tried again.
+/// Pause before a failed send is retried.
 const AGAIN: Duration = Duration::from_millis(2);
 
 impl Socket {
-    /// The two ends of a connection: ours, and the one for a child.
+    /// Creates the two ends of a connection: ours, and the one for a child.
     pub(crate) fn pair() -> io::Result<(Self, Self)> {
         let (ours, theirs) = socketpair(
             AddressFamily::UNIX,
@@ -49,15 +49,15 @@ impl Socket {
         self.0.into()
     }
 
-    /// Sends what waits. Returns whether all has been sent: always, if it waits for the other end.
+    /// Sends queued messages. Returns whether all have been sent: always true if it waits for the peer.
     pub(crate) fn send(&self, outbox: &mut Outbox, wait: Wait) -> io::Result<bool> {
         let flags = match wait {
             Wait::No => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
             Wait::ForTheOtherEnd => SendFlags::NOSIGNAL,
         };
         while outbox.sent < outbox.bytes.len() {
-            // Files arrive no later than the first byte they are sent with, so they are there when the
-            // messages are that they belong to. A few bytes are enough to carry them.
+            // Files arrive no later than the first byte they are sent with, so they are there when their messages are.
+            // A few bytes are enough to carry them.
             let group = outbox.files.len().min(FILES);
             let end = match outbox.files.len() > group {
                 true => outbox.sent + 1,
@@ -67,7 +67,7 @@ impl Socket {
             let sent = match (self.send_once(bytes, &outbox.files[..group], flags), wait) {
                 (Err(error), Wait::No) if has_no_room(&error) => return Ok(false),
                 (Err(error), Wait::ForTheOtherEnd) if has_no_room(&error) => {
-                    // The system does not say when it has.
+                    // The system does not notify when it has.
                     thread::sleep(AGAIN);
                     continue;
                 }
@@ -91,18 +91,18 @@ impl Socket {
         retry(|| sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, flags))
     }
 
-    /// Has all that waits for the other end go on: nothing more is sent, and what has come can still be received.
+    /// Wakes everything that waits for the peer: nothing more is sent, and received bytes can still be read.
     pub(crate) fn shut_down(&self) {
         // It may have been shut down before.
         let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
     }
 
-    /// Whether there are bytes that have come and have not been received.
+    /// Whether there are unread bytes.
     pub(crate) fn has_unread(&self) -> bool {
         rustix::io::ioctl_fionread(&self.0).is_ok_and(|bytes| bytes > 0)
     }
 
-    /// Waits for bytes. Returns whether the other end is still there.
+    /// Waits for bytes. Returns whether the peer is still there.
     pub(crate) fn receive(&self, inbox: &mut Inbox) -> io::Result<bool> {
         let mut buffer = [0; 64 << 10];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
@@ -130,8 +130,7 @@ impl Socket {
     }
 }
 
-/// Whether something can be sent later: the other end has not read enough, or the system has no room for more files
-/// that are in flight.
+/// Whether sending may succeed later: the peer has not read enough, or the system has no room for more files in flight.
 fn has_no_room(error: &io::Error) -> bool {
     let error = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(
