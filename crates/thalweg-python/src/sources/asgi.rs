@@ -1,4 +1,4 @@
-//! Requests of an ASGI server, which a pipeline answers.
+//! Requests of an ASGI server, answered by a pipeline.
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -9,24 +9,24 @@ use thalweg_io::{HeaderMap, HeaderName, HeaderValue, HttpRequest, HttpResponse, 
 
 use crate::event_loop::{self, EventLoop};
 
-/// `asgi`: a server's requests, by way of another server.
+/// Requests of another server, for the class `asgi`.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct HttpApp(pub(super) HttpService);
 
-/// A request that is being answered: its body comes piece by piece. Dropped, it is given up.
+/// A request being answered: its body arrives in pieces. Dropping it gives it up.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct HttpCall {
     call: http_server::HttpCall,
-    /// Kept for the answer: no pipeline may be on it.
+    /// Dropped with the answer: no pipeline may be on it.
     _event_loop: EventLoop,
 }
 
 #[pymethods]
 impl HttpApp {
-    /// Begins a request: `answer`, a future of the loop that runs, gets status, headers and body.
+    /// Begins a request: `answer`, a future of the running loop, gets status, headers and body.
     ///
     /// # Errors
-    /// The method is none, no loop runs, or the system gives no thread.
+    /// The method is invalid, no loop is running, or the system has no thread left.
     fn begin(
         &self,
         py: Python<'_>,
@@ -59,18 +59,18 @@ impl HttpApp {
 
 #[pymethods]
 impl HttpCall {
-    /// Adds a piece to the body; returns whether more of it is wanted.
+    /// Adds a piece to the body; returns whether more is wanted.
     fn push(&self, piece: &[u8]) -> bool {
         self.call.push(piece.to_vec())
     }
 
-    /// Says that the body has no more pieces.
+    /// Ends the body.
     fn end(&self) {
         self.call.end();
     }
 }
 
-/// Headers as they came; what is no header is left out.
+/// Headers as received; invalid ones are ignored.
 fn to_headers(pairs: &[(PyBackedBytes, PyBackedBytes)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
@@ -86,7 +86,7 @@ fn to_headers(pairs: &[(PyBackedBytes, PyBackedBytes)]) -> HeaderMap {
 fn give(py: Python<'_>, answer: &Py<PyAny>, response: &HttpResponse) -> PyResult<()> {
     let answer = answer.bind(py);
     if answer.call_method0("done")?.is_truthy()? {
-        // Who asked has gone.
+        // The client has gone.
         return Ok(());
     }
     let headers = PyList::empty(py);

@@ -1,8 +1,8 @@
 //! Runs a source written in Rust for a node in Python, on the pipeline's event loop.
 //!
-//! The source has a graph of its own, of two nodes: there it finds the clock, the switch and the way to report
-//! failures that it knows. What it emits there is gathered until it next lets others have their turn; then the batch
-//! goes into the pipeline, and the source is not asked for more until the pipeline has taken it.
+//! The source has its own graph of two nodes, with the clock, the switch and the reporting of failures that it needs.
+//! Elements that it emits there are collected until it next yields; then the batch goes into the pipeline, and the
+//! source is not polled until the pipeline has accepted it.
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
@@ -32,35 +32,35 @@ use crate::{failure, interrupt};
 
 /// A source that can be run for Python.
 pub(crate) trait Sourced: Source {
-    /// The next of what it holds that would not be emitted if it went on no more: of a file, the last line, which has
-    /// no ending.
+    /// The next of the elements it holds that would not be emitted if it did not continue: for a file, a last line
+    /// without an ending.
     fn rest(&mut self) -> Result<Option<Self::Item>, BoxError> {
         Ok(None)
     }
 }
 
-/// Makes an object of an element, or drops it.
+/// Converts an element to an object, or drops it.
 type Convert<T> = Box<dyn Fn(Python<'_>, T) -> PyResult<Option<Value>> + Send + Sync>;
 
-/// Emits an element by itself, into the stream; returns the emission, and who is told what comes of it.
+/// Emits an element by itself into the stream; returns the emission, and the receiver of its result.
 type EmitOne<T> =
     Box<dyn Fn(Python<'_>, T, &Stream<Value>) -> PyResult<(Emit, Tell)> + Send + Sync>;
 
-/// Is told what has come of an element.
+/// Receives the result of an element.
 pub(super) type Tell = Box<dyn FnOnce(&Result<(), thalweg::Error>) + Send>;
 
-/// How elements get into the pipeline.
+/// How elements enter the pipeline.
 enum Way<T> {
-    /// As batches.
+    /// In batches.
     Together(Convert<T>),
-    /// One by one: somebody waits for what comes of each.
+    /// One by one: somebody waits for the result of each.
     OneByOne(EmitOne<T>),
 }
 
 /// Builds the source's graph on an event loop.
 type Build = Box<dyn FnOnce(&EventLoop, Arc<BuildContext>) -> Arc<dyn Switch> + Send>;
 
-/// A source written in Rust: the node in Python runs it, and stops it.
+/// A source written in Rust, which the node in Python starts and stops.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(crate) struct RustSource {
     state: Mutex<State>,
@@ -72,7 +72,7 @@ enum State {
     Built(Arc<dyn Switch>, EventLoop),
 }
 
-/// How a source is started and stopped.
+/// Start and stop of a source.
 trait Switch: Send + Sync {
     fn start(&self) -> Result<(), thalweg::Error>;
     fn stop(&self);
@@ -93,11 +93,11 @@ impl<T: Element> Switch for Stream<T> {
     }
 }
 
-/// For whom it runs.
+/// The node in Python.
 #[derive(Default)]
 struct BuildContext {
     run: Mutex<Option<Run>>,
-    /// Whether it is to emit the rest before it stops.
+    /// Whether it is to emit its remaining elements before it stops.
     is_ending: AtomicBool,
 }
 
@@ -107,7 +107,7 @@ struct Run {
     event_loop: EventLoop,
     /// A weak reference to the node in Python.
     node: Py<PyWeakrefReference>,
-    /// The asyncio future that is done when the run is over.
+    /// The asyncio future of the end of the run.
     over: Py<PyAny>,
 }
 
@@ -119,7 +119,7 @@ impl RustSource {
         Self::going(source, Way::Together(Box::new(convert)))
     }
 
-    /// A source behind which somebody waits for what comes of each element.
+    /// A source with a receiver for the result of each element.
     pub(super) fn answering<S: Sourced>(
         source: S,
         emit_one: impl Fn(Python<'_>, S::Item, &Stream<Value>) -> PyResult<(Emit, Tell)>
@@ -155,8 +155,8 @@ impl RustSource {
 
 #[pymethods]
 impl RustSource {
-    /// Runs the source until it has no more or is stopped: what it emits goes to `node`, what it fails on to the
-    /// node's `_fail`. Returns the asyncio future to wait for.
+    /// Runs the source until it ends or is stopped: elements go to `node`, failures to the node's `_fail`. Returns the
+    /// asyncio future to wait for.
     ///
     /// # Errors
     /// It is running, or the pipeline has no event loop.
@@ -193,7 +193,7 @@ impl RustSource {
         Ok(over)
     }
 
-    /// Has the source stop, after emitting what it still holds if it `is_ending`.
+    /// Stops the source, after emitting its remaining elements if it `is_ending`.
     #[pyo3(signature = (is_ending=false))]
     fn stop(&self, is_ending: bool) {
         self.site.is_ending.store(is_ending, Ordering::Relaxed);
@@ -228,7 +228,7 @@ impl RustSource {
 }
 
 impl BuildContext {
-    /// Hands a failure to the node, whose policy it is.
+    /// Passes a failure to the node, whose policy handles it.
     fn failed(&self, py: Python<'_>, cause: &(dyn Error + Send + Sync + 'static)) {
         let exception = to_exception(py, cause);
         self.tell(py, "_fail", &exception);
@@ -248,8 +248,8 @@ impl BuildContext {
         }
     }
 
-    /// Has what an element comes to be told, and a failure logged, when it has come, be the source still running or
-    /// not.
+    /// Passes an element's result to its receiver, and logs a failure, when it is known, whether or not the source is
+    /// still running.
     fn follow(&self, emit: Emit, tell: Tell) {
         let Some(event_loop) = lock(&self.run).as_ref().map(|run| run.event_loop.clone()) else {
             return;
@@ -310,10 +310,10 @@ impl BuildContext {
     }
 }
 
-/// Elements with the tokens that they carry.
+/// Elements with their tokens.
 type Gathered<T> = Arc<Mutex<Vec<(T, Acks)>>>;
 
-/// Gathers what a source emits.
+/// Collects the elements that a source emits.
 struct Gather<T>(Gathered<T>);
 
 impl<T: Element> Operator for Gather<T> {
@@ -330,7 +330,7 @@ impl<T: Element> Operator for Gather<T> {
     }
 }
 
-/// A source whose elements are gathered where it emits them, and handed on here.
+/// A source whose elements are collected where it emits them, and passed on here.
 struct Bridged<S: Source> {
     source: S,
     way: Way<S::Item>,
@@ -346,7 +346,7 @@ impl<S: Sourced> Source for Bridged<S> {
         self.source.label()
     }
 
-    /// Ends as if it had been stopped, whatever has happened: so it can be started again.
+    /// Ends as if it had been stopped, whatever has happened, so that it can be started again.
     async fn run(&mut self, out: &Emitter<S::Item>) -> Result<(), Stop> {
         let result = self.hand_on_all(out).await;
         self.site.end(result);
@@ -401,7 +401,7 @@ impl BuildContext {
     }
 }
 
-/// The way into the pipeline.
+/// The entry of the pipeline.
 struct HandOn<'a, T> {
     target: Stream<Value>,
     way: &'a Way<T>,
@@ -409,10 +409,10 @@ struct HandOn<'a, T> {
 }
 
 impl<T> HandOn<'_, T> {
-    /// Emits a batch, and waits until the pipeline has taken it.
+    /// Emits a batch, and waits until the pipeline has accepted it.
     ///
     /// # Errors
-    /// The pipeline has been drained, or a function has raised what is no failure of an element.
+    /// The pipeline has been drained, or a function has raised an exception that is not an element's failure.
     async fn batch(&self, batch: Vec<(T, Acks)>) -> PyResult<()> {
         if batch.is_empty() {
             return Ok(());
@@ -439,7 +439,7 @@ impl<T> HandOn<'_, T> {
         Ok(())
     }
 
-    /// Emits elements, each with its tokens, up to the first that has to be waited for: the GIL is taken once for all
+    /// Emits elements, each with its tokens, up to the first that has to be waited for, with the GIL taken once for all
     /// of them.
     ///
     /// # Errors
@@ -460,7 +460,7 @@ impl<T> HandOn<'_, T> {
         })
     }
 
-    /// Reports what has failed on the way.
+    /// Reports failures downstream.
     fn emitted(&self, emitted: Result<(), thalweg::Error>) -> PyResult<()> {
         interrupt::check().map_err(interrupted)?;
         let Err(error) = emitted else {
@@ -476,7 +476,7 @@ impl<T> HandOn<'_, T> {
         })
     }
 
-    /// Emits each element, and waits for none.
+    /// Emits each element without waiting.
     ///
     /// # Errors
     /// As [`batch`](Self::batch).
@@ -544,7 +544,7 @@ impl<T> HandOn<'_, T> {
     }
 }
 
-/// An exception that is no failure, in a form that differs from a cancelled source.
+/// An exception that is not a failure, in a form that differs from a cancelled source.
 fn interrupted(error: PyErr) -> PyErr {
     gil::attach(|py| match upcalls::STREAMS.call(py, "Interrupted", ()) {
         Ok(made) => {
@@ -556,7 +556,7 @@ fn interrupted(error: PyErr) -> PyErr {
     })
 }
 
-/// Polls a source's future: it may read a file, and works on lines, while other threads have the GIL.
+/// Polls a source's future without the GIL: it may read a file, or split lines, while other threads run Python.
 fn poll_without_gil<F: Future<Output: Send> + Send>(
     future: Pin<&mut F>,
     cx: &Context<'_>,
@@ -565,8 +565,8 @@ fn poll_without_gil<F: Future<Output: Send> + Send>(
     gil::attach(|py| gil::detach(py, || future.poll(&mut Context::from_waker(&waker))))
 }
 
-/// Lets others on the loop have their turn: until the next round if it `wakes` itself, else until something that has
-/// been polled wakes it.
+/// Yields to other tasks of the loop: until the next iteration if it `wakes` itself, else until something that has been
+/// polled wakes it.
 async fn suspend(wakes: bool) {
     let mut has_suspended = false;
     poll_fn(|cx| {

@@ -18,11 +18,11 @@ use crate::ops::sink::sink_made;
 use crate::sql::Database;
 use crate::value::Value;
 
-/// Where letters are kept.
+/// A storage of letters.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct DeadLetters(thalweg_io::DeadLetters);
 
-/// Keeps how far letters have been replayed, at the end of a drain.
+/// Stores the replay position, at the end of a drain.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct DeadLetterEnd(DeadLetterCloser);
 
@@ -58,8 +58,8 @@ impl DeadLetters {
         self.0.shown()
     }
 
-    /// The letters that have not been replayed, as `make` makes them of node, ordinal, attempt, error, the form of the
-    /// element, and the element.
+    /// The letters that have not been replayed, as `make` creates them from node, ordinal, attempt, error, the form of
+    /// the element, and the element.
     fn letters(&self, make: Py<PyAny>) -> (RustSource, DeadLetterEnd) {
         let source = DeadLetterSource::from(&self.0);
         let end = DeadLetterEnd(source.closer());
@@ -86,18 +86,18 @@ impl DeadLetters {
 
 #[pymethods]
 impl DeadLetterEnd {
-    /// Keeps how far letters have been replayed, without the GIL.
+    /// Stores the replay position, without the GIL.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let closed = gil::detach(py, || block_on(self.0.close()));
         closed.map_err(|error| to_exception(py, &error))
     }
 }
 
-/// `to_dead_letters`: the end of a stream of failures, of which `take_apart` makes node, ordinal, attempt, error, the
-/// form of the element, and the element.
+/// `to_dead_letters`: the end of a stream of failures, from which `take_apart` returns node, ordinal, attempt, error,
+/// the form of the element, and the element.
 ///
 /// # Errors
-/// An option for Kafka is wrong.
+/// An option for Kafka is invalid.
 #[pyfunction]
 pub(super) fn to_dead_letters(letters: &DeadLetters, take_apart: Py<PyAny>) -> PyResult<Blueprint> {
     let sink = DeadLetterSink::new(&letters.0, move |x: &Value| {

@@ -10,8 +10,8 @@ use thalweg_io::files::RecordError;
 
 use crate::failure;
 
-/// The exception that an error of a source's is for Python: `ValueError` for a line or a record, the `OSError` of its
-/// kind for whatever the operating system refused, `PipelineError` otherwise.
+/// Converts an error of a source to a Python exception: `ValueError` for a line or a record, the matching `OSError` for
+/// refusals of the operating system, otherwise `PipelineError`.
 pub(super) fn to_exception(py: Python<'_>, error: &(dyn Error + 'static)) -> PyErr {
     let mut cause = Some(error);
     while let Some(one) = cause {

@@ -1,4 +1,4 @@
-//! Files of records, in and out.
+//! Files of records, read and written.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use crate::ops::sink::sink_made;
 use crate::sql::Position;
 use crate::value::Value;
 
-/// How elements become bytes.
+/// Conversion of elements to bytes.
 enum Encode {
     /// Text or bytes, as lines.
     Lines,
-    /// Text or bytes, behind their lengths.
+    /// Text or bytes, length-prefixed.
     Prefixed(LengthPrefixed),
-    /// What a function makes text of, as lines.
+    /// Text from a function, as lines.
     Json(Py<PyAny>),
-    /// Dicts, or sequences, as records of CSV.
+    /// Dicts, or sequences, as CSV records.
     Csv(CsvRows, Vec<String>),
-    /// What an object with `begin`, `add`, `end` and `rows` makes of them.
+    /// An object with `begin`, `add`, `end` and `rows`.
     Object(Py<PyAny>),
 }
 
@@ -51,7 +51,7 @@ impl FileFormat {
         }
     }
 
-    /// Text or bytes, each behind its length.
+    /// Text or bytes, each length-prefixed.
     #[staticmethod]
     fn length_prefixed(width: usize) -> PyResult<Self> {
         let format = LengthPrefixed::new(prefix_width(width)?);
@@ -61,7 +61,7 @@ impl FileFormat {
         })
     }
 
-    /// Lines of JSON, which `dumps` makes.
+    /// Lines of JSON, created by `dumps`.
     #[staticmethod]
     fn jsonl(dumps: Py<PyAny>) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl FileFormat {
         }
     }
 
-    /// Records of CSV; `columns` are those of elements that are no dicts.
+    /// CSV records; `columns` are those of elements that are not dicts.
     #[staticmethod]
     fn csv(delimiter: &str, columns: Vec<String>) -> PyResult<Self> {
         Ok(Self {
@@ -79,7 +79,7 @@ impl FileFormat {
         })
     }
 
-    /// What an object makes of elements: `begin()`, `add(x)` and `end()` return bytes, `rows(x)` a number.
+    /// Bytes from an object: `begin()`, `add(x)` and `end()` return bytes, `rows(x)` a number.
     #[staticmethod]
     fn object(kind: &str, object: Py<PyAny>) -> PyResult<Self> {
         match kind {
@@ -164,7 +164,7 @@ impl Format<Value> for Encode {
     }
 }
 
-/// A row of a dict, or of a sequence.
+/// Converts a dict or a sequence to a row.
 fn row_of(x: &Bound<'_, PyAny>, columns: &[String]) -> PyResult<CsvRow> {
     let text = |value: &Bound<'_, PyAny>| -> PyResult<String> {
         match value.is_none() {
@@ -198,14 +198,14 @@ fn row_of(x: &Bound<'_, PyAny>, columns: &[String]) -> PyResult<CsvRow> {
     Ok(CsvRow::new(Arc::from(columns), values))
 }
 
-/// Files of a pipeline, beside which positions are kept.
+/// Output files of a pipeline, with positions beside them.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct FileNames(Files);
 
 #[pymethods]
 impl FileNames {
     /// # Errors
-    /// The name is none.
+    /// The name is invalid.
     #[new]
     fn new(path: PathBuf) -> PyResult<Self> {
         let files = Files::new(path);
@@ -214,10 +214,10 @@ impl FileNames {
         Ok(Self(files))
     }
 
-    /// The position of this name.
+    /// The position with this name.
     ///
     /// # Errors
-    /// The name of the files has no number, or what is kept there is no position.
+    /// The name of the files has no number, or the stored text is not a position.
     fn position(&self, py: Python<'_>, name: &str) -> PyResult<Position> {
         let kept = gil::detach(py, || self.0.position(name));
         kept.map(Position).map_err(|error| match error {
@@ -227,10 +227,10 @@ impl FileNames {
     }
 }
 
-/// `to_files` and its like: the end of a stream in files.
+/// `to_files` and similar: the end of a stream in files.
 ///
 /// # Errors
-/// A limit is none, or is one of files whose name has no number.
+/// A limit is invalid, or needs a name with a number.
 #[pyfunction]
 pub(super) fn to_files(
     py: Python<'_>,
@@ -261,7 +261,7 @@ pub(super) fn to_files(
     Ok(blueprint.sink().on_loop())
 }
 
-/// `from_jsonl`: the values of lines of JSON, as `loads` makes them of text.
+/// `from_jsonl`: the values of lines of JSON, created by `loads` from text.
 #[pyfunction]
 #[pyo3(signature = (path, loads, max_len, position=None))]
 pub(super) fn json_lines(
@@ -280,7 +280,7 @@ pub(super) fn json_lines(
 /// `from_csv`: the records of a file, as dicts.
 ///
 /// # Errors
-/// The delimiter is no single byte.
+/// The delimiter is not a single byte.
 #[pyfunction]
 #[pyo3(signature = (path, delimiter, max_len, position=None))]
 pub(super) fn csv_records(
@@ -303,7 +303,7 @@ pub(super) fn csv_records(
 /// `from_length_prefixed`: the messages of a file, as bytes.
 ///
 /// # Errors
-/// There is no such width.
+/// The width is not supported.
 #[pyfunction]
 #[pyo3(signature = (path, width, max_len, position=None))]
 pub(super) fn messages(

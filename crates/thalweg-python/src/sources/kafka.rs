@@ -24,7 +24,7 @@ use crate::ops::sink::sink_made;
 use crate::sql::Database;
 use crate::value::Value;
 
-/// Joins a source and a sink.
+/// Connects a source and a sink.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct KafkaTransactions(thalweg_io::KafkaTransactions);
 
@@ -36,11 +36,11 @@ impl KafkaTransactions {
     }
 }
 
-/// What Python says about the topics it reads.
+/// Topics to read, and their options.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct KafkaTopics(Kafka);
 
-/// Commits what is done, at the end of a drain.
+/// Commits finished messages, at the end of a drain.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct KafkaEnd(KafkaCloser);
 
@@ -92,7 +92,7 @@ impl KafkaTopics {
         Ok(Self(kafka))
     }
 
-    /// A source of values, or of what `make` makes of the parts of a message.
+    /// A source of values, or of results of `make` from the parts of a message.
     fn messages(&self, make: Option<Py<PyAny>>) -> (RustSource, KafkaEnd) {
         let source = KafkaSource::from(self.0.clone());
         let end = KafkaEnd(source.closer());
@@ -103,7 +103,7 @@ impl KafkaTopics {
         (source, end)
     }
 
-    /// A source of lists of values, or of what `make` makes of the parts of a message.
+    /// A source of lists of values, or of results of `make` from the parts of a message.
     fn batches(
         &self,
         make: Option<Py<PyAny>>,
@@ -132,26 +132,26 @@ impl KafkaTopics {
 
 #[pymethods]
 impl KafkaEnd {
-    /// Whether the source has begun.
+    /// Whether the source has started.
     #[getter]
     fn has_begun(&self) -> bool {
         self.0.has_begun()
     }
 
-    /// Commits what is done and leaves the group, without the GIL.
+    /// Commits finished messages and leaves the group, without the GIL.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let closed = gil::detach(py, || block_on(self.0.close()));
         closed.map_err(|error| to_exception(py, &error))
     }
 }
 
-/// The value of a message; one that has none is left out.
+/// The value of a message; one without a value is skipped.
 fn value<'py>(py: Python<'py>, message: &KafkaMessage) -> Option<Bound<'py, PyAny>> {
     let value = message.value.as_ref()?;
     Some(PyBytes::new(py, value).into_any())
 }
 
-/// What `make` makes of value, key, headers, topic, partition, offset and timestamp.
+/// Calls `make` with value, key, headers, topic, partition, offset and timestamp.
 fn whole<'py>(make: &Bound<'py, PyAny>, message: &KafkaMessage) -> PyResult<Bound<'py, PyAny>> {
     let py = make.py();
     let headers = message.headers.iter();
@@ -173,7 +173,7 @@ fn object<'py>(py: Python<'py>, bytes: &Option<impl AsRef<[u8]>>) -> Option<Boun
     Some(PyBytes::new(py, bytes.as_ref()))
 }
 
-/// What writes the messages of a `to_kafka`.
+/// The producer of a `to_kafka`.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct KafkaProducer {
     producer: Producer,
@@ -193,7 +193,7 @@ impl KafkaProducer {
         Ok(Self { producer, limit })
     }
 
-    /// Waits until everything has been delivered, for this many seconds; returns how many messages have not.
+    /// Waits until everything has been delivered, for at most this many seconds; returns how many messages have not.
     fn flush(&self, py: Python<'_>, limit: f64) -> PyResult<usize> {
         let limit = match limit < 0.0 {
             true => Duration::MAX,
@@ -203,8 +203,8 @@ impl KafkaProducer {
     }
 }
 
-/// `to_kafka`: writes elements, and sends on their values. `take_apart` makes value, key, headers, partition, timestamp
-/// and topic of what is neither text nor bytes.
+/// `to_kafka`: writes elements, and emits their values. `take_apart` returns value, key, headers, partition, timestamp
+/// and topic of an element other than text or bytes.
 #[pyfunction]
 pub(super) fn to_kafka(producer: &KafkaProducer, take_apart: Py<PyAny>) -> Blueprint {
     let (producer, limit) = (producer.producer.clone(), producer.limit);
@@ -229,11 +229,11 @@ pub(super) fn to_kafka(producer: &KafkaProducer, take_apart: Py<PyAny>) -> Bluep
             })
         })
     });
-    // It is kept as a sink is, whether or not anything comes behind it.
+    // Kept like a sink, whether or not anything is downstream.
     blueprint.on_loop().sink()
 }
 
-/// `to_kafka` with transactions: nothing is sent on.
+/// `to_kafka` with transactions, which emits nothing.
 #[pyfunction]
 pub(super) fn to_kafka_in_transactions(
     topic: &str,

@@ -7,7 +7,7 @@ use thalweg_io::Filenames;
 use super::bridge::{RustSource, Sourced};
 use crate::value::Value;
 
-/// `filenames`: the names of the files that a pattern matches, those there are and those that appear.
+/// `filenames`: the names of existing and new files that match a pattern.
 #[pyfunction]
 pub(super) fn file_names(pattern: PathBuf, poll_interval: f64) -> PyResult<RustSource> {
     let poll_interval = crate::interval::seconds(poll_interval)?;

@@ -58,8 +58,8 @@ impl NatsSubject {
         Ok(Self(nats))
     }
 
-    /// A source of what `make` makes of the subject of a message, its payload, a dict of its headers, its number and
-    /// how often it has been delivered.
+    /// A source of results of `make` from a message's subject, payload, dict of headers, number, and number of
+    /// deliveries.
     #[expect(clippy::too_many_arguments, reason = "they are Python's")]
     fn messages(
         &self,
@@ -125,13 +125,13 @@ impl NatsSubject {
 
 #[pymethods]
 impl NatsEnd {
-    /// Does so, without the GIL.
+    /// Closes, without the GIL.
     fn close(&self, py: Python<'_>) {
         gil::detach(py, || block_on(self.0.close()));
     }
 }
 
-/// What a record is made of in Python.
+/// The parts of a record in Python.
 type Parts<'py> = (
     Bound<'py, PyAny>,
     Option<String>,

@@ -22,11 +22,10 @@ pub(super) struct TcpServer(thalweg_io::TcpServer<Vec<u8>>);
 
 #[pymethods]
 impl TcpServer {
-    /// Messages end with a delimiter, which stays, or are behind their lengths, if `width` says how many bytes these
-    /// have.
+    /// Messages end with a delimiter, which is kept, or are length-prefixed if `width` is given.
     ///
     /// # Errors
-    /// The delimiter is empty, there is no such width, or the files of TLS cannot be used.
+    /// The delimiter is empty, the width is not supported, or the TLS files cannot be used.
     #[new]
     #[expect(clippy::too_many_arguments, reason = "they are Python's")]
     fn new(
@@ -64,18 +63,18 @@ impl TcpServer {
         Ok(Self(server))
     }
 
-    /// Begins to listen; returns the port.
+    /// Starts to listen; returns the port.
     fn listen(&self, py: Python<'_>) -> PyResult<u16> {
         let address = self.0.listen();
         Ok(address.map_err(|error| to_exception(py, &error))?.port())
     }
 
-    /// Stops listening, also where a source runs; returns whether none did.
+    /// Stops listening, also if a source is running; returns whether none was.
     fn release(&self, py: Python<'_>) -> bool {
         gil::detach(py, || self.0.release())
     }
 
-    /// What arrives, as a source of bytes.
+    /// Received messages, as a source of bytes.
     fn messages(&self) -> RustSource {
         let source = TcpSource::from(self.0.clone());
         RustSource::new(source, |py, message: Vec<u8>| {
@@ -109,7 +108,7 @@ fn invalid(py: Python<'_>, error: &TcpError) -> PyErr {
 /// `to_tcp`: sends elements, which are text or bytes.
 ///
 /// # Errors
-/// There is no such width.
+/// The width is not supported.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are Python's")]
 pub(super) fn to_tcp(

@@ -15,7 +15,7 @@ use crate::lock::lock;
 use crate::sql::Position;
 use crate::value::Value;
 
-/// `from_textfile`: the lines of a file, which is followed: all, or those behind its first bytes, or behind a position.
+/// `from_textfile`: the lines of a file, which is followed: all, or those after its first bytes, or after a position.
 #[pyfunction]
 #[pyo3(signature = (path, delimiter, poll_interval, from_end, max_len, position=None))]
 pub(super) fn text_file(
@@ -38,22 +38,22 @@ pub(super) fn text_file(
     Ok(RustSource::new(file, to_text(delimiter)))
 }
 
-/// The same for a pipe that has a name: it is read on a thread of its own, again and again as others open it.
+/// The same for a named pipe: read on a separate thread, repeatedly as others open it.
 #[pyfunction]
 pub(super) fn pipe(path: PathBuf, delimiter: &str, max_len: usize) -> RustSource {
     let reader = Reader::new(Pipe::named(path)).lines(text(delimiter, max_len));
     RustSource::new(reader, to_text(delimiter))
 }
 
-/// The lines that can be read from a pipe that is open in this process, as text.
+/// The lines of a pipe that is open in this process, as text.
 #[pyfunction]
 pub(super) fn open_pipe(number: u32, delimiter: &str, max_len: usize) -> RustSource {
     let reader = Reader::new(Pipe::open(number)).lines(text(delimiter, max_len));
     RustSource::new(reader, to_text(delimiter))
 }
 
-/// The lines that a process writes to a pipe that is open in this one, as bytes. The last line is a line without an
-/// ending too, unless `with_end` is false.
+/// The lines that a process writes to a pipe that is open in this one, as bytes. A last line without an ending counts,
+/// unless `with_end` is false.
 #[pyfunction]
 pub(super) fn output(number: u32, delimiter: &[u8], with_end: bool, max_len: usize) -> RustSource {
     let delimiter = delimiter.to_owned();
@@ -74,7 +74,7 @@ fn bytes(delimiter: &[u8], max_len: usize) -> Lines<Vec<u8>> {
     lines.keep_delimiter(true).max_len(max_len)
 }
 
-/// Makes a `str` of a line. `\r\n` becomes `\n`, as in files that Python opens, unless lines are cut at a `\r`.
+/// Converts a line to a `str`. `\r\n` becomes `\n`, as in files that Python opens, unless lines are split at a `\r`.
 fn to_text(
     delimiter: &str,
 ) -> impl Fn(Python<'_>, String) -> PyResult<Option<Value>> + Send + Sync + use<> {
@@ -99,10 +99,10 @@ impl Sourced for Reader<String> {}
 
 impl Sourced for Reader<Vec<u8>> {}
 
-/// A pipe as a reader. It is opened by the first read, which waits for somebody to open it for writing.
+/// A pipe as a reader. It is opened by the first read, which waits for a writer.
 struct Pipe {
     path: PathBuf,
-    /// Whether it is opened again when nobody writes to it any more.
+    /// Whether it is opened again after its last writer has closed it.
     reopens: bool,
     open: Option<File>,
 }
@@ -116,7 +116,7 @@ impl Pipe {
         }
     }
 
-    /// The one behind a file descriptor.
+    /// The pipe of a file descriptor.
     fn open(number: u32) -> Self {
         Self {
             path: format!("/dev/fd/{number}").into(),
@@ -141,7 +141,7 @@ impl Read for Pipe {
     }
 }
 
-/// Cuts bytes into lines for a source that gets its bytes in Python.
+/// Splits bytes into lines for a source that gets its bytes in Python.
 ///
 /// Boxed: the buffer may ask for a larger alignment than Python's allocator gives.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
@@ -158,15 +158,15 @@ impl LineSplitter {
         Ok(Self(Mutex::new(Box::new(buffer))))
     }
 
-    /// Adds bytes; returns the lines they complete, with their delimiters, and an exception in the place of each that
-    /// is too long.
+    /// Adds bytes; returns the completed lines, with their delimiters, and an exception in place of each that is too
+    /// long.
     fn feed<'py>(&self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyList>> {
         let mut buffer = lock(&self.0);
         buffer.push(bytes);
         list(py, std::iter::from_fn(|| buffer.next_line()))
     }
 
-    /// Returns what has come behind the last delimiter, as `feed` does.
+    /// Returns the rest after the last delimiter, like `feed`.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         list(py, lock(&self.0).finish())
     }

@@ -6,11 +6,11 @@ use thalweg_io::{Missed, Schedule};
 use super::bridge::{RustSource, Sourced};
 use crate::value::Value;
 
-/// `from_schedule`: the times of a schedule. `start` is the instant that the clock's zero stands for, and `to_datetime`
-/// makes Python's of an instant, both in microseconds since 1970.
+/// `from_schedule`: the times of a schedule. `start` is the instant of the clock's zero, and `to_datetime` converts an
+/// instant, both in microseconds since 1970.
 ///
 /// # Errors
-/// It is no schedule, or the zone, the policy or the instant is none.
+/// The schedule, the zone, the policy or the instant is invalid.
 #[pyfunction]
 pub(super) fn schedule(
     schedule: &str,

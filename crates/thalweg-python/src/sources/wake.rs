@@ -1,7 +1,7 @@
 //! Waking the event loop from threads that must not wait for the GIL.
 //!
-//! Channels wake whoever waits on them under a lock of their own, which the loop's thread may want while it has the
-//! GIL. So what other threads wake is woken on a thread that holds no lock.
+//! Channels wake their waiters under a lock, which the loop's thread may need while it has the GIL. So wakes by other
+//! threads are made by a thread that holds no lock.
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -10,14 +10,14 @@ use std::thread::{self, ThreadId};
 
 use crate::lock::lock;
 
-/// A waker that takes the GIL on the thread it was made on, and on no other.
+/// A waker that takes the GIL on the thread it was created on, and on no other.
 pub(super) struct Detached {
     waker: Waker,
     thread: ThreadId,
 }
 
 impl Detached {
-    /// One for what is polled on this thread.
+    /// Creates one for a future polled on this thread.
     pub(super) fn waker(waker: &Waker) -> Waker {
         let detached = Self {
             waker: waker.clone(),
@@ -42,7 +42,7 @@ impl Wake for Detached {
     }
 }
 
-/// `None` if there are no more threads to be had.
+/// `None` if no thread can be started.
 static WAKERS: LazyLock<Option<Mutex<Sender<Waker>>>> = LazyLock::new(|| {
     let (sender, receiver) = channel::<Waker>();
     let thread = thread::Builder::new().name("thalweg-waker".to_owned());

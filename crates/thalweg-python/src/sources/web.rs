@@ -9,7 +9,7 @@ use crate::interval::seconds;
 use crate::sql::Position;
 use crate::value::Value;
 
-/// `from_sse`: the events of a feed, each of which `make` makes an object of, given id, type and data.
+/// `from_sse`: the events of a feed, each created by `make` from id, type and data.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are Python's")]
 pub(super) fn server_sent_events(
@@ -91,7 +91,7 @@ pub(super) fn http_poll(
     }))
 }
 
-/// What requests have in common.
+/// Options of all requests.
 pub(super) fn options(
     headers: Vec<(String, String)>,
     connect_timeout: f64,

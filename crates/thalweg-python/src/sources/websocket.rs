@@ -20,10 +20,10 @@ use crate::interval::seconds;
 use crate::ops::sink::sink_made;
 use crate::value::Value;
 
-/// A time that nobody waits for, in seconds.
+/// A duration that nobody waits for, in seconds.
 const NEVER: f64 = 366.0 * 86_400.0;
 
-/// Where a server listens.
+/// Address of a server.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct WebSocketServer(thalweg_io::WebSocketServer);
 
@@ -64,26 +64,26 @@ impl WebSocketServer {
         Ok(Self(server))
     }
 
-    /// Begins to listen; returns the port.
+    /// Starts to listen; returns the port.
     fn listen(&self, py: Python<'_>) -> PyResult<u16> {
         let address = self.0.listen();
         Ok(address.map_err(|error| to_exception(py, &error))?.port())
     }
 
-    /// Stops listening, also where a pipeline runs; returns whether none did.
+    /// Stops listening, also if a pipeline is running; returns whether none was.
     fn release(&self, py: Python<'_>) -> bool {
         gil::detach(py, || self.0.release())
     }
 
-    /// What clients send, as a source of text and bytes.
+    /// Messages from clients, as a source of text and bytes.
     fn messages(&self) -> RustSource {
         messages_of(self.0.clone().into())
     }
 
-    /// Shows elements to all clients, from now on.
+    /// Sends elements to all clients, from now on.
     ///
     /// # Errors
-    /// It cannot listen there.
+    /// The address cannot be listened on.
     fn show(&self, py: Python<'_>, max_len: usize) -> PyResult<Blueprint> {
         let mut sink = WebSocketSink::new(self.0.clone(), message);
         sink.start().map_err(|error| to_exception(py, &error))?;
@@ -91,7 +91,7 @@ impl WebSocketServer {
     }
 }
 
-/// A server that one connects to: its URL, and how to speak to it.
+/// A server to connect to: its URL, and the options of the connection.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct WebSocketUrl(WebSocketClient);
 
@@ -128,13 +128,13 @@ impl WebSocketUrl {
         Ok(Self(client))
     }
 
-    /// The URL without what may be secret.
+    /// The URL without secrets.
     #[getter]
     fn shown(&self) -> String {
         self.0.shown()
     }
 
-    /// What the server sends, after it has been sent what is to be sent `first`.
+    /// Messages from the server, after sending `first`.
     fn messages(&self, first: Vec<Bound<'_, PyAny>>, reconnect: bool) -> PyResult<RustSource> {
         let mut client = self.0.clone().reconnect(reconnect);
         for one in first {
@@ -143,7 +143,7 @@ impl WebSocketUrl {
         Ok(messages_of(client.into()))
     }
 
-    /// Sends elements to it.
+    /// Sends elements to the server.
     fn send(&self, max_len: usize, confirm: bool) -> Blueprint {
         let client = self.0.clone().confirm(confirm);
         ends(WebSocketSink::new(client, message), max_len)

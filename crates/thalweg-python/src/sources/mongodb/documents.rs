@@ -1,4 +1,4 @@
-//! Documents of Python's objects, and objects of documents.
+//! Conversion between Python objects and documents.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -12,11 +12,11 @@ use thalweg_io::mongodb::{
 
 use crate::sql::fields;
 
-/// How deep documents may be nested; servers take no more.
+/// Maximum nesting of documents, as in servers.
 const MAX_DEPTH: usize = 100;
 
-/// The types that values have in Python, as far as JSON does not have them: of ids, of times in milliseconds since
-/// 1970, of decimals, of UUIDs and of what there is no type for, in JSON.
+/// Python types of values that JSON does not have: ids, times in milliseconds since 1970, decimals, UUIDs, and extended
+/// JSON for the rest.
 #[derive(FromPyObject)]
 pub(super) struct Types {
     #[pyo3(attribute("ObjectId"))]
@@ -29,7 +29,7 @@ pub(super) struct Types {
     from_json: Py<PyAny>,
 }
 
-/// The document of a dict, a dataclass or a named tuple.
+/// Converts a dict, a dataclass or a named tuple to a document.
 pub(super) fn to_document(x: &Bound<'_, PyAny>) -> PyResult<Document> {
     if let Ok(dict) = x.cast::<PyDict>() {
         return of_dict(dict, 0);
@@ -48,7 +48,7 @@ pub(super) fn to_document(x: &Bound<'_, PyAny>) -> PyResult<Document> {
     Ok(document)
 }
 
-/// A value as a document holds it.
+/// Converts a value for a document.
 pub(super) fn to_bson(x: &Bound<'_, PyAny>) -> PyResult<Bson> {
     value_of("", x, 0)
 }
@@ -117,7 +117,7 @@ fn bytes_of(bytes: Vec<u8>) -> Bson {
     })
 }
 
-/// Values of types that are known by their names, those of PyMongo among them.
+/// Values of types recognized by name, including those of PyMongo.
 fn other(name: &str, x: &Bound<'_, PyAny>, depth: usize) -> PyResult<Bson> {
     let py = x.py();
     let class = x.get_type();
@@ -145,7 +145,7 @@ fn other(name: &str, x: &Bound<'_, PyAny>, depth: usize) -> PyResult<Bson> {
         return Ok(Bson::String(text.to_str()?.to_string()));
     }
     if let Some(to_timestamp) = x.getattr_opt(intern!(py, "timestamp"))? {
-        // Without a zone a time is one of UTC, as PyMongo has it.
+        // A time without a zone is UTC, as in PyMongo.
         let is_naive = x.getattr(intern!(py, "tzinfo"))?.is_none();
         let seconds: f64 = match is_naive {
             true => {
@@ -162,7 +162,7 @@ fn other(name: &str, x: &Bound<'_, PyAny>, depth: usize) -> PyResult<Bson> {
             micros.div_euclid(1000),
         )));
     }
-    // Numbers of numpy's.
+    // Numbers of numpy.
     if let Some(item) = x.getattr_opt(intern!(py, "item"))? {
         let item = item.call0()?;
         if item.get_type().is(&class) {
@@ -176,7 +176,7 @@ fn other(name: &str, x: &Bound<'_, PyAny>, depth: usize) -> PyResult<Bson> {
 }
 
 impl Types {
-    /// A document as a dict.
+    /// Converts a document to a dict.
     pub(super) fn to_dict<'py>(
         &self,
         py: Python<'py>,
@@ -190,7 +190,7 @@ impl Types {
     }
 }
 
-/// A value of a document. Documents of servers are nested no deeper than [`MAX_DEPTH`].
+/// Converts a value of a document. Documents of servers are nested no deeper than [`MAX_DEPTH`].
 pub(super) fn to_object<'py>(
     py: Python<'py>,
     types: &Types,

@@ -45,7 +45,7 @@ impl MongoDbCollection {
         Ok(Self(mongo))
     }
 
-    /// A source of what `make` makes of the operation, the id and the document of a change; without `make`, of the
+    /// A source of results of `make` from the operation, the id and the document of a change; without `make`, of the
     /// documents. `types` are those of values that JSON does not have.
     fn changes(
         &self,
