@@ -159,6 +159,15 @@ pub mod redis;
     feature = "tcp"
 ))]
 mod reply;
+#[cfg(any(
+    feature = "mongodb",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "redis",
+    feature = "tcp",
+    feature = "websocket"
+))]
+mod retries;
 #[cfg(feature = "schedule")]
 pub mod schedule;
 #[cfg(feature = "sql")]

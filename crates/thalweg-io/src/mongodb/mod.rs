@@ -43,6 +43,7 @@ pub use self::error::MongoDbError;
 pub use self::sink::{MongoDbSink, ToMongoDb};
 pub use self::source::{FromMongoDb, MongoDbSource};
 use crate::Position;
+use crate::retries::Retries;
 
 /// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,9 +130,7 @@ pub struct MongoDb {
     after: Option<Bson>,
     poll: Option<Result<Duration, IntervalError>>,
     position: Option<Position>,
-    retries: u32,
-    wait: Duration,
-    max_wait: Duration,
+    retries: Retries,
 }
 
 impl MongoDb {
@@ -153,9 +152,7 @@ impl MongoDb {
             after: None,
             poll: None,
             position: None,
-            retries: 10,
-            wait: Duration::from_millis(100),
-            max_wait: Duration::from_secs(30),
+            retries: Retries::default(),
         }
     }
 
@@ -215,14 +212,14 @@ impl MongoDb {
     /// Number of a sink's retries when the server cannot be reached: 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
-        self.retries = count;
+        self.retries.count = count;
         self
     }
 
     /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 s.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
-        self.wait = pause;
+        self.retries.first_pause = pause;
         self
     }
 
@@ -280,11 +277,6 @@ impl MongoDb {
 
     fn label(&self) -> String {
         format!("{} {}", self.address(), self.full_name())
-    }
-
-    /// The pause after another one.
-    fn next_pause(&self, pause: Duration) -> Duration {
-        (pause * 2).min(self.max_wait.max(self.wait))
     }
 }
 

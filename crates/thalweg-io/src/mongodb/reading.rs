@@ -99,11 +99,11 @@ pub(super) async fn watch(mongo: MongoDb, behind: Option<String>, out: Outbox<Re
             return;
         }
     };
-    let (mut pause, mut is_reported) = (mongo.wait, false);
+    let (mut pause, mut is_reported) = (mongo.retries.first_pause, false);
     loop {
         let problem = match watch_once(&mongo, &mut behind, &out, &mut is_reported).await {
             Ok(true) => {
-                (pause, is_reported) = (mongo.wait, false);
+                (pause, is_reported) = (mongo.retries.first_pause, false);
                 None
             }
             Ok(false) => return,
@@ -118,7 +118,7 @@ pub(super) async fn watch(mongo: MongoDb, behind: Option<String>, out: Outbox<Re
             }
         }
         sleep(pause).await;
-        pause = mongo.next_pause(pause);
+        pause = mongo.retries.next_pause(pause);
     }
 }
 

@@ -101,7 +101,7 @@ impl MongoDbSource {
     /// Emits existing documents in the order of the cursor, and then new ones.
     async fn run_documents(&mut self, out: &Emitter<MongoDbChange>) -> Result<(), Stop> {
         let poll = self.mongo.poll.clone().transpose()?;
-        let (mut pause, mut is_reported) = (self.mongo.wait, false);
+        let (mut pause, mut is_reported) = (self.mongo.retries.first_pause, false);
         loop {
             self.emit(out).await?;
             let wait = match out.or_stop(self.read()).await? {
@@ -110,7 +110,7 @@ impl MongoDbSource {
                     None => return Ok(()),
                 },
                 Ok(count) => {
-                    (pause, is_reported) = (self.mongo.wait, false);
+                    (pause, is_reported) = (self.mongo.retries.first_pause, false);
                     // Fewer than requested, so there are no more.
                     if count < BATCH && poll.is_some() {
                         self.emit(out).await?;
@@ -124,7 +124,7 @@ impl MongoDbSource {
                         out.report(error);
                     }
                     let wait = pause;
-                    pause = self.mongo.next_pause(pause);
+                    pause = self.mongo.retries.next_pause(pause);
                     wait
                 }
                 Err(error) => return Err(error.into()),

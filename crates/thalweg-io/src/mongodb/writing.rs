@@ -90,13 +90,13 @@ impl Writing {
         mongo: &MongoDb,
         ordinals: &[u64],
     ) -> Result<(), MongoDbError> {
-        let (mut pause, mut attempts) = (mongo.wait, 0);
+        let (mut pause, mut attempts) = (mongo.retries.first_pause, 0);
         let problem = loop {
             match self.try_to_write(mongo, ordinals).await {
                 Ok(()) => return self.outcome(mongo, ordinals),
                 Err(Problem::Lost(problem)) => {
                     attempts += 1;
-                    if attempts > mongo.retries {
+                    if attempts > mongo.retries.count {
                         return Err(MongoDbError::NotWritten {
                             address: mongo.address(),
                             collection: mongo.full_name(),
@@ -105,7 +105,7 @@ impl Writing {
                         });
                     }
                     sleep(pause).await;
-                    pause = mongo.next_pause(pause);
+                    pause = mongo.retries.next_pause(pause);
                 }
                 Err(problem) => break problem,
             }

@@ -32,6 +32,8 @@ pub use self::error::MqttError;
 pub use self::sink::{MqttSink, ToMqtt};
 pub use self::source::{FromMqtt, MqttCloser, MqttSource};
 
+use crate::retries::Retries;
+
 /// A received message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MqttMessage {
@@ -93,9 +95,7 @@ pub struct Mqtt {
     retain: bool,
     max_len: u32,
     max_waiting: usize,
-    retries: u32,
-    wait: Duration,
-    max_wait: Duration,
+    retries: Retries,
 }
 
 impl Mqtt {
@@ -113,9 +113,7 @@ impl Mqtt {
             retain: false,
             max_len: 16 * 1024 * 1024,
             max_waiting: 10_000,
-            retries: 10,
-            wait: Duration::from_millis(100),
-            max_wait: Duration::from_secs(30),
+            retries: Retries::default(),
         }
     }
 
@@ -181,14 +179,14 @@ impl Mqtt {
     /// For writing: number of retries when the broker cannot be reached, 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
-        self.retries = count;
+        self.retries.count = count;
         self
     }
 
     /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 s.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
-        self.wait = pause;
+        self.retries.first_pause = pause;
         self
     }
 
@@ -234,11 +232,6 @@ impl Mqtt {
 
     fn label(&self) -> String {
         format!("{} {}", self.address(), self.topic)
-    }
-
-    /// Pause after the previous one.
-    fn next_pause(&self, pause: Duration) -> Duration {
-        (pause * 2).min(self.max_wait.max(self.wait))
     }
 }
 

@@ -88,7 +88,7 @@ impl<T> MqttSink<T> {
 /// connection.
 async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Open, MqttError> {
     let mut open = open.filter(|open| open.used.elapsed() < mqtt.keep_alive / 2);
-    let (mut done, mut pause, mut attempts) = (0, mqtt.wait, 0);
+    let (mut done, mut pause, mut attempts) = (0, mqtt.retries.first_pause, 0);
     loop {
         let before = done;
         let mut current = open.take().unwrap_or_else(|| connect(mqtt));
@@ -101,7 +101,7 @@ async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Ope
         };
         // What was written counts: it is another message that this one failed on.
         attempts = if done > before { 1 } else { attempts + 1 };
-        if lost.remedy.is_some() || attempts > mqtt.retries {
+        if lost.remedy.is_some() || attempts > mqtt.retries.count {
             let remedy = lost.remedy.map(|remedy| format!("; {remedy}"));
             return Err(MqttError::NotWritten {
                 address: mqtt.address(),
@@ -111,7 +111,7 @@ async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Ope
             });
         }
         sleep(pause).await;
-        pause = mqtt.next_pause(pause);
+        pause = mqtt.retries.next_pause(pause);
     }
 }
 

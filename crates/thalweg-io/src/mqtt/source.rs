@@ -137,13 +137,14 @@ impl Reader {
     }
 
     async fn read(&self, mut link: Link) {
-        let (mut pause, mut is_reported, mut is_subscribed) = (self.mqtt.wait, false, false);
+        let (mut pause, mut is_reported, mut is_subscribed) =
+            (self.mqtt.retries.first_pause, false, false);
         loop {
             let error = match link.next().await {
                 Ok(Happened::Up { is_known }) => {
                     // Receipts of another connection are worth nothing on this one.
                     self.connection.fetch_add(1, Ordering::AcqRel);
-                    (pause, is_reported) = (self.mqtt.wait, false);
+                    (pause, is_reported) = (self.mqtt.retries.first_pause, false);
                     if !is_known || !is_subscribed {
                         let _ = self.orders.send(Order::Subscribe);
                     }
@@ -184,7 +185,7 @@ impl Reader {
                         let _ = self.items.send(Err(error)).await;
                     }
                     sleep(pause).await;
-                    pause = self.mqtt.next_pause(pause);
+                    pause = self.mqtt.retries.next_pause(pause);
                     continue;
                 }
             };

@@ -62,12 +62,14 @@ impl Link {
             let _ = ring::default_provider().install_default();
         }
         let (sender, state) = channel(State::default());
-        let (pauses, waiting) = (nats.clone(), nats.max_waiting);
+        let (retries, waiting) = (nats.retries, nats.max_waiting);
         let mut options = ConnectOptions::new()
             .name("thalweg")
             .connection_timeout(CONNECT_TIMEOUT)
             .max_reconnects(None)
-            .reconnect_delay_callback(move |attempts| pauses.pause(attempts))
+            .reconnect_delay_callback(move |number| {
+                retries.pause(u32::try_from(number).unwrap_or(u32::MAX))
+            })
             // Includes the server's last answer to each request.
             .subscription_capacity(waiting + 16)
             .event_callback(move |event| {

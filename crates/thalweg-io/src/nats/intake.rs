@@ -193,7 +193,7 @@ impl Reader {
                     return;
                 }
             }
-            sleep(self.nats.pause(attempts)).await;
+            sleep(self.nats.retries.pause(attempts)).await;
             attempts += 1;
         }
     }

@@ -37,6 +37,8 @@ pub use self::intake::NatsCloser;
 pub use self::sink::{NatsSink, ToNats};
 pub use self::source::{FromNats, NatsSource};
 
+use crate::retries::Retries;
+
 /// A received message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -153,9 +155,7 @@ pub struct Nats {
     max_deliveries: Option<u32>,
     max_in_flight: u32,
     max_waiting: usize,
-    retries: u32,
-    wait: Duration,
-    max_wait: Duration,
+    retries: Retries,
 }
 
 impl Nats {
@@ -177,9 +177,7 @@ impl Nats {
             max_deliveries: None,
             max_in_flight: 65_536,
             max_waiting: 1024,
-            retries: 10,
-            wait: Duration::from_millis(100),
-            max_wait: Duration::from_secs(30),
+            retries: Retries::default(),
         }
     }
 
@@ -275,14 +273,14 @@ impl Nats {
     /// For writing: number of retries of an unconfirmed message, 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
-        self.retries = count;
+        self.retries.count = count;
         self
     }
 
     /// Pause before the first attempt to reconnect: 100 ms by default. It doubles each time, up to 30 s.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
-        self.wait = pause;
+        self.retries.first_pause = pause;
         self
     }
 
@@ -376,12 +374,6 @@ impl Nats {
 
     fn label(&self) -> String {
         format!("{} {}", self.address(), self.subject)
-    }
-
-    /// Pause before the attempt with this number.
-    fn pause(&self, attempts: usize) -> Duration {
-        let doubled = u32::try_from(attempts.min(20)).map_or(1, |times| 1 << times);
-        (self.wait.saturating_mul(doubled)).min(self.max_wait.max(self.wait))
     }
 }
 

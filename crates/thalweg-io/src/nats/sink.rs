@@ -165,7 +165,7 @@ async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link
         // The earlier messages count as written: this is the one that failed.
         let now = done.iter().filter(|done| **done).count();
         attempts = if now > before { 1 } else { attempts + 1 };
-        if lost.remedy.is_some() || attempts > nats.retries {
+        if lost.remedy.is_some() || attempts > nats.retries.count {
             let remedy = lost.remedy.map(|remedy| format!("; {remedy}"));
             return Err(NatsError::NotWritten {
                 address: nats.address(),
@@ -174,7 +174,7 @@ async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link
                 attempts,
             });
         }
-        sleep(nats.pause(attempts as usize - 1)).await;
+        sleep(nats.retries.pause(attempts - 1)).await;
     }
 }
 

@@ -197,11 +197,12 @@ impl Reader {
 
     /// Reads over one connection after the other, until the source is closed, or the server refuses.
     async fn run(self, is_list: bool) {
-        let (mut pause, mut is_reported, mut is_first) = (self.redis.wait, false, true);
+        let (mut pause, mut is_reported, mut is_first) =
+            (self.redis.retries.first_pause, false, true);
         loop {
             let end = match Connection::open(&self.redis).await {
                 Ok(mut connection) => {
-                    (pause, is_reported) = (self.redis.wait, false);
+                    (pause, is_reported) = (self.redis.retries.first_pause, false);
                     let is_first = std::mem::take(&mut is_first);
                     let read = match is_list {
                         true => self.list(&mut connection).await,
@@ -240,7 +241,7 @@ impl Reader {
                 }
             }
             sleep(pause).await;
-            pause = self.redis.next_pause(pause);
+            pause = self.redis.retries.next_pause(pause);
         }
     }
 
@@ -306,7 +307,7 @@ async fn send(redis: &Redis, is_list: bool, open: &mut Option<Connection>, keys:
     if keys.is_empty() {
         return;
     }
-    let mut pause = redis.wait;
+    let mut pause = redis.retries.first_pause;
     loop {
         let mut connection = match open.take() {
             Some(connection) => connection,
@@ -314,7 +315,7 @@ async fn send(redis: &Redis, is_list: bool, open: &mut Option<Connection>, keys:
                 Ok(connection) => connection,
                 Err(_) => {
                     sleep(pause).await;
-                    pause = redis.next_pause(pause);
+                    pause = redis.retries.next_pause(pause);
                     continue;
                 }
             },
@@ -341,7 +342,7 @@ async fn send(redis: &Redis, is_list: bool, open: &mut Option<Connection>, keys:
             Err(error) if remedy(&error).is_some() => return,
             Err(_) => {
                 sleep(pause).await;
-                pause = redis.next_pause(pause);
+                pause = redis.retries.next_pause(pause);
             }
         }
     }

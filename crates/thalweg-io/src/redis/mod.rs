@@ -32,6 +32,8 @@ pub use self::intake::RedisCloser;
 pub use self::sink::{RedisSink, ToRedis};
 pub use self::source::{FromRedisList, FromRedisStream, RedisListSource, RedisStreamSource};
 
+use crate::retries::Retries;
+
 /// Name of the field for text and bytes.
 const VALUE: &str = "value";
 
@@ -122,9 +124,7 @@ pub struct Redis {
     claim_after: Duration,
     max_waiting: usize,
     max_len: Option<usize>,
-    retries: u32,
-    wait: Duration,
-    max_wait: Duration,
+    retries: Retries,
 }
 
 impl Redis {
@@ -140,9 +140,7 @@ impl Redis {
             claim_after: Duration::from_secs(60),
             max_waiting: 1024,
             max_len: None,
-            retries: 10,
-            wait: Duration::from_millis(100),
-            max_wait: Duration::from_secs(30),
+            retries: Retries::default(),
         }
     }
 
@@ -193,14 +191,14 @@ impl Redis {
     /// For writing: number of retries when the server cannot be reached, 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
-        self.retries = count;
+        self.retries.count = count;
         self
     }
 
     /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 s.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
-        self.wait = pause;
+        self.retries.first_pause = pause;
         self
     }
 
@@ -254,11 +252,6 @@ impl Redis {
     /// The list of elements that this reader has taken from a list and not acknowledged.
     fn processing(&self) -> String {
         format!("{}:processing:{}", self.key, self.consumer)
-    }
-
-    /// Pause after the previous one.
-    fn next_pause(&self, pause: Duration) -> Duration {
-        (pause * 2).min(self.max_wait.max(self.wait))
     }
 }
 

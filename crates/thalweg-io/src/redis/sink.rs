@@ -86,7 +86,7 @@ async fn send(
     mut open: Option<Connection>,
     entries: &[RedisEntry],
 ) -> Result<Connection, RedisError> {
-    let (mut pause, mut attempts) = (redis.wait, 0);
+    let (mut pause, mut attempts) = (redis.retries.first_pause, 0);
     loop {
         let tried = async {
             let mut connection = match open.take() {
@@ -105,7 +105,7 @@ async fn send(
         };
         attempts += 1;
         let remedy = remedy(&error);
-        if remedy.is_some() || attempts > redis.retries {
+        if remedy.is_some() || attempts > redis.retries.count {
             let remedy = remedy.map(|remedy| format!("; {remedy}"));
             return Err(RedisError::NotWritten {
                 address: redis.address(),
@@ -115,7 +115,7 @@ async fn send(
             });
         }
         sleep(pause).await;
-        pause = redis.next_pause(pause);
+        pause = redis.retries.next_pause(pause);
     }
 }
 

@@ -13,9 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::{PrefixWidth, TcpError};
 use crate::background::spawn;
 use crate::reply::reply;
-
-/// Maximum pause between retries, unless the first pause is longer.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+use crate::retries::Retries;
 
 /// Destination of a connection, and how elements are delimited on it.
 ///
@@ -32,8 +30,7 @@ pub struct TcpClient {
     port: u16,
     ending: Ending,
     connect_timeout: Duration,
-    retries: u32,
-    wait: Duration,
+    retries: Retries,
 }
 
 #[derive(Clone, Debug)]
@@ -50,8 +47,7 @@ impl TcpClient {
             port,
             ending: Ending::Delimiter(b"\n".to_vec()),
             connect_timeout: Duration::from_secs(10),
-            retries: 10,
-            wait: Duration::from_millis(100),
+            retries: Retries::default(),
         }
     }
 
@@ -79,14 +75,14 @@ impl TcpClient {
     /// Number of retries when the server cannot be reached: 10 by default.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
-        self.retries = count;
+        self.retries.count = count;
         self
     }
 
     /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 seconds.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
-        self.wait = pause;
+        self.retries.first_pause = pause;
         self
     }
 
@@ -114,7 +110,7 @@ impl TcpClient {
     /// Passes bytes to the system, over the existing connection or a new one.
     async fn send(&self, open: Option<TcpStream>, bytes: &[u8]) -> Result<TcpStream, TcpError> {
         let mut open = open.filter(is_open);
-        let mut pause = self.wait;
+        let mut pause = self.retries.first_pause;
         let mut attempts = 0;
         loop {
             let tried = async {
@@ -130,7 +126,7 @@ impl TcpClient {
                 Err(error) => error,
             };
             attempts += 1;
-            if attempts > self.retries {
+            if attempts > self.retries.count {
                 return Err(TcpError::Connect {
                     host: self.host.clone(),
                     port: self.port,
@@ -139,7 +135,7 @@ impl TcpClient {
                 });
             }
             sleep(pause).await;
-            pause = (pause * 2).min(MAX_WAIT.max(self.wait));
+            pause = self.retries.next_pause(pause);
         }
     }
 

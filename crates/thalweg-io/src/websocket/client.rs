@@ -20,9 +20,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Uri};
 use super::error::Refused;
 use super::socket::{Duplex, Keeping, Socket};
 use super::{WebSocketError, WebSocketMessage};
-
-/// Maximum pause between retries, unless the first pause is longer.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+use crate::retries::Retries;
 
 /// URL of a server, and the options of the connection.
 ///
@@ -42,8 +40,7 @@ pub struct WebSocketClient {
     headers: Vec<(String, String)>,
     authorities: Option<PathBuf>,
     connect_timeout: Duration,
-    pub(super) retries: u32,
-    pub(super) wait: Duration,
+    pub(super) retries: Retries,
     pub(super) keeping: Keeping,
     pub(super) first: Vec<WebSocketMessage>,
     pub(super) reconnects: bool,
@@ -58,8 +55,7 @@ impl WebSocketClient {
             headers: Vec::new(),
             authorities: None,
             connect_timeout: Duration::from_secs(10),
-            retries: 10,
-            wait: Duration::from_millis(100),
+            retries: Retries::default(),
             keeping: Keeping::default(),
             first: Vec::new(),
             reconnects: true,
@@ -91,14 +87,14 @@ impl WebSocketClient {
     /// Number of a sink's retries when the server cannot be reached: 10 by default. A source retries for ever.
     #[must_use]
     pub fn retries(mut self, count: u32) -> Self {
-        self.retries = count;
+        self.retries.count = count;
         self
     }
 
     /// Pause before the first retry: 100 ms by default. It doubles each time, up to 30 seconds.
     #[must_use]
     pub fn wait(mut self, pause: Duration) -> Self {
-        self.wait = pause;
+        self.retries.first_pause = pause;
         self
     }
 
@@ -282,10 +278,7 @@ impl WebSocketClient {
 
     /// Waits before the next attempt, after this many failures in a row.
     pub(super) async fn pause(&self, failures: u32) {
-        let grown = self
-            .wait
-            .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(31)));
-        sleep(grown.min(MAX_WAIT.max(self.wait))).await;
+        sleep(self.retries.pause(failures.saturating_sub(1))).await;
     }
 }
 

@@ -247,7 +247,7 @@ async fn send(
             },
         };
         attempts += 1;
-        if is_for_good || attempts > client.retries {
+        if is_for_good || attempts > client.retries.count {
             return Err(WebSocketError::Connect {
                 url: client.shown(),
                 attempts,
