@@ -67,7 +67,7 @@ def test_frames_are_written_as_parquet_and_read_in_batches(tmp_path):
     source = Stream()
     source.to_parquet(tmp_path / "{number}.parquet", max_rows=100)
     source.emit_many(frames)
-    with pytest.raises(TypeError, match="no batch of rows"):
+    with pytest.raises(TypeError, match="not a batch of rows"):
         source.emit({"number": 1})
     with pytest.raises(ValueError, match="schema"):
         source.emit(pyarrow.table({"other": [1]}))

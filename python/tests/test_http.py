@@ -161,7 +161,7 @@ def test_slow_requests_are_answered_in_the_time_of_one():
 def test_an_element_without_a_request_cannot_respond():
     source = Stream()
     source.respond()
-    with pytest.raises(Exception, match="it comes from no request"):
+    with pytest.raises(Exception, match="does not come from a request"):
         source.emit(1)
 
 

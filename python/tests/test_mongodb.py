@@ -162,7 +162,7 @@ def test_a_server_that_cannot_be_reached_is_named_without_its_password():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("http://me:secret@localhost", "a", "b"), "to_mongodb: MongoDB at localhost: the URI is none of MongoDB"),
+        (("http://me:secret@localhost", "a", "b"), "to_mongodb: MongoDB at localhost: the URI is not a MongoDB URI"),
         (("mongodb://localhost", "", "b"), "to_mongodb: `database` is text"),
         (("mongodb://localhost", "a", 7), "to_mongodb: `collection` is text"),
     ],

@@ -137,7 +137,7 @@ def test_a_server_that_cannot_be_reached_is_named():
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: Stream.from_nats("http://localhost", "x"), "from_nats: NATS at localhost: the URL is none of NATS"),
+        (lambda: Stream.from_nats("http://localhost", "x"), "from_nats: NATS at localhost: the URL is not a NATS URL"),
         (lambda: Stream.from_nats("nats://localhost", "x", "X"), "from_nats: .* by a durable consumer"),
         (lambda: Stream.from_nats("nats://localhost", ""), "from_nats: `subject` is text that is not empty"),
         (lambda: Stream().to_nats("nats://localhost", "x.*"), "to_nats: .* without wildcards"),

@@ -125,7 +125,7 @@ def test_a_server_that_cannot_be_reached_is_named():
     ("arguments", "problem"),
     [
         ({"key": ""}, "`key` is text that is not empty"),
-        ({"url": "http://localhost"}, "the URL is none of Redis"),
+        ({"url": "http://localhost"}, "the URL is not a Redis URL"),
         ({"wait": -1}, "`wait`"),
     ],
 )

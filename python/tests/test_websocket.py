@@ -191,7 +191,7 @@ def test_a_browser_connects_for_pages_of_this_host_and_of_origins_that_are_named
         (lambda: Stream.from_websocket("localhost", -1), "from_websocket: `port`"),
         (lambda: Stream.from_websocket("localhost", "8765"), "from_websocket: `port`"),  # type: ignore[arg-type]
         (lambda: Stream.from_websocket("localhost", 0, {"ssl": object()}), "give `ssl_options`"),
-        (lambda: Stream.from_websocket("localhost", 0, {"origins": ["x"]}), "'origins' is no argument"),
+        (lambda: Stream.from_websocket("localhost", 0, {"origins": ["x"]}), "'origins' is not an argument"),
         (
             lambda: Stream.from_websocket("localhost", 0, {"ssl_options": {"certfile": "/no"}}),
             "from_websocket: TLS: /no",

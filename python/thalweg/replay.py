@@ -34,7 +34,7 @@ def find_stream(target: str) -> Stream[Any]:
     for part in name.split("."):
         found = getattr(found, part)
     if not isinstance(found, Stream):
-        raise ValueError(f"{target} is no stream but a {type(found).__name__}")
+        raise ValueError(f"{target} is a {type(found).__name__}, not a stream")
     return found
 
 

@@ -92,7 +92,7 @@ def make_subject(
     >>> options = {"create": False, "token": None, "ca_certs": None}
     >>> make_subject("to_nats", "http://localhost", "words", None, **options)
     Traceback (most recent call last):
-    ValueError: to_nats: NATS at localhost: the URL is none of NATS: give `nats://user:password@host:port`
+    ValueError: to_nats: NATS at localhost: the URL is not a NATS URL: give `nats://user:password@host:port`
     """
     for name, text in [("url", url), ("subject", subject)]:
         if not isinstance(text, str) or not text:

@@ -55,7 +55,7 @@ def make_key(
     >>> from thalweg.sinks.redis_keys import make_key
     >>> make_key("to_redis_list", "http://localhost", "words")
     Traceback (most recent call last):
-    ValueError: to_redis_list: Redis at localhost: the URL is none of Redis: give `redis://user:password@host:port/database`
+    ValueError: to_redis_list: Redis at localhost: the URL is not a Redis URL: give `redis://user:password@host:port/database`
     """
     for name, text in [("url", url), ("key", key), ("consumer", consumer)]:
         if not isinstance(text, str) or not text:

@@ -150,4 +150,4 @@ class _Parquet:
             return x.to_arrow()
         if type(x).__module__.partition(".")[0] == "pandas":
             return self._arrow.Table.from_pandas(x)
-        raise TypeError(f"a {type(x).__name__} is no batch of rows: give a table of pyarrow, or a data frame")
+        raise TypeError(f"a {type(x).__name__} is not a batch of rows: give a table of pyarrow, or a data frame")

@@ -45,7 +45,7 @@ def understand(given: dict[str, Any], known: Iterable[str], operator: str, argum
                 f"{operator}: `{argument}`: give `ssl_options`, a dict with the names of files, instead of `ssl`"
             )
         if name not in known and name not in _HARMLESS and name != "ssl" and value:
-            raise TypeError(f"{operator}: `{argument}`: {name!r} is no argument for a websocket")
+            raise TypeError(f"{operator}: `{argument}`: {name!r} is not an argument for a websocket")
     return {name: value for name, value in given.items() if name in known}
 
 

@@ -142,4 +142,6 @@ def _check_open_kwargs(open_kwargs: dict[str, Any]) -> None:
     }
     for name in open_kwargs:
         if name not in known:
-            raise TypeError(f"from_process: `open_kwargs`: {name!r} is no argument for a process whose output is bytes")
+            raise TypeError(
+                f"from_process: `open_kwargs`: {name!r} is not an argument for a process whose output is bytes"
+            )

@@ -130,5 +130,5 @@ def _understand(server_kwargs: dict[str, Any]) -> dict[str, Any]:
                 "from_tcp: `server_kwargs`: give `ssl_options`, a dict with the names of files, instead of `ssl`"
             )
         if name not in _UNDERSTOOD and name not in _HARMLESS and value:
-            raise TypeError(f"from_tcp: `server_kwargs`: {name!r} is no argument for a server")
+            raise TypeError(f"from_tcp: `server_kwargs`: {name!r} is not an argument for a server")
     return {name: value for name, value in server_kwargs.items() if name in _UNDERSTOOD}

@@ -37,7 +37,7 @@ pub enum DeadLetterError {
         len: usize,
     },
     /// A stored record is not a letter. The records after it are still read.
-    #[error("dead letters in {place}: {at} is no letter: {problem}")]
+    #[error("dead letters in {place}: {at} is not a letter: {problem}")]
     NoLetter {
         /// The storage.
         place: String,

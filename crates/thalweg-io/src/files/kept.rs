@@ -80,7 +80,7 @@ impl Kept {
             None => (0, None, Rows::default()),
             Some(text) => {
                 let found = parse(&text, name).ok_or_else(|| {
-                    let problem = "it is no record of positions; move it away to begin anew";
+                    let problem = "it does not contain positions; move it away to start over";
                     FileError::invalid(&path, problem)
                 })?;
                 state.next = found.next;

@@ -82,7 +82,7 @@ impl HttpService {
                     };
                     shared.answer(head.map(|()| body)).await
                 }
-                None => super::service::said(400, "the URL is none"),
+                None => super::service::said(400, "the URL is invalid"),
             };
             answered(to_answer(answer).await);
         })?;

@@ -82,7 +82,7 @@ pub enum HttpServerError {
         source: io::Error,
     },
     /// The path is no valid regular expression.
-    #[error("{pattern:?} is no regular expression for paths: {reason}")]
+    #[error("{pattern:?} is not a valid regular expression for paths: {reason}")]
     Path {
         /// The path.
         pattern: String,
@@ -241,7 +241,7 @@ impl HttpServer {
     ///
     /// assert!(HttpServer::new(0).path("/[0-9]+").check().is_ok());
     /// let error = HttpServer::new(0).path("(").check().unwrap_err();
-    /// assert!(error.to_string().starts_with("\"(\" is no regular expression for paths"));
+    /// assert!(error.to_string().starts_with("\"(\" is not a valid regular expression for paths"));
     /// ```
     ///
     /// # Errors

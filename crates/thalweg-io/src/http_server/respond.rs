@@ -11,7 +11,7 @@ struct Responding<T>(PhantomData<fn(T)>);
 /// An element that no request has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "nobody waits for this: it comes from no request; `respond` belongs behind `from_http_requests`"
+    "this element does not come from a request: use `respond` downstream of `from_http_requests`"
 )]
 pub struct NoRequest;
 

@@ -212,7 +212,7 @@ fn an_element_without_a_request_cannot_respond() {
     source.respond();
     let error = source.emit("hello").wait().unwrap_err();
     assert!(
-        error.to_string().contains("it comes from no request"),
+        error.to_string().contains("does not come from a request"),
         "{error}"
     );
 }

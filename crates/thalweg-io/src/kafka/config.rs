@@ -83,7 +83,7 @@ impl Config {
         let problem = match error {
             ClientError::ClientConfig(_, problem, name, _) => {
                 match SECRET.iter().any(|part| name.contains(part)) {
-                    true => format!("the option `{name}` has a value that is none"),
+                    true => format!("the option `{name}` has an invalid value"),
                     false => format!("the option `{name}`: {problem}"),
                 }
             }

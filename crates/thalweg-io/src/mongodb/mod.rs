@@ -250,7 +250,7 @@ impl MongoDb {
             Ok(_) => Ok(()),
             // The driver's error may quote a password.
             Err(_) => Err(self.invalid(
-                "the URI is none of MongoDB: give `mongodb://user:password@host:port/`, with `%40` for an `@` in the password",
+                "the URI is not a MongoDB URI: give `mongodb://user:password@host:port/`, with `%40` for an `@` in the password",
             )),
         }
     }

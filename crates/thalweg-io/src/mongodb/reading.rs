@@ -94,7 +94,7 @@ pub(super) async fn watch(mongo: MongoDb, behind: Option<String>, out: Outbox<Re
     let mut behind = match behind.as_deref().map(serde_json::from_str).transpose() {
         Ok(token) => token,
         Err(_) => {
-            let problem = format!("the position {behind:?} is none of a change stream");
+            let problem = format!("the position {behind:?} is not that of a change stream");
             out.report(mongo.invalid(&problem)).await;
             return;
         }

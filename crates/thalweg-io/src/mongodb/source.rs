@@ -164,7 +164,7 @@ impl MongoDbSource {
     fn first_documents(&self) -> Result<Documents, MongoDbError> {
         let kept = self.behind.as_deref().map(to_cursor).transpose();
         let kept = kept.map_err(|_| {
-            let problem = format!("the position {:?} is none of a cursor", self.behind);
+            let problem = format!("the position {:?} is not that of a cursor", self.behind);
             self.mongo.invalid(&problem)
         })?;
         Ok(Documents {

@@ -296,7 +296,7 @@ impl Nats {
         {
             let subject = &self.subject;
             return Err(self.invalid(format!(
-                "the subject {subject:?} is none: give words with dots between them"
+                "the subject {subject:?} is invalid: give words with dots between them"
             )));
         }
         for (what, name) in [("stream", &self.stream), ("consumer", &self.durable)] {
@@ -304,7 +304,7 @@ impl Nats {
             let is_bad = |c: char| c.is_whitespace() || ".*>/\\".contains(c);
             if name.is_empty() || name.contains(is_bad) {
                 return Err(self.invalid(format!(
-                    "{name:?} is no name of a {what}: it has neither spaces nor any of `.*>/\\`"
+                    "{name:?} is not a valid name of a {what}: use neither spaces nor any of `.*>/\\`"
                 )));
             }
         }
@@ -341,7 +341,7 @@ impl Nats {
         let servers: Option<Vec<ServerAddr>> = self.url.split(',').map(parse).collect();
         servers.ok_or_else(|| {
             self.invalid(
-                "the URL is none of NATS: give `nats://user:password@host:port`".to_string(),
+                "the URL is not a NATS URL: give `nats://user:password@host:port`".to_string(),
             )
         })
     }

@@ -79,7 +79,7 @@ impl<T> NatsSink<T> {
             let subject = record.subject.as_ref().unwrap_or(&self.nats.subject);
             let is_bad = |c: char| c.is_whitespace() || "*>".contains(c);
             if subject.is_empty() || subject.contains(is_bad) {
-                return Err(format!("{subject:?} is no subject to write to").into());
+                return Err(format!("{subject:?} is not a subject to write to").into());
             }
             let mut headers = HeaderMap::new();
             let mut len = record.payload.len();
@@ -87,7 +87,7 @@ impl<T> NatsSink<T> {
                 let is_good = |text: &str| !text.contains(['\r', '\n']);
                 let is_name = !name.is_empty() && name.is_ascii() && !name.contains([':', ' ']);
                 if !(is_name && is_good(name) && is_good(value)) {
-                    return Err(format!("{name:?}: {value:?} is no header"));
+                    return Err(format!("{name:?}: {value:?} is not a valid header"));
                 }
                 len += name.len() + value.len() + 4;
                 headers.append(name, value);

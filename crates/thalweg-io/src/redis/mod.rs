@@ -226,7 +226,7 @@ impl Redis {
     fn client(&self) -> Result<::redis::Client, RedisError> {
         ::redis::Client::open(self.url.as_str()).map_err(|_| {
             self.invalid(
-                "the URL is none of Redis: give `redis://user:password@host:port/database`",
+                "the URL is not a Redis URL: give `redis://user:password@host:port/database`",
             )
         })
     }

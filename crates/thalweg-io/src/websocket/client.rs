@@ -186,7 +186,11 @@ impl WebSocketClient {
         let request = uri.into_client_request();
         let mut request = request.map_err(|error| self.invalid(error.to_string()))?;
         for (name, value) in &self.headers {
-            let wrong = || self.invalid(format!("{name:?} is no header, or its value is none"));
+            let wrong = || {
+                self.invalid(format!(
+                    "{name:?} is not a valid header, or its value is not"
+                ))
+            };
             let key: HeaderName = name.parse().map_err(|_| wrong())?;
             let value: HeaderValue = value.parse().map_err(|_| wrong())?;
             request.headers_mut().insert(key, value);

@@ -296,7 +296,12 @@ fn wrong_urls_and_files_are_said_before_anything_is_sent() {
     let error = WebSocketClient::new("ws://localhost")
         .header("two words", "")
         .check();
-    assert!(error.unwrap_err().to_string().contains("is no header"));
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("is not a valid header")
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::value::Value;
 /// The class is not a subclass of `Node`.
 pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
     if !class.is_subclass_of::<Node>()? {
-        return Err(PyTypeError::new_err(format!("{class} is no stream")));
+        return Err(PyTypeError::new_err(format!("{class} is not a stream")));
     }
     let definition = ffi::PyMethodDef {
         ml_name: c"emit".as_ptr(),

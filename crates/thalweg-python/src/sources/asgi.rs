@@ -40,7 +40,7 @@ impl HttpApp {
         let event_loop = EventLoop::of(&running)?;
         let request = HttpRequest {
             method: Method::from_bytes(method.as_bytes())
-                .map_err(|_| PyValueError::new_err(format!("{method:?} is no method")))?,
+                .map_err(|_| PyValueError::new_err(format!("{method:?} is not an HTTP method")))?,
             url,
             headers: to_headers(&headers),
             body: Default::default(),

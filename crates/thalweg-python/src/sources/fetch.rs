@@ -125,9 +125,8 @@ fn to_request(x: &Bound<'_, PyAny>, take_apart: &Py<PyAny>) -> PyResult<HttpRequ
     }
     let parts = take_apart.bind(x.py()).call1((x,))?;
     let (method, url, headers, body, file): Parts = parts.extract()?;
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| {
-        PyValueError::new_err(format!("fetch: {method:?} is no method of a request"))
-    })?;
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| PyValueError::new_err(format!("fetch: {method:?} is not an HTTP method")))?;
     let mut request = HttpRequest::new(method, url);
     for (name, value) in headers {
         request = request.header(&name, &value);

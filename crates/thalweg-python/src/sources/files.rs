@@ -87,7 +87,7 @@ impl FileFormat {
                 kind: "to_parquet",
                 encode: Encode::Object(object),
             }),
-            other => Err(PyValueError::new_err(format!("{other:?} is no format"))),
+            other => Err(PyValueError::new_err(format!("{other:?} is not a format"))),
         }
     }
 }
@@ -184,7 +184,7 @@ fn row_of(x: &Bound<'_, PyAny>, columns: &[String]) -> PyResult<CsvRow> {
     if !x.is_instance_of::<PyTuple>() && !x.is_instance_of::<PyList>() {
         let kind = x.get_type().name()?;
         return Err(PyTypeError::new_err(format!(
-            "a {kind} is no record: make it a dict, a tuple or a list"
+            "a {kind} is not a record: make it a dict, a tuple or a list"
         )));
     }
     let values = x.try_iter()?.map(|value| text(&value?));

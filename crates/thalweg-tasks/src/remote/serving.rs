@@ -114,7 +114,7 @@ pub fn init_worker() {
         let status = match serve(Program) {
             Ok(()) => 0,
             Err(error) => {
-                eprintln!("thalweg: this is no worker process: {error}");
+                eprintln!("thalweg: this is not a worker process: {error}");
                 2
             }
         };

@@ -179,7 +179,7 @@ impl FromStr for Interval {
 /// # Ok::<(), IntervalError>(())
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no interval",
+    message = "`{Self}` is not an interval",
     note = "give a `Duration`, text such as \"500ms\", or a number of seconds as `f64`, `i32`, `i64`, `u32` or `u64`"
 )]
 pub trait IntoInterval {

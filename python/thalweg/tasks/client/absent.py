@@ -23,7 +23,7 @@ CLIENT: Mapping[str, str] = {
     "get_worker_logs": _NO_LOGS,
     "has_what": "it is not known which worker process has which value",
     "rebalance": _ONE_MACHINE,
-    "refcount": "futures are counted by the engine, which tells nobody",
+    "refcount": "futures are counted by the engine, which does not publish the counts",
     "register_scheduler_plugin": _NO_SCHEDULER,
     "replicate": _ONE_MACHINE,
     "restart_workers": _WORKERS,

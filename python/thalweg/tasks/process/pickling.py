@@ -149,7 +149,7 @@ def again(obj: Any, buffer_callback: Callable[[Any], Any]) -> bytes:
         main = _main()
         if not main:
             raise UnpicklableError(
-                "it is of `__main__`, which is no file that a worker process could import" + _CLOUDPICKLE
+                "it is defined in `__main__`, which is not a file that a worker process can import" + _CLOUDPICKLE
             ) from None
         return pickle.dumps(_WithMain(main, data), protocol=5)
     file = BytesIO()

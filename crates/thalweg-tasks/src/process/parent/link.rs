@@ -224,7 +224,7 @@ pub(in crate::process) enum Killed {
     Silent(Duration),
     #[error("it used {} MiB of memory, and {} are allowed", used >> 20, allowed >> 20)]
     Memory { used: u64, allowed: u64 },
-    #[error("it sent what nobody understands")]
+    #[error("its message was invalid")]
     Unreadable,
 }
 
