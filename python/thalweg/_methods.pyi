@@ -464,6 +464,10 @@ class Methods(Generic[T]):
         *,
         user: str | None = None,
         pw: str | None = None,
+        tls: bool = False,
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         client_id: str | None = None,
         version: str = "3.1.1",
         qos: int = 1,
@@ -506,7 +510,17 @@ class Methods(Generic[T]):
         """Write each element, a batch of rows, to files of Parquet, which others see when they are whole."""
 
     def to_redis_list(
-        self, url: str, key: str, *, retries: int = 10, wait: Interval = "100ms", max_batch: int = 1024, **kwargs: Any
+        self,
+        url: str,
+        key: str,
+        *,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
+        max_batch: int = 1024,
+        **kwargs: Any,
     ) -> sinks.to_redis_list[T]:
         """Add elements, text or bytes, to the end of a list of Redis; those that have come meanwhile together."""
 
@@ -518,6 +532,9 @@ class Methods(Generic[T]):
         max_len: int | None = None,
         retries: int = 10,
         wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         max_batch: int = 1024,
         **kwargs: Any,
     ) -> sinks.to_redis_stream[T]:
@@ -749,6 +766,10 @@ class Methods(Generic[T]):
         user: str | None = None,
         pw: str | None = None,
         *,
+        tls: bool = False,
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         client_id: str | None = None,
         version: str = "3.1.1",
         qos: int = 1,
@@ -815,6 +836,9 @@ class Methods(Generic[T]):
         consumer: str = "thalweg",
         max_waiting: int = 1024,
         wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         **kwargs: Any,
     ) -> sources.from_redis_list:
         """Emit the elements of a list of Redis from its beginning, as bytes, and take them out of it."""
@@ -830,6 +854,9 @@ class Methods(Generic[T]):
         consumer: str = "thalweg",
         max_waiting: int = 1024,
         wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         **kwargs: Any,
     ) -> sources.from_redis_stream:
         """Emit the entries of a stream of Redis, as a member of a consumer group, which is made if there is none."""
