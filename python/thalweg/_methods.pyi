@@ -665,6 +665,7 @@ class Methods(Generic[T]):
         max_connections: int = 10000,
         max_in_flight: int = 1024,
         show_errors: bool = False,
+        tls: tuple[str | PathLike[str], str | PathLike[str]] | None = None,
         **kwargs: Any,
     ) -> sources.from_http_requests:
         """Emit the requests that come to a port; what comes to :class:`respond` is their response."""
@@ -683,6 +684,7 @@ class Methods(Generic[T]):
         max_connections: int = 10000,
         max_in_flight: int = 1024,
         show_errors: bool = False,
+        tls: tuple[str | PathLike[str], str | PathLike[str]] | None = None,
         **kwargs: Any,
     ) -> sources.from_http_server:
         """Emit the body of every HTTP POST to a port."""

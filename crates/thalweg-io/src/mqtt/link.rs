@@ -67,8 +67,8 @@ pub(super) struct Link {
 }
 
 enum Open {
-    Three(Session<Three>),
-    Five(Session<Five>),
+    Three(Box<Session<Three>>),
+    Five(Box<Session<Five>>),
 }
 
 /// Begins a client; `keeps` is whether the broker is to remember it.
@@ -135,11 +135,11 @@ impl Link {
             Ok::<_, Lost>(match mqtt.version {
                 MqttVersion::V3 => {
                     let (session, is_known) = Session::open(mqtt, id, keeps).await?;
-                    (Open::Three(session), is_known)
+                    (Open::Three(Box::new(session)), is_known)
                 }
                 MqttVersion::V5 => {
                     let (session, is_known) = Session::open(mqtt, id, keeps).await?;
-                    (Open::Five(session), is_known)
+                    (Open::Five(Box::new(session)), is_known)
                 }
             })
         };

@@ -11,7 +11,7 @@ mod proxy;
     feature = "redis"
 ))]
 mod server;
-#[cfg(feature = "tcp")]
+#[cfg(feature = "tls")]
 pub(crate) mod tls;
 
 #[cfg(any(feature = "http-client", feature = "websocket"))]

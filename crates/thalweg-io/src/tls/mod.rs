@@ -2,16 +2,32 @@
 
 #[cfg(any(feature = "mqtt", feature = "redis", feature = "websocket"))]
 mod client;
-#[cfg(feature = "tcp")]
+#[cfg(any(feature = "http-server", feature = "tcp"))]
 mod server;
 
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "tcp"))]
+#[cfg(any(
+    feature = "http-server",
+    feature = "mqtt",
+    feature = "redis",
+    feature = "tcp"
+))]
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(any(
+    feature = "mqtt",
+    feature = "postgres",
+    feature = "redis",
+    feature = "websocket"
+))]
 use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "tcp"))]
+#[cfg(any(
+    feature = "http-server",
+    feature = "mqtt",
+    feature = "redis",
+    feature = "tcp"
+))]
 use rustls::{
     RootCertStore,
     pki_types::{
@@ -19,13 +35,19 @@ use rustls::{
         pem::{self, PemObject},
     },
 };
+#[cfg(any(
+    feature = "mqtt",
+    feature = "postgres",
+    feature = "redis",
+    feature = "websocket"
+))]
 use rustls_platform_verifier::BuilderVerifierExt;
 
 #[cfg(any(feature = "mqtt", feature = "redis", feature = "websocket"))]
 pub(crate) use self::client::{ClientFiles, is_refusal};
 #[cfg(any(feature = "mqtt", feature = "redis"))]
 pub(crate) use self::client::{REMEDY, secure};
-#[cfg(feature = "tcp")]
+#[cfg(any(feature = "http-server", feature = "tcp"))]
 pub use self::server::TlsFiles;
 
 /// How a client speaks TLS. Certificates are always verified.
@@ -43,6 +65,12 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     provider.unwrap_or_else(|| Arc::new(ring::default_provider()))
 }
 
+#[cfg(any(
+    feature = "mqtt",
+    feature = "postgres",
+    feature = "redis",
+    feature = "websocket"
+))]
 fn verifying_by_system()
 -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, rustls::Error> {
     let versions =
@@ -51,7 +79,12 @@ fn verifying_by_system()
 }
 
 /// Files that cannot be used for TLS, or certificates that the system does not have.
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "tcp"))]
+#[cfg(any(
+    feature = "http-server",
+    feature = "mqtt",
+    feature = "redis",
+    feature = "tcp"
+))]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
     #[error("TLS: {path}: {problem}", path = path.display())]
@@ -60,7 +93,12 @@ pub(crate) enum TlsError {
     System(rustls::Error),
 }
 
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "tcp"))]
+#[cfg(any(
+    feature = "http-server",
+    feature = "mqtt",
+    feature = "redis",
+    feature = "tcp"
+))]
 impl TlsError {
     fn file(path: &Path, problem: impl ToString) -> Self {
         Self::File {
@@ -71,7 +109,12 @@ impl TlsError {
 }
 
 /// The certificates of a file in PEM, of which there is at least one.
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "tcp"))]
+#[cfg(any(
+    feature = "http-server",
+    feature = "mqtt",
+    feature = "redis",
+    feature = "tcp"
+))]
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found = CertificateDer::pem_file_iter(path);
     let found = found.map_err(|error| TlsError::file(path, error))?;
@@ -85,7 +128,12 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 /// Those who vouch for the other end.
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "tcp"))]
+#[cfg(any(
+    feature = "http-server",
+    feature = "mqtt",
+    feature = "redis",
+    feature = "tcp"
+))]
 fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for authority in certificates(path)? {
@@ -95,7 +143,12 @@ fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "tcp"))]
+#[cfg(any(
+    feature = "http-server",
+    feature = "mqtt",
+    feature = "redis",
+    feature = "tcp"
+))]
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| {
         TlsError::file(
