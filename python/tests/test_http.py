@@ -209,7 +209,10 @@ def test_a_server_listens_when_it_has_been_started_and_gives_the_port_back():
         ({"time_limit": "soon"}, "from_http_requests: `time_limit`"),
         ({"host": 5}, "from_http_requests: `host`"),
         ({"path": "("}, "from_http_requests: `path`"),
-        ({"server_kwargs": {"ssl_options": {"certfile": "a"}}}, "'ssl_options' is not understood"),
+        ({"server_kwargs": {"xheaders": True}}, "'xheaders' is not understood"),
+        ({"server_kwargs": {"ssl_options": {"certfile": "/none"}}}, "from_http_requests: TLS: /none"),
+        ({"tls": ("/none", "/none")}, "from_http_requests: TLS: /none"),
+        ({"tls": "a.pem"}, "from_http_requests: `tls` is a pair of files"),
     ],
 )
 def test_what_is_wrong_with_a_server_is_said_at_the_call(kwargs, error):

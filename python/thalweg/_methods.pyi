@@ -464,6 +464,10 @@ class Methods(Generic[T]):
         *,
         user: str | None = None,
         pw: str | None = None,
+        tls: bool = False,
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         client_id: str | None = None,
         version: str = "3.1.1",
         qos: int = 1,
@@ -506,7 +510,17 @@ class Methods(Generic[T]):
         """Write each element, a batch of rows, to Parquet files, which become visible when complete."""
 
     def to_redis_list(
-        self, url: str, key: str, *, retries: int = 10, wait: Interval = "100ms", max_batch: int = 1024, **kwargs: Any
+        self,
+        url: str,
+        key: str,
+        *,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
+        max_batch: int = 1024,
+        **kwargs: Any,
     ) -> sinks.to_redis_list[T]:
         """Add elements, text or bytes, to the end of a list of Redis; those that have come meanwhile together."""
 
@@ -518,6 +532,9 @@ class Methods(Generic[T]):
         max_len: int | None = None,
         retries: int = 10,
         wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         max_batch: int = 1024,
         **kwargs: Any,
     ) -> sinks.to_redis_stream[T]:
@@ -648,6 +665,7 @@ class Methods(Generic[T]):
         max_connections: int = 10000,
         max_in_flight: int = 1024,
         show_errors: bool = False,
+        tls: tuple[str | PathLike[str], str | PathLike[str]] | None = None,
         **kwargs: Any,
     ) -> sources.from_http_requests:
         """Emit the requests that come to a port; what comes to :class:`respond` is their response."""
@@ -666,6 +684,7 @@ class Methods(Generic[T]):
         max_connections: int = 10000,
         max_in_flight: int = 1024,
         show_errors: bool = False,
+        tls: tuple[str | PathLike[str], str | PathLike[str]] | None = None,
         **kwargs: Any,
     ) -> sources.from_http_server:
         """Emit the body of every HTTP POST to a port."""
@@ -749,6 +768,10 @@ class Methods(Generic[T]):
         user: str | None = None,
         pw: str | None = None,
         *,
+        tls: bool = False,
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         client_id: str | None = None,
         version: str = "3.1.1",
         qos: int = 1,
@@ -815,6 +838,9 @@ class Methods(Generic[T]):
         consumer: str = "thalweg",
         max_waiting: int = 1024,
         wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         **kwargs: Any,
     ) -> sources.from_redis_list:
         """Emit the elements of a list of Redis from its beginning, as bytes, and take them out of it."""
@@ -830,6 +856,9 @@ class Methods(Generic[T]):
         consumer: str = "thalweg",
         max_waiting: int = 1024,
         wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         **kwargs: Any,
     ) -> sources.from_redis_stream:
         """Emit the entries of a stream of Redis, as a member of a consumer group, which is made if there is none."""

@@ -200,7 +200,7 @@ pub mod tcp;
 mod testing;
 #[cfg(feature = "textfile")]
 pub mod textfile;
-#[cfg(any(feature = "postgres", feature = "websocket"))]
+#[cfg(feature = "tls")]
 mod tls;
 #[cfg(any(feature = "textfile", feature = "filenames"))]
 mod watch;

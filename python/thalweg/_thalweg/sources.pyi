@@ -8,6 +8,7 @@ from typing import Any, final
 
 from thalweg._thalweg import Blueprint, Node
 from thalweg._thalweg.sql import Database, Position
+from thalweg._types import ClientFiles
 
 __all__ = [
     "DeadLetterEnd",
@@ -98,6 +99,7 @@ class HttpServer:
         max_connections: int,
         max_in_flight: int,
         show_errors: bool,
+        tls: tuple[str, str, str | None] | None,
     ) -> HttpServer: ...
     def listen(self) -> int: ...
     def release(self) -> bool: ...
@@ -209,6 +211,7 @@ class MqttTopic:
         retain: bool,
         client_id: str | None,
         login: tuple[str, str] | None,
+        tls: ClientFiles | None,
         max_len: int,
         max_waiting: int,
         retries: int,
@@ -266,6 +269,7 @@ class RedisKey:
         max_len: int | None,
         retries: int,
         wait: float,
+        files: ClientFiles,
     ) -> RedisKey: ...
     def entries(self, make: Callable[..., Any]) -> tuple[RustSource, RedisEnd]: ...
     def values(self) -> tuple[RustSource, RedisEnd]: ...

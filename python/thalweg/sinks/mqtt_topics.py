@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import ClientFiles, Interval
 
 _MESSAGE = namedtuple(
     "_MESSAGE", ("topic", "payload", "qos", "retain", "mid", "dup"), defaults=(b"", 0, False, 0, False)
@@ -56,6 +56,8 @@ def make_topic(
     *,
     user: str | None,
     pw: str | None,
+    tls: bool = False,
+    files: ClientFiles = (None, None),
     client_id: str | None,
     version: str,
     qos: int,
@@ -101,6 +103,7 @@ def make_topic(
             bool(retain),
             client_id,
             None if user is None else (user, pw or ""),
+            files if tls or any(files) else None,
             min(max_len, 2**28),
             check_count(max_waiting, operator, "max_waiting"),
             retries,

@@ -10,7 +10,7 @@ from thalweg.stream.arguments import check_count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from thalweg._types import Interval
+    from thalweg._types import ClientFiles, Interval
 
 _ENTRY = namedtuple("_ENTRY", ("id", "fields"))
 
@@ -47,6 +47,7 @@ def make_key(
     max_len: int | None = None,
     retries: int = 10,
     wait: Interval = "100ms",
+    files: ClientFiles = (None, None),
 ) -> sources.RedisKey:
     """Return a key of a server; raise an error that names the operator if an argument is wrong.
 
@@ -76,6 +77,7 @@ def make_key(
             max_len,
             retries,
             check_interval(wait, operator, "wait"),
+            files,
         )
     except ValueError as error:
         if str(error).startswith(operator):

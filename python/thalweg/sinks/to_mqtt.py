@@ -7,10 +7,12 @@ from thalweg.sinks.mqtt_topics import make_topic
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_count
+from thalweg.stream.client_files import client_files
 from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from os import PathLike
     from typing import Any
 
     from thalweg._types import Interval
@@ -27,7 +29,7 @@ class to_mqtt(Sink[T]):
     Parameters
     ----------
     host: str
-        The broker's host name or address.
+        The broker's host name or address; ``mqtts://`` before it stands for `tls`.
     port: int
         Its port.
     topic: str
@@ -37,7 +39,13 @@ class to_mqtt(Sink[T]):
     client_kwargs: dict
         Has no effect, and has to be empty: it is there for programs that were written for streamz.
     user, pw: str
-        A login. It is sent as it is: there is no TLS here.
+        A login. Without TLS it is sent as it is.
+    tls: bool
+        Whether to speak TLS, and verify the broker's certificate by those of the system. The usual port is 8883.
+    ca_certs: path
+        Speaks TLS, and verifies the broker's certificate by those of this PEM file instead of the system's.
+    certfile, keyfile: path
+        Speaks TLS, and shows the broker this certificate, with its key, if that is another file.
     client_id: str
         The client's id, which no other client may have; otherwise it is made up.
     version: str
@@ -89,6 +97,10 @@ class to_mqtt(Sink[T]):
         *,
         user: str | None = None,
         pw: str | None = None,
+        tls: bool = False,
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         client_id: str | None = None,
         version: str = "3.1.1",
         qos: int = 1,
@@ -111,6 +123,8 @@ class to_mqtt(Sink[T]):
             client_kwargs,
             user=user,
             pw=pw,
+            tls=tls,
+            files=client_files(ca_certs, certfile, keyfile, "to_mqtt"),
             client_id=client_id,
             version=version,
             qos=qos,

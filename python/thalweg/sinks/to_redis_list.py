@@ -7,10 +7,12 @@ from thalweg.sinks.redis_keys import make_key
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_count
+from thalweg.stream.client_files import client_files
 from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from os import PathLike
     from typing import Any
 
     from thalweg._types import Interval
@@ -27,13 +29,17 @@ class to_redis_list(Sink[T]):
     Parameters
     ----------
     url: str
-        The server: ``redis://user:password@host:port/database``.
+        The server: ``redis://user:password@host:port/database``, or ``rediss://`` for TLS.
     key: str
         The key of the list.
     retries: int
         Number of retries when the server cannot be reached.
     wait: number or text
         Pause before the first retry. It doubles each time, up to 30 seconds.
+    ca_certs: path
+        Speaks TLS, and verifies the server's certificate by those of this PEM file instead of the system's.
+    certfile, keyfile: path
+        Speaks TLS, and shows the server this certificate, with its key, if that is another file.
     max_batch: int
         The most elements that are written together; as many may wait for it.
     on_error:
@@ -64,12 +70,23 @@ class to_redis_list(Sink[T]):
         *,
         retries: int = 10,
         wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         max_batch: int = 1024,
         **kwargs: Any,
     ) -> None:
         self.key: str = key
         self._max_batch = check_count(max_batch, "to_redis_list", "max_batch")
-        self._opened = make_key("to_redis_list", url, key, retries=retries, wait=wait)
+        files = client_files(ca_certs, certfile, keyfile, "to_redis_list")
+        self._opened = make_key(
+            "to_redis_list",
+            url,
+            key,
+            retries=retries,
+            wait=wait,
+            files=files,
+        )
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from thalweg.sinks.mqtt_topics import MqttMessage, make_topic
 from thalweg.sources.acknowledging import AcknowledgingSource
 from thalweg.stream import Stream
+from thalweg.stream.client_files import client_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from os import PathLike
     from typing import Any
 
     from thalweg._types import Interval
@@ -23,12 +25,12 @@ class from_mqtt(AcknowledgingSource["MqttMessage"]):
     limit, 20 with Mosquitto's settings: a window of more never fills.
 
     A connection that is lost is a failure of this node, once, and is made again with longer and longer pauses of up to
-    30 s. A login or a topic that is refused ends the source.
+    30 s. A login, a topic or a certificate that is refused ends the source.
 
     Parameters
     ----------
     host: str
-        The broker's host name or address.
+        The broker's host name or address; ``mqtts://`` before it stands for `tls`.
     port: int
         Its port.
     topic: str
@@ -38,7 +40,13 @@ class from_mqtt(AcknowledgingSource["MqttMessage"]):
     client_kwargs: dict
         Has no effect, and has to be empty: it is there for programs that were written for streamz.
     user, pw: str
-        A login. It is sent as it is: there is no TLS here.
+        A login. Without TLS it is sent as it is.
+    tls: bool
+        Whether to speak TLS, and verify the broker's certificate by those of the system. The usual port is 8883.
+    ca_certs: path
+        Speaks TLS, and verifies the broker's certificate by those of this PEM file instead of the system's.
+    certfile, keyfile: path
+        Speaks TLS, and shows the broker this certificate, with its key, if that is another file.
     client_id: str
         The client's id, which no other client may have. For a client that has one, the broker keeps messages that were
         not acknowledged, and those that come while it is away; without, both are lost when the connection is.
@@ -81,6 +89,10 @@ class from_mqtt(AcknowledgingSource["MqttMessage"]):
         user: str | None = None,
         pw: str | None = None,
         *,
+        tls: bool = False,
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         client_id: str | None = None,
         version: str = "3.1.1",
         qos: int = 1,
@@ -101,6 +113,8 @@ class from_mqtt(AcknowledgingSource["MqttMessage"]):
             client_kwargs,
             user=user,
             pw=pw,
+            tls=tls,
+            files=client_files(ca_certs, certfile, keyfile, "from_mqtt"),
             client_id=client_id,
             version=version,
             qos=qos,

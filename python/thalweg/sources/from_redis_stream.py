@@ -5,9 +5,11 @@ from __future__ import annotations
 from thalweg.sinks.redis_keys import RedisEntry, make_key
 from thalweg.sources.acknowledging import AcknowledgingSource
 from thalweg.stream import Stream
+from thalweg.stream.client_files import client_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from os import PathLike
     from typing import Any
 
     from thalweg._types import Interval
@@ -22,12 +24,12 @@ class from_redis_stream(AcknowledgingSource["RedisEntry"]):
     read again after `claim_after`, by any member; so are those of a member that has died.
 
     A connection that is lost is a failure of this node, once, and is made again with longer and longer pauses of up to
-    30 s. A login that is refused, or a key that holds something else, ends the source.
+    30 s. A login or a certificate that is refused, or a key that holds something else, ends the source.
 
     Parameters
     ----------
     url: str
-        The server: ``redis://user:password@host:port/database``.
+        The server: ``redis://user:password@host:port/database``, or ``rediss://`` for TLS.
     key: str
         The key of the stream.
     group: str
@@ -43,6 +45,10 @@ class from_redis_stream(AcknowledgingSource["RedisEntry"]):
         The most elements that lie ready for the pipeline; then nothing is read.
     wait: number or text
         How long to wait before a server that cannot be reached is tried again. It doubles each time, up to 30 seconds.
+    ca_certs: path
+        Speaks TLS, and verifies the server's certificate by those of this PEM file instead of the system's.
+    certfile, keyfile: path
+        Speaks TLS, and shows the server this certificate, with its key, if that is another file.
 
     Raises
     ------
@@ -74,11 +80,15 @@ class from_redis_stream(AcknowledgingSource["RedisEntry"]):
         consumer: str = "thalweg",
         max_waiting: int = 1024,
         wait: Interval = "100ms",
+        ca_certs: str | PathLike[str] | None = None,
+        certfile: str | PathLike[str] | None = None,
+        keyfile: str | PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
         self.key: str = key
         if not isinstance(group, str) or not group:
             raise ValueError(f"from_redis_stream: `group` is text that is not empty, not {group!r}")
+        files = client_files(ca_certs, certfile, keyfile, "from_redis_stream")
         opened = make_key(
             "from_redis_stream",
             url,
@@ -89,6 +99,7 @@ class from_redis_stream(AcknowledgingSource["RedisEntry"]):
             claim_after=claim_after,
             max_waiting=max_waiting,
             wait=wait,
+            files=files,
         )
         self._elements, self._closer = opened.entries(RedisEntry)
         super().__init__(**kwargs)

@@ -7,10 +7,12 @@ from thalweg.runtime.intervals import check_interval
 from thalweg.sources.listening import ListeningSource
 from thalweg.stream.arguments import check_count
 from thalweg.stream.limits import MAX_LEN, check_max_len, check_port
+from thalweg.stream.server_files import certificate_and_key, server_files
 from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from os import PathLike
     from typing import Any
 
     from thalweg._thalweg.sources import RustSource
@@ -37,6 +39,7 @@ class HttpSource(ListeningSource[T]):
         max_connections: int = 10_000,
         max_in_flight: int = 1024,
         show_errors: bool = False,
+        tls: tuple[str | PathLike[str], str | PathLike[str]] | None = None,
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
@@ -58,12 +61,17 @@ class HttpSource(ListeningSource[T]):
             check_count(max_connections, name, "max_connections"),
             check_count(max_in_flight, name, "max_in_flight"),
         )
+        options = given.get("ssl_options") if tls is None else certificate_and_key(tls, name)
+        if self._is_mounted and options is not None:
+            raise ValueError(f"{name}: TLS is up to the server that this is a part of: leave it out, or give a port")
+        files = server_files(options, name)
         try:
             self._server = sources.HttpServer(
-                None if self._is_mounted else self.port, path, host, *limits, bool(show_errors)
+                None if self._is_mounted else self.port, path, host, *limits, bool(show_errors), files
             )
         except ValueError as error:
-            raise ValueError(f"{name}: `path`: {error}") from None
+            place = "" if str(error).startswith("TLS: ") else "`path`: "
+            raise ValueError(f"{name}: {place}{error}") from None
         self._source = self._make_source()
         super().__init__(**kwargs)
 
@@ -112,11 +120,11 @@ class HttpSource(ListeningSource[T]):
 
 
 #: Arguments of Tornado's servers that mean something here.
-_UNDERSTOOD = frozenset({"address", "max_body_size", "max_header_size", "body_timeout"})
+_UNDERSTOOD = frozenset({"address", "max_body_size", "max_header_size", "body_timeout", "ssl_options"})
 #: Those that make no difference here.
 _HARMLESS = frozenset({"chunk_size", "idle_connection_timeout", "max_buffer_size", "trusted_downstream"})
 #: Those that are not there, and are off in Tornado, too.
-_REFUSED = frozenset({"decompress_request", "no_keep_alive", "protocol", "ssl_options", "xheaders"})
+_REFUSED = frozenset({"decompress_request", "no_keep_alive", "protocol", "xheaders"})
 
 
 def _understand(server_kwargs: dict[str, Any], name: str) -> dict[str, Any]:

@@ -7,6 +7,23 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def certificate_and_key(tls: Any, operator: str) -> dict[str, Any]:
+    """Return what names a certificate and its key, as Tornado's ``ssl_options``.
+
+    Examples
+    --------
+    >>> from thalweg.stream.server_files import certificate_and_key
+    >>> certificate_and_key(("me.pem", "key.pem"), "from_http_server")
+    {'certfile': 'me.pem', 'keyfile': 'key.pem'}
+    >>> certificate_and_key("me.pem", "from_http_server")
+    Traceback (most recent call last):
+    TypeError: from_http_server: `tls` is a pair of files, a certificate and its key, not 'me.pem'
+    """
+    if not isinstance(tls, (tuple, list)) or len(tls) != 2:
+        raise TypeError(f"{operator}: `tls` is a pair of files, a certificate and its key, not {tls!r}")
+    return {"certfile": tls[0], "keyfile": tls[1]}
+
+
 def server_files(options: Any, operator: str) -> tuple[str, str, str | None] | None:
     """Return the files named in Tornado's ``ssl_options``: certificate, key, and authorities of client certificates."""
     if options is None:

@@ -20,10 +20,11 @@ use crate::{HttpRequest, HttpResponse};
 /// [`HttpService::begin`]. Dropped before it is answered, it is given up: nobody waits for the answer.
 #[derive(Debug)]
 pub struct HttpCall {
+    /// Dropped first: that the pieces end is no answer to one who has given up.
+    _task: Running,
     pieces: UnboundedSender<Piece>,
     /// Bytes that may still come: what is behind them is not needed to tell that a body is too long.
     room: AtomicUsize,
-    _task: Running,
 }
 
 #[derive(Debug)]

@@ -4,15 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
+use super::connection::Protocols;
 use super::service::Shared;
 use crate::background::spawn;
 use crate::listening::{Gate, Latch, Taken};
@@ -34,13 +31,18 @@ pub(super) struct Serving {
 impl Serving {
     /// # Errors
     /// The system has no thread or descriptor left.
-    pub(super) fn start(shared: Arc<Shared>, listeners: Option<Taken>) -> io::Result<Self> {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        tls: Option<TlsAcceptor>,
+        listeners: Option<Taken>,
+    ) -> io::Result<Self> {
         let close = watch::Sender::new(());
         let (listeners, gate) = listeners.unzip();
         let room = Arc::new(Semaphore::new(shared.settings.max_connections));
+        let protocols = Arc::new(Protocols::new(shared.clone(), tls));
         for listener in listeners.unwrap_or_default() {
             let accepting = Accepting {
-                shared: shared.clone(),
+                protocols: protocols.clone(),
                 room: room.clone(),
                 closing: close.subscribe(),
             };
@@ -77,7 +79,7 @@ impl Drop for Serving {
 
 /// What a listener needs to serve those it accepts.
 struct Accepting {
-    shared: Arc<Shared>,
+    protocols: Arc<Protocols>,
     room: Arc<Semaphore>,
     closing: watch::Receiver<()>,
 }
@@ -114,35 +116,10 @@ impl Accepting {
     }
 
     fn serve(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
-        let connection = serve(stream, self.shared.clone(), permit, self.closing.clone());
-        tokio::spawn(connection);
+        let (protocols, closing) = (self.protocols.clone(), self.closing.clone());
+        tokio::spawn(async move {
+            protocols.serve(stream, closing).await;
+            drop(permit);
+        });
     }
-}
-
-async fn serve(
-    stream: TcpStream,
-    shared: Arc<Shared>,
-    _permit: OwnedSemaphorePermit,
-    mut closing: watch::Receiver<()>,
-) {
-    // It costs time only where answers come in pieces.
-    let _ = stream.set_nodelay(true);
-    let settings = &shared.settings;
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.read_timeout)
-        .max_buf_size(settings.max_head.max(8192));
-    let service = service_fn(|request: Request<Incoming>| {
-        let shared = shared.clone();
-        async move { Ok::<_, std::convert::Infallible>(shared.answer::<Incoming>(request).await) }
-    });
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        // What fails here is the client's to know.
-        _ = connection.as_mut() => return,
-        _ = closing.changed() => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
 }

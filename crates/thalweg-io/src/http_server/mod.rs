@@ -14,12 +14,19 @@
 //! # Ok::<(), thalweg::Error>(())
 //! ```
 //!
+//! A server speaks HTTP/1.1 and HTTP/2, in the clear and by [TLS](HttpServer::tls). In the clear a client of HTTP/2 has to
+//! begin with it, without asking.
+//!
 //! Threads of this crate serve the network. Elements reach the pipeline in batches: one at once when there is little to
 //! do, many when there is much. All limits are in real time, whatever the pipeline's clock.
 
+mod activity;
 mod call;
+mod connection;
 mod listen;
 mod live;
+#[cfg(test)]
+mod protocol_tests;
 mod reply;
 mod respond;
 mod service;
@@ -30,8 +37,11 @@ mod tests;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_rustls::TlsAcceptor;
 
 pub use self::call::HttpCall;
 pub use self::live::HttpExchange;
@@ -43,6 +53,8 @@ use self::service::Shared;
 use self::settings::{Kind, Path, Settings};
 pub use self::source::{FromHttpRequests, FromHttpServer, HttpExchanges};
 use crate::listening::{Place, Taken};
+use crate::tls::TlsError;
+pub use crate::tls::TlsFiles;
 
 /// Address and limits of a server.
 ///
@@ -64,6 +76,7 @@ pub struct HttpServer {
     place: Option<Place>,
     pattern: String,
     settings: Settings,
+    tls: Option<TlsFiles>,
     live: Arc<Live>,
 }
 
@@ -89,6 +102,14 @@ pub enum HttpServerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The certificate or the key cannot be used.
+    #[error("TLS: {path}: {problem}; give a certificate and its key in PEM", path = path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The system has no thread or descriptor left for the server.
     #[error("cannot start to serve over HTTP: {0}")]
     Start(io::Error),
@@ -110,6 +131,7 @@ impl HttpServer {
             place,
             pattern: "/.*".to_owned(),
             settings: Settings::new(),
+            tls: None,
             live: Live::new(),
         }
     }
@@ -120,6 +142,22 @@ impl HttpServer {
         if let Some(place) = &mut self.place {
             place.host = host.into();
         }
+        self
+    }
+
+    /// Speaks TLS, and nothing else, with the certificate and the key in these files, which are read when the source
+    /// starts. Clients choose between HTTP/2 and HTTP/1.1. For [a part of another server](Self::mounted) it has no effect.
+    ///
+    /// ```no_run
+    /// use thalweg_io::{HttpServer, http_server::TlsFiles};
+    ///
+    /// let server = HttpServer::new(8443).tls(TlsFiles::new("certificate.pem", "key.pem"));
+    /// server.listen()?;
+    /// # Ok::<(), thalweg_io::HttpServerError>(())
+    /// ```
+    #[must_use]
+    pub fn tls(mut self, files: TlsFiles) -> Self {
+        self.tls = Some(files);
         self
     }
 
@@ -138,7 +176,8 @@ impl HttpServer {
         self
     }
 
-    /// Limit of a request's head, in bytes: 64 KiB by default, at least 8 KiB. A longer one is answered with 431.
+    /// Limit of a request's head, in bytes: 64 KiB by default, at least 8 KiB. A longer one is answered with 431. With
+    /// HTTP/2 it is counted as sent in plain text, with 32 bytes more for each header.
     #[must_use]
     pub fn max_head(mut self, bytes: usize) -> Self {
         self.settings.max_head = bytes;
@@ -146,7 +185,8 @@ impl HttpServer {
     }
 
     /// Time limits of the head of a request, after the previous one, and of its body: 30 s each by default. Then the
-    /// connection is closed, or the request answered with 408.
+    /// connection is closed, or the request answered with 408. A connection of HTTP/2 is closed when it has had no
+    /// request for so long, or up to a quarter more, and an answer that nobody reads for so long is given up.
     #[must_use]
     pub fn read_timeout(mut self, limit: Duration) -> Self {
         self.settings.read_timeout = limit;
@@ -161,7 +201,8 @@ impl HttpServer {
         self
     }
 
-    /// Limit of open connections: 10,000 by default. Others wait to be accepted.
+    /// Limit of open connections: 10,000 by default. Others wait to be accepted. One of HTTP/2 may have 100 requests at
+    /// a time.
     #[must_use]
     pub fn max_connections(mut self, count: usize) -> Self {
         self.settings.max_connections = count.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
@@ -185,7 +226,7 @@ impl HttpServer {
     /// Begins to listen before the source runs; returns the address. Clients that connect wait for the source.
     ///
     /// # Errors
-    /// [`HttpServerError::Bind`], [`HttpServerError::Path`].
+    /// [`HttpServerError::Bind`], [`HttpServerError::Path`], [`HttpServerError::Tls`].
     ///
     /// # Panics
     /// The server is [a part of another one](Self::mounted).
@@ -234,7 +275,7 @@ impl HttpServer {
         self.live.address()
     }
 
-    /// Checks the path before anything is served.
+    /// Checks the path and the files of TLS before anything is served.
     ///
     /// ```
     /// use thalweg_io::HttpServer;
@@ -245,9 +286,19 @@ impl HttpServer {
     /// ```
     ///
     /// # Errors
-    /// [`HttpServerError::Path`].
+    /// [`HttpServerError::Path`], [`HttpServerError::Tls`].
     pub fn check(&self) -> Result<(), HttpServerError> {
-        self.to_settings().map(drop)
+        self.to_settings()?;
+        self.acceptor().map(drop)
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, HttpServerError> {
+        let files = self.tls.as_ref();
+        let made = files.map(|files| files.acceptor(&[b"h2", b"http/1.1"]));
+        made.transpose().map_err(|error| match error {
+            TlsError::File { path, problem } => HttpServerError::Tls { path, problem },
+            TlsError::System(error) => HttpServerError::Start(io::Error::other(error)),
+        })
     }
 
     /// The requests as a [tower](https://docs.rs/tower-service) service, as part of another server. For a pipeline that

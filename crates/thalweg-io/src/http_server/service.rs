@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, EXPECT, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, EXPECT, HOST, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
@@ -92,6 +92,14 @@ impl Shared {
         let Some(place) = self.live.enter(self.settings.max_in_flight) else {
             return full();
         };
+        let mut headers = head.headers;
+        // HTTP/2 has it elsewhere.
+        if let Some(host) = head.uri.authority()
+            && !headers.contains_key(HOST)
+            && let Ok(host) = HeaderValue::from_str(host.as_str())
+        {
+            headers.insert(HOST, host);
+        }
         let request = HttpRequest {
             method: head.method,
             url: match head.uri.path_and_query() {
@@ -100,7 +108,7 @@ impl Shared {
                 Some(path) => path.as_str().to_owned(),
                 None => head.uri.path().to_owned(),
             },
-            headers: head.headers,
+            headers,
             body,
             file: None,
         };

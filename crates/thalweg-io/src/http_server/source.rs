@@ -154,6 +154,7 @@ impl Accepting {
     /// Listens, and lets requests in.
     fn open(&mut self) -> Result<Open, HttpServerError> {
         let shared = self.server.shared(self.kind)?;
+        let tls = self.server.acceptor()?;
         let listeners = self.server.take_listeners()?;
         // Before the first connection is accepted.
         shared.live.open();
@@ -161,7 +162,7 @@ impl Accepting {
             shared: shared.clone(),
             serving: None,
         };
-        let serving = Serving::start(shared, listeners).map_err(HttpServerError::Start)?;
+        let serving = Serving::start(shared, tls, listeners).map_err(HttpServerError::Start)?;
         open.serving = Some(serving);
         Ok(open)
     }

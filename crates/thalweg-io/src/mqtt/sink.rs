@@ -92,7 +92,7 @@ async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Ope
     loop {
         let before = done;
         let mut current = open.take().unwrap_or_else(|| connect(mqtt));
-        let lost = match write(mqtt, &mut current, payloads, &mut done).await {
+        let lost = match write(mqtt.qos, &mut current, payloads, &mut done).await {
             Ok(()) => {
                 current.used = Instant::now();
                 return Ok(current);
@@ -126,14 +126,14 @@ fn connect(mqtt: &Mqtt) -> Open {
 
 /// Writes the messages behind `done`, and counts those that the broker has taken; it takes them in their order.
 async fn write(
-    mqtt: &Mqtt,
+    qos: Qos,
     open: &mut Open,
     payloads: &[Bytes],
     done: &mut usize,
 ) -> Result<(), Lost> {
     let mut begun = *done;
     while *done < payloads.len() {
-        while begun < payloads.len() && open.client.try_publish(mqtt, payloads[begun].clone()) {
+        while begun < payloads.len() && open.client.try_publish(payloads[begun].clone()) {
             begun += 1;
         }
         match open.link.next().await? {
@@ -144,7 +144,7 @@ async fn write(
                     remedy: Some("check what the login has a right to, and the broker's limits"),
                 });
             }
-            Happened::Sent if mqtt.qos == Qos::AtMostOnce => *done += 1,
+            Happened::Sent if qos == Qos::AtMostOnce => *done += 1,
             _ => {}
         }
     }

@@ -127,7 +127,7 @@ impl Reader {
     async fn run(self, asked: UnboundedReceiver<Order>, ended: Replier<()>) {
         let (client, link) = open(&self.mqtt, self.mqtt.client_id.is_some());
         // By itself: it waits for room, which polling the link makes.
-        let asking = ask(client, self.mqtt.clone(), asked, self.connection.clone());
+        let asking = ask(client, asked, self.connection.clone());
         let reading = self.read(link);
         tokio::select! {
             () = reading => {}
@@ -145,7 +145,9 @@ impl Reader {
                     // Receipts of another connection are worth nothing on this one.
                     self.connection.fetch_add(1, Ordering::AcqRel);
                     (pause, is_reported) = (self.mqtt.retries.first_pause, false);
-                    if !is_known || !is_subscribed {
+                    // A subscription is gone with what the broker knew.
+                    is_subscribed &= is_known;
+                    if !is_subscribed {
                         let _ = self.orders.send(Order::Subscribe);
                     }
                     continue;
@@ -205,20 +207,15 @@ impl Reader {
 }
 
 /// Asks the client for what it is told to, until it is to disconnect and has had its time for that.
-async fn ask(
-    client: Client,
-    mqtt: Mqtt,
-    mut asked: UnboundedReceiver<Order>,
-    connection: Arc<AtomicU64>,
-) {
+async fn ask(client: Client, mut asked: UnboundedReceiver<Order>, connection: Arc<AtomicU64>) {
     while let Some(order) = asked.recv().await {
         match order {
             Order::Subscribe => {
-                client.subscribe(&mqtt).await;
+                client.subscribe().await;
             }
             Order::Acknowledge(receipt, of) => {
                 if of == connection.load(Ordering::Acquire) {
-                    client.acknowledge(&receipt).await;
+                    client.acknowledge(receipt).await;
                 }
             }
             Order::Disconnect => {

@@ -1,13 +1,21 @@
 //! Connections, and what is asked over them.
 
+use std::io;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, RedisError as ServerError, Value, cmd, pipe};
+use ::redis::{
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    RedisError as ServerError, Value, cmd, pipe,
+};
 use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::intake::Read;
 use super::{Redis, RedisEntry};
+use crate::background::{Running, spawn};
+use crate::tls::{ClientFiles, secure};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,6 +33,8 @@ const COUNT: usize = 256;
 pub(super) struct Connection {
     redis: Redis,
     to: MultiplexedConnection,
+    /// What sends and receives, where that is not up to the connection.
+    _driver: Option<Running>,
 }
 
 /// Where reading a stream is.
@@ -36,14 +46,27 @@ pub(super) struct Claims {
 
 impl Connection {
     pub(super) async fn open(redis: &Redis) -> Result<Self, ServerError> {
-        let client = ::redis::Client::open(redis.url.as_str())?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(ANSWER_TIMEOUT));
-        let to = client.get_multiplexed_async_connection_with_config(&config);
+        let (to, driver) = match &redis.tls {
+            None => {
+                let client = ::redis::Client::open(redis.url.as_str())?;
+                let to = client.get_multiplexed_async_connection_with_config(&config);
+                (to.await?, None)
+            }
+            Some(files) => {
+                let server = redis.url.as_str().into_connection_info()?;
+                let opening = timeout(CONNECT_TIMEOUT, open_by_tls(files, &server, config));
+                let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                let (to, driver) = opening.await.unwrap_or_else(late)?;
+                (to, Some(driver))
+            }
+        };
         Ok(Self {
             redis: redis.clone(),
-            to: to.await?,
+            to,
+            _driver: driver,
         })
     }
 
@@ -193,6 +216,24 @@ impl Connection {
         }
         push.query_async::<Value>(&mut self.to).await.map(drop)
     }
+}
+
+async fn open_by_tls(
+    files: &ClientFiles,
+    server: &ConnectionInfo,
+    config: AsyncConnectionConfig,
+) -> Result<(MultiplexedConnection, Running), ServerError> {
+    let tls = files.connector();
+    let tls = tls.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let ConnectionAddr::Tcp(host, port) = server.addr() else {
+        return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+    };
+    let stream = TcpStream::connect((host.as_str(), *port)).await?;
+    stream.set_nodelay(true)?;
+    let stream = secure(&tls, host, stream).await?;
+    let settings = server.redis_settings();
+    let (to, driver) = MultiplexedConnection::new_with_config(settings, stream, config).await?;
+    Ok((to, spawn(driver)?))
 }
 
 fn millis(duration: Duration) -> u64 {

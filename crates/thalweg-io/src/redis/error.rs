@@ -1,6 +1,10 @@
+use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use thalweg::BoxError;
+
+use crate::tls::{REMEDY, TlsError, is_refusal};
 
 /// Errors of reading and writing.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +78,15 @@ impl RedisError {
 
 /// What to do about what a server says, if trying again would not help.
 pub(super) fn remedy(error: &::redis::RedisError) -> Option<&'static str> {
+    if let Some(error) = as_io_error(error) {
+        if is_refusal(error) {
+            return Some(REMEDY);
+        }
+        let inner = error.get_ref();
+        return inner
+            .is_some_and(|inner| inner.is::<TlsError>())
+            .then_some("give files in PEM, or none for the certificates of the system");
+    }
     Some(match error.code()? {
         "NOAUTH" | "WRONGPASS" | "NOPERM" => "check user, password and permissions",
         "WRONGTYPE" => "the key holds something else: take another, or the source or sink for that",
@@ -81,4 +94,12 @@ pub(super) fn remedy(error: &::redis::RedisError) -> Option<&'static str> {
         "READONLY" => "write to the server that this one is a copy of",
         _ => return None,
     })
+}
+
+fn as_io_error(error: &::redis::RedisError) -> Option<&io::Error> {
+    // What the crate gives as the cause is its pointer to it.
+    let shared = error
+        .source()?
+        .downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    shared.downcast_ref()
 }

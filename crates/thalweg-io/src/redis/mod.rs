@@ -23,6 +23,7 @@ mod source;
 mod tests;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +32,7 @@ pub use self::error::RedisError;
 pub use self::intake::RedisCloser;
 pub use self::sink::{RedisSink, ToRedis};
 pub use self::source::{FromRedisList, FromRedisStream, RedisListSource, RedisStreamSource};
+use crate::tls::ClientFiles;
 
 use crate::retries::Retries;
 
@@ -116,7 +118,9 @@ impl From<&str> for RedisEntry {
 /// ```
 #[derive(Clone)]
 pub struct Redis {
+    /// With the scheme `redis`.
     url: String,
+    tls: Option<ClientFiles>,
     key: String,
     group: Option<String>,
     consumer: String,
@@ -128,11 +132,18 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// A key, and the URL of the server: `redis://user:password@host:port/database`. Nothing is sent before the
-    /// pipeline starts.
+    /// A key, and the URL of the server: `redis://user:password@host:port/database`, or `rediss://` for TLS. Nothing is
+    /// sent before the pipeline starts.
     pub fn new(url: impl Into<String>, key: impl Into<String>) -> Self {
+        let mut url = url.into();
+        let mut tls = None;
+        if let Some(("rediss", rest)) = url.split_once("://") {
+            url = format!("redis://{rest}");
+            tls = Some(ClientFiles::default());
+        }
         Self {
-            url: url.into(),
+            url,
+            tls,
             key: key.into(),
             group: None,
             consumer: "thalweg".to_string(),
@@ -142,6 +153,20 @@ impl Redis {
             max_len: None,
             retries: Retries::default(),
         }
+    }
+
+    /// Uses TLS, and verifies the server's certificate against a PEM file instead of the system's certificates.
+    #[must_use]
+    pub fn authorities(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls.get_or_insert_default().authorities = Some(path.into());
+        self
+    }
+
+    /// Uses TLS, and shows the server a certificate, with those that vouch for it behind it. Both files are PEM.
+    #[must_use]
+    pub fn identity(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls.get_or_insert_default().identity = Some((certificate.into(), key.into()));
+        self
     }
 
     /// The consumer group for reading a stream, created if it does not exist. Lists have no groups.
@@ -202,7 +227,7 @@ impl Redis {
         self
     }
 
-    /// Checks the arguments before anything is sent.
+    /// Checks the arguments and the files of TLS before anything is sent.
     ///
     /// # Errors
     /// [`RedisError::Invalid`].
@@ -212,6 +237,14 @@ impl Redis {
         }
         if self.consumer.is_empty() || self.group.as_ref().is_some_and(String::is_empty) {
             return Err(self.invalid("a group and a consumer need names"));
+        }
+        if self.tls.is_some() && self.url.contains('#') {
+            return Err(self.invalid(
+                "the URL has a fragment: certificates are always verified; name who vouches for the server's by `authorities`",
+            ));
+        }
+        if let Some(Err(error)) = self.tls.as_ref().map(ClientFiles::connector) {
+            return Err(self.invalid(&error.to_string()));
         }
         self.client().map(drop)
     }
@@ -262,6 +295,7 @@ impl fmt::Debug for Redis {
             .field("key", &self.key)
             .field("group", &self.group)
             .field("consumer", &self.consumer)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use thalweg::BoxError;
 
 use crate::LineError;
+use crate::tls::TlsError;
 
 /// Errors of sending and receiving over TCP.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,15 @@ pub enum TcpError {
         /// The width of the length prefix in bytes.
         width: usize,
     },
+}
+
+impl From<TlsError> for TcpError {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::File { path, problem } => Self::Tls { path, problem },
+            TlsError::System(error) => Self::Start(io::Error::other(error)),
+        }
+    }
 }
 
 impl TcpError {

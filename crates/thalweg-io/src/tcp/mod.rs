@@ -18,7 +18,6 @@ mod serving;
 mod source;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,11 +26,11 @@ pub use self::client::{TcpClient, TcpSink, ToTcp};
 pub use self::error::TcpError;
 use self::framing::Framing;
 pub use self::source::{FromTcp, TcpSource};
-pub use self::tls::TlsFiles;
 use crate::Lines;
 pub use crate::framing::PrefixWidth;
 use crate::lines::DEFAULT_MAX_LEN;
 use crate::listening::Place;
+pub use crate::tls::TlsFiles;
 
 /// Default for the maximum number of connections.
 const MAX_CONNECTIONS: usize = 10_000;
@@ -161,7 +160,7 @@ impl<T> TcpServer<T> {
     pub fn check(&self) -> Result<(), TcpError> {
         self.framing.cutter().map_err(TcpError::Framing)?;
         match &self.tls {
-            Some(files) => files.acceptor().map(drop),
+            Some(files) => Ok(files.acceptor(&[]).map(drop)?),
             None => Ok(()),
         }
     }

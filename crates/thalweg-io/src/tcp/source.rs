@@ -50,8 +50,9 @@ impl<T: Element> Source for TcpSource<T> {
     }
 
     async fn run(&mut self, out: &Emitter<T>) -> Result<(), Stop> {
-        let tls = self.server.tls.as_ref().map(|files| files.acceptor());
-        let tls = tls.transpose()?;
+        let files = self.server.tls.as_ref();
+        let tls = files.map(|files| files.acceptor(&[])).transpose();
+        let tls = tls.map_err(TcpError::from)?;
         let listeners = self.server.place.take();
         let (listeners, _) = listeners.map_err(|error| self.server.bind_error(error))?;
         let server = self.server.clone();

@@ -11,6 +11,8 @@ mod proxy;
     feature = "redis"
 ))]
 mod server;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 
 #[cfg(any(feature = "http-client", feature = "websocket"))]
 pub(crate) use self::proxy::{Fault, Proxy};

@@ -3,12 +3,9 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
@@ -21,6 +18,7 @@ use super::error::Refused;
 use super::socket::{Duplex, Keeping, Socket};
 use super::{WebSocketError, WebSocketMessage};
 use crate::retries::Retries;
+use crate::tls::ClientFiles;
 
 /// URL of a server, and the options of the connection.
 ///
@@ -209,33 +207,11 @@ impl WebSocketClient {
         if uri.scheme_str() != Some("wss") {
             return Ok(None);
         }
-        let config = match &self.authorities {
-            None => crate::tls::client_config().map_err(|error| self.invalid(error.to_string()))?,
-            Some(path) => {
-                let wrong = |problem: String| WebSocketError::Tls {
-                    path: path.clone(),
-                    problem,
-                };
-                let mut roots = RootCertStore::empty();
-                let found = CertificateDer::pem_file_iter(path)
-                    .map_err(|error| wrong(error.to_string()))?;
-                for authority in found {
-                    let authority = authority.map_err(|error| wrong(error.to_string()))?;
-                    roots
-                        .add(authority)
-                        .map_err(|error| wrong(error.to_string()))?;
-                }
-                if roots.is_empty() {
-                    return Err(wrong("there is no certificate in it".to_string()));
-                }
-                let builder = ClientConfig::builder_with_provider(crate::tls::provider());
-                let builder = builder
-                    .with_safe_default_protocol_versions()
-                    .map_err(|error| wrong(error.to_string()))?;
-                builder.with_root_certificates(roots).with_no_client_auth()
-            }
+        let files = ClientFiles {
+            authorities: self.authorities.clone(),
+            identity: None,
         };
-        Ok(Some(TlsConnector::from(Arc::new(config))))
+        Ok(Some(files.connector()?))
     }
 
     /// Connects, and sends the initial messages.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use thalweg::BoxError;
 use tokio_tungstenite::tungstenite;
 
+use crate::tls::{TlsError, is_refusal};
+
 /// Errors of sending and receiving over a WebSocket. URLs are shown without their query.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -73,6 +75,15 @@ pub enum WebSocketError {
     Start(io::Error),
 }
 
+impl From<TlsError> for WebSocketError {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::File { path, problem } => Self::Tls { path, problem },
+            TlsError::System(error) => Self::Start(io::Error::other(error)),
+        }
+    }
+}
+
 /// Why connecting failed, and whether to retry.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -101,12 +112,10 @@ impl From<tungstenite::Error> for Refused {
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
         // An invalid certificate will still be invalid at the next attempt.
-        let is_tls = error
-            .get_ref()
-            .is_some_and(|inner| inner.is::<rustls::Error>());
+        let is_for_good = is_refusal(&error);
         Self {
             source: error.into(),
-            is_for_good: is_tls,
+            is_for_good,
         }
     }
 }

@@ -38,7 +38,7 @@ pub use self::sink::{ToWebSocket, WebSocketSink, WebSocketTarget};
 use self::socket::Keeping;
 pub use self::source::{FromWebSocket, WebSocketSource};
 use crate::listening::{Listener, Place};
-use crate::tcp::{TcpError, TlsFiles};
+use crate::tcp::TlsFiles;
 
 /// Address of a server, and its limits.
 ///
@@ -166,11 +166,9 @@ impl WebSocketServer {
     }
 
     fn acceptor(&self) -> Result<Option<TlsAcceptor>, WebSocketError> {
-        let made = self.tls.as_ref().map(TlsFiles::acceptor).transpose();
-        made.map_err(|error| match error {
-            TcpError::Tls { path, problem } => WebSocketError::Tls { path, problem },
-            other => WebSocketError::Start(std::io::Error::other(other)),
-        })
+        let files = self.tls.as_ref();
+        let made = files.map(|files| files.acceptor(&[])).transpose();
+        Ok(made?)
     }
 
     /// State needed to serve.

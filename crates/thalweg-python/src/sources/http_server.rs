@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use thalweg::{Ack, Acks, Context, EmitResult, Never, Operator, Outcome, Stream};
-use thalweg_io::http_server::{HttpExchange, HttpExchanges, NoRequest, Reply};
+use thalweg_io::http_server::{HttpExchange, HttpExchanges, NoRequest, Reply, TlsFiles};
 use thalweg_io::{HttpRequest, HttpResponse, HttpServerError};
 
 use super::asgi::HttpApp;
@@ -27,7 +27,7 @@ pub(super) struct HttpServer(thalweg_io::HttpServer);
 #[pymethods]
 impl HttpServer {
     /// # Errors
-    /// `path` is no regular expression.
+    /// `path` is no regular expression, or a file of TLS cannot be used.
     #[new]
     #[expect(clippy::too_many_arguments, reason = "they are Python's")]
     fn new(
@@ -41,6 +41,7 @@ impl HttpServer {
         max_connections: usize,
         max_in_flight: usize,
         show_errors: bool,
+        tls: Option<(String, String, Option<String>)>,
     ) -> PyResult<Self> {
         let server = port.map(thalweg_io::HttpServer::new);
         let mut server = server
@@ -57,6 +58,13 @@ impl HttpServer {
         }
         if show_errors {
             server = server.show_errors();
+        }
+        if let Some((certificate, key, clients)) = tls {
+            let files = TlsFiles::new(certificate, key);
+            server = server.tls(match clients {
+                Some(clients) => files.clients(clients),
+                None => files,
+            });
         }
         server
             .check()

@@ -11,7 +11,7 @@ use thalweg_io::mqtt::{
 };
 
 use super::bridge::{RustSource, Sourced};
-use super::tcp::add_bytes;
+use super::tcp::{ClientFiles, add_bytes};
 use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::interval::seconds;
@@ -40,6 +40,7 @@ impl MqttTopic {
         retain: bool,
         client_id: Option<&str>,
         login: Option<(String, String)>,
+        tls: Option<ClientFiles>,
         max_len: u32,
         max_waiting: usize,
         retries: u32,
@@ -67,6 +68,15 @@ impl MqttTopic {
         }
         if let Some((user, password)) = login {
             mqtt = mqtt.login(user, password);
+        }
+        if let Some((authorities, identity)) = tls {
+            mqtt = mqtt.tls();
+            if let Some(path) = authorities {
+                mqtt = mqtt.authorities(path);
+            }
+            if let Some((certificate, key)) = identity {
+                mqtt = mqtt.identity(certificate, key);
+            }
         }
         mqtt.check().map_err(|error| invalid(&error))?;
         Ok(Self(mqtt))

@@ -12,7 +12,7 @@ use thalweg_io::redis::{
 };
 
 use super::bridge::{RustSource, Sourced};
-use super::tcp::add_bytes;
+use super::tcp::{ClientFiles, add_bytes};
 use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::interval::seconds;
@@ -42,6 +42,7 @@ impl RedisKey {
         max_len: Option<usize>,
         retries: u32,
         wait: f64,
+        files: ClientFiles,
     ) -> PyResult<Self> {
         let mut redis = Redis::new(url, key)
             .consumer(consumer)
@@ -57,6 +58,13 @@ impl RedisKey {
         }
         if let Some(max_len) = max_len {
             redis = redis.max_len(max_len);
+        }
+        let (authorities, identity) = files;
+        if let Some(path) = authorities {
+            redis = redis.authorities(path);
+        }
+        if let Some((certificate, key)) = identity {
+            redis = redis.identity(certificate, key);
         }
         redis.check().map_err(|error| invalid(&error))?;
         Ok(Self(redis))

@@ -16,6 +16,9 @@ use crate::interval::seconds;
 use crate::ops::sink::sink_made;
 use crate::value::Value;
 
+/// Files of a client that speaks TLS: those who vouch for servers, and its own certificate with its key.
+pub(super) type ClientFiles = (Option<String>, Option<(String, String)>);
+
 /// `from_tcp`: where it listens.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct TcpServer(thalweg_io::TcpServer<Vec<u8>>);

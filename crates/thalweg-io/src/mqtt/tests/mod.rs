@@ -2,6 +2,8 @@
 mod kills;
 mod peer;
 mod server;
+#[cfg(feature = "tcp")]
+mod tls;
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,8 @@
 #[cfg(unix)]
 mod kills;
 mod server;
+#[cfg(feature = "tcp")]
+mod tls;
 
 use std::error::Error;
 

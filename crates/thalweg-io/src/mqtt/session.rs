@@ -1,0 +1,178 @@
+//! A connection to a broker.
+
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_channel::Receiver;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::codec::Framed;
+
+use super::Mqtt;
+use super::link::{Happened, Lost, Request};
+use super::version::Version;
+use crate::tls::{REMEDY, is_refusal, secure};
+
+/// The most packets that are read, or requests that are written, before what has happened is told.
+const TOGETHER: usize = 10;
+
+/// How long the broker may take to read what is written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection in the clear or by TLS.
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+type Framing<V> = Framed<Box<dyn Duplex>, <V as Version>::Codec>;
+
+/// A connection that the broker has accepted.
+pub(super) struct Session<V: Version> {
+    framed: Framing<V>,
+    version: V,
+    keep_alive: Duration,
+    ping: Pin<Box<Sleep>>,
+    /// Why there will be no more, once what has come before has been told.
+    lost: Option<Lost>,
+}
+
+impl<V: Version> Session<V> {
+    /// Connects; returns also whether the broker remembers the client.
+    pub(super) async fn open(mqtt: &Mqtt, id: &str, keeps: bool) -> Result<(Self, bool), Lost> {
+        let stream = connect(mqtt).await?;
+        let mut framed = Framed::new(stream, V::codec(mqtt));
+        write::<V>(&mut framed, V::connect(mqtt, id, keeps)).await?;
+        flush::<V>(&mut framed).await?;
+        let answer = framed.next().await.ok_or_else(closed)?;
+        let answer = answer.map_err(Into::into)?;
+        let mut version = V::new();
+        let accepted = version.accept(answer, framed.codec_mut())?;
+        let keep_alive = accepted.keep_alive.unwrap_or(mqtt.keep_alive);
+        let session = Self {
+            framed,
+            version,
+            keep_alive,
+            ping: Box::pin(sleep(keep_alive)),
+            lost: None,
+        };
+        Ok((session, accepted.is_known))
+    }
+
+    /// Waits for what happens next, and meanwhile does what is asked for.
+    pub(super) async fn next(
+        &mut self,
+        requests: &Receiver<Request>,
+        mqtt: &Mqtt,
+    ) -> Result<Happened, Lost> {
+        loop {
+            if let Some(happened) = self.version.next_event() {
+                return Ok(happened);
+            }
+            if let Some(lost) = self.lost.take() {
+                return Err(lost);
+            }
+            if let Err(lost) = self.work(requests, mqtt).await {
+                self.lost = Some(lost);
+            }
+        }
+    }
+
+    async fn work(&mut self, requests: &Receiver<Request>, mqtt: &Mqtt) -> Result<(), Lost> {
+        tokio::select! {
+            packet = self.framed.next() => {
+                self.receive(packet).await?;
+                for _ in 1..TOGETHER {
+                    let Some(packet) = self.framed.next().now_or_never() else {
+                        break;
+                    };
+                    self.receive(packet).await?;
+                }
+            }
+            request = requests.recv(), if self.version.has_room() => {
+                let Ok(request) = request else {
+                    return Err("nobody uses the connection".into());
+                };
+                self.ask(request, mqtt).await?;
+                for _ in 1..TOGETHER {
+                    if !self.version.has_room() {
+                        break;
+                    }
+                    let Ok(request) = requests.try_recv() else {
+                        break;
+                    };
+                    self.ask(request, mqtt).await?;
+                }
+            }
+            () = self.ping.as_mut() => {
+                self.ping.as_mut().reset(Instant::now() + self.keep_alive);
+                if let Some(ping) = self.version.ping()? {
+                    write::<V>(&mut self.framed, ping).await?;
+                }
+            }
+        }
+        flush::<V>(&mut self.framed).await
+    }
+
+    async fn receive(&mut self, packet: Option<Result<V::Packet, V::Error>>) -> Result<(), Lost> {
+        let packet = packet.ok_or_else(closed)?.map_err(Into::into)?;
+        match self.version.receive(packet)? {
+            Some(answer) => write::<V>(&mut self.framed, answer).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn ask(&mut self, request: Request, mqtt: &Mqtt) -> Result<(), Lost> {
+        match self.version.request(request, mqtt)? {
+            Some(packet) => write::<V>(&mut self.framed, packet).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn connect(mqtt: &Mqtt) -> Result<Box<dyn Duplex>, Lost> {
+    let tls = match &mqtt.tls {
+        None => None,
+        Some(files) => Some(files.connector().map_err(|error| Lost {
+            problem: error.to_string(),
+            remedy: Some(FILES),
+        })?),
+    };
+    let host = mqtt.host.trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, mqtt.port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(match tls {
+        None => Box::new(stream),
+        Some(tls) => Box::new(secure(&tls, host, stream).await?),
+    })
+}
+
+const FILES: &str = "give files in PEM, or none for the certificates of the system";
+
+async fn write<V: Version>(framed: &mut Framing<V>, packet: V::Packet) -> Result<(), Lost> {
+    let written = timeout(FLUSH_TIMEOUT, framed.feed(packet)).await;
+    written.map_err(|_| late())?.map_err(Into::into)
+}
+
+async fn flush<V: Version>(framed: &mut Framing<V>) -> Result<(), Lost> {
+    let flushed = timeout(FLUSH_TIMEOUT, framed.flush()).await;
+    flushed.map_err(|_| late())?.map_err(Into::into)
+}
+
+fn closed() -> Lost {
+    "the connection was closed by the broker".into()
+}
+
+fn late() -> Lost {
+    "the broker does not read".into()
+}
+
+impl From<io::Error> for Lost {
+    fn from(error: io::Error) -> Self {
+        Self {
+            problem: error.to_string(),
+            remedy: is_refusal(&error).then_some(REMEDY),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! TLS for servers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use tokio_rustls::TlsAcceptor;
+
+use super::{TlsError, authorities, certificates, private_key, provider};
+
+/// Files, in PEM, of a server that speaks TLS.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+    clients: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    /// The server's certificate, with those that vouch for it behind it, and its key. Both may be in one file.
+    pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self {
+            certificate: certificate.into(),
+            key: key.into(),
+            clients: None,
+        }
+    }
+
+    /// Takes connections only of clients with a certificate that one of these vouches for.
+    #[must_use]
+    pub fn clients(mut self, authorities: impl Into<PathBuf>) -> Self {
+        self.clients = Some(authorities.into());
+        self
+    }
+
+    /// What accepts connections, and speaks one of these protocols on them; whatever the client wants to, if there are
+    /// none.
+    ///
+    /// # Errors
+    /// A file cannot be used, or the key is another certificate's.
+    pub(crate) fn acceptor(&self, protocols: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::System)?;
+        let builder = match &self.clients {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let roots = Arc::new(authorities(path)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+                let verifier = verifier.build();
+                let verifier = verifier.map_err(|error| TlsError::file(path, error))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let key = private_key(&self.key)?;
+        let config = builder.with_single_cert(certificates(&self.certificate)?, key);
+        let mut config = config.map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                let certificate = self.certificate.display();
+                TlsError::file(
+                    &self.key,
+                    format!("it is not the key of the certificate in {certificate}"),
+                )
+            }
+            error => TlsError::file(&self.certificate, error),
+        })?;
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
