@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import hashlib
+import os
 import pickle
+import platform
 import re
+import shutil
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from servers import FETCHED, server
+from servers import BROUGHT, FETCHED, find, server
 from support import PATIENCE
 from thalweg import Database, Stream
 from thalweg._thalweg import sources
@@ -286,3 +291,72 @@ def test_vsftpd_takes_and_gives_files(tmp_path):
         contents, (error,) = read([f"ftp://anna:secret@127.0.0.1:{port}/pub/a.txt"])
         assert "the server answered 530" in str(error)
         assert "secret" not in str(error)
+
+
+@pytest.fixture
+def sftp(tmp_path, monkeypatch):
+    """The URL of a folder that an OpenSSH server of this test's own has, and how it is reached."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in ("host", "user"):
+        made = subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name])
+        assert made.returncode == 0
+    sshd = find("sshd")
+    if sshd is None:
+        pytest.skip(f"there is no program `sshd`; {FETCHED}")
+    user, before = getpass.getuser(), []
+    if os.geteuid() == 0:
+        # It wants more rights, and a user of its own, if it has some.
+        user, before = "nobody", ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        for path in [folder, tmp_path / "host"]:
+            shutil.chown(path, 65534)
+        for path in [tmp_path, *tmp_path.parents[:3]]:
+            path.chmod(0o755)
+
+    def arguments(port):
+        settings = {
+            "Port": port,
+            "ListenAddress": "127.0.0.1",
+            "HostKey": tmp_path / "host",
+            "AuthorizedKeysFile": tmp_path / "user.pub",
+            "StrictModes": "no",
+            "UsePAM": "yes",
+            "PidFile": "none",
+            "Subsystem": "sftp internal-sftp",
+            "ForceCommand": "internal-sftp",
+        }
+        (tmp_path / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+        key = " ".join((tmp_path / "host.pub").read_text().split()[:2])
+        (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}\n")
+        libraries = BROUGHT / f"debian/usr/lib/{platform.machine()}-linux-gnu"
+        return [f"LD_LIBRARY_PATH={libraries}", *before, sshd, "-D", "-f", tmp_path / "sshd_config"]
+
+    # What is in the user's own files is nobody's concern here.
+    ssh = shutil.which("ssh")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/ssh").write_text(
+        f'#!/bin/sh\nexec {ssh} -F /dev/null -o UserKnownHostsFile={tmp_path}/known_hosts -o IdentitiesOnly=yes "$@"\n'
+    )
+    (tmp_path / "bin/ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    with server("env", FETCHED, arguments) as port:
+        yield f"sftp://127.0.0.1:{port}{folder}", quick(user=user, key_file=tmp_path / "user"), tmp_path
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="there is no program `ssh`; install OpenSSH's client")
+def test_openssh_takes_and_gives_files(sftp, monkeypatch):
+    url, remote, folder = sftp
+    files = {"a b.txt": b"20.5", "new/über.txt": NUMBERS, "empty": b""}
+    write([(f"{url}/a b.txt", "old"), *((f"{url}/{name}", content) for name, content in files.items())], remote)
+    assert {name: (folder / "files" / name).read_bytes() for name in files} == files
+    assert sorted(path.name for path in (folder / "files").iterdir()) == ["a b.txt", "empty", "new"]
+    contents, failed = read([*(f"{url}/{name}" for name in files), f"{url}/none"], remote)
+    assert [content.body for content in contents] == list(files.values())
+    assert str(failed[0]) == f"cannot read {url}/none: No such file; check its name"
+    (folder / "known_hosts").write_text("")
+    contents, failed = read([f"{url}/empty"], remote)
+    assert "Host key verification failed" in str(failed[0])
+    assert "`known_hosts`" in str(failed[0])
+    monkeypatch.setenv("PATH", str(folder / "files"))
+    contents, failed = read([f"{url}/empty"], remote)
+    assert "needs the program `ssh`: install OpenSSH's client" in str(failed[0])

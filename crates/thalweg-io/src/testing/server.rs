@@ -101,7 +101,13 @@ fn find(name: &str) -> Option<PathBuf> {
     let mut dirs: Vec<PathBuf> = env::split_paths(&path).collect();
     dirs.push("/usr/sbin".into());
     if let Some(services) = services() {
-        let brought = ["nats", "ferretdb", "debian/usr/bin", "debian/usr/sbin"];
+        let brought = [
+            "nats",
+            "ferretdb",
+            "gofakes3",
+            "debian/usr/bin",
+            "debian/usr/sbin",
+        ];
         dirs.extend(brought.map(|dir| services.join(dir)));
     }
     let mut programs = dirs.into_iter().map(|dir| dir.join(name));

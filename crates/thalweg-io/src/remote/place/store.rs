@@ -232,11 +232,39 @@ fn describe(error: &opendal::Error) -> String {
         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         return format!("the server answered {status}");
     }
-    let source = std::error::Error::source(error).map(|source| source.to_string());
-    match source {
-        Some(source) if !message.contains(&source) => format!("{message}: {source}"),
-        _ => message.to_owned(),
+    causes(error).join(": ")
+}
+
+/// What is wrong, from the outside in, without words that say no more than that something is.
+fn causes(error: &opendal::Error) -> Vec<String> {
+    let mut causes = vec![error.message().to_owned()];
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // The server's own words, in those of the client.
+        let text = match text.split_once("Err Message: ") {
+            Some((_, text)) => text
+                .split(", Language Tag")
+                .next()
+                .unwrap_or(text)
+                .to_owned(),
+            // Programs say what they have to on their last line.
+            None => text
+                .trim_end()
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        if !causes.iter().any(|seen| seen.contains(&text)) {
+            causes.push(text);
+        }
+        next = cause.source();
     }
+    if causes.len() > 1 && matches!(causes[0].as_str(), "sftp error" | "ssh error") {
+        causes.remove(0);
+    }
+    causes
 }
 
 /// The status of a response, from the context of an error.
@@ -246,8 +274,9 @@ fn status(text: &str) -> Option<u16> {
 }
 
 pub(super) fn trouble(error: opendal::Error) -> Trouble {
-    let text = error.to_string();
-    let contains = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let (text, problem) = (error.to_string(), describe(&error));
+    let said = format!("{text}\n{problem}");
+    let contains = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let reason = match (error.kind(), status(&text)) {
         (ErrorKind::ConditionNotMatch, _) => return Trouble::Changed,
         (ErrorKind::NotFound, _) => RemoteFailure::NotFound,
@@ -256,12 +285,23 @@ pub(super) fn trouble(error: opendal::Error) -> Trouble {
         // OpenDAL has no kind for these.
         (_, Some(507)) => RemoteFailure::Full,
         _ if contains(&["No space left", "StorageFull", "QuotaExceeded"]) => RemoteFailure::Full,
-        _ if contains(&["Permission denied"]) => RemoteFailure::Denied,
+        _ if contains(&["Permission denied", "Host key verification"]) => RemoteFailure::Denied,
+        _ if error.message() == "ssh error" => return of_ssh(problem),
         _ if error.is_temporary() => RemoteFailure::Network,
         _ => RemoteFailure::Other,
     };
     let is_temporary = error.is_temporary() && reason == RemoteFailure::Network;
-    Trouble::new(reason, describe(&error), is_temporary)
+    Trouble::new(reason, problem, is_temporary)
+}
+
+/// Why there is no connection by `ssh`.
+fn of_ssh(problem: String) -> Trouble {
+    // The system has not found the program.
+    if problem.contains("os error 2)") {
+        let problem = "SFTP needs the program `ssh`: install OpenSSH's client";
+        return Trouble::lasting(RemoteFailure::Unsupported, problem);
+    }
+    Trouble::passing(problem)
 }
 
 /// The client that other requests go by as well: its redirects, its TLS.

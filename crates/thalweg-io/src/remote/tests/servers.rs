@@ -7,8 +7,8 @@ use crate::testing::{TestServer, find_file};
 
 const REMEDY: &str = "`cargo xtask services up` brings it";
 
-/// Writes, reads and overwrites below a URL, whose files are in this folder.
-fn exercise(base: &str, folder: &Path) {
+/// Writes, reads and overwrites below a URL, whose files are in this folder, if they can be looked at.
+fn exercise(base: &str, folder: Option<&Path>, remote: &Remote) {
     let url = |name: &str| format!("{base}/{name}");
     for (name, content) in [
         ("a.txt", b"20.5".to_vec()),
@@ -17,30 +17,34 @@ fn exercise(base: &str, folder: &Path) {
         ("empty", Vec::new()),
         ("large", numbers(1_000_000)),
     ] {
-        write(&quick(), (url(name), content.clone())).unwrap();
-        assert!(fs::read(folder.join(name)).unwrap() == content, "{name}");
-        let found = read(&quick(), url(name)).unwrap();
+        write(remote, (url(name), content.clone())).unwrap();
+        if let Some(folder) = folder {
+            assert!(fs::read(folder.join(name)).unwrap() == content, "{name}");
+        }
+        let found = read(remote, url(name)).unwrap();
         assert!(found.body == content, "{name}");
     }
-    assert_eq!(names(folder), ["a.txt", "empty", "large", "new folder"]);
+    if let Some(folder) = folder {
+        assert_eq!(names(folder), ["a.txt", "empty", "large", "new folder"]);
+    }
     let copy = tempfile::tempdir().unwrap();
     let copy = copy.path().join("copy");
     let file = RemoteFile::new(url("large")).save_as(&copy);
     let file = file.checksum(sha256(&numbers(1_000_000)));
     assert_eq!(
-        read(&quick().part_len(300_000), file).unwrap().len,
+        read(&remote.clone().part_len(300_000), file).unwrap().len,
         1_000_000
     );
-    let error = read(&quick(), url("none")).unwrap_err();
+    let error = read(remote, url("none")).unwrap_err();
     assert_eq!(reason(&error), Some(RemoteFailure::NotFound), "{error}");
     assert!(error.to_string().contains(&url("none")), "{error}");
 
     let object = RemoteObject::of_file(url("copied"), &copy);
-    write(&quick().part_len(300_000), object).unwrap();
-    assert!(fs::read(folder.join("copied")).unwrap() == numbers(1_000_000));
+    write(&remote.clone().part_len(300_000), object).unwrap();
+    assert!(read(remote, url("copied")).unwrap().body == numbers(1_000_000));
 
     // Reading goes on at a byte.
-    let place = super::super::place::Places::new(&quick())
+    let place = super::super::place::Places::new(remote)
         .find(&url("large"))
         .unwrap();
     let rest = super::super::download::Download::new(place, 999_990, None, None);
@@ -93,7 +97,7 @@ fn nginx_takes_and_gives_files_by_webdav() {
     };
     let base = format!("webdav://127.0.0.1:{}", server.port());
     fs::remove_dir(server.dir().join("files/private")).unwrap();
-    exercise(&base, &server.dir().join("files"));
+    exercise(&base, Some(&server.dir().join("files")), &quick());
     let url = format!("webdav://anna:secret@127.0.0.1:{}/private/x", server.port());
     let error = read(&quick(), url.as_str()).unwrap_err();
     assert_eq!(reason(&error), Some(RemoteFailure::Denied), "{error}");
@@ -133,9 +137,30 @@ fn vsftpd_takes_and_gives_files() {
         return;
     };
     let base = format!("ftp://127.0.0.1:{}/pub", server.port());
-    exercise(&base, &server.dir().join("files/pub"));
+    exercise(&base, Some(&server.dir().join("files/pub")), &quick());
     let url = format!("ftp://anna:secret@127.0.0.1:{}/pub/a.txt", server.port());
     let error = read(&quick(), url.as_str()).unwrap_err();
     assert_eq!(reason(&error), Some(RemoteFailure::Denied), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+#[cfg(feature = "remote-s3")]
+#[test]
+fn gofakes3_takes_and_gives_files_also_in_parts() {
+    let server = TestServer::start("gofakes3", REMEDY, |_, port| {
+        let host = format!("127.0.0.1:{port}");
+        let arguments = ["-backend", "mem", "-autobucket", "-host", &host];
+        arguments.map(Into::into).into()
+    });
+    let Some(server) = server.unwrap() else {
+        return;
+    };
+    let endpoint = format!("http://127.0.0.1:{}", server.port());
+    let remote = quick().endpoint(endpoint).access_key("river", "s3cret");
+    exercise("s3://bucket", None, &remote);
+    let remote = remote.part_len(5 << 20).max_len(32 << 20);
+    let content = numbers(17 << 20);
+    write(&remote, ("s3://bucket/parts", content.clone())).unwrap();
+    let file = RemoteFile::new("s3://bucket/parts").checksum(sha256(&content));
+    assert!(read(&remote, file).unwrap().body == content);
 }
