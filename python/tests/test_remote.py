@@ -22,8 +22,6 @@ from thalweg import Database, Stream
 from thalweg._thalweg import sources
 from thalweg.remote import Remote, RemoteContent, RemoteFile, RemoteObject
 
-pytestmark = pytest.mark.skipif(not hasattr(sources, "RemoteSettings"), reason="built without the feature `remote`")
-
 NUMBERS = b"".join(number.to_bytes(4, "big") for number in range(100_000))
 
 
@@ -119,7 +117,8 @@ def records(url, *args, **kwargs):
         found, failed = source.sink_to_list(), failures.map(lambda failure: str(failure.exception)).sink_to_list()
         source.start()
         await asyncio.wait_for(source.finished(), PATIENCE)
-        await asyncio.sleep(0)
+        await source.drain()
+        await failures.drain()
         return found, failed
 
     return asyncio.run(main())
@@ -186,6 +185,16 @@ def test_files_are_written_whole(tmp_path):
         write([80])
 
 
+def has(scheme):
+    """Whether this build of the package has support for a system."""
+    try:
+        sources.check_remote_url(quick()._settings, f"{scheme}://a/b")
+    except ImportError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has("s3"), reason="built without the feature `remote-s3`")
 def test_s3_takes_a_file_and_refuses_a_login(web):
     login = {"endpoint": web.url, "region": "us-east-1", "secret_key": "s3cret"}
     remote = quick(access_key="river", **login)
@@ -238,10 +247,19 @@ def test_a_record_that_is_none_is_a_failure_with_its_place(web):
     assert failed[0].startswith(f"{web.url}/values: line 2, byte 4: ")
 
 
+@pytest.mark.parametrize("scheme", ["s3", "sftp"])
+def test_what_this_build_lacks_is_said_with_how_to_have_it(scheme):
+    if has(scheme):
+        pytest.skip(f"built with the feature `remote-{scheme}`")
+    problem = f"pip install . --config-settings=build-args=--features=remote-{scheme}"
+    with pytest.raises(ImportError, match=re.escape(problem)):
+        Stream.from_url(f"{scheme}://a/b")
+
+
 def test_wrong_arguments_are_named():
     for make, problem in [
         (lambda: Stream.from_url("s3:///x"), 'from_url: cannot use "s3:///x": it has no bucket'),
-        (lambda: Stream.from_url("s3://a/b", "xml"), 'from_url: `format` is "chunks", "lines"'),
+        (lambda: Stream.from_url("ftp://a/b", "xml"), 'from_url: `format` is "chunks", "lines"'),
         (lambda: Stream.from_url("file:///x", remote=Remote(schemes=["https"])), "none of the allowed https"),
         (lambda: Stream.from_url("ftp://h/a%0D%0AQUIT"), "its path has a control character"),
         (lambda: Stream.from_url("s3://b/..%2Fc"), "its path has a part `..`"),
@@ -255,7 +273,8 @@ def test_wrong_arguments_are_named():
         Stream().read_url("x")
 
 
-def test_vsftpd_takes_and_gives_files(tmp_path):
+def vsftpd(tmp_path, **more):
+    """Start vsftpd with a folder `pub`, and yield its port."""
     folder = tmp_path / "files" / "pub"
     folder.mkdir(parents=True)
 
@@ -275,12 +294,17 @@ def test_vsftpd_takes_and_gives_files(tmp_path):
             "anon_other_write_enable": "YES",
             "anon_world_readable_only": "NO",
             "seccomp_sandbox": "NO",
+            **more,
         }
         (tmp_path / "vsftpd.conf").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         return [tmp_path / "vsftpd.conf"]
 
-    with server("vsftpd", FETCHED, arguments) as port:
-        url = f"ftp://127.0.0.1:{port}/pub/a b.csv"
+    return server("vsftpd", FETCHED, arguments)
+
+
+def test_vsftpd_takes_and_gives_files(tmp_path):
+    with vsftpd(tmp_path) as port:
+        folder, url = tmp_path / "files/pub", f"ftp://127.0.0.1:{port}/pub/a b.csv"
         write([(url, "name\nspring\nmouth\n")])
         assert (folder / "a b.csv").read_text() == "name\nspring\nmouth\n"
         position = Database("sqlite::memory:").position("rows")
@@ -288,9 +312,38 @@ def test_vsftpd_takes_and_gives_files(tmp_path):
         with (folder / "a b.csv").open("a") as file:
             file.write("sea\n")
         assert records(url, "csv", position=position) == ([{"name": "sea"}], [])
-        contents, (error,) = read([f"ftp://anna:secret@127.0.0.1:{port}/pub/a.txt"])
+        _, (error,) = read([f"ftp://anna:secret@127.0.0.1:{port}/pub/a.txt"])
         assert "the server answered 530" in str(error)
         assert "secret" not in str(error)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no `openssl` to make a certificate with")
+def test_vsftpd_speaks_tls_and_is_verified(tmp_path, python, monkeypatch):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    settings = tmp_path / "openssl.cnf"
+    extensions = "subjectAltName = DNS:localhost\nbasicConstraints = critical, CA:FALSE\n"
+    settings.write_text(f"[req]\ndistinguished_name = name\nx509_extensions = more\n[name]\n[more]\n{extensions}")
+    made = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-config", str(settings)]
+    made += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", "req", *made], check=True, capture_output=True, timeout=PATIENCE)
+    tls = {"ssl_enable": "YES", "allow_anon_ssl": "YES", "force_anon_logins_ssl": "YES", "force_anon_data_ssl": "YES"}
+    tls |= {"rsa_cert_file": certificate, "rsa_private_key_file": key}
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\nfrom thalweg import Stream\nfrom thalweg.remote import Remote, RemoteObject\n"
+        "url, remote = sys.argv[1], Remote(wait=0, retries=0, max_len=2**24)\n"
+        "source, urls = Stream(), Stream()\nsource.write_url(remote)\n"
+        "source.emit(RemoteObject(url, bytes(3_000_000)))\n"
+        "L = urls.read_url(remote).sink_to_list()\nurls.emit(url)\nurls.drain()\nprint(L[0].size, any(L[0].body))\n"
+    )
+    with vsftpd(tmp_path, **tls) as port:
+        url = f"ftps://localhost:{port}/pub/zeros"
+        done = python(program, url)
+        assert "invalid peer certificate: " in done.stderr
+        assert "; have this machine trust" in done.stderr
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        done = python(program, url)
+        assert (done.stdout, done.stderr) == ("3000000 False\n", "")
 
 
 @pytest.fixture
@@ -343,6 +396,7 @@ def sftp(tmp_path, monkeypatch):
         yield f"sftp://127.0.0.1:{port}{folder}", quick(user=user, key_file=tmp_path / "user"), tmp_path
 
 
+@pytest.mark.skipif(not has("sftp"), reason="built without the feature `remote-sftp`")
 @pytest.mark.skipif(not shutil.which("ssh"), reason="there is no program `ssh`; install OpenSSH's client")
 def test_openssh_takes_and_gives_files(sftp, monkeypatch):
     url, remote, folder = sftp

@@ -72,11 +72,6 @@ class Remote:
         Whether to take S3's ``ETag`` for the MD5 of the file. That does not hold for files that are encrypted with keys
         of the service; those written in parts are not checked.
 
-    Raises
-    ------
-    ImportError
-        The package was built without this.
-
     Examples
     --------
     >>> from thalweg.remote import Remote
@@ -121,11 +116,7 @@ class Remote:
             raise ValueError("Remote: give `access_key` and `secret_key` together")
         if password is not None and user is None:
             raise ValueError("Remote: a `password` needs a `user`")
-        make = getattr(sources, "RemoteSettings", None)
-        if make is None:
-            how = "pip install . --config-settings=build-args=--features=remote"
-            raise ImportError(f"this package was built without files far away: build it with `{how}`")
-        self._settings: sources.RemoteSettings = make(
+        self._settings = sources.RemoteSettings(
             (user, password),
             (access_key, secret_key, session_token),
             (endpoint, region, bool(anonymous), None if key_file is None else fspath(key_file)),

@@ -53,6 +53,13 @@ class from_url(Source["Any"]):
         Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`. A file
         that is shorter is read from its beginning.
 
+    Raises
+    ------
+    ImportError
+        The package was built without support for the system: for ``s3:`` and ``sftp:``.
+    ValueError
+        The URL is none.
+
     Examples
     --------
     >>> import asyncio, tempfile

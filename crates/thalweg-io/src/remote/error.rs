@@ -18,6 +18,14 @@ pub enum RemoteError {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// This build of the library has no support for the system.
+    #[error("cannot use {url:?}: it wants thalweg-io's feature `{feature}`; build with it")]
+    NotBuilt {
+        /// The URL.
+        url: String,
+        /// The feature of `thalweg-io`.
+        feature: &'static str,
+    },
     /// The system refused, or was not reached.
     #[error("cannot {action} {url}: {problem}{}{}", Attempts(*attempts), Remedy(*reason, url))]
     Failed {
@@ -97,6 +105,8 @@ pub enum RemoteFailure {
     NotFound,
     /// The login was refused, or has too few rights.
     Denied,
+    /// The certificate of the system is not trusted.
+    Certificate,
     /// The system has no room.
     Full,
     /// The system was not reached, or the connection was lost.
@@ -131,6 +141,9 @@ impl fmt::Display for Remedy<'_> {
                 "; check the user, its key and the host's entry in `known_hosts`"
             }
             RemoteFailure::Denied => "; check the user, the password and its rights",
+            RemoteFailure::Certificate => {
+                "; have this machine trust the authority that issued it, and check the host's name"
+            }
             RemoteFailure::Full => "; make room there",
             RemoteFailure::Network => "; check the address, and that the server is up",
             RemoteFailure::Unsupported | RemoteFailure::Other => "",
@@ -168,10 +181,15 @@ impl Trouble {
         problem: impl Into<String>,
         is_temporary: bool,
     ) -> Self {
+        let problem = problem.into();
+        let is_trusted = !problem.contains("invalid peer certificate");
         Self::Failed {
-            reason,
-            problem: problem.into(),
-            is_temporary,
+            reason: match is_trusted {
+                true => reason,
+                false => RemoteFailure::Certificate,
+            },
+            problem,
+            is_temporary: is_temporary && is_trusted,
             asked: Duration::ZERO,
         }
     }

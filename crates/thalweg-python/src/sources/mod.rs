@@ -16,7 +16,6 @@ mod mqtt;
 mod names;
 mod nats;
 mod redis;
-#[cfg(feature = "remote")]
 mod remote;
 mod tcp;
 mod text;
@@ -63,14 +62,11 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(files::json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(files::csv_records, module)?)?;
     module.add_function(wrap_pyfunction!(files::messages, module)?)?;
-    #[cfg(feature = "remote")]
-    {
-        module.add_class::<remote::RemoteSettings>()?;
-        module.add_function(wrap_pyfunction!(remote::check_remote_url, module)?)?;
-        module.add_function(wrap_pyfunction!(remote::read_url, module)?)?;
-        module.add_function(wrap_pyfunction!(remote::write_url, module)?)?;
-        module.add_function(wrap_pyfunction!(remote::from_url, module)?)?;
-    }
+    module.add_class::<remote::RemoteSettings>()?;
+    module.add_function(wrap_pyfunction!(remote::check_remote_url, module)?)?;
+    module.add_function(wrap_pyfunction!(remote::read_url, module)?)?;
+    module.add_function(wrap_pyfunction!(remote::write_url, module)?)?;
+    module.add_function(wrap_pyfunction!(remote::from_url, module)?)?;
     module.add_class::<websocket::WebSocketServer>()?;
     module.add_class::<websocket::WebSocketUrl>()?;
     module.add_class::<tcp::TcpServer>()?;

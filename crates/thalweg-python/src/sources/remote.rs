@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyImportError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use thalweg::Element;
@@ -100,7 +100,22 @@ impl RemoteSettings {
 }
 
 fn raised(error: RemoteError) -> PyErr {
-    gil::attach(|py| to_exception(py, &error))
+    match invalid(&error) {
+        Some(invalid) => invalid,
+        None => gil::attach(|py| to_exception(py, &error)),
+    }
+}
+
+/// The exception for a URL that cannot be used, by this build or by any.
+fn invalid(error: &RemoteError) -> Option<PyErr> {
+    match error {
+        RemoteError::NotBuilt { url, feature } => Some(PyImportError::new_err(format!(
+            "cannot use {url:?}: this package was built without the feature `{feature}`; build it with \
+             `pip install . --config-settings=build-args=--features={feature}`"
+        ))),
+        RemoteError::Invalid { .. } => Some(PyValueError::new_err(error.to_string())),
+        _ => None,
+    }
 }
 
 /// URL, local file, and checksums by their algorithms.
@@ -184,11 +199,11 @@ fn to_object(x: &Bound<'_, PyAny>, take_apart: &Py<PyAny>) -> PyResult<RemoteObj
 /// Checks a URL.
 ///
 /// # Errors
-/// `ValueError` that says what is wrong with it.
+/// `ValueError` that says what is wrong with it; `ImportError` if this build has no support for its system.
 #[pyfunction]
 pub(super) fn check_remote_url(settings: &RemoteSettings, url: &str) -> PyResult<()> {
     let checked = settings.remote.check(url);
-    checked.map_err(|error| PyValueError::new_err(error.to_string()))
+    checked.map_err(raised)
 }
 
 /// `from_url`: the chunks, lines or records of a file. `loads` makes values of lines of JSON.

@@ -87,12 +87,9 @@ pub(super) fn check_support(address: &Address) -> Result<(), RemoteError> {
     if is_there {
         return Ok(());
     }
-    let scheme = address.scheme_name();
-    Err(RemoteError::Invalid {
+    Err(RemoteError::NotBuilt {
         url: address.shown(),
-        problem: format!(
-            "this build has no support for `{scheme}:`; build it with the feature `{feature}`"
-        ),
+        feature,
     })
 }
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use tokio::io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -73,13 +74,7 @@ impl Answer {
 }
 
 fn lost(error: io::Error) -> Trouble {
-    let reason = RemoteFailure::Network;
-    // A certificate that is not trusted is not trusted the next time.
-    Trouble::new(
-        reason,
-        error.to_string(),
-        error.kind() != io::ErrorKind::InvalidData,
-    )
+    Trouble::passing(error.to_string())
 }
 
 fn closed() -> Trouble {
@@ -177,7 +172,7 @@ impl Connection {
         sent.map_err(lost)
     }
 
-    /// The next answer: its last line, or the first if that says nothing.
+    /// The next answer: of one that has several lines, the last, or the first if it is no success.
     async fn answer(&mut self) -> Result<Answer, Trouble> {
         let first = self.line().await?;
         let (Some(code), Some(rest)) = (first.get(..3), first.get(3..)) else {
@@ -193,7 +188,8 @@ impl Connection {
                 let line = self.line().await?;
                 len += line.len();
                 if let Some(last) = line.strip_prefix(&end) {
-                    if !last.is_empty() {
+                    // What is wrong is said first, by some on a line without anything else.
+                    if number < 400 || text.is_empty() {
                         text = last.to_owned();
                     }
                     break;
@@ -310,15 +306,22 @@ impl Connection {
     }
 }
 
-/// A configuration for all connections: servers may want that connections for data go on with the session of the other.
+/// A configuration for one connection and those for its data, which servers want to go on with its session, and with no
+/// other one.
 fn config() -> Result<Arc<ClientConfig>, Trouble> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config.clone());
-    }
-    let made = crate::tls::client_config();
-    let made = made.map_err(|error| Trouble::lasting(RemoteFailure::Other, error.to_string()))?;
-    Ok(CONFIG.get_or_init(|| Arc::new(made)).clone())
+    static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
+    let mut config = match CONFIG.get() {
+        Some(config) => config.clone(),
+        None => {
+            let made = crate::tls::client_config();
+            let failed =
+                |error: rustls::Error| Trouble::lasting(RemoteFailure::Other, error.to_string());
+            let made = made.map_err(failed)?;
+            CONFIG.get_or_init(|| made).clone()
+        }
+    };
+    config.resumption = Resumption::in_memory_sessions(8);
+    Ok(Arc::new(config))
 }
 
 fn not_ftp(line: &str) -> Trouble {
@@ -343,6 +346,23 @@ fn passive_port(text: &str) -> Option<u16> {
     match numbers[..] {
         [_, _, _, _, high, low] => Some(u16::from_be_bytes([high, low])),
         _ => None,
+    }
+}
+
+impl Socket {
+    /// Says that no more comes, and waits until the other end has heard it.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub(super) async fn end(mut self, limit: Duration) -> io::Result<()> {
+        self.shutdown().await?;
+        if let Self::Tls(_) = self {
+            // What the server has sent for TLS's sake is taken out: closed with something unread, the connection would
+            // be reset, and the end of the file with it.
+            let mut rest = Vec::new();
+            let _ = timeout(limit, self.take(1 << 16).read_to_end(&mut rest)).await;
+        }
+        Ok(())
     }
 }
 

@@ -93,8 +93,7 @@ pub(super) async fn write(place: &Place, content: &Content) -> Result<(), Troubl
             done += piece.len() as u64;
             place.remote.progress.add_done(piece.len() as u64);
         }
-        let ended = data.shutdown().await;
-        drop(data);
+        let ended = data.end(place.remote.time_limit).await;
         connection.finish().await?;
         ended.map_err(|error| Trouble::passing(error.to_string()))?;
         let size = connection.ask("SIZE", &partial).await?.text_if(213);
