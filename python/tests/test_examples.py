@@ -17,6 +17,10 @@ OUTPUTS = {
     ],
     "edits_by_wiki.py": ["10 s: {'en': 2, 'de': 1}", "20 s: {'fr': 2}", "30 s: {}", "38 s: {'en': 1, 'de': 1}"],
     "five_slow_requests.py": [*(f'{{"hello": "{name}"}}' for name in "abcde"), r"in the time of \w+"],
+    "mirror.py .": [
+        *("13 bytes", "mouth.txt 9 m", "spring.txt 0.2 m"),
+        r"gorge.txt has the sha256 checksum \w+, and \w+ was expected",
+    ],
     "moving_average.py": [
         "{'hall': 17.0, 'kitchen': 19.0}",
         "{'hall': 17.0, 'kitchen': 20.0}",

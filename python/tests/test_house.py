@@ -19,6 +19,7 @@ FLOORS = [
     "database",
     "dead_letters",
     "http",
+    "remote",
     "ops",
     "sinks",
     "sources",

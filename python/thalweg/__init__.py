@@ -50,6 +50,7 @@ from thalweg.sinks import (
     to_tcp,
     to_websocket,
     to_websocket_clients,
+    write_url,
 )
 from thalweg.sources import (
     PeriodicCallback,
@@ -79,6 +80,7 @@ from thalweg.sources import (
     from_sse,
     from_tcp,
     from_textfile,
+    from_url,
     from_websocket,
     from_websocket_url,
     sink_to_file,
@@ -197,6 +199,7 @@ __all__ = [
     "from_sse",
     "from_tcp",
     "from_textfile",
+    "from_url",
     "from_websocket",
     "get_io_loop",
     "identity",
@@ -230,6 +233,7 @@ __all__ = [
     "to_tcp",
     "to_websocket",
     "to_websocket_clients",
+    "write_url",
     "to_nats",
     "to_parquet",
     "to_jsonl",

@@ -14,12 +14,13 @@ from typing import Any, Concatenate, Generic, Literal, TextIO, overload
 from typing_extensions import Self
 
 from thalweg import ops, sinks, sources
-from thalweg._types import Emits, EventLoop, Interval, Keep, OnError
+from thalweg._types import Emits, EventLoop, Interval, Keep, OnError, RecordFormat
 from thalweg.collections.batch import Batch
 from thalweg.database import Database, Position
 from thalweg.dead_letters import DeadLetters
 from thalweg.http import HttpResponse
 from thalweg.parallel.scatter import scatter as scattered
+from thalweg.remote import Remote, RemoteContent
 from thalweg.sinks.files import Files
 from thalweg.sinks.kafka_transactions import KafkaTransactions
 from thalweg.stream import Stream
@@ -222,6 +223,11 @@ class Methods(Generic[T]):
 
     def rate_limit(self, interval: Interval, **kwargs: Any) -> Stream[T]:
         """Limit the rate to one element per `interval`; emitters wait."""
+
+    def read_url(
+        self, remote: Remote | None = None, *, unordered: bool = False, **kwargs: Any
+    ) -> Stream[RemoteContent]:
+        """Read the file at each element, a URL or a :class:`~thalweg.remote.RemoteFile`, and emit its content."""
 
     def sample(self, interval: Interval, **kwargs: Any) -> Stream[T]:
         """Emit the newest element every `interval`."""
@@ -596,6 +602,9 @@ class Methods(Generic[T]):
     ) -> sinks.to_websocket_clients[T]:
         """Serve WebSockets at a port, and send elements, bytes or str, to all connected clients."""
 
+    def write_url(self, remote: Remote | None = None, **kwargs: Any) -> sinks.write_url[T]:
+        """Write each element, a URL and its content or a :class:`~thalweg.remote.RemoteObject`, as a file."""
+
     @staticmethod
     def filenames(
         path: str | PathLike[str],
@@ -929,6 +938,21 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.from_textfile:
         """Emit the lines of a text file, those that exist and those that are appended."""
+
+    @staticmethod
+    def from_url(
+        url: str,
+        format: RecordFormat = "lines",
+        remote: Remote | None = None,
+        *,
+        max_len: int = ...,
+        loads: Callable[[str], Any] = ...,
+        delimiter: str = ",",
+        length_prefix: int = 4,
+        position: Position | None = None,
+        **kwargs: Any,
+    ) -> sources.from_url:
+        """Emit the chunks, lines or records of a file far away, until its end."""
 
     @staticmethod
     def from_websocket(

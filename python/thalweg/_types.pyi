@@ -25,6 +25,9 @@ Metadata: TypeAlias = list[dict[str, Any]] | None
 #: The element that stays of several with the same key.
 Keep: TypeAlias = Literal["first", "last"]
 
+#: What a file far away is cut into.
+RecordFormat: TypeAlias = Literal["chunks", "lines", "jsonl", "csv", "length_prefixed"]
+
 _T_co = TypeVar("_T_co", covariant=True)
 
 @type_check_only

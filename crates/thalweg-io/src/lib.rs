@@ -45,6 +45,7 @@
 //! | `nats`, off by default | `from_nats` | `to_nats` | messages; texts, bytes |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
 //! | `redis`, off by default | `from_redis_stream`, `from_redis_list` | `to_redis_stream`, `to_redis_list` | entries; texts, bytes |
+//! | `remote`, with `remote-s3`, `remote-ftp`, `remote-sftp`, off by default | `from_url`; `read_url`, of URLs | `write_url` | chunks, lines, records; whole files |
 //! | `schedule`, off by default | `from_schedule` | | times |
 //! | `tcp`, off by default | `from_tcp` | `to_tcp` | lines, or messages behind their lengths |
 //! | `sql`, with `sqlite` or `postgres`, off by default | `from_sql` | `to_sql` | rows |
@@ -148,6 +149,8 @@ pub mod process;
 pub mod reader;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "remote")]
+pub mod remote;
 #[cfg(any(
     feature = "files",
     feature = "kafka",
@@ -168,6 +171,8 @@ mod reply;
     feature = "websocket"
 ))]
 mod retries;
+#[cfg(feature = "http-client")]
+mod saving;
 #[cfg(feature = "schedule")]
 pub mod schedule;
 #[cfg(feature = "sql")]
@@ -247,6 +252,10 @@ pub use process::{Process, ProcessError};
 pub use reader::{Reader, ReaderError};
 #[cfg(feature = "redis")]
 pub use redis::{Redis, RedisEntry, RedisError};
+#[cfg(feature = "remote")]
+pub use remote::{
+    Checksum, Remote, RemoteContent, RemoteError, RemoteFile, RemoteObject, UrlSource,
+};
 #[cfg(feature = "schedule")]
 pub use schedule::{Missed, Schedule, ScheduleError};
 #[cfg(feature = "sql")]

@@ -42,6 +42,8 @@ pub use crate::process::FromProcess as _;
 pub use crate::reader::FromReader as _;
 #[cfg(feature = "redis")]
 pub use crate::redis::{FromRedisList as _, FromRedisStream as _, ToRedis as _};
+#[cfg(feature = "remote")]
+pub use crate::remote::{FromUrl as _, ReadUrls as _, WriteUrls as _};
 #[cfg(feature = "schedule")]
 pub use crate::schedule::FromSchedule as _;
 #[cfg(feature = "sql")]

@@ -21,6 +21,9 @@ mod five_slow_requests;
 #[cfg(feature = "kafka")]
 #[path = "../examples/kafka_averages.rs"]
 mod kafka_averages;
+#[cfg(feature = "remote")]
+#[path = "../examples/mirror.rs"]
+mod mirror;
 #[path = "../examples/process_time_limit.rs"]
 mod process_time_limit;
 
@@ -44,6 +47,12 @@ fn process_time_limit() -> Result<(), BoxError> {
 #[test]
 fn feed_to_database() -> Result<(), BoxError> {
     feed_to_database::main()
+}
+
+#[cfg(feature = "remote")]
+#[test]
+fn mirror() -> Result<(), BoxError> {
+    mirror::main()
 }
 
 #[cfg(feature = "http-client")]

@@ -42,7 +42,7 @@ ARGUMENTS = {
 
 
 #: What wants elements of its own: `test_http.py` has it behind `scatter`.
-ELSEWHERE = {"fetch"}
+ELSEWHERE = {"fetch", "read_url"}
 
 
 def operators():

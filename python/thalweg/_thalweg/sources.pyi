@@ -33,13 +33,16 @@ __all__ = [
     "NatsSubject",
     "RedisEnd",
     "RedisKey",
+    "RemoteSettings",
     "RustSource",
     "TcpServer",
     "WebSocketServer",
     "WebSocketUrl",
+    "check_remote_url",
     "csv_records",
     "fetch",
     "file_names",
+    "from_url",
     "http_lines",
     "http_poll",
     "json_lines",
@@ -47,6 +50,7 @@ __all__ = [
     "open_pipe",
     "output",
     "pipe",
+    "read_url",
     "respond",
     "schedule",
     "server_sent_events",
@@ -57,6 +61,7 @@ __all__ = [
     "to_kafka",
     "to_kafka_in_transactions",
     "to_tcp",
+    "write_url",
 ]
 
 @final
@@ -402,6 +407,39 @@ class FetchSettings:
         robots: bool,
     ) -> FetchSettings: ...
 
+@final
+class RemoteSettings:
+    def __new__(
+        cls,
+        login: tuple[str | None, str | None],
+        access_key: tuple[str | None, str | None, str | None],
+        service: tuple[str | None, str | None, bool, str | PathLike[str] | None],
+        requests: tuple[list[tuple[str, str]], float, bool],
+        schemes: list[str] | None,
+        retrying: tuple[int, float, float, float],
+        limits: tuple[int, int, int],
+        parts: tuple[int, int, bool],
+    ) -> RemoteSettings: ...
+    def progress(self) -> tuple[int, int]: ...
+
+def check_remote_url(settings: RemoteSettings, url: str) -> None: ...
+def read_url(
+    settings: RemoteSettings,
+    unordered: bool,
+    take_apart: Callable[[Any], tuple[Any, ...]],
+    make: Callable[..., Any],
+) -> Blueprint: ...
+def write_url(settings: RemoteSettings, take_apart: Callable[[Any], tuple[Any, ...]]) -> Blueprint: ...
+def from_url(
+    url: str,
+    settings: RemoteSettings,
+    format: str,
+    max_len: int,
+    loads: Callable[[str], Any],
+    delimiter: str,
+    width: int,
+    position: Position | None = None,
+) -> RustSource: ...
 def fetch(
     settings: FetchSettings, take_apart: Callable[[Any], tuple[Any, ...]], make: Callable[..., Any]
 ) -> Blueprint: ...

@@ -16,6 +16,7 @@ from thalweg.ops.partition import partition
 from thalweg.ops.partition_unique import partition_unique
 from thalweg.ops.pluck import pluck
 from thalweg.ops.rate_limit import rate_limit
+from thalweg.ops.read_url import read_url
 from thalweg.ops.sample import sample
 from thalweg.ops.shift import shift
 from thalweg.ops.slice import slice
@@ -46,6 +47,7 @@ __all__ = [
     "partition_unique",
     "pluck",
     "rate_limit",
+    "read_url",
     "sample",
     "shift",
     "slice",

@@ -24,6 +24,7 @@ from thalweg.sinks.to_sql import to_sql
 from thalweg.sinks.to_tcp import to_tcp
 from thalweg.sinks.to_websocket import to_websocket
 from thalweg.sinks.to_websocket_clients import to_websocket_clients
+from thalweg.sinks.write_url import write_url
 from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of sinks has
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "to_tcp",
     "to_websocket",
     "to_websocket_clients",
+    "write_url",
 ]
 
 _global_sinks = Sinks()

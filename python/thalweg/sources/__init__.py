@@ -33,6 +33,7 @@ from thalweg.sources.from_sql import from_sql
 from thalweg.sources.from_sse import ServerSentEvent, from_sse
 from thalweg.sources.from_tcp import from_tcp
 from thalweg.sources.from_textfile import from_textfile
+from thalweg.sources.from_url import from_url
 from thalweg.sources.from_websocket import from_websocket
 from thalweg.sources.from_websocket_url import from_websocket_url
 from thalweg.sources.sink_to_file import sink_to_file
@@ -76,6 +77,7 @@ __all__ = [
     "from_sse",
     "from_tcp",
     "from_textfile",
+    "from_url",
     "from_websocket",
     "from_websocket_url",
     "sink_to_file",

@@ -1,16 +1,14 @@
 //! Sending requests, again if need be.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{Method, Response, Url};
 use thalweg::RuntimeHandle;
 use thalweg::trace::current_context;
-use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
@@ -20,6 +18,7 @@ use super::hosts::Hosts;
 use super::robots::{Key, MAX_LEN, Robots, Verdict, file_of};
 use crate::background::spawn;
 use crate::http::add_header;
+use crate::saving::Saving;
 use crate::web::{
     Clients, Guard, Request, Session, WebError, asked_to_wait, backoff, broken, shown, spread,
 };
@@ -311,16 +310,7 @@ impl Shared {
             path: path.to_owned(),
             source,
         };
-        if fs::metadata(path).await.is_ok_and(|found| !found.is_file()) {
-            let problem =
-                "a device, a pipe or a folder has this name, and the file would take its place";
-            return Err(failed(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                problem,
-            )));
-        }
-        let partial = Partial::beside(path);
-        let mut file = File::create_new(&partial.0).await.map_err(failed)?;
+        let (saving, mut file) = Saving::create(path).await.map_err(failed)?;
         let mut len = 0;
         while let Some(chunk) = next(session, response).await? {
             len += chunk.len() as u64;
@@ -329,9 +319,7 @@ impl Shared {
             }
             file.write_all(&chunk).await.map_err(failed)?;
         }
-        file.flush().await.map_err(failed)?;
-        file.sync_data().await.map_err(failed)?;
-        fs::rename(&partial.0, path).await.map_err(failed)
+        saving.finish(file).await.map_err(failed)
     }
 }
 
@@ -362,26 +350,6 @@ fn refuse_if_busy(session: &Session, response: &Response) -> Result<(), Refused>
         asked: asked_to_wait(response),
         ..error.into()
     })
-}
-
-/// A file that is not complete, and is removed if it does not become so.
-struct Partial(PathBuf);
-
-impl Partial {
-    fn beside(path: &Path) -> Self {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}-{number}.part", std::process::id()));
-        Self(path.with_file_name(name))
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // Once it has its name, there is none any more.
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 async fn next(session: &Session, response: &mut Response) -> Result<Option<Bytes>, HttpError> {

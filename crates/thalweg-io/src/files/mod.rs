@@ -58,6 +58,8 @@ pub use self::format::{Format, LengthPrefixed};
 pub use self::parquet::{FromParquet, Parquet, ParquetFile, ToParquet};
 #[cfg(feature = "csv")]
 pub use self::records::{CsvRow, FromCsv};
+#[cfg(feature = "remote")]
+pub(crate) use self::records::{EmitRecords, MAX_HEADER};
 pub use self::records::{FromJsonl, FromRecords, RecordBuffer, RecordFile, Records};
 pub use self::sink::{FileSink, Finished};
 pub use crate::framing::PrefixWidth;

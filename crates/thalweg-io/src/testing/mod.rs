@@ -8,7 +8,8 @@ mod proxy;
     feature = "mongodb",
     feature = "mqtt",
     feature = "nats",
-    feature = "redis"
+    feature = "redis",
+    feature = "remote"
 ))]
 mod server;
 #[cfg(feature = "tls")]
@@ -20,6 +21,9 @@ pub(crate) use self::proxy::{Fault, Proxy};
     feature = "mongodb",
     feature = "mqtt",
     feature = "nats",
-    feature = "redis"
+    feature = "redis",
+    feature = "remote"
 ))]
 pub(crate) use self::server::TestServer;
+#[cfg(feature = "remote")]
+pub(crate) use self::server::find_file;

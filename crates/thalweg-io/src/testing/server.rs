@@ -70,6 +70,12 @@ impl TestServer {
         Ok(())
     }
 
+    /// Where it may keep what it has to.
+    #[cfg(feature = "remote")]
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Kills it.
     pub(crate) fn stop(&mut self) {
         if let Some(mut running) = self.running.take() {
@@ -95,11 +101,27 @@ fn find(name: &str) -> Option<PathBuf> {
     let mut dirs: Vec<PathBuf> = env::split_paths(&path).collect();
     dirs.push("/usr/sbin".into());
     if let Some(services) = services() {
-        let brought = ["nats", "ferretdb", "debian/usr/bin", "debian/usr/sbin"];
+        let brought = [
+            "nats",
+            "ferretdb",
+            "gofakes3",
+            "debian/usr/bin",
+            "debian/usr/sbin",
+        ];
         dirs.extend(brought.map(|dir| services.join(dir)));
     }
     let mut programs = dirs.into_iter().map(|dir| dir.join(name));
     programs.find(|program| program.is_file())
+}
+
+/// A file that `cargo xtask services up` brings, or the system has: `lib/openssh/sftp-server`, say, below `/usr`.
+#[cfg(feature = "remote")]
+pub(crate) fn find_file(name: &str) -> Option<PathBuf> {
+    let brought = services().map(|services| services.join("debian/usr"));
+    let roots = brought.into_iter().chain([PathBuf::from("/usr")]);
+    roots
+        .map(|root| root.join(name))
+        .find(|file| file.is_file())
 }
 
 /// `target/services`, relative to this program in `target/debug/deps`.

@@ -18,6 +18,7 @@ use std::sync::Arc;
     feature = "mqtt",
     feature = "postgres",
     feature = "redis",
+    feature = "remote-ftp",
     feature = "websocket"
 ))]
 use rustls::ClientConfig;
@@ -39,6 +40,7 @@ use rustls::{
     feature = "mqtt",
     feature = "postgres",
     feature = "redis",
+    feature = "remote-ftp",
     feature = "websocket"
 ))]
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -54,7 +56,7 @@ pub use self::server::TlsFiles;
 ///
 /// # Errors
 /// The system has no certificates to verify others by.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "remote-ftp"))]
 pub(crate) fn client_config() -> Result<ClientConfig, rustls::Error> {
     Ok(verifying_by_system()?.with_no_client_auth())
 }
@@ -69,6 +71,7 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     feature = "mqtt",
     feature = "postgres",
     feature = "redis",
+    feature = "remote-ftp",
     feature = "websocket"
 ))]
 fn verifying_by_system()

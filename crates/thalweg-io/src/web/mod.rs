@@ -130,10 +130,7 @@ impl Clients {
     }
 
     fn build(&self, (verifies, uses_proxy): (bool, bool)) -> reqwest::Result<Client> {
-        if CryptoProvider::get_default().is_none() {
-            // Another thread may have been faster.
-            let _ = ring::default_provider().install_default();
-        }
+        install_provider();
         let mut client = Client::builder()
             .redirect(Policy::none())
             .referer(false)
@@ -146,6 +143,14 @@ impl Clients {
             client = client.no_proxy();
         }
         client.build()
+    }
+}
+
+/// Installs a provider of cryptography, unless the program has done so. Clients cannot be built without one.
+pub(crate) fn install_provider() {
+    if CryptoProvider::get_default().is_none() {
+        // Another thread may have been faster.
+        let _ = ring::default_provider().install_default();
     }
 }
 

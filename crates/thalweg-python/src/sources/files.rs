@@ -326,7 +326,7 @@ fn placed<T>(file: RecordFile<T>, position: Option<PyRef<'_, Position>>) -> Reco
     }
 }
 
-fn one_byte(delimiter: &str) -> PyResult<u8> {
+pub(super) fn one_byte(delimiter: &str) -> PyResult<u8> {
     match delimiter.as_bytes() {
         [byte] if !matches!(byte, b'"' | b'\r' | b'\n') => Ok(*byte),
         _ => Err(PyValueError::new_err(format!(

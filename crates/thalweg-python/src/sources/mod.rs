@@ -1,6 +1,6 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch`, `kafka`, `mongodb`, `mqtt`, `nats`, `redis`, `dead_letters`, `files`, `tcp` and `websocket`
-//! make them of Python's arguments.
+//! `http_server`, `fetch`, `kafka`, `mongodb`, `mqtt`, `nats`, `redis`, `dead_letters`, `files`, `remote`, `tcp` and
+//! `websocket` make them of Python's arguments.
 
 mod asgi;
 pub(crate) mod bridge;
@@ -16,6 +16,7 @@ mod mqtt;
 mod names;
 mod nats;
 mod redis;
+mod remote;
 mod tcp;
 mod text;
 mod times;
@@ -61,6 +62,11 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(files::json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(files::csv_records, module)?)?;
     module.add_function(wrap_pyfunction!(files::messages, module)?)?;
+    module.add_class::<remote::RemoteSettings>()?;
+    module.add_function(wrap_pyfunction!(remote::check_remote_url, module)?)?;
+    module.add_function(wrap_pyfunction!(remote::read_url, module)?)?;
+    module.add_function(wrap_pyfunction!(remote::write_url, module)?)?;
+    module.add_function(wrap_pyfunction!(remote::from_url, module)?)?;
     module.add_class::<websocket::WebSocketServer>()?;
     module.add_class::<websocket::WebSocketUrl>()?;
     module.add_class::<tcp::TcpServer>()?;

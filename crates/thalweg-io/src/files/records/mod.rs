@@ -3,6 +3,8 @@
 #[cfg(feature = "csv")]
 mod csv;
 mod decode;
+mod emit;
+mod plain;
 mod source;
 #[cfg(all(test, feature = "csv"))]
 mod tests;
@@ -16,10 +18,15 @@ use thalweg::BoxError;
 #[cfg(feature = "csv")]
 pub use self::csv::{CsvRow, FromCsv};
 use self::decode::{Decode, Json, Messages};
+pub(crate) use self::emit::EmitRecords;
+use self::plain::{Pieces, TextLines};
 pub use self::source::{FromJsonl, FromRecords, RecordFile};
 use super::RecordError;
 use crate::framing::PrefixWidth;
-use crate::lines::DEFAULT_MAX_LEN;
+use crate::lines::{DEFAULT_MAX_LEN, LineError, Lines};
+
+/// The most bytes of a header.
+pub(crate) const MAX_HEADER: usize = 1 << 20;
 
 /// How bytes are cut into records, and what a record is given out as.
 ///
@@ -102,7 +109,47 @@ impl Records<String> {
     }
 }
 
+impl<T: 'static> Records<T> {
+    /// Lines as [`Lines`] describes them; its limit holds.
+    ///
+    /// ```
+    /// use thalweg_io::Lines;
+    /// use thalweg_io::files::Records;
+    ///
+    /// let mut buffer = Records::lines(Lines::text())?.buffer();
+    /// buffer.push(b"river\r\nbed");
+    /// assert_eq!(buffer.next_record().transpose()?.as_deref(), Some("river"));
+    /// assert_eq!(buffer.finish().transpose()?.as_deref(), Some("bed"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The delimiter is empty.
+    pub fn lines(lines: Lines<T>) -> Result<Self, LineError> {
+        TextLines::new(&lines)?;
+        Ok(Self::new(move |_| {
+            let lines = TextLines::new(&lines);
+            Box::new(lines.expect("the delimiter was checked"))
+        }))
+    }
+}
+
 impl Records<Vec<u8>> {
+    /// Bytes in whatever pieces they come, of 1 MiB at most.
+    ///
+    /// ```
+    /// use thalweg_io::files::Records;
+    ///
+    /// let mut buffer = Records::chunks().buffer();
+    /// buffer.push(b"river");
+    /// assert_eq!(buffer.next_record().transpose()?, Some(b"river".to_vec()));
+    /// assert_eq!(buffer.offset(), 5);
+    /// # Ok::<(), thalweg_io::files::RecordError>(())
+    /// ```
+    pub fn chunks() -> Self {
+        Self::new(|_| Box::new(Pieces::default()))
+    }
+
     /// Messages, each behind its length in bytes, a number of this width with the highest byte first.
     ///
     /// ```
@@ -172,12 +219,12 @@ impl<T> RecordBuffer<T> {
     }
 
     /// Whether what comes before the records, the header of CSV say, has not come yet.
-    fn wants_header(&self) -> bool {
+    pub(crate) fn wants_header(&self) -> bool {
         self.decode.wants_header()
     }
 
     /// Goes on at another place, in bytes, of the same content.
-    fn restart(&mut self, offset: u64) {
+    pub(crate) fn restart(&mut self, offset: u64) {
         self.decode.restart(offset);
     }
 }

@@ -9,15 +9,10 @@ use serde::de::DeserializeOwned;
 use thalweg::{Element, Emitter, Source, Stop, Stream};
 
 use super::super::FileError;
-use super::{RecordBuffer, Records};
+use super::emit::EmitRecords;
+use super::{MAX_HEADER, RecordBuffer, Records};
 use crate::Position;
 use crate::reader::Chunks;
-
-/// The most records that go through the pipeline as one batch.
-const BATCH: usize = 1024;
-
-/// The most bytes of a header.
-const MAX_HEADER: usize = 1 << 20;
 
 /// A file as a source of records, until its end.
 ///
@@ -31,9 +26,7 @@ pub struct RecordFile<T> {
 
 struct Reading<T> {
     chunks: Chunks<FileError>,
-    buffer: RecordBuffer<T>,
-    /// Whether all has been read; then only the last record is left.
-    has_ended: bool,
+    records: EmitRecords<T>,
 }
 
 impl<T> RecordFile<T> {
@@ -76,8 +69,7 @@ impl<T> RecordFile<T> {
         let chunks = chunks.map_err(|source| FileError::io("read", &self.path, source))?;
         Ok(Reading {
             chunks,
-            buffer,
-            has_ended: false,
+            records: EmitRecords::new(buffer),
         })
     }
 
@@ -109,15 +101,6 @@ impl<T> fmt::Debug for RecordFile<T> {
     }
 }
 
-impl<T> Reading<T> {
-    fn next(&mut self) -> Option<Result<T, super::RecordError>> {
-        match self.has_ended {
-            true => self.buffer.finish(),
-            false => self.buffer.next_record(),
-        }
-    }
-}
-
 impl<T: Element> Source for RecordFile<T> {
     type Item = T;
     const KIND: &'static str = "from_records";
@@ -142,75 +125,23 @@ impl<T: Element> Source for RecordFile<T> {
 
 impl<T: Element> RecordFile<T> {
     async fn emit_all(&mut self, reading: &mut Reading<T>, out: &Emitter<T>) -> Result<(), Stop> {
+        let (path, position) = (self.path.clone(), self.position.clone());
+        let bad = |source| FileError::Record {
+            path: path.clone(),
+            source,
+        };
         loop {
-            let was_ended = reading.has_ended;
-            match self.position.clone() {
-                Some(position) => self.emit_each(reading, &position, out).await?,
-                None => self.emit_together(reading, out).await?,
-            }
+            let was_ended = reading.records.has_ended;
+            let position = position.as_ref();
+            reading.records.emit(position, out, bad).await?;
             if was_ended {
                 return Ok(());
             }
             match out.or_stop(reading.chunks.next()).await? {
-                Some(Ok(bytes)) => reading.buffer.push(&bytes),
+                Some(Ok(bytes)) => reading.records.buffer.push(&bytes),
                 Some(Err(error)) => return Err(error.into()),
-                None => reading.has_ended = true,
+                None => reading.records.has_ended = true,
             }
-        }
-    }
-
-    /// Emits the records that lie ready, in batches; reports those that are none.
-    async fn emit_together(
-        &mut self,
-        reading: &mut Reading<T>,
-        out: &Emitter<T>,
-    ) -> Result<(), Stop> {
-        loop {
-            let (mut bad, mut count) = (None, 0);
-            let batch = std::iter::from_fn(|| {
-                if out.is_stopped() || count == BATCH {
-                    return None;
-                }
-                count += 1;
-                reading.next()?.map_err(|error| bad = Some(error)).ok()
-            });
-            out.emit_many(batch.fuse()).await?;
-            match bad {
-                Some(error) => out.report(self.bad(error)),
-                None if count < BATCH => return Ok(()),
-                None => {}
-            }
-            out.yield_now().await?;
-        }
-    }
-
-    /// Emits them one by one, each with its place.
-    async fn emit_each(
-        &mut self,
-        reading: &mut Reading<T>,
-        position: &Position,
-        out: &Emitter<T>,
-    ) -> Result<(), Stop> {
-        loop {
-            out.or_stop(position.room()).await??;
-            match reading.next() {
-                Some(Ok(record)) => {
-                    let ack = position.ack(reading.buffer.offset().to_string(), out.now());
-                    out.emit_with(record, ack).await?;
-                }
-                Some(Err(error)) => {
-                    out.report(self.bad(error));
-                    out.yield_now().await?;
-                }
-                None => return Ok(()),
-            }
-        }
-    }
-
-    fn bad(&self, source: super::RecordError) -> FileError {
-        FileError::Record {
-            path: self.path.clone(),
-            source,
         }
     }
 

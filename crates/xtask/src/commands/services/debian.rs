@@ -1,34 +1,39 @@
-//! Mosquitto and Redis: Debian's packages, unpacked where no right to install them is needed.
+//! Debian's packages of servers, unpacked where no right to install them is needed.
 
 use super::{is_there, refused};
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
 use std::fs;
+use std::path::Path;
 
-/// Packages, their programs, and what each answers to.
-const SERVERS: [(&str, &str, &str); 2] = [
-    ("mosquitto", "mosquitto", "-h"),
-    ("redis-server", "redis-server", "--version"),
+/// Packages, and a file of each below `/usr`.
+const SERVERS: [(&str, &str); 6] = [
+    ("mosquitto", "sbin/mosquitto"),
+    ("redis-server", "bin/redis-server"),
+    ("vsftpd", "sbin/vsftpd"),
+    ("nginx", "sbin/nginx"),
+    (
+        "libnginx-mod-http-dav-ext",
+        "lib/nginx/modules/ngx_http_dav_ext_module.so",
+    ),
+    ("openssh-server", "sbin/sshd"),
 ];
 
 /// Fetches and unpacks the servers that are not there, with the libraries that they need beside those of the system.
 pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     let root = project.target.join("services/debian");
-    let is_missing = |program: &str, argument: &str| {
-        let places = ["usr/bin", "usr/sbin"].map(|dir| root.join(dir).join(program));
-        let installed = format!("/usr/sbin/{program}");
-        !(places.iter().any(|place| place.is_file())
-            || fs::exists(installed).unwrap_or(false)
-            || is_there(project, program, argument))
+    let is_missing = |file: &str| {
+        let places = [root.join("usr").join(file), Path::new("/usr").join(file)];
+        !places.iter().any(|place| place.is_file())
     };
     let missing: Vec<&str> = SERVERS
         .iter()
-        .filter(|(_, program, argument)| is_missing(program, argument))
-        .map(|(package, ..)| *package)
+        .filter(|(_, file)| is_missing(file))
+        .map(|(package, _)| *package)
         .collect();
     if missing.is_empty() {
-        println!("Mosquitto and Redis are there");
+        println!("Mosquitto, Redis, vsftpd, nginx and OpenSSH are there");
         return Ok(());
     }
     if !is_there(project, "apt-get", "--version") {
@@ -46,16 +51,16 @@ pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     )
     .args(missing.iter().map(Into::into))
     .read(project)?;
-    for package in packages_of(&wanted) {
-        let url = package.url;
-        let file = packages.join(package.file);
-        Invocation::program("/usr/lib/apt/apt-helper", "-qq download-file")
-            .arg(url)
-            .arg(&file)
-            .arg(package.hash)
-            .run(project)?;
+    let wanted: Vec<Package<'_>> = packages_of(&wanted).collect();
+    // It checks what it fetches against the index that Debian has signed.
+    Invocation::program("env", "-C")
+        .arg(&packages)
+        .args(["apt-get", "download", "-qq"].map(Into::into))
+        .args(wanted.iter().map(|package| package.name.into()))
+        .run(project)?;
+    for package in wanted {
         Invocation::program("dpkg", "-x")
-            .arg(&file)
+            .arg(packages.join(package.file))
             .arg(&root)
             .run(project)?;
     }
@@ -65,20 +70,18 @@ pub(super) fn bring(project: &Project) -> Result<(), Stop> {
 /// A package that is to be fetched.
 #[derive(Debug, PartialEq)]
 struct Package<'a> {
-    url: &'a str,
+    name: &'a str,
     file: &'a str,
-    hash: &'a str,
 }
 
-/// The packages of lines like `'http://…/x_1_amd64.deb' x_1_amd64.deb 1234 SHA256:…`.
+/// The packages of lines like `'http://…/x_1_amd64.deb' x_1_amd64.deb 1234 SHA256:…`; those of some archives have no
+/// checksum there.
 fn packages_of(lines: &str) -> impl Iterator<Item = Package<'_>> {
     lines.lines().filter_map(|line| {
-        let mut words = line.split_whitespace();
-        Some(Package {
-            url: words.next()?.strip_prefix('\'')?.strip_suffix('\'')?,
-            file: words.next().filter(|file| !file.contains('/'))?,
-            hash: words.nth(1)?,
-        })
+        let mut words = line.strip_prefix('\'')?.split_whitespace();
+        let file = words.nth(1).filter(|file| !file.contains('/'))?;
+        let (name, _) = file.split_once('_')?;
+        Some(Package { name, file })
     })
 }
 
@@ -88,13 +91,13 @@ mod tests {
 
     #[test]
     fn what_apt_would_install_is_understood() {
-        let lines =
-            "Reading package lists...\n'http://a/b/x_1%3a2_all.deb' x_1%3a2_all.deb 12 SHA256:ab\n";
-        let package = Package {
-            url: "http://a/b/x_1%3a2_all.deb",
-            file: "x_1%3a2_all.deb",
-            hash: "SHA256:ab",
-        };
-        assert!(packages_of(lines).eq([package]));
+        let lines = "Reading package lists...\n\
+            'http://a/b/x_1%3a2_all.deb' x_1%3a2_all.deb 12 SHA256:ab\n\
+            'http://a/b/y-z_1_all.deb' y-z_1_all.deb 12 \n";
+        let package = |name, file| Package { name, file };
+        assert!(packages_of(lines).eq([
+            package("x", "x_1%3a2_all.deb"),
+            package("y-z", "y-z_1_all.deb")
+        ]));
     }
 }

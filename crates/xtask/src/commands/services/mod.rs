@@ -2,6 +2,7 @@
 
 mod debian;
 mod ferretdb;
+mod gofakes3;
 mod kafka;
 mod nats;
 
@@ -22,9 +23,10 @@ What it brings, unless it is there:
   Apache Kafka 4.0.0, one node, on 127.0.0.1; needs Java 17 and Maven, which fetches 40 MB
   NATS 2.15, which Go builds in two minutes
   FerretDB 1.24, which speaks MongoDB's protocol and which Go builds in one
-  Mosquitto and Redis, Debian's packages, unpacked and not installed
+  gofakes3, which speaks S3's protocol and which Go builds in one
+  Mosquitto, Redis, vsftpd, nginx and OpenSSH, Debian's packages, unpacked and not installed
 
-What cannot be brought here is named. Tests start the last four by themselves, and find Kafka by the variable
+What cannot be brought here is named. Tests start all but Kafka by themselves, and find Kafka by the variable
 THALWEG_TEST_KAFKA=127.0.0.1:PORT. Everything is below `target/services`.
 
 Options:
@@ -59,7 +61,8 @@ fn up(project: &Project, kafka: &Kafka, port: u16) -> Result<(), Stop> {
     for (name, one) in [
         ("NATS", nats::bring(project)),
         ("FerretDB", ferretdb::bring(project)),
-        ("Mosquitto and Redis", debian::bring(project)),
+        ("gofakes3", gofakes3::bring(project)),
+        ("Debian's packages", debian::bring(project)),
         ("Kafka", kafka.up(project, port)),
     ] {
         match one {

@@ -1,0 +1,237 @@
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::address::Address;
+use crate::files::RecordError;
+
+/// Why a file far away could not be read or written. Each names the URL, without user, password and query.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// The URL, or an option, is none.
+    #[error("cannot use {url:?}: {problem}")]
+    Invalid {
+        /// The URL.
+        url: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// This build of the library has no support for the system.
+    #[error("cannot use {url:?}: it wants thalweg-io's feature `{feature}`; build with it")]
+    NotBuilt {
+        /// The URL.
+        url: String,
+        /// The feature of `thalweg-io`.
+        feature: &'static str,
+    },
+    /// The system refused, or was not reached.
+    #[error("cannot {action} {url}: {problem}{}{}", Attempts(*attempts), Remedy(*reason, url))]
+    Failed {
+        /// What was tried: `read` or `write`.
+        action: &'static str,
+        /// The URL.
+        url: String,
+        /// The kind of failure.
+        reason: RemoteFailure,
+        /// What the system said.
+        problem: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The file has changed since reading it began.
+    #[error("{url} has changed while it was read; read it again")]
+    Changed {
+        /// The URL.
+        url: String,
+    },
+    /// A file is longer than the limit for what is read as a whole.
+    #[error(
+        "{url} is longer than {max_len} bytes; raise `{option}`, save it to a file, or read it in pieces by `from_url`"
+    )]
+    TooLong {
+        /// The URL.
+        url: String,
+        /// The limit, in bytes.
+        max_len: u64,
+        /// The option that sets it.
+        option: &'static str,
+    },
+    /// A file has another checksum than it should have.
+    #[error(
+        "{url} has the {algorithm} checksum {found}, and {expected} was expected; it is damaged or another file"
+    )]
+    Checksum {
+        /// The URL.
+        url: String,
+        /// The algorithm.
+        algorithm: &'static str,
+        /// The checksum that it should have.
+        expected: String,
+        /// The checksum that it has.
+        found: String,
+    },
+    /// The local file refused.
+    #[error("cannot {action} {path:?}, for {url}: {source}")]
+    File {
+        /// What was tried: `write to` or `read`.
+        action: &'static str,
+        /// The URL.
+        url: String,
+        /// The local file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// What stands at a place of a file is no record. Reading goes on behind it.
+    #[error("{url}: {source}")]
+    Record {
+        /// The URL.
+        url: String,
+        /// What is wrong, and where.
+        source: RecordError,
+    },
+    /// The system has no thread or descriptor left for the connection.
+    #[error("cannot start a transfer: {0}")]
+    Start(io::Error),
+}
+
+/// The kind of a [`RemoteError::Failed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteFailure {
+    /// There is no such file, or no such folder or bucket.
+    NotFound,
+    /// The login was refused, or has too few rights.
+    Denied,
+    /// The certificate of the system is not trusted.
+    Certificate,
+    /// The system has no room.
+    Full,
+    /// The system was not reached, or the connection was lost.
+    Network,
+    /// The system, or this build of the library, cannot do that.
+    Unsupported,
+    /// Anything else.
+    Other,
+}
+
+struct Attempts(u32);
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 | 1 => Ok(()),
+            attempts => write!(f, ", after {attempts} attempts"),
+        }
+    }
+}
+
+struct Remedy<'a>(RemoteFailure, &'a str);
+
+impl fmt::Display for Remedy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            RemoteFailure::NotFound => "; check its name",
+            RemoteFailure::Denied if self.1.starts_with("s3:") => {
+                "; check the access key, the region and its rights for the bucket"
+            }
+            RemoteFailure::Denied if self.1.starts_with("sftp:") => {
+                "; check the user, its key and the host's entry in `known_hosts`"
+            }
+            RemoteFailure::Denied => "; check the user, the password and its rights",
+            RemoteFailure::Certificate => {
+                "; have this machine trust the authority that issued it, and check the host's name"
+            }
+            RemoteFailure::Full => "; make room there",
+            RemoteFailure::Network => "; check the address, and that the server is up",
+            RemoteFailure::Unsupported | RemoteFailure::Other => "",
+        })
+    }
+}
+
+/// Why one attempt did not succeed.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// What the system said, and whether trying again may help.
+    Failed {
+        reason: RemoteFailure,
+        problem: String,
+        is_temporary: bool,
+        /// How long the system wants to be left alone.
+        asked: Duration,
+    },
+    Changed,
+    /// An error that needs no more words.
+    Final(RemoteError),
+}
+
+impl Trouble {
+    pub(super) fn lasting(reason: RemoteFailure, problem: impl Into<String>) -> Self {
+        Self::new(reason, problem, false)
+    }
+
+    pub(super) fn passing(problem: impl Into<String>) -> Self {
+        Self::new(RemoteFailure::Network, problem, true)
+    }
+
+    pub(super) fn new(
+        reason: RemoteFailure,
+        problem: impl Into<String>,
+        is_temporary: bool,
+    ) -> Self {
+        let problem = problem.into();
+        let is_trusted = !problem.contains("invalid peer certificate");
+        Self::Failed {
+            reason: match is_trusted {
+                true => reason,
+                false => RemoteFailure::Certificate,
+            },
+            problem,
+            is_temporary: is_temporary && is_trusted,
+            asked: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn is_temporary(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed {
+                is_temporary: true,
+                ..
+            }
+        )
+    }
+
+    /// How long the system wants to be left alone.
+    pub(super) fn asked(&self) -> Duration {
+        match self {
+            Self::Failed { asked, .. } => *asked,
+            Self::Changed | Self::Final(_) => Duration::ZERO,
+        }
+    }
+
+    /// What users see of it, after so many attempts.
+    pub(super) fn into_error(
+        self,
+        action: &'static str,
+        address: &Address,
+        attempts: u32,
+    ) -> RemoteError {
+        let url = address.shown();
+        match self {
+            Self::Failed {
+                reason, problem, ..
+            } => RemoteError::Failed {
+                action,
+                url,
+                reason,
+                problem,
+                attempts,
+            },
+            Self::Changed => RemoteError::Changed { url },
+            Self::Final(error) => error,
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! A connection to an FTP server: commands and answers, and connections for data beside it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+use tokio::io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::reason;
+use crate::remote::RemoteFailure;
+use crate::remote::address::Scheme;
+use crate::remote::error::Trouble;
+use crate::remote::place::Place;
+
+/// The longest answer, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// The port of FTP over TLS from its first byte on.
+const IMPLICIT_TLS: u16 = 990;
+
+/// One connection, with TLS or without.
+pub(super) enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection on which commands go.
+pub(super) struct Connection {
+    /// There is none while TLS is being agreed on.
+    socket: Option<Socket>,
+    peer: IpAddr,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    connect_timeout: Duration,
+    time_limit: Duration,
+    received: Vec<u8>,
+}
+
+/// What a server has said.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) code: u16,
+    text: String,
+}
+
+impl Answer {
+    /// Its text, if it is the one hoped for.
+    pub(super) fn text_if(self, code: u16) -> Option<String> {
+        (self.code == code).then_some(self.text)
+    }
+
+    pub(super) fn trouble(self) -> Trouble {
+        let reason = reason(self.code, &self.text);
+        let problem = format!("the server answered {} {}", self.code, self.text);
+        Trouble::new(reason, problem, reason == RemoteFailure::Network)
+    }
+
+    /// # Errors
+    /// It is no success.
+    fn check(self) -> Result<Self, Trouble> {
+        match self.code {
+            200..400 => Ok(self),
+            _ => Err(self.trouble()),
+        }
+    }
+}
+
+fn lost(error: io::Error) -> Trouble {
+    Trouble::passing(error.to_string())
+}
+
+fn closed() -> Trouble {
+    Trouble::passing("the server has closed the connection")
+}
+
+impl Connection {
+    /// Connects, and logs in.
+    pub(super) async fn open(place: &Place) -> Result<Self, Trouble> {
+        let address = &place.address;
+        let port = address.port.unwrap_or(21);
+        let limit = place.remote.options.connect_timeout;
+        let connected = timeout(limit, TcpStream::connect((address.host.as_str(), port))).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let stream = connected.map_err(lost)?;
+        let peer = stream.peer_addr().map_err(lost)?.ip();
+        let mut connection = Self {
+            socket: Some(Socket::Plain(stream)),
+            peer,
+            tls: None,
+            connect_timeout: limit,
+            time_limit: place.remote.time_limit,
+            received: Vec::new(),
+        };
+        let wants_tls = address.scheme == Scheme::Ftps;
+        if wants_tls && port == IMPLICIT_TLS {
+            connection.start_tls(&address.host).await?;
+        }
+        connection.answer().await?.check()?;
+        if wants_tls && port != IMPLICIT_TLS {
+            connection.ask("AUTH", "TLS").await?.check()?;
+            connection.start_tls(&address.host).await?;
+        }
+        if wants_tls {
+            connection.ask("PBSZ", "0").await?.check()?;
+            connection.ask("PROT", "P").await?.check()?;
+        }
+        let user = address.user.as_deref().unwrap_or("anonymous");
+        if connection.ask("USER", user).await?.check()?.code == 331 {
+            let password = address.password.as_deref().unwrap_or("anonymous@");
+            connection.ask("PASS", password).await?.check()?;
+        }
+        // Names are UTF-8 for servers that know this, and for most of the others.
+        connection.ask("OPTS", "UTF8 ON").await?;
+        connection.ask("TYPE", "I").await?.check()?;
+        Ok(connection)
+    }
+
+    async fn start_tls(&mut self, host: &str) -> Result<(), Trouble> {
+        // What came before it nobody vouches for.
+        if !self.received.is_empty() {
+            let problem = "the server sent more than its answer before TLS";
+            return Err(Trouble::lasting(RemoteFailure::Other, problem));
+        }
+        let name = ServerName::try_from(host.to_owned());
+        let name =
+            name.map_err(|error| Trouble::lasting(RemoteFailure::Other, error.to_string()))?;
+        let connector = TlsConnector::from(config()?);
+        self.tls = Some((connector, name));
+        if let Some(plain) = self.socket.take() {
+            self.socket = Some(self.secure(plain).await?);
+        }
+        Ok(())
+    }
+
+    /// The same connection, over TLS if that was begun.
+    async fn secure(&self, socket: Socket) -> Result<Socket, Trouble> {
+        let (Some((connector, name)), Socket::Plain(stream)) = (&self.tls, socket) else {
+            let problem = "TLS was begun twice";
+            return Err(Trouble::lasting(RemoteFailure::Other, problem));
+        };
+        let secured = timeout(self.time_limit, connector.connect(name.clone(), stream)).await;
+        let secured = secured.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        Ok(Socket::Tls(Box::new(secured.map_err(lost)?)))
+    }
+
+    /// Sends a command, and waits for its answer.
+    pub(super) async fn ask(&mut self, command: &str, what: &str) -> Result<Answer, Trouble> {
+        self.send(command, what).await?;
+        self.answer().await
+    }
+
+    async fn send(&mut self, command: &str, what: &str) -> Result<(), Trouble> {
+        let line = match what {
+            "" => format!("{command}\r\n"),
+            what => format!("{command} {what}\r\n"),
+        };
+        let socket = self.socket.as_mut().ok_or_else(closed)?;
+        let sent = async {
+            socket.write_all(line.as_bytes()).await?;
+            socket.flush().await
+        };
+        let sent = timeout(self.time_limit, sent).await;
+        let sent = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        sent.map_err(lost)
+    }
+
+    /// The next answer: of one that has several lines, the last, or the first if it is no success.
+    async fn answer(&mut self) -> Result<Answer, Trouble> {
+        let first = self.line().await?;
+        let (Some(code), Some(rest)) = (first.get(..3), first.get(3..)) else {
+            return Err(not_ftp(&first));
+        };
+        let Ok(number) = code.parse() else {
+            return Err(not_ftp(&first));
+        };
+        let mut text = rest.get(1..).unwrap_or_default().to_owned();
+        if rest.starts_with('-') {
+            let (end, mut len) = (format!("{code} "), first.len());
+            loop {
+                let line = self.line().await?;
+                len += line.len();
+                if let Some(last) = line.strip_prefix(&end) {
+                    // What is wrong is said first, by some on a line without anything else.
+                    if number < 400 || text.is_empty() {
+                        text = last.to_owned();
+                    }
+                    break;
+                }
+                if len > MAX_ANSWER {
+                    return Err(not_ftp(&first));
+                }
+            }
+        }
+        Ok(Answer { code: number, text })
+    }
+
+    async fn line(&mut self) -> Result<String, Trouble> {
+        loop {
+            if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
+                let line = self.received.drain(..=end).collect::<Vec<_>>();
+                let line = String::from_utf8_lossy(&line);
+                return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+            }
+            if self.received.len() > MAX_ANSWER {
+                return Err(not_ftp("a line without an end"));
+            }
+            let socket = self.socket.as_mut().ok_or_else(closed)?;
+            let read = timeout(self.time_limit, socket.read_buf(&mut self.received)).await;
+            let read = read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            if read.map_err(lost)? == 0 {
+                return Err(closed());
+            }
+        }
+    }
+
+    /// A connection for data, on which a file goes from this byte on.
+    pub(super) async fn transfer(
+        &mut self,
+        command: &str,
+        path: &str,
+        offset: u64,
+    ) -> Result<Socket, Trouble> {
+        let data = self.data().await?;
+        if offset > 0 {
+            self.ask("REST", &offset.to_string()).await?.check()?;
+        }
+        let answer = self.ask(command, path).await?;
+        if !(100..200).contains(&answer.code) {
+            return Err(answer.trouble());
+        }
+        match self.tls {
+            Some(_) => self.secure(data).await,
+            None => Ok(data),
+        }
+    }
+
+    /// A connection for data to a new file; folders that are missing are made.
+    pub(super) async fn store(&mut self, path: &str) -> Result<Socket, Trouble> {
+        let refused = match self.transfer("STOR", path, 0).await {
+            Ok(data) => return Ok(data),
+            Err(trouble) => trouble,
+        };
+        let Trouble::Failed {
+            reason: RemoteFailure::NotFound | RemoteFailure::Other,
+            ..
+        } = refused
+        else {
+            return Err(refused);
+        };
+        for (end, _) in path.match_indices('/') {
+            // Those that are there are refused.
+            self.ask("MKD", &path[..end]).await?;
+        }
+        // What a server calls not found may be a right that is missing: its first word counts.
+        self.transfer("STOR", path, 0)
+            .await
+            .map_err(|again| match again {
+                Trouble::Failed { .. } => refused,
+                again => again,
+            })
+    }
+
+    /// A connection for data to the same address as this one, whatever else the server may say.
+    async fn data(&mut self) -> Result<Socket, Trouble> {
+        let extended = self.ask("EPSV", "").await?;
+        let port = match extended.code {
+            229 => extended_port(&extended.text),
+            _ if self.peer.is_ipv4() => passive_port(&self.ask("PASV", "").await?.check()?.text),
+            _ => return Err(extended.trouble()),
+        };
+        let port = port.ok_or_else(|| not_ftp("no port for data"))?;
+        let connected = TcpStream::connect(SocketAddr::new(self.peer, port));
+        let connected = timeout(self.connect_timeout, connected).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        Ok(Socket::Plain(connected.map_err(lost)?))
+    }
+
+    /// Waits until the server says that a transfer has ended.
+    pub(super) async fn finish(&mut self) -> Result<(), Trouble> {
+        self.answer().await?.check().map(drop)
+    }
+
+    pub(super) async fn rename(&mut self, from: &str, to: &str) -> Result<(), Trouble> {
+        self.ask("RNFR", from).await?.check()?;
+        let renamed = self.ask("RNTO", to).await?;
+        if renamed.code < 500 {
+            return renamed.check().map(drop);
+        }
+        // Some servers let nothing take another file's place.
+        self.ask("DELE", to).await?;
+        self.ask("RNFR", from).await?.check()?;
+        self.ask("RNTO", to).await?.check().map(drop)
+    }
+
+    /// Says goodbye; nothing depends on it.
+    pub(super) async fn quit(mut self) {
+        let _ = self.send("QUIT", "").await;
+    }
+}
+
+/// A configuration for one connection and those for its data, which servers want to go on with its session, and with no
+/// other one.
+fn config() -> Result<Arc<ClientConfig>, Trouble> {
+    static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
+    let mut config = match CONFIG.get() {
+        Some(config) => config.clone(),
+        None => {
+            let made = crate::tls::client_config();
+            let failed =
+                |error: rustls::Error| Trouble::lasting(RemoteFailure::Other, error.to_string());
+            let made = made.map_err(failed)?;
+            CONFIG.get_or_init(|| made).clone()
+        }
+    };
+    config.resumption = Resumption::in_memory_sessions(8);
+    Ok(Arc::new(config))
+}
+
+fn not_ftp(line: &str) -> Trouble {
+    let line = line.chars().take(80).collect::<String>();
+    let problem = format!("the server does not speak FTP: it answered {line:?}");
+    Trouble::lasting(RemoteFailure::Other, problem)
+}
+
+/// The port of `229 Entering Extended Passive Mode (|||6446|)`.
+fn extended_port(text: &str) -> Option<u16> {
+    let (_, inside) = text.split_once('(')?;
+    let (inside, _) = inside.split_once(')')?;
+    let delimiter = inside.chars().next()?;
+    inside.split(delimiter).nth(3)?.parse().ok()
+}
+
+/// The port of `227 Entering Passive Mode (127,0,0,1,25,46)`. The address is not looked at: it may be another network's.
+fn passive_port(text: &str) -> Option<u16> {
+    let start = text.find(|letter: char| letter.is_ascii_digit())?;
+    let numbers = text[start..].split(|letter: char| !letter.is_ascii_digit());
+    let numbers: Vec<u8> = numbers.map_while(|number| number.parse().ok()).collect();
+    match numbers[..] {
+        [_, _, _, _, high, low] => Some(u16::from_be_bytes([high, low])),
+        _ => None,
+    }
+}
+
+impl Socket {
+    /// Says that no more comes, and waits until the other end has heard it.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub(super) async fn end(mut self, limit: Duration) -> io::Result<()> {
+        self.shutdown().await?;
+        if let Self::Tls(_) = self {
+            // What the server has sent for TLS's sake is taken out: closed with something unread, the connection would
+            // be reset, and the end of the file with it.
+            let mut rest = Vec::new();
+            let _ = timeout(limit, self.take(1 << 16).read_to_end(&mut rest)).await;
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_found_in_answers() {
+        assert_eq!(
+            extended_port("Entering Extended Passive Mode (|||6446|)."),
+            Some(6446)
+        );
+        assert_eq!(extended_port("(|||70000|)"), None);
+        assert_eq!(extended_port("nothing"), None);
+        let passive = passive_port("Entering Passive Mode (127,0,0,1,25,46).");
+        assert_eq!(passive, Some(25 * 256 + 46));
+        assert_eq!(
+            passive_port("Entering Passive Mode 10,0,0,1,0,21"),
+            Some(21)
+        );
+        assert_eq!(passive_port("(1,2,3)"), None);
+        assert_eq!(passive_port("(1,2,3,4,5,600)"), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! Where one file is, and how it is asked for: by OpenDAL, over HTTP, by FTP.
+
+#[cfg(feature = "remote-ftp")]
+mod ftp;
+mod http;
+mod store;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use opendal::Operator;
+
+use super::address::{Address, Scheme};
+use super::error::Trouble;
+use super::upload::Content;
+use super::{Remote, RemoteError};
+use crate::web::Clients;
+
+/// The most stores whose connections are kept.
+const MAX_STORES: usize = 64;
+
+/// What is known of a file before it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Meta {
+    /// In bytes.
+    pub(super) len: Option<u64>,
+    pub(super) etag: Option<String>,
+    /// MD5 of the content, in hexadecimal digits.
+    pub(super) md5: Option<String>,
+    pub(super) modified: Option<String>,
+    /// Whether a part can be asked for.
+    pub(super) has_ranges: bool,
+}
+
+impl Meta {
+    /// Whether it may be the same content.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let differ = |one: &Option<String>, other: &Option<String>| matches!((one, other), (Some(one), Some(other)) if one != other);
+        let lens_differ = matches!((self.len, other.len), (Some(one), Some(other)) if one != other);
+        !lens_differ && !differ(&self.etag, &other.etag) && !differ(&self.modified, &other.modified)
+    }
+}
+
+/// Pieces of a file, from an offset on.
+pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Trouble>> + Send>>;
+
+/// Connections to all systems: made as they are needed, and shared.
+#[derive(Debug)]
+pub(super) struct Places {
+    remote: Remote,
+    clients: Arc<Clients>,
+    /// By scheme, host, port and user.
+    stores: Mutex<HashMap<String, Operator>>,
+}
+
+/// Where one file is.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) address: Arc<Address>,
+    pub(super) remote: Arc<Remote>,
+    by: By,
+}
+
+#[derive(Clone, Debug)]
+enum By {
+    Store(Operator),
+    Http(Arc<Clients>),
+    #[cfg(feature = "remote-ftp")]
+    Ftp,
+}
+
+/// Checks whether this build can reach a system.
+///
+/// # Errors
+/// It cannot.
+pub(super) fn check_support(address: &Address) -> Result<(), RemoteError> {
+    let (is_there, feature) = match address.scheme {
+        Scheme::S3 => (cfg!(feature = "remote-s3"), "remote-s3"),
+        Scheme::Ftp | Scheme::Ftps => (cfg!(feature = "remote-ftp"), "remote-ftp"),
+        Scheme::Sftp => (cfg!(all(feature = "remote-sftp", unix)), "remote-sftp"),
+        _ => (true, "remote"),
+    };
+    if is_there {
+        return Ok(());
+    }
+    Err(RemoteError::NotBuilt {
+        url: address.shown(),
+        feature,
+    })
+}
+
+impl Places {
+    pub(super) fn new(remote: &Remote) -> Self {
+        Self {
+            clients: Arc::new(Clients::new(remote.options.clone())),
+            stores: Mutex::default(),
+            remote: remote.clone(),
+        }
+    }
+
+    /// # Errors
+    /// What is wrong with the URL, or with the options for its system.
+    pub(super) fn find(&self, url: &str) -> Result<Place, RemoteError> {
+        let address = self.remote.address(url)?;
+        let by = match address.scheme {
+            Scheme::Http | Scheme::Https => By::Http(self.clients.clone()),
+            #[cfg(feature = "remote-ftp")]
+            Scheme::Ftp | Scheme::Ftps => By::Ftp,
+            _ => By::Store(self.store(&address)?),
+        };
+        Ok(Place {
+            address: Arc::new(address),
+            remote: Arc::new(self.remote.clone()),
+            by,
+        })
+    }
+
+    fn store(&self, address: &Address) -> Result<Operator, RemoteError> {
+        // Passwords of one user differ only if one of them is wrong: it is kept apart all the same.
+        let key = (
+            &address.scheme,
+            &address.host,
+            address.port,
+            &address.user,
+            &address.password,
+        );
+        let key = format!("{key:?}");
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = stores.get(&key) {
+            return Ok(store.clone());
+        }
+        let made = store::make(address, &self.remote, &self.clients);
+        let made = made.map_err(|problem| RemoteError::Invalid {
+            url: address.shown(),
+            problem,
+        })?;
+        if stores.len() >= MAX_STORES {
+            stores.clear();
+        }
+        stores.insert(key, made.clone());
+        Ok(made)
+    }
+}
+
+impl Place {
+    /// What is known of the file.
+    ///
+    /// # Errors
+    /// It is not there, or the system does not say.
+    pub(super) async fn stat(&self) -> Result<Meta, Trouble> {
+        match &self.by {
+            By::Store(store) => store::stat(store, &self.address).await,
+            By::Http(clients) => http::stat(clients, self).await,
+            #[cfg(feature = "remote-ftp")]
+            By::Ftp => ftp::stat(self).await,
+        }
+    }
+
+    /// Reads from `offset` on, up to `end` if there is one. What is known of the file comes along.
+    ///
+    /// # Errors
+    /// It is not there, cannot be read, or is not the `expected` one.
+    pub(super) async fn read(
+        &self,
+        offset: u64,
+        end: Option<u64>,
+        expected: Option<&Meta>,
+    ) -> Result<(Meta, Pieces), Trouble> {
+        let (meta, pieces) = match &self.by {
+            By::Store(store) => store::read(store, self, offset, end).await?,
+            By::Http(clients) => http::read(clients, self, offset, end).await?,
+            #[cfg(feature = "remote-ftp")]
+            By::Ftp => ftp::read(self, offset, end).await?,
+        };
+        match expected {
+            Some(expected) if !expected.is_same(&meta) => Err(Trouble::Changed),
+            _ => Ok((meta, pieces)),
+        }
+    }
+
+    /// Writes a file, which has its name only when it is whole.
+    ///
+    /// # Errors
+    /// It is not there then, or is what it was before.
+    pub(super) async fn write(&self, content: &Content) -> Result<(), Trouble> {
+        match &self.by {
+            By::Store(store) => store::write(store, self, content).await,
+            By::Http(_) => Err(Trouble::lasting(
+                super::RemoteFailure::Unsupported,
+                "servers of the web are only read; use `to_http`, or `webdav:` if it speaks that",
+            )),
+            #[cfg(feature = "remote-ftp")]
+            By::Ftp => ftp::write(self, content).await,
+        }
+    }
+}
+
+/// A number that no other writer has, for temporary names.
+fn number() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    RandomState::new().hash_one((std::process::id(), number))
+}
+
+/// The kind of failure that OpenDAL's words tell.
+#[cfg(test)]
+pub(super) fn trouble_of(text: &str) -> super::RemoteFailure {
+    let error = opendal::Error::new(opendal::ErrorKind::Unexpected, text);
+    match store::trouble(error) {
+        Trouble::Failed { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    }
+}

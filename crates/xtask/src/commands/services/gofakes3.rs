@@ -1,0 +1,28 @@
+//! A server of S3's protocol, which Go builds.
+
+use super::{is_there, refused};
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::step::Stop;
+use std::fs;
+
+const MODULE: &str = "github.com/johannesboyne/gofakes3/cmd/gofakes3@v1.2.0";
+
+/// Builds the server, unless there is one.
+pub(super) fn bring(project: &Project) -> Result<(), Stop> {
+    let dir = project.target.join("services/gofakes3");
+    if dir.join("gofakes3").is_file() || is_there(project, "gofakes3", "-help") {
+        println!("gofakes3 is there");
+        return Ok(());
+    }
+    if !is_there(project, "go", "version") {
+        let why = "there is no program `go`, 1.25 or later, of https://go.dev";
+        return Err(Stop::Skipped(why.to_string()));
+    }
+    fs::create_dir_all(&dir).map_err(refused(&dir))?;
+    Invocation::program("go", "install")
+        .arg(MODULE)
+        .variable("GOBIN", &dir)
+        .run(project)?;
+    Ok(())
+}

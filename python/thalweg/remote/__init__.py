@@ -1,0 +1,8 @@
+"""Files far away, as elements, and how they are reached."""
+
+from thalweg.remote.content import RemoteContent
+from thalweg.remote.file import RemoteFile
+from thalweg.remote.object import RemoteObject
+from thalweg.remote.settings import Remote
+
+__all__ = ["Remote", "RemoteContent", "RemoteFile", "RemoteObject"]

@@ -1,0 +1,110 @@
+"""A file far away, in pieces."""
+
+from __future__ import annotations
+
+import json
+
+from thalweg._thalweg import sources
+from thalweg.database import check_position
+from thalweg.http.checks import check_url
+from thalweg.remote.settings import remote_settings
+from thalweg.sources.source import Source
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_callable
+from thalweg.stream.limits import MAX_LEN, check_max_len
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from thalweg._types import RecordFormat
+    from thalweg.database import Position
+    from thalweg.remote import Remote
+
+
+@Stream.register_api(staticmethod)
+class from_url(Source["Any"]):
+    r"""Emit the chunks, lines or records of a file far away, until its end.
+
+    URLs are those of :class:`~thalweg.ops.read_url`. A connection that is lost is made again, and reading goes on at
+    the byte where it broke off, if the file is still the same. A record that is not as it should be is a failure of
+    this node with URL, line and byte, see `on_error`; those behind it are emitted. A file that is not there, or cannot
+    be read, ends the source.
+
+    Parameters
+    ----------
+    url: str
+        The URL.
+    format: str
+        What is emitted: ``"chunks"``, bytes as they come; ``"lines"``, text without line ends; ``"jsonl"``, the values
+        of lines of JSON; ``"csv"``, dicts; ``"length_prefixed"``, messages behind their lengths, as bytes.
+    remote: Remote
+        How the file is reached: logins, limits, retries.
+    max_len: int
+        The longest line or record, in bytes.
+    loads: callable
+        For lines of JSON: what makes an element of a line, which is text; ``json.loads`` unless it is given.
+    delimiter: str
+        For CSV: what is between values, one character of ASCII.
+    length_prefix: int
+        For messages behind their lengths: how many bytes a length has, 2, 4 or 8.
+    position: Position
+        Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`. A file
+        that is shorter is read from its beginning.
+
+    Raises
+    ------
+    ImportError
+        The package was built without support for the system: for ``s3:`` and ``sftp:``.
+    ValueError
+        The URL is none.
+
+    Examples
+    --------
+    >>> import asyncio, tempfile
+    >>> from pathlib import Path
+    >>> from thalweg import Stream
+    >>> async def read(url):
+    ...     values = Stream.from_url(url, "jsonl", asynchronous=True)
+    ...     L = values.sink_to_list()
+    ...     values.start()
+    ...     await values.finished()
+    ...     return L
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "values.jsonl"
+    ...     size = path.write_text('1\n{"a": null}\n')
+    ...     asyncio.run(read(path.as_uri()))
+    [1, {'a': None}]
+
+    See Also
+    --------
+    read_url, from_http_lines, from_jsonl, from_csv
+    """
+
+    def __init__(
+        self,
+        url: str,
+        format: RecordFormat = "lines",
+        remote: Remote | None = None,
+        *,
+        max_len: int = MAX_LEN,
+        loads: Callable[[str], Any] = json.loads,
+        delimiter: str = ",",
+        length_prefix: int = 4,
+        position: Position | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_callable(loads, "from_url", "loads")
+        self.url: str = check_url(url, "from_url")
+        settings = remote_settings(remote, "from_url")
+        limit, kept = check_max_len(max_len, "from_url"), check_position(position, "from_url")
+        try:
+            self._records = sources.from_url(url, settings, format, limit, loads, delimiter, length_prefix, kept)
+        except ValueError as error:
+            raise ValueError(f"from_url: {error}") from None
+        super().__init__(**kwargs)
+
+    async def run(self) -> None:
+        """Emit records until the file's end, or until stopped."""
+        await self._run_in_rust(self._records)
