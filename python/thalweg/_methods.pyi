@@ -316,7 +316,7 @@ class Methods(Generic[T]):
         """Combine every element of one stream with the latest ones of others."""
 
     def respond(self, *, on_error: OnError = None, **kwargs: Any) -> sinks.respond[T]:
-        """Send each element as the response to the request it comes from, behind :class:`from_http_requests`."""
+        """Send each element as the response to its request, downstream of :class:`from_http_requests`."""
 
     @overload
     def sink(
@@ -484,7 +484,7 @@ class Methods(Generic[T]):
         max_batch: int = 1024,
         **kwargs: Any,
     ) -> sinks.to_mqtt[T]:
-        """Publish elements, text or bytes, to an MQTT topic; those that have come meanwhile together."""
+        """Publish elements, text or bytes, to an MQTT topic, grouping those that arrive meanwhile."""
 
     def to_nats(
         self,
@@ -528,7 +528,7 @@ class Methods(Generic[T]):
         max_batch: int = 1024,
         **kwargs: Any,
     ) -> sinks.to_redis_list[T]:
-        """Add elements, text or bytes, to the end of a list of Redis; those that have come meanwhile together."""
+        """Append elements, text or bytes, to a Redis list, grouping those that arrive meanwhile."""
 
     def to_redis_stream(
         self,
@@ -544,7 +544,7 @@ class Methods(Generic[T]):
         max_batch: int = 1024,
         **kwargs: Any,
     ) -> sinks.to_redis_stream[T]:
-        """Add elements to a stream of Redis; those that have come meanwhile together."""
+        """Add elements to a Redis stream, grouping those that arrive meanwhile."""
 
     def to_sql(
         self,
@@ -677,7 +677,7 @@ class Methods(Generic[T]):
         tls: tuple[str | PathLike[str], str | PathLike[str]] | None = None,
         **kwargs: Any,
     ) -> sources.from_http_requests:
-        """Emit the requests that come to a port; what comes to :class:`respond` is their response."""
+        """Emit the requests that arrive at a port; elements at :class:`respond` are their responses."""
 
     @staticmethod
     def from_http_server(
@@ -852,7 +852,7 @@ class Methods(Generic[T]):
         keyfile: str | PathLike[str] | None = None,
         **kwargs: Any,
     ) -> sources.from_redis_list:
-        """Emit the elements of a list of Redis from its beginning, as bytes, and take them out of it."""
+        """Take the elements of a Redis list from its beginning, and emit them as bytes."""
 
     @staticmethod
     def from_redis_stream(
@@ -870,7 +870,7 @@ class Methods(Generic[T]):
         keyfile: str | PathLike[str] | None = None,
         **kwargs: Any,
     ) -> sources.from_redis_stream:
-        """Emit the entries of a stream of Redis, as a member of a consumer group, which is made if there is none."""
+        """Emit the entries of a Redis stream, as a member of a consumer group, created if it does not exist."""
 
     @staticmethod
     def from_schedule(
@@ -952,7 +952,7 @@ class Methods(Generic[T]):
         position: Position | None = None,
         **kwargs: Any,
     ) -> sources.from_url:
-        """Emit the chunks, lines or records of a file far away, until its end."""
+        """Emit the chunks, lines or records of a remote file, until its end."""
 
     @staticmethod
     def from_websocket(

@@ -1,4 +1,4 @@
-"""Requests and responses over HTTP, as elements."""
+"""HTTP requests and responses, as elements."""
 
 from thalweg.http.request import HttpRequest
 from thalweg.http.response import HttpResponse

@@ -1,4 +1,4 @@
-"""Requests that come by way of an ASGI server."""
+"""Requests of an ASGI server."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 class AsgiApp:
-    """An `ASGI <https://asgi.readthedocs.io>`_ application whose requests are the elements of a pipeline; what
-    :meth:`~thalweg.sources.from_http_requests.asgi` returns.
+    """An `ASGI <https://asgi.readthedocs.io>`_ application whose requests are the elements of a pipeline; returned by
+    :meth:`~thalweg.sources.from_http_requests.asgi`.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class AsgiApp:
         elif kind == "lifespan":
             await self._live(receive, send)
         elif kind == "websocket":
-            # Before it was accepted, this is a status of 403.
+            # # Before acceptance this is a status of 403.
             await receive()
             await send({"type": "websocket.close"})
         else:
@@ -70,7 +70,7 @@ class AsgiApp:
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Start with the server, and end with it."""
+        """Start and end with the server."""
         while True:
             message = await receive()
             begins = message["type"] == "lifespan.startup"
@@ -99,7 +99,7 @@ class AsgiApp:
 
 
 async def _feed(call: HttpCall, receive: Receive) -> bool:
-    """Hand on a request's body, as far as it is wanted; return whether somebody waits for the answer."""
+    """Pass on a request's body while it is wanted; return whether the answer is wanted."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -113,7 +113,7 @@ async def _feed(call: HttpCall, receive: Receive) -> bool:
 
 
 def _url(scope: Message) -> str:
-    """Return the path, behind that of the mount, percent-encoded as it came, and the query."""
+    """Return the path below the mount point, percent-encoded as received, and the query."""
     from urllib.parse import quote
 
     root = scope.get("root_path", "").rstrip("/")
@@ -128,5 +128,5 @@ def _url(scope: Message) -> str:
     return (path or "/") + ("?" + query.decode("latin-1") if query else "")
 
 
-#: What stands for itself in a path.
+#: #: Characters that need no escape in a path.
 _PLAIN = "/:@!$&'()*+,;=~"

@@ -1,4 +1,4 @@
-"""Checks of what requests over HTTP are made of."""
+"""Validation of URLs and headers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def check_url(url: str, source: str) -> str:
-    """Return a URL; raise an error that names the source if it is no text.
+    """Return a URL; raise an error that names the source if it is not text.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def check_url(url: str, source: str) -> str:
 
 
 def check_headers(headers: Mapping[str, str] | None, source: str) -> list[tuple[str, str]]:
-    """Return headers as pairs; raise an error that names the source if one is no text, without its value.
+    """Return headers as pairs; raise an error that names the source, but not the value, if one is not text.
 
     Examples
     --------

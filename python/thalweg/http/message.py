@@ -1,4 +1,4 @@
-"""What requests and responses have in common: a body."""
+"""The body of requests and responses."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ if TYPE_CHECKING:
 
 
 class Message:
-    """A request or a response: its body, as text or as what JSON says."""
+    """A request or a response: its body as text or JSON."""
 
     __slots__ = ("body",)
 
     body: bytes
 
     def text(self) -> str:
-        """Return the body as text; what is not UTF-8 becomes U+FFFD.
+        """Return the body as text; invalid UTF-8 becomes U+FFFD.
 
         Examples
         --------
@@ -26,7 +26,7 @@ class Message:
         return self.body.decode(errors="replace")
 
     def json(self) -> Any:
-        """Return what the body is as JSON.
+        """Parse the body as JSON.
 
         Raises
         ------

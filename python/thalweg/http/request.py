@@ -1,4 +1,4 @@
-"""A request over HTTP."""
+"""HTTP requests."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 
 class HttpRequest(Message):
-    """A request over HTTP: one that a server got, or one to send.
+    """An HTTP request: received by a server, or to be sent.
 
     Parameters
     ----------
     method: str
         ``"GET"``, ``"POST"`` and others.
     url: str
-        The URL. Of a request that a server got, the path and the query.
+        The URL. For a received request, path and query only.
     headers: dict
-        The headers, their names in lower case. What came several times is one, separated by commas.
+        The headers, with names in lower case. Repeated ones are joined by commas.
     body: bytes or str
         The body.
     file: str or path
-        For :class:`~thalweg.ops.fetch`: the file that the response's body goes to, as it comes. Whoever opens it finds
-        all of it, or what was there before.
+        For :class:`~thalweg.ops.fetch`: file to write the response's body to as it arrives. Readers of the file see
+        either all of it or its previous content.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class HttpRequest(Message):
         self.file = file
 
     def __repr__(self) -> str:
-        # What is before the host, and behind the path, may be secret in the URL of a request to send.
+        # # User, password and query may be secret in a request to be sent.
         shown = self.url if self.url.startswith("/") else self.url.split("?")[0].rsplit("@")[-1]
         return f"<HttpRequest {self.method} {shown}>"
 
@@ -69,7 +69,7 @@ class HttpRequest(Message):
 
     @property
     def path(self) -> str:
-        """The path of the URL, percent-encoded as it came.
+        """The path of the URL, percent-encoded as received.
 
         Examples
         --------
@@ -83,7 +83,7 @@ class HttpRequest(Message):
 
     @property
     def query(self) -> dict[str, str]:
-        """What follows the ``?`` of the URL; of a name that comes several times, the last value.
+        """The parameters of the URL's query; for a repeated name, the last value.
 
         Examples
         --------

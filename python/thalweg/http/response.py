@@ -1,4 +1,4 @@
-"""A response over HTTP."""
+"""HTTP responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class HttpResponse(Message):
-    """A response over HTTP: one that a server gave, or one to give.
+    """An HTTP response: received from a server, or to be sent.
 
     Parameters
     ----------
@@ -21,11 +21,11 @@ class HttpResponse(Message):
     status: int
         The status: 200 for success.
     headers: dict
-        The headers, their names in lower case. Without a ``content-type``, the body says what it is.
+        The headers, with names in lower case. Without a ``content-type``, the type of the body decides.
     url: str
-        The URL it came from, after redirects. Empty for one to give.
+        The URL it came from, after redirects. Empty for a response to be sent.
     file: path
-        The file that the body is in, if the request asked for one.
+        File with the body, if the request asked for one.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class HttpResponse(Message):
 
     @property
     def ok(self) -> bool:
-        """Whether the status is one of 200 to 299.
+        """Whether the status is from 200 to 299.
 
         Examples
         --------
@@ -88,7 +88,7 @@ class HttpResponse(Message):
 
 
 def take_apart(x: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Return status, headers and body of what a request is answered with.
+    """Return status, headers and body to answer a request with.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def take_apart(x: Any) -> tuple[int, list[tuple[str, str]], bytes]:
     if type(status) is not int or not 200 <= status <= 999:
         raise ValueError(f"respond: a status is a number from 200 to 999, not {status!r}")
     headers = response.headers.items()
-    # The body has the length that it has, and comes in one piece.
+    # # The length of the body is known, and it is sent in one piece.
     kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_CONNECTION]
     return status, kept, response.body
 

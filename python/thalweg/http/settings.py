@@ -1,4 +1,4 @@
-"""How requests are sent: what `fetch` and `to_http` have in common."""
+"""Settings of `fetch` and `to_http`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def settings(
     ordered: bool = True,
     robots: bool = False,
 ) -> sources.FetchSettings:
-    """Return the settings; raise an error that names the node and the argument if one is none.
+    """Return the settings; raise an error that names the node and the argument if one is invalid.
 
     Examples
     --------

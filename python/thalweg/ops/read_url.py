@@ -1,4 +1,4 @@
-"""Whole files far away."""
+"""Reading remote files as a whole."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class read_url(Stream[RemoteContent]):
     """Read the file at each element, a URL or a :class:`~thalweg.remote.RemoteFile`, and emit its content.
 
     URLs are ``file:``, ``http:``, ``https:``, ``webdav:``, ``webdavs:``, ``s3:``, ``ftp:``, ``ftps:`` and ``sftp:``. A
-    connection that is lost is made again, and reading goes on at the byte where it broke off. What does not succeed
-    after the last retry, is too long or has another checksum, is a failure of this node, see `on_error`. 1024 elements
-    are in hand at most, with those that wait for their turn; then the emitter has to wait.
+    lost connection is restored, and reading continues at the same byte. A file that cannot be read after the retries,
+    is too large or has another checksum, is a failure of this node, see `on_error`. At most 1024 elements are in
+    progress or queued; then the emitter waits.
 
     Parameters
     ----------
     remote: Remote
-        How files are reached: logins, limits, retries.
+        Settings: logins, limits, retries.
     unordered: bool
-        Whether each file is emitted when it is there, whatever was asked for before it.
+        Whether files are emitted as they arrive, instead of in the order of the elements.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Files far away, as elements, and how they are reached."""
+"""Remote files, as elements, and settings for them."""
 
 from thalweg.remote.content import RemoteContent
 from thalweg.remote.file import RemoteFile

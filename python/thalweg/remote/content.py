@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class RemoteContent(Message):
-    """A file that was read, by :class:`~thalweg.ops.read_url`.
+    """A file that was read by :class:`~thalweg.ops.read_url`.
 
     Parameters
     ----------
     url: str
-        The URL, as it was given.
+        The URL as given.
     body: bytes
         The content; empty if it is in a local file.
     file: path
-        The local file that the content is in, if one was asked for.
+        The local file with the content, if one was requested.
     size: int
         The length of the content, in bytes.
     etag: str
-        What tells versions of the file apart, if its system has such a thing.
+        Identifies the version of the file, if its system provides that.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class RemoteContent(Message):
 
 
 def shown(url: str) -> str:
-    """Return a URL without what may be secret in it: user, password and query.
+    """Return a URL without user, password and query, which may be secret.
 
     Examples
     --------

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class RemoteFile:
-    """A file to read, by :class:`~thalweg.ops.read_url`: its URL, where to put it, the checksums that it must have.
+    """A file to read by :class:`~thalweg.ops.read_url`: its URL, an optional local file, and expected checksums.
 
     Parameters
     ----------
     url: str
         The URL.
     file: str or path
-        The local file that the content goes to, large ones in parts side by side. Whoever opens that finds all of it,
-        or what was there before. Without one, the content goes to memory.
+        Local file for the content; large files are transferred in parallel parts. Readers of the file see either all of
+        it or its previous content. By default the content is in memory.
     sha256, md5, crc32c: str
-        Checksums that the content must have, in hexadecimal digits. A file that has another one is a failure of the
-        node, and no local file is made.
+        Expected checksums of the content, in hexadecimal digits. A different one is a failure of the node, and no local
+        file is created.
 
     Examples
     --------

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RemoteObject:
-    """A file to write, by :class:`~thalweg.sinks.write_url`: its URL and its content.
+    """A file to write by :class:`~thalweg.sinks.write_url`: its URL and its content.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class RemoteObject:
     body: bytes or str
         The content, unless it is in a local file.
     file: str or path
-        The local file that has the content; it is read in parts.
+        The local file with the content; it is read in parts.
 
     Examples
     --------

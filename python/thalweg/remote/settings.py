@@ -1,4 +1,4 @@
-"""How files far away are reached."""
+"""Settings for remote files."""
 
 from __future__ import annotations
 
@@ -19,58 +19,56 @@ if TYPE_CHECKING:
 
 
 class Remote:
-    """How files far away are reached: logins, limits, retries. One for all systems; each takes what it has a use for.
+    """Settings for remote files: logins, limits, retries. The same for all systems; each uses those that apply.
 
-    A login in a URL goes before the one here. For S3, what is not given comes from the environment
-    (``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``, ``AWS_REGION``, ``AWS_ENDPOINT_URL``) and
-    from the files of Amazon's programs. Logins are shown nowhere.
+    A login in a URL takes precedence. For S3, missing values come from the environment (``AWS_ACCESS_KEY_ID``,
+    ``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``, ``AWS_REGION``, ``AWS_ENDPOINT_URL``) and from the files of
+    Amazon's programs. Logins are never shown.
 
     Parameters
     ----------
     user, password: str
         For HTTP, WebDAV and FTP; the user for SFTP.
     access_key, secret_key, session_token: str
-        For S3; the last for keys that hold for some time only.
+        For S3; the last one for temporary keys.
     region: str
         Region of S3.
     endpoint: str
-        URL of a server that speaks S3's protocol, if it is not Amazon's.
+        URL of an S3-compatible server other than Amazon's.
     anonymous: bool
-        Whether to ask S3 without a login, for buckets that everybody may read.
+        Whether to use S3 without a login, for public buckets.
     key_file: str or path
-        File of the private key for SFTP; otherwise ``ssh`` has its own.
+        Private key file for SFTP; by default the keys of ``ssh``.
     headers: dict
-        Headers of requests over HTTP, not of WebDAV and S3. They are shown nowhere, and not sent to another server by a
-        redirect.
+        Headers of HTTP requests, except for WebDAV and S3. Their values are never shown, and not sent to another server
+        by a redirect.
     schemes: list
-        The schemes that URLs may have: all, with ``file`` among them, unless it is given. Give it when URLs come from
-        outside.
+        Allowed schemes of URLs; by default all, including ``file``. Set it if URLs come from outside.
     retries: int
-        How often in a row something is tried again without success. What has been read is not read again.
+        Maximum number of consecutive attempts without progress. Bytes already read are not read again.
     wait: number or text
-        How long to wait before that, in real time. It doubles each time, and up to half as long again is added by
-        chance.
+        Pause before the first retry, in real time. It doubles each time, plus up to half of it at random.
     max_wait: number or text
-        How far that grows.
+        Maximum pause between retries.
     time_limit: number or text
-        The longest time without any answer, in real time.
+        Maximum time without any answer, in real time.
     connect_timeout: number or text
         How long connecting may take.
     follow_anywhere: bool
         Whether to follow redirects from a public address to a private one, and from ``http`` to ``https`` and back.
     max_in_flight: int
-        How many files are transferred at a time.
+        Maximum number of concurrent transfers.
     max_len: int
-        The longest file in memory, in bytes. A longer one is a failure of the node.
+        Maximum size of a file in memory, in bytes. A larger one is a failure of the node.
     max_file_len: int
-        The longest file that is saved to a local one, in bytes.
+        Maximum size of a file saved locally, in bytes.
     part_len: int
-        The length of the parts of a large file, in bytes; S3 takes none below 5 MiB.
+        Size of the parts of a large file, in bytes; at least 5 MiB for S3.
     parallel: int
-        How many parts of one file are transferred at a time.
+        Maximum number of concurrent transfers of parts of a file.
     verify_etag: bool
-        Whether to take S3's ``ETag`` for the MD5 of the file. That does not hold for files that are encrypted with keys
-        of the service; those written in parts are not checked.
+        Whether to treat S3's ``ETag`` as the MD5 of the file. That is wrong for files encrypted with the service's
+        keys; files written in parts are not checked.
 
     Examples
     --------
@@ -149,17 +147,17 @@ class Remote:
 
     @property
     def bytes_done(self) -> int:
-        """Bytes that have been transferred by all nodes that this was given; what is transferred again counts once."""
+        """Bytes transferred by all nodes with these settings; repeated transfers count once."""
         return self._settings.progress()[0]
 
     @property
     def bytes_total(self) -> int:
-        """Bytes of all transfers that have begun, as far as their lengths are known."""
+        """Bytes of all started transfers, as far as their sizes are known."""
         return self._settings.progress()[1]
 
 
 def remote_settings(remote: Remote | None, operator: str) -> sources.RemoteSettings:
-    """Return the settings of a `Remote`, or of one as it is by default.
+    """Return the settings of a `Remote`, or the default ones.
 
     Examples
     --------

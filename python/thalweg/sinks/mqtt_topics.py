@@ -1,4 +1,4 @@
-"""Topics and messages of MQTT, as sources and sinks have them."""
+"""Topics and messages of MQTT, for sources and sinks."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class MqttMessage(_MESSAGE):
     if TYPE_CHECKING:
         topic: str
         payload: bytes
-        #: The quality of service it was delivered with: 0 or 1.
+        #: #: Its quality of service: 0 or 1.
         qos: int
-        #: Whether the broker had kept it for whoever subscribes.
+        #: #: Whether the broker had retained it for new subscribers.
         retain: bool
-        #: Its number on its connection.
+        #: #: Its packet number on its connection.
         mid: int
-        #: Whether it may have been delivered before.
+        #: #: Whether it may have been delivered before.
         dup: bool
 
 
@@ -67,7 +67,7 @@ def make_topic(
     retries: int = 0,
     wait: Interval = "100ms",
 ) -> sources.MqttTopic:
-    """Return a topic of a broker; raise an error that names the operator if an argument is wrong.
+    """Return a topic of a broker; raise an error that names the operator if an argument is invalid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Keys and entries of Redis, as sources and sinks have them."""
+"""Keys and entries of Redis, for sources and sinks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RedisEntry(_ENTRY):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        #: Grows from entry to entry.
+        #: #: Increases from entry to entry.
         id: str
         fields: dict[str, bytes]
 
@@ -49,7 +49,7 @@ def make_key(
     wait: Interval = "100ms",
     files: ClientFiles = (None, None),
 ) -> sources.RedisKey:
-    """Return a key of a server; raise an error that names the operator if an argument is wrong.
+    """Return a key of a server; raise an error that names the operator if an argument is invalid.
 
     Examples
     --------

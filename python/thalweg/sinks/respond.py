@@ -1,4 +1,4 @@
-"""The end of a pipeline that answers requests."""
+"""Responses to HTTP requests."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class respond(Sink[T]):
-    """Send each element as the response to the request it comes from, behind :class:`from_http_requests`.
+    """Send each element as the response to its request, downstream of :class:`from_http_requests`.
 
-    Text is sent as text, bytes as they are, ``None`` as no body, with the status 204, an
+    Text is sent as text, bytes as they are, ``None`` as an empty body with the status 204, an
     :class:`~thalweg.http.HttpResponse` as it is, and everything else as JSON. A pair of a number and one of these has
     that status.
 
-    An element finds its request by the token that travels with it, through any operators in between. A request that
-    became several elements is answered with the first. An element that several requests led to, a window say, answers
-    all of them. A request whose elements were all dropped, by a filter say, is answered with 204; one that failed, with
-    500.
+    An element finds its request by its token, through any operators in between. A request that became several elements
+    is answered with the first. An element derived from several requests, such as a window, answers all of them. A
+    request whose elements were all dropped, for example by a filter, is answered with 204; a failed one with 500.
 
     Parameters
     ----------
     on_error:
-        See :class:`~thalweg.Stream`. What cannot be written as JSON, or comes from no request, is a failure.
+        See :class:`~thalweg.Stream`. An element that cannot be written as JSON, or has no request, is a failure.
 
     Examples
     --------

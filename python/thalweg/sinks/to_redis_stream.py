@@ -1,4 +1,4 @@
-"""Elements as entries of a stream of Redis."""
+"""Adding elements to a Redis stream."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_redis_stream(Sink[T]):
-    """Add elements to a stream of Redis; those that have come meanwhile together.
+    """Add elements to a Redis stream, grouping those that arrive meanwhile.
 
-    An element is a dict of text and bytes, or one of these, which is the field ``value`` of its entry.
+    An element is a dict of text and bytes, or one of these, which becomes the field ``value``.
 
-    An element is acknowledged when the server has said that it has it. If the connection is lost before that, it is
-    written again, and may be there twice. A server that cannot be reached is tried again; then it is the failure of
-    this node, see `on_error`.
+    An element is acknowledged when the server has confirmed it. If the connection is lost before that, it is written
+    again, and may be duplicated. If the server stays unreachable after the retries, that is a failure of this node, see
+    `on_error`.
 
     Parameters
     ----------
@@ -35,24 +35,24 @@ class to_redis_stream(Sink[T]):
     key: str
         The key of the stream.
     max_len: int
-        Has the server drop the oldest entries, once it has about so many more.
+        Lets the server drop the oldest entries beyond about this number.
     retries: int
         Number of retries when the server cannot be reached.
     wait: number or text
         Pause before the first retry. It doubles each time, up to 30 seconds.
     ca_certs: path
-        Speaks TLS, and verifies the server's certificate by those of this PEM file instead of the system's.
+        Uses TLS, and verifies the server's certificate against this PEM file instead of the system's certificates.
     certfile, keyfile: path
-        Speaks TLS, and shows the server this certificate, with its key, if that is another file.
+        Uses TLS with this client certificate, and its key, if that is another file.
     max_batch: int
-        The most elements that are written together; as many may wait for it.
+        Maximum elements written together; as many may wait.
     on_error:
         How to handle an element that cannot be written, see :class:`~thalweg.Stream`.
 
     Raises
     ------
     ValueError
-        An argument is wrong.
+        An argument is invalid.
 
     Examples
     --------

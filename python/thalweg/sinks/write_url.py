@@ -1,4 +1,4 @@
-"""Whole files, written far away."""
+"""Writing remote files as a whole."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class write_url(Sink[T]):
     """Write each element, a URL and its content or a :class:`~thalweg.remote.RemoteObject`, as a file.
 
-    A reader never sees half of one: it is written under a temporary name, and renamed; S3 has large ones in parts, and
-    puts them together when all are there. The element is done with once the file is there; until then, its emitter
-    waits. What is lost on the way is written again from its beginning. Folders that are missing are made.
+    Files become visible when complete: they are written under a temporary name and renamed; large ones on S3 in parts,
+    which are combined at the end. An element is acknowledged when its file is complete; until then, its emitter waits.
+    An interrupted file is written again from its beginning. Missing folders are created.
 
     Parameters
     ----------
     remote: Remote
-        How files are reached: logins, limits, retries.
+        Settings: logins, limits, retries.
 
     Examples
     --------

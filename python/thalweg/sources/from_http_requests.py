@@ -1,4 +1,4 @@
-"""Requests to a port, which the pipeline answers."""
+"""HTTP requests, answered by the pipeline."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_http_requests(HttpSource[HttpRequest]):
-    """Emit the requests that come to a port; what comes to :class:`respond` is their response.
+    """Emit the requests that arrive at a port; elements at :class:`respond` are their responses.
 
-    A request is answered with 500 when the pipeline has failed on it, with 204 when it has dropped it, with 504 when
-    there was no response within `time_limit`, with 503 when it is closing, or when there are as many requests in flight
-    as may be.
+    A request is answered with 500 if it failed, with 204 if it was dropped, with 504 if there was no response within
+    `time_limit`, and with 503 if the pipeline is closing, or too many requests are in flight.
 
     Parameters
     ----------
     port: int or None
-        The port to listen on, while the source runs. With 0, any that is free: `port` says which, from then on. With
-        None, it listens nowhere: :meth:`asgi` is a part of another server.
+        The port to listen on while the source runs; 0 takes any free port, which `port` then returns. With None, it
+        does not listen: :meth:`asgi` is a part of another server.
     path: str
-        A regular expression for the paths to answer, the whole of them; others are answered with 404.
+        A regular expression that the whole path must match; otherwise the answer is 404.
     time_limit: number or text
-        How long the pipeline has for a request: a minute, unless it is given.
+        Time limit of the pipeline for a request: a minute by default.
     **kwargs:
         Those of :class:`from_http_server`.
 

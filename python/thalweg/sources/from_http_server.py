@@ -1,4 +1,4 @@
-"""Elements posted to a port."""
+"""Bodies posted by HTTP."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ if TYPE_CHECKING:
 class from_http_server(HttpSource[bytes]):
     """Emit the body of every HTTP POST to a port.
 
-    The answer says what came of it: 200 when the pipeline has taken it, 500 when it has failed, 503 when the pipeline
-    is closing, or when there are as many requests in flight as may be.
+    The answer is 200 when the pipeline has accepted it, 500 if it failed, and 503 if the pipeline is closing, or too
+    many requests are in flight.
 
     Parameters
     ----------
     port: int or None
-        The port to listen on, while the source runs. With 0, any that is free: `port` says which, from then on. With
-        None, it listens nowhere: :meth:`asgi` is a part of another server.
+        The port to listen on while the source runs; 0 takes any free port, which `port` then returns. With None, it
+        does not listen: :meth:`asgi` is a part of another server.
     path: str
-        A regular expression for the paths to answer, the whole of them; others are answered with 404.
+        A regular expression that the whole path must match; otherwise the answer is 404.
     server_kwargs: dict
-        Those of Tornado's server that streamz is used with: ``address`` for `host`, ``max_body_size`` for `max_len`,
-        ``max_header_size`` for `max_head`, ``body_timeout`` for `read_timeout`. For TLS that asks clients for
+        Arguments of Tornado's server, for programs written for streamz: ``address`` for `host`, ``max_body_size`` for
+        `max_len`, ``max_header_size`` for `max_head`, ``body_timeout`` for `read_timeout`. For TLS with client
         certificates, ``ssl_options`` is a dict of ``certfile``, ``keyfile``, ``ca_certs`` and ``cert_reqs``.
     host: str
-        The host name or address to listen at. Unless it is another one, only this machine can connect.
+        The host name or address to listen on. By default only this machine can connect.
     max_len: int
-        The longest body, in bytes. A longer one is answered with 413.
+        Maximum size of a body, in bytes. A larger one is answered with 413.
     max_head: int
-        The longest head of a request, in bytes, 8 KiB at least. A longer one is answered with 431.
+        Maximum size of a request's head, in bytes, at least 8 KiB. A larger one is answered with 431.
     read_timeout: number or text
-        How long the head of a request may take, from the one before, and how long its body: seconds, or a length of
-        time such as ``"500ms"``. A connection of HTTP/2 is closed when it has had no request for so long.
+        Timeout of a request's head, from the request before, and of its body: seconds, or a duration such as
+        ``"500ms"``. An HTTP/2 connection without a request for this time is closed.
     time_limit: number or text
-        How long the pipeline has for a request; after that, it is answered with 504. As long as it takes, unless it
-        is given.
+        Time limit of the pipeline for a request; after that, it is answered with 504. No limit by default.
     max_connections: int
-        How many connections there may be at a time. Others wait to be accepted. One of HTTP/2 may have 100 requests.
+        Maximum number of connections; others wait to be accepted. An HTTP/2 connection may have 100 concurrent
+        requests.
     max_in_flight: int
-        How many requests may be in the pipeline at a time. One more is answered with 503 and ``Retry-After``.
+        Maximum number of requests in the pipeline. Further ones are answered with 503 and ``Retry-After``.
     show_errors: bool
-        Whether an answer with the status 500 has the text of the pipeline's error, in which there may be secrets.
+        Whether answers with the status 500 contain the error's message, which may contain secrets.
     tls: pair of paths
-        Speaks TLS, and nothing else, with the certificate and the key of these files, in PEM. Clients choose between
-        HTTP/2 and HTTP/1.1; without TLS, those that begin with HTTP/2 are served by it.
+        Accepts TLS only, with the certificate and the key in these PEM files. Clients choose between HTTP/2 and
+        HTTP/1.1; without TLS, HTTP/2 is served to clients that start with it.
 
     Raises
     ------
     TypeError
-        `server_kwargs` has what is not understood.
+        An argument in `server_kwargs` is not supported.
     ValueError
-        `path` is no regular expression, or a file of `tls` cannot be used.
+        `path` is not a regular expression, or a file of `tls` cannot be used.
 
     Examples
     --------

@@ -19,51 +19,52 @@ if TYPE_CHECKING:
 class from_mqtt(AcknowledgingSource["MqttMessage"]):
     """Emit the messages of an MQTT topic, as :class:`~thalweg.sources.MqttMessage`.
 
-    With ``qos=1`` a message is acknowledged to the broker once everything that was made of it is done: acknowledged by
-    the last sink, or dropped on purpose. One that fails, and that no policy takes care of, is not; the broker sends it
-    again over the next connection, and counts it among those in flight until then. How many may be is the broker's
-    limit, 20 with Mosquitto's settings: a window of more never fills.
+    With ``qos=1`` a message is acknowledged to the broker once everything derived from it is done: acknowledged by the
+    last sink, or dropped on purpose. A message that fails without a policy to handle it is not; the broker sends it
+    again over the next connection, and counts it as in flight until then. The broker limits the number in flight (20 by
+    default in Mosquitto): a larger window never fills.
 
-    A connection that is lost is a failure of this node, once, and is made again with longer and longer pauses of up to
-    30 s. A login, a topic or a certificate that is refused ends the source.
+    A lost connection is a failure of this node, reported once; it reconnects with growing pauses of up to 30 s. A
+    refused login, topic or certificate ends the source.
 
     Parameters
     ----------
     host: str
-        The broker's host name or address; ``mqtts://`` before it stands for `tls`.
+        The broker's host name or address; the prefix ``mqtts://`` enables `tls`.
     port: int
         Its port.
     topic: str
-        The topic, which may have the wildcards ``+`` and ``#``.
+        The topic, which may contain the wildcards ``+`` and ``#``.
     keepalive: number or text
-        After how long the client says that it is still there.
+        Interval of keep-alive packets.
     client_kwargs: dict
-        Has no effect, and has to be empty: it is there for programs that were written for streamz.
+        No effect, and must be empty; accepted for programs written for streamz.
     user, pw: str
-        A login. Without TLS it is sent as it is.
+        Login. Without TLS it is sent in the clear.
     tls: bool
-        Whether to speak TLS, and verify the broker's certificate by those of the system. The usual port is 8883.
+        Whether to use TLS, and verify the broker's certificate against the system's certificates. The usual port is
+        8883.
     ca_certs: path
-        Speaks TLS, and verifies the broker's certificate by those of this PEM file instead of the system's.
+        Uses TLS, and verifies the broker's certificate against this PEM file instead of the system's certificates.
     certfile, keyfile: path
-        Speaks TLS, and shows the broker this certificate, with its key, if that is another file.
+        Uses TLS with this client certificate, and its key, if that is another file.
     client_id: str
-        The client's id, which no other client may have. For a client that has one, the broker keeps messages that were
-        not acknowledged, and those that come while it is away; without, both are lost when the connection is.
+        The client's id, unique at the broker. For a client with an id, the broker keeps unacknowledged messages, and
+        those that arrive while it is away; without one, both are lost with the connection.
     version: str
         The version of the protocol, ``"3.1.1"`` or ``"5"``.
     qos: int
         The quality of service: 0, sent once, or 1, sent until it is acknowledged.
     max_len: int
-        The longest message, in bytes with its topic.
+        Maximum length of a message, in bytes with its topic.
     max_waiting: int
-        The most messages that lie ready for the pipeline; then nothing is read, and a broker may give the client up,
-        which connects again.
+        Maximum messages buffered for the pipeline; then nothing is read, and if the broker disconnects, the client
+        reconnects.
 
     Raises
     ------
     ValueError
-        An argument is wrong.
+        An argument is invalid.
 
     Examples
     --------

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_redis_list(AcknowledgingSource["bytes"]):
-    """Emit the elements of a list of Redis from its beginning, as bytes, and take them out of it.
+    """Take the elements of a Redis list from its beginning, and emit them as bytes.
 
-    An element is moved to the list ``KEY:processing:CONSUMER``, and out of that once everything that was made of it is
-    done: acknowledged by the last sink, or dropped on purpose. What is there when a reader of the same name starts, or
-    connects again, is read first: what a program had in hand that was killed, and what has failed. Elements may come
-    twice, and none is lost. It needs Redis 6.2.
+    An element is moved to the list ``KEY:processing:CONSUMER``, and removed from it once everything derived from it is
+    done: acknowledged by the last sink, or dropped on purpose. Elements there are read first when a reader with the
+    same name starts or reconnects: those in flight when a program was killed, and failed ones. Elements may arrive
+    twice; none is lost. It needs Redis 6.2.
 
-    A connection that is lost is a failure of this node, once, and is made again with longer and longer pauses of up to
-    30 s. A login or a certificate that is refused, or a key that holds something else, ends the source.
+    A lost connection is a failure of this node, reported once; it reconnects with growing pauses of up to 30 s. A
+    refused login or certificate, or a key of another type, ends the source.
 
     Parameters
     ----------
@@ -34,21 +34,21 @@ class from_redis_list(AcknowledgingSource["bytes"]):
     key: str
         The key of the list.
     consumer: str
-        The name of this reader. What a reader of the same name has not acknowledged is read first; of those that read
-        at the same time each needs a name of its own.
+        The name of this reader, unique among concurrent readers. Elements that a reader with the same name has not
+        acknowledged are read first.
     max_waiting: int
-        The most elements that lie ready for the pipeline; then nothing is read.
+        Maximum elements buffered for the pipeline; then nothing is read.
     wait: number or text
-        How long to wait before a server that cannot be reached is tried again. It doubles each time, up to 30 seconds.
+        Pause before the first reconnect. It doubles each time, up to 30 seconds.
     ca_certs: path
-        Speaks TLS, and verifies the server's certificate by those of this PEM file instead of the system's.
+        Uses TLS, and verifies the server's certificate against this PEM file instead of the system's certificates.
     certfile, keyfile: path
-        Speaks TLS, and shows the server this certificate, with its key, if that is another file.
+        Uses TLS with this client certificate, and its key, if that is another file.
 
     Raises
     ------
     ValueError
-        An argument is wrong.
+        An argument is invalid.
 
     Examples
     --------

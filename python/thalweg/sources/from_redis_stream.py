@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_redis_stream(AcknowledgingSource["RedisEntry"]):
-    """Emit the entries of a stream of Redis, as a member of a consumer group, which is made if there is none.
+    """Emit the entries of a Redis stream, as a member of a consumer group, created if it does not exist.
 
-    Elements are :class:`~thalweg.sources.RedisEntry`. An entry is acknowledged once everything that was made of it is
-    done: acknowledged by the last sink, or dropped on purpose. One that fails, and that no policy takes care of, is
-    read again after `claim_after`, by any member; so are those of a member that has died.
+    Elements are :class:`~thalweg.sources.RedisEntry`. An entry is acknowledged once everything derived from it is done:
+    acknowledged by the last sink, or dropped on purpose. An entry that fails without a policy to handle it is read
+    again after `claim_after`, by any member; so are those of a dead member.
 
-    A connection that is lost is a failure of this node, once, and is made again with longer and longer pauses of up to
-    30 s. A login or a certificate that is refused, or a key that holds something else, ends the source.
+    A lost connection is a failure of this node, reported once; it reconnects with growing pauses of up to 30 s. A
+    refused login or certificate, or a key of another type, ends the source.
 
     Parameters
     ----------
@@ -35,25 +35,25 @@ class from_redis_stream(AcknowledgingSource["RedisEntry"]):
     group: str
         The consumer group.
     from_latest: bool
-        Whether a group that is made here begins with what is written from then on, and not with the first entry.
+        Whether a newly created group starts with entries added from now on, instead of the first one.
     claim_after: number or text
-        After how long an entry that was not acknowledged, by this reader or by another of the group, is read again.
+        Time after which an unacknowledged entry, of any reader of the group, is read again.
     consumer: str
-        The name of this reader. What a reader of the same name has not acknowledged is read first; of those that read
-        at the same time each needs a name of its own.
+        The name of this reader, unique among concurrent readers. Entries that a reader with the same name has not
+        acknowledged are read first.
     max_waiting: int
-        The most elements that lie ready for the pipeline; then nothing is read.
+        Maximum elements buffered for the pipeline; then nothing is read.
     wait: number or text
-        How long to wait before a server that cannot be reached is tried again. It doubles each time, up to 30 seconds.
+        Pause before the first reconnect. It doubles each time, up to 30 seconds.
     ca_certs: path
-        Speaks TLS, and verifies the server's certificate by those of this PEM file instead of the system's.
+        Uses TLS, and verifies the server's certificate against this PEM file instead of the system's certificates.
     certfile, keyfile: path
-        Speaks TLS, and shows the server this certificate, with its key, if that is another file.
+        Uses TLS with this client certificate, and its key, if that is another file.
 
     Raises
     ------
     ValueError
-        An argument is wrong.
+        An argument is invalid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A file far away, in pieces."""
+"""A remote file in pieces."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_url(Source["Any"]):
-    r"""Emit the chunks, lines or records of a file far away, until its end.
+    r"""Emit the chunks, lines or records of a remote file, until its end.
 
-    URLs are those of :class:`~thalweg.ops.read_url`. A connection that is lost is made again, and reading goes on at
-    the byte where it broke off, if the file is still the same. A record that is not as it should be is a failure of
-    this node with URL, line and byte, see `on_error`; those behind it are emitted. A file that is not there, or cannot
-    be read, ends the source.
+    URLs are those of :class:`~thalweg.ops.read_url`. A lost connection is restored, and reading continues at the same
+    byte, if the file is unchanged. An invalid record is a failure of this node with URL, line and byte, see `on_error`;
+    the records after it are emitted. A file that does not exist or cannot be read ends the source.
 
     Parameters
     ----------
@@ -40,25 +39,25 @@ class from_url(Source["Any"]):
         What is emitted: ``"chunks"``, bytes as they come; ``"lines"``, text without line ends; ``"jsonl"``, the values
         of lines of JSON; ``"csv"``, dicts; ``"length_prefixed"``, messages behind their lengths, as bytes.
     remote: Remote
-        How the file is reached: logins, limits, retries.
+        Settings: logins, limits, retries.
     max_len: int
-        The longest line or record, in bytes.
+        Maximum length of a line or record, in bytes.
     loads: callable
-        For lines of JSON: what makes an element of a line, which is text; ``json.loads`` unless it is given.
+        For JSON lines: converts a line of text to an element; ``json.loads`` by default.
     delimiter: str
-        For CSV: what is between values, one character of ASCII.
+        For CSV: the character between values, in ASCII.
     length_prefix: int
-        For messages behind their lengths: how many bytes a length has, 2, 4 or 8.
+        For length-prefixed messages: width of the prefix in bytes, 2, 4 or 8.
     position: Position
-        Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`. A file
-        that is shorter is read from its beginning.
+        Where the source continues, and what it advances: see :meth:`Database.position <thalweg.Database.position>`. A
+        file that is shorter is read from its beginning.
 
     Raises
     ------
     ImportError
         The package was built without support for the system: for ``s3:`` and ``sftp:``.
     ValueError
-        The URL is none.
+        The URL is invalid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the sources that serve over HTTP have in common."""
+"""The base of sources that serve HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class HttpSource(ListeningSource[T]):
-    """Base of the sources that serve over HTTP."""
+    """Base of sources that serve HTTP."""
 
     _server: sources.HttpServer
 
@@ -76,13 +76,13 @@ class HttpSource(ListeningSource[T]):
         super().__init__(**kwargs)
 
     def asgi(self) -> AsgiApp:
-        """Return an ASGI application whose requests the pipeline gets, to be a part of another server.
+        """Return an ASGI application that passes its requests to the pipeline, as a part of another server.
 
-        It may be mounted in an app of Starlette's or FastAPI's, with ``app.mount("/readings", source.asgi())``, or be
-        run by itself, by uvicorn say. Paths begin behind that of the mount. The limits are those of the source, and the
+        Mount it in an app of Starlette or FastAPI, with ``app.mount("/readings", source.asgi())``, or run it by itself,
+        for example by uvicorn. Paths are relative to the mount point. The limits are those of the source, and the
         server's for the length of heads and the number of connections.
 
-        Its first request starts the source, unless that has been started before; so does the server, if this is all its
+        The first request starts the source, unless it has been started before; so does the server, if this is its whole
         app. Then the end of the server drains the pipeline; otherwise that is up to you.
 
         Examples
@@ -119,16 +119,16 @@ class HttpSource(ListeningSource[T]):
         raise NotImplementedError
 
 
-#: Arguments of Tornado's servers that mean something here.
+#: #: Supported arguments of Tornado's servers.
 _UNDERSTOOD = frozenset({"address", "max_body_size", "max_header_size", "body_timeout", "ssl_options"})
-#: Those that make no difference here.
+#: #: Ignored ones.
 _HARMLESS = frozenset({"chunk_size", "idle_connection_timeout", "max_buffer_size", "trusted_downstream"})
-#: Those that are not there, and are off in Tornado, too.
+#: #: Unsupported ones, which are off in Tornado, too.
 _REFUSED = frozenset({"decompress_request", "no_keep_alive", "protocol", "xheaders"})
 
 
 def _understand(server_kwargs: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return those that are given of the arguments of Tornado's servers."""
+    """Return the supported ones among the arguments of Tornado's servers."""
     for key, value in server_kwargs.items():
         if key in _UNDERSTOOD or key in _HARMLESS or (key in _REFUSED and not value):
             continue

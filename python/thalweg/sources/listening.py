@@ -1,4 +1,4 @@
-"""What the sources that listen at a port have in common."""
+"""The base of sources that listen on a port."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ if TYPE_CHECKING:
 
 
 class ListeningSource(Source[T]):
-    """Base of the sources that listen at a port. It is listened at from `start` on, and `port` is the real one then."""
+    """Base of sources that listen on a port, from `start` on; then `port` is the actual one."""
 
     _server: HttpServer | TcpServer | WebSocketServer
     _source: RustSource
     port: int
-    #: What listens, while something does.
+    #: #: The listener, while there is one.
     server: HttpServer | TcpServer | WebSocketServer | None = None
 
     def start(self) -> None:
-        """Listen at the port, and have the source run: whoever connects from now on is served.
+        """Listen on the port, and start the source: clients that connect from now on are served.
 
         Raises
         ------
         OSError
-            It cannot listen there.
+            The address cannot be listened on.
         """
         if self.stopped:
-            # Also where a run before has not ended yet: it does not listen any more.
+            # # Also if an earlier run has not ended yet: it no longer listens.
             self._listen()
         super().start()
 
     def stop(self) -> None:
-        """Have the source stop; what others have sent by then is still emitted, or answered."""
+        """Stop the source; messages received by then are still emitted, or answered."""
         super().stop()
         if self._server.release():
-            # It has not run.
+            # # It has not run.
             self.server = None
 
     def _listen(self) -> None:
