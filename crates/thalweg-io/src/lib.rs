@@ -69,14 +69,14 @@
 //!   it can be [skipped](thalweg::OnError::Skip) or go to [dead letters](thalweg::Stream::errors). The
 //!   source goes on. What ends it, a file that is not there, a process that exits with an error, is
 //!   reported by the drain, and by [`on_unhandled`](thalweg::Stream::on_unhandled).
+//! - They look at files when the system tells of a change, with the feature `file-events`, which is on by default.
+//!   Otherwise, and on network file systems, behind links and on a virtual clock, they look every 100 ms.
 //! - They wait on the pipeline's clock: files can be followed for an hour of
 //!   [virtual time](thalweg::VirtualClock) in a millisecond. What others write on a thread or in a process
 //!   of their own knows nothing of that clock; processes, readers and standard input want a real one.
 //!
 //! # What they don't do
 //!
-//! - Files are looked at again and again, every 100 ms by default; the operating system is not asked to
-//!   tell of changes. That works alike on network file systems, and costs a call per look.
 //! - Positions are kept in memory, not on disk, unless one gives a source a [`Position`] of a database: otherwise a
 //!   program that is started again begins anew, or [from the end](TextFile::from_end).
 //! - Nothing is unpacked, and no field of a line is understood.
@@ -99,6 +99,8 @@ mod closer;
 pub mod dead_letters;
 #[cfg(feature = "http-client")]
 pub mod fetch;
+#[cfg(feature = "file-events")]
+pub mod file_events;
 #[cfg(feature = "filenames")]
 pub mod filenames;
 #[cfg(feature = "files")]

@@ -28,6 +28,7 @@ class filenames(Source[str]):
         never a pattern.
     poll_interval: number or text
         How often to look for more: seconds, or a length of time such as ``"500ms"``.
+        Where the system tells of changes, it is looked within milliseconds of one.
     start: bool
         Whether to run at once.
     recursive: bool

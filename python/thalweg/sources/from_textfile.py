@@ -40,6 +40,7 @@ class from_textfile(Source[str]):
         A name, or a file open for reading text.
     poll_interval: number or text
         How often to look for more: seconds, or a length of time such as ``"500ms"``.
+        Where the system tells of changes, it is looked within milliseconds of one.
     delimiter: str
         What lines end with.
     from_end: bool

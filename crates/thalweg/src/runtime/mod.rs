@@ -54,6 +54,12 @@ pub trait Runtime: Send + Sync + 'static {
         false
     }
 
+    /// Whether time goes on by itself here, as it does outside of the program. Where it does not, sources look at what
+    /// others may change at times of this clock alone.
+    fn is_real_time(&self) -> bool {
+        true
+    }
+
     /// Identity of this runtime: two values with the same identity are the same loop.
     fn identity(&self) -> usize;
 }

@@ -194,6 +194,12 @@ impl<T: Element> Emitter<T> {
         self.runtime.now()
     }
 
+    /// Whether the pipeline's clock goes on by itself, unlike a [virtual one](crate::VirtualClock). Otherwise a source
+    /// does not act on what happens outside of the program at any other time than when it has slept.
+    pub fn is_real_time(&self) -> bool {
+        self.runtime.is_real_time()
+    }
+
     /// Ends an emission that counts for so many.
     async fn go_on(&self, emitted: usize) -> Result<(), Stop> {
         let emitted = emitted + self.emitted.load(Ordering::Relaxed);
