@@ -69,14 +69,14 @@
 //!   [skipped](thalweg::OnError::Skip) or go to [dead letters](thalweg::Stream::errors). The source continues. Errors
 //!   that end it, such as a missing file or a process that exits with an error, are reported by `drain` and by
 //!   [`on_unhandled`](thalweg::Stream::on_unhandled).
+//! - Files are checked when the system reports a change, with the feature `file-events`, which is on by default.
+//!   Otherwise, and on network file systems, behind links and on a virtual clock, every 100 ms.
 //! - Waits use the pipeline's clock: files can be followed for an hour of [virtual time](thalweg::VirtualClock) in a
 //!   millisecond. Processes, readers and standard input write from threads or processes that ignore that clock; they
 //!   need a real one.
 //!
 //! # What they don't do
 //!
-//! - Files are looked at again and again, every 100 ms by default; the operating system is not asked to
-//!   tell of changes. That works alike on network file systems, and costs a call per look.
 //! - Positions are kept in memory, not on disk, unless a source is given a [`Position`] of a database: otherwise a
 //!   restarted program begins anew, or [from the end](TextFile::from_end).
 //! - No decompression, no parsing of fields: for these, [`Stream::from_reader`](reader::FromReader::from_reader) takes
@@ -99,6 +99,8 @@ mod closer;
 pub mod dead_letters;
 #[cfg(feature = "http-client")]
 pub mod fetch;
+#[cfg(feature = "file-events")]
+pub mod file_events;
 #[cfg(feature = "filenames")]
 pub mod filenames;
 #[cfg(feature = "files")]

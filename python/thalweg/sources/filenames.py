@@ -27,7 +27,8 @@ class filenames(Source[str]):
         A directory, or a pattern as the module ``glob`` has them, such as ``"data/*.csv"``. What is a directory is
         never a pattern.
     poll_interval: number or text
-        How often to look for more: seconds, or a duration such as ``"500ms"``.
+        Interval of checking for more: seconds, or a duration such as ``"500ms"``. If the system reports changes, they
+        are noticed within milliseconds.
     start: bool
         Whether to run at once.
     recursive: bool

@@ -39,7 +39,8 @@ class from_textfile(Source[str]):
     f: str, path or file
         A name, or a file open for reading text.
     poll_interval: number or text
-        How often to look for more: seconds, or a duration such as ``"500ms"``.
+        Interval of checking for more: seconds, or a duration such as ``"500ms"``. If the system reports changes, they
+        are noticed within milliseconds.
     delimiter: str
         What lines end with.
     from_end: bool

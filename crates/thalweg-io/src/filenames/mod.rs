@@ -13,6 +13,8 @@ use thalweg::interval::{IntervalError, IntoInterval, wait};
 pub use source::FromFilenames;
 use walk::Walk;
 
+use crate::watch::Place;
+
 /// File names as a source: the current matches in sorted order, and then, at each poll, the new ones in sorted order.
 ///
 /// The pattern is the path of a directory, for everything in it, or a glob: `?`, `*`, `[a-z]`, `[!a-z]`, `{csv,txt}`
@@ -23,6 +25,10 @@ use walk::Walk;
 /// the same name; [`forget_removed`](Self::forget_removed) changes that. A name is emitted as soon as it is seen: let
 /// writers write elsewhere, and rename complete files. Polling runs on the calling thread; use a long `poll_interval`
 /// for patterns that walk large trees.
+///
+/// With the feature `file-events`, where the system tells of changes, a pipeline looks within milliseconds of a file's
+/// being closed, renamed or removed, and otherwise every second. It looks at every interval on network file systems, if a
+/// directory's name in the pattern has wildcards, and on a virtual clock.
 ///
 /// [`Stream::filenames`](FromFilenames::filenames) makes an endless stream of it. An invalid pattern, or a directory
 /// that cannot be read, ends the source. If a directory becomes unreadable later, this is reported, and polling
@@ -99,6 +105,17 @@ impl Filenames {
         new.sort_unstable();
         self.seen.extend(new.iter().cloned());
         Ok(new)
+    }
+
+    /// What is to be looked at.
+    fn place(&self) -> Place {
+        if self.pattern.is_dir() {
+            return Place::Directory(self.pattern.clone());
+        }
+        match self.walk.as_ref().and_then(Walk::directory) {
+            Some(directory) => Place::Directory(directory),
+            None => Place::Many,
+        }
     }
 
     fn list(&mut self) -> Result<HashSet<PathBuf>, FilenamesError> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use thalweg::{BuildError, Emitter, Source, Stop, Stream};
 
 use super::Filenames;
-use crate::watch::Watch;
+use crate::watch::{Pause, Watch};
 
 impl Source for Filenames {
     type Item = PathBuf;
@@ -18,7 +18,7 @@ impl Source for Filenames {
     }
 
     async fn run(&mut self, out: &Emitter<PathBuf>) -> Result<(), Stop> {
-        let pause = self.poll_interval.clone()?;
+        let mut pause = Pause::new(self.poll_interval.clone()?, out);
         let mut watch = Watch::default();
         loop {
             if self.ready.is_empty() {
@@ -35,7 +35,7 @@ impl Source for Filenames {
                 false => self.ready.pop_front(),
             });
             out.emit_many(names).await?;
-            out.sleep(pause).await?;
+            pause.wait(out, || self.place()).await?;
         }
     }
 }
@@ -46,7 +46,8 @@ pub trait FromFilenames {
     /// [`Filenames`] with their settings: those there are, sorted, and then those that appear,
     /// without end. The name is streamz's.
     ///
-    /// It is looked every 100 ms, or as often as [`poll_interval`](Filenames::poll_interval) says.
+    /// It is looked when the system tells of a change, or every 100 ms, or as often as
+    /// [`poll_interval`](Filenames::poll_interval) says.
     ///
     /// ```
     /// use thalweg::{Stream, VirtualClock};

@@ -61,6 +61,17 @@ impl Walk {
         Self(vec![Part::Literal(path.to_owned()), everything()])
     }
 
+    /// The directory of everything that can match; `None` if there are several.
+    pub(super) fn directory(&self) -> Option<PathBuf> {
+        let (last, before) = self.0.split_last()?;
+        let names = before.iter().map(|part| match part {
+            Part::Literal(name) => Some(name),
+            Part::Names { .. } | Part::Directories => None,
+        });
+        let directory = names.collect::<Option<PathBuf>>()?;
+        (!matches!(last, Part::Directories)).then_some(directory)
+    }
+
     pub(super) fn paths(&self) -> Result<HashSet<PathBuf>, FilenamesError> {
         let mut found = HashSet::new();
         walk(PathBuf::new(), &self.0, &mut found)?;

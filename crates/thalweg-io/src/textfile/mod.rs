@@ -55,6 +55,10 @@ use crate::{Lines, Position};
 /// read ends the source; if that befalls a file that was being followed already, it is reported,
 /// and looked at again and again until it can be read. Nothing is lost by it.
 ///
+/// With the feature `file-events`, where the system tells of changes, the file is looked at within milliseconds of one,
+/// and otherwise every second. It is looked at every `poll_interval` on network file systems, if it is a link, and on a
+/// virtual clock.
+///
 /// # Without one
 ///
 /// ```

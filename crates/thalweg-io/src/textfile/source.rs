@@ -3,7 +3,7 @@
 use thalweg::{BuildError, Element, Emitter, Source, Stop, Stream};
 
 use super::{Poll, TextFile, TextFileError};
-use crate::watch::Watch;
+use crate::watch::{Pause, Place, Watch};
 
 impl<T: Element> Source for TextFile<T> {
     type Item = T;
@@ -15,7 +15,7 @@ impl<T: Element> Source for TextFile<T> {
     }
 
     async fn run(&mut self, out: &Emitter<T>) -> Result<(), Stop> {
-        let pause = self.poll_interval.clone()?;
+        let mut pause = Pause::new(self.poll_interval.clone()?, out);
         let mut watch = Watch::default();
         loop {
             match self.poll() {
@@ -23,9 +23,14 @@ impl<T: Element> Source for TextFile<T> {
                     watch.well();
                     self.emit_from(line, out).await?;
                 }
+                // Writers have an interval to let go of a file that has lost its name.
+                Ok(Poll::Idle) if self.is_rotating() => {
+                    watch.well();
+                    pause.sleep(out).await?;
+                }
                 Ok(Poll::Idle) => {
                     watch.well();
-                    out.sleep(pause).await?;
+                    pause.wait(out, || Place::File(self.path.clone())).await?;
                 }
                 Ok(Poll::End) => return Ok(()),
                 Err(error) if error.is_passed_over() => {
@@ -34,7 +39,7 @@ impl<T: Element> Source for TextFile<T> {
                 }
                 Err(error) if self.follow => {
                     watch.failed(error, out)?;
-                    out.sleep(pause).await?;
+                    pause.sleep(out).await?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -43,6 +48,12 @@ impl<T: Element> Source for TextFile<T> {
 }
 
 impl<T: Element> TextFile<T> {
+    /// Whether another file has the name of the one that is read.
+    fn is_rotating(&self) -> bool {
+        let reading = self.reading.as_ref();
+        reading.is_some_and(|reading| reading.tail.is_rotating())
+    }
+
     /// Emits a line and those that have been read with it.
     async fn emit_from(&mut self, line: T, out: &Emitter<T>) -> Result<(), Stop> {
         let Some(reading) = &mut self.reading else {
@@ -67,8 +78,8 @@ pub trait FromTextFile {
     /// it, and then those that are added to it, without end, unless
     /// [`until_end`](TextFile::until_end) says otherwise. The name is streamz's.
     ///
-    /// It is looked at every 100 ms, or as often as [`poll_interval`](TextFile::poll_interval) says;
-    /// see [`TextFile`] for what happens when it is rotated, truncated or missing, and for failures.
+    /// It is looked at when the system tells of a change, or every 100 ms, or as often as
+    /// [`poll_interval`](TextFile::poll_interval) says; see [`TextFile`] for what happens when it is rotated, truncated or missing, and for failures.
     ///
     /// ```
     /// use thalweg::Stream;

@@ -61,6 +61,11 @@ impl Tail {
         }
     }
 
+    /// Whether another file has the name of the one that is read.
+    pub(super) fn is_rotating(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Reads at most one chunk.
     pub(super) fn look(&mut self) -> Result<Look<'_>, TextFileError> {
         if self.current.is_none() {

@@ -427,6 +427,10 @@ impl Runtime for EventLoop {
         !self.is_driven() && gil::attach(|py| self.is_running(py))
     }
 
+    fn is_real_time(&self) -> bool {
+        !self.is_driven()
+    }
+
     fn identity(&self) -> usize {
         self.identity_of_loop()
     }

@@ -26,6 +26,8 @@ mod websocket;
 
 use pyo3::prelude::*;
 
+use crate::gil;
+
 /// Adds the sources to their module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<bridge::RustSource>()?;
@@ -80,4 +82,16 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(web::http_lines, module)?)?;
     module.add_function(wrap_pyfunction!(web::http_poll, module)?)?;
     module.add_function(wrap_pyfunction!(web::server_sent_events, module)?)
+}
+
+/// Writes a warning to the package's log.
+pub(crate) fn warn(text: &str) {
+    gil::attach(|py| {
+        let logged = py.import("thalweg.errors").and_then(|errors| {
+            let logger = errors.call_method0("logger")?;
+            logger.call_method1("warning", ("%s", text))
+        });
+        // A handler of the user's that fails is no failure of a source.
+        drop(logged);
+    });
 }

@@ -53,6 +53,12 @@ pub trait Runtime: Send + Sync + 'static {
         false
     }
 
+    /// Whether time advances by itself, as it does outside of the program. If not, sources check for changes outside of
+    /// the program only at times of this clock.
+    fn is_real_time(&self) -> bool {
+        true
+    }
+
     /// Identity of this runtime: equal for handles of the same loop.
     fn identity(&self) -> usize;
 }

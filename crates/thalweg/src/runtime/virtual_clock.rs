@@ -201,6 +201,10 @@ impl Runtime for VirtualClock {
         self.state().ready.push_back(job);
     }
 
+    fn is_real_time(&self) -> bool {
+        false
+    }
+
     fn identity(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }

@@ -194,6 +194,12 @@ impl<T: Element> Emitter<T> {
         self.runtime.now()
     }
 
+    /// Whether the pipeline's clock advances by itself, unlike a [virtual one](crate::VirtualClock). If not, a source
+    /// reacts to events outside of the program only after a sleep.
+    pub fn is_real_time(&self) -> bool {
+        self.runtime.is_real_time()
+    }
+
     /// Ends an emission that counts as this many.
     async fn go_on(&self, emitted: usize) -> Result<(), Stop> {
         let emitted = emitted + self.emitted.load(Ordering::Relaxed);

@@ -1,0 +1,471 @@
+//! What the system tells of changes to files, so that sources look at once and not at the next interval.
+//!
+//! One watcher serves the process. Where the system does not tell, which is said once, sources look at intervals as they
+//! do without the feature `file-events`.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use std::{process, thread};
+
+use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+
+/// Events that are taken in before the thread that takes them rests for [`REST`]. The system puts equal ones together
+/// meanwhile, so that a writer who is always at it costs a few percent of a processor at most.
+const BURST: u32 = 64;
+const REST: Duration = Duration::from_millis(2);
+
+/// Has a function called with what to do, at most once, when the system does not tell of changes, because a limit of it
+/// is reached say. Without one, it goes to the [`log`] crate.
+///
+/// ```
+/// thalweg_io::file_events::on_fallback(|text| eprintln!("{text}"));
+/// ```
+pub fn on_fallback(f: fn(&str)) {
+    let _ = ON_FALLBACK.set(f);
+}
+
+static ON_FALLBACK: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Says so once.
+fn fall_back(error: &notify::Error) {
+    static SAID: OnceLock<()> = OnceLock::new();
+    if SAID.set(()).is_err() {
+        return;
+    }
+    let text = format!(
+        "the system does not tell of changes to files, which are looked at from time to time instead: {error}; \
+         on Linux, raise fs.inotify.max_user_watches or max_user_instances"
+    );
+    match ON_FALLBACK.get() {
+        Some(f) => f(&text),
+        None => log::warn!("{text}"),
+    }
+}
+
+/// Which changes in a directory are waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// Names that come and go.
+    Names,
+    /// Anything about one name.
+    Of(OsString),
+}
+
+/// When it is to be looked at a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum When {
+    /// A file has been made, and is being written: when it is closed, or at the next interval.
+    Soon,
+    Now,
+}
+
+/// Why there is nothing to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotWatched {
+    /// The directory does not exist yet.
+    NoDirectory,
+    /// The system will not tell.
+    Never,
+}
+
+/// Changes in a directory. Nobody is told of them any more when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    interest: Arc<Interest>,
+    hub: Arc<Hub>,
+    directory: PathBuf,
+    id: DirectoryId,
+}
+
+/// Device and inode, where there are any: a directory may be made anew under its name.
+type DirectoryId = (u64, u64);
+
+impl Watched {
+    /// Waits for changes in a directory from now on.
+    pub(crate) fn new(directory: &Path, changes: Changes) -> Result<Self, NotWatched> {
+        let directory = match directory.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => directory,
+        };
+        let Ok(directory) = fs::canonicalize(directory) else {
+            return Err(NotWatched::NoDirectory);
+        };
+        if is_far_away(&directory) {
+            return Err(NotWatched::Never);
+        }
+        let hub = hub().map_err(|error| not_watched(&error))?;
+        let id = id_of(&directory).ok_or(NotWatched::NoDirectory)?;
+        let interest = Arc::new(Interest {
+            changes,
+            state: Mutex::default(),
+        });
+        let added = hub.add(&directory, id, &interest);
+        // Outside of any lock: what this is said by may want another.
+        added.map_err(|error| not_watched(&error))?;
+        Ok(Self {
+            interest,
+            hub,
+            directory,
+            id,
+        })
+    }
+
+    /// Whether the directory is still the one that is watched.
+    pub(crate) fn is_current(&self) -> bool {
+        id_of(&self.directory) == Some(self.id)
+    }
+
+    /// Waits until something has changed since this was last waited for, that is to be looked at then or later.
+    pub(crate) fn changed(&self, at_least: When) -> Changed<'_> {
+        Changed {
+            interest: &self.interest,
+            at_least,
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // Here, where it may be waited for what it takes to drop it.
+        let waiting = lock(&self.interest.state).waiting.take();
+        drop(waiting);
+        self.hub.remove(&self.directory, &self.interest);
+    }
+}
+
+fn not_watched(error: &notify::Error) -> NotWatched {
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+
+    match &error.kind {
+        notify::ErrorKind::PathNotFound => return NotWatched::NoDirectory,
+        notify::ErrorKind::Io(cause) if matches!(cause.kind(), NotFound | PermissionDenied) => {
+            return NotWatched::NoDirectory;
+        }
+        _ => {}
+    }
+    fall_back(error);
+    NotWatched::Never
+}
+
+#[cfg(unix)]
+fn id_of(directory: &Path) -> Option<DirectoryId> {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::metadata(directory).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn id_of(directory: &Path) -> Option<DirectoryId> {
+    directory.is_dir().then_some((0, 0))
+}
+
+/// Whether others may change files there without this system's doing.
+#[cfg(target_os = "linux")]
+fn is_far_away(directory: &Path) -> bool {
+    // NFS, SMB, CIFS, SMB2, FUSE, 9P, AFS, Ceph, Coda, NCP, Lustre, GPFS, VirtualBox's.
+    const FAR: [u32; 13] = [
+        0x6969,
+        0x517b,
+        0xff53_4d42,
+        0xfe53_4d42,
+        0x6573_5546,
+        0x0102_1997,
+        0x5346_414f,
+        0x00c3_6400,
+        0x7375_7245,
+        0x564c,
+        0x0bd0_0bd0,
+        0x4750_4653,
+        0x786f_4256,
+    ];
+    rustix::fs::statfs(directory)
+        .is_ok_and(|found| u32::try_from(found.f_type).is_ok_and(|kind| FAR.contains(&kind)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_far_away(_: &Path) -> bool {
+    false
+}
+
+/// What someone waits for.
+#[derive(Debug)]
+struct Interest {
+    changes: Changes,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    change: Option<When>,
+    waiting: Option<Waker>,
+}
+
+impl Interest {
+    fn concerns(&self, event: &Event, path: &Path) -> Option<When> {
+        match &self.changes {
+            Changes::Names => match event.kind {
+                EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(When::Now),
+                EventKind::Create(CreateKind::Folder) => Some(When::Now),
+                EventKind::Create(_) => Some(When::Soon),
+                EventKind::Access(_) => None,
+                EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => None,
+                _ => Some(When::Now),
+            },
+            Changes::Of(name) => {
+                let is_it = path.file_name().is_none_or(|changed| changed == name);
+                (is_it && !event.kind.is_access()).then_some(When::Now)
+            }
+        }
+    }
+
+    /// Returns whether someone is to be woken.
+    fn change(&self, when: When) -> bool {
+        let mut state = lock(&self.state);
+        let is_more = state.change < Some(when);
+        state.change = state.change.max(Some(when));
+        is_more && state.waiting.is_some()
+    }
+
+    /// Outside of any lock: waking may wait for a lock that the thread holds which waits here.
+    fn wake(&self) {
+        let waiting = lock(&self.state).waiting.take();
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+}
+
+/// Waits for a change.
+pub(crate) struct Changed<'a> {
+    interest: &'a Interest,
+    at_least: When,
+}
+
+impl Future for Changed<'_> {
+    type Output = When;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<When> {
+        let mut state = lock(&self.interest.state);
+        if let Some(when) = state.change
+            && when >= self.at_least
+        {
+            state.change = None;
+            return Poll::Ready(when);
+        }
+        let before = state.waiting.replace(cx.waker().clone());
+        drop(state);
+        drop(before);
+        Poll::Pending
+    }
+}
+
+/// The watcher of the process, and who waits for what.
+#[derive(Debug)]
+struct Hub {
+    /// Held by whoever changes what is watched, and not by the thread that events come on.
+    watcher: Mutex<RecommendedWatcher>,
+    directories: Arc<Directories>,
+}
+
+type Directories = Mutex<HashMap<PathBuf, (DirectoryId, Vec<Weak<Interest>>)>>;
+
+/// The watcher of the process. One that was forked has the memory of it and none of its threads: it needs another.
+fn hub() -> Result<Arc<Hub>, notify::Error> {
+    static CURRENT: Mutex<Option<(u32, Arc<Hub>)>> = Mutex::new(None);
+    let mut current = lock(&CURRENT);
+    if let Some((process, hub)) = &*current
+        && *process == process::id()
+    {
+        return Ok(hub.clone());
+    }
+    let hub = Arc::new(Hub::start()?);
+    // Dropped, it would have to do with threads that are not there.
+    std::mem::forget(current.replace((process::id(), hub.clone())));
+    Ok(hub)
+}
+
+impl Hub {
+    fn start() -> Result<Self, notify::Error> {
+        let directories = Arc::new(Directories::default());
+        let (sender, changed) = channel();
+        let inlet = Inlet {
+            directories: directories.clone(),
+            changed: sender,
+            since: Instant::now(),
+            count: 0,
+        };
+        let watcher = notify::recommended_watcher(inlet)?;
+        let woken = thread::Builder::new().name("thalweg-files".to_owned());
+        woken
+            .spawn(move || wake_all(&changed))
+            .map_err(notify::Error::io)?;
+        Ok(Self {
+            watcher: Mutex::new(watcher),
+            directories,
+        })
+    }
+
+    fn add(
+        &self,
+        directory: &Path,
+        id: DirectoryId,
+        interest: &Arc<Interest>,
+    ) -> Result<(), notify::Error> {
+        let mut watcher = lock(&self.watcher);
+        let known = lock(&self.directories).get(directory).map(|(id, _)| *id);
+        if known != Some(id) {
+            if known.is_some() {
+                // The one of this name before may be gone without a word.
+                let _ = watcher.unwatch(directory);
+            }
+            watcher.watch(directory, RecursiveMode::NonRecursive)?;
+        }
+        let mut directories = lock(&self.directories);
+        let (current, interests) = directories.entry(directory.to_owned()).or_default();
+        *current = id;
+        interests.push(Arc::downgrade(interest));
+        Ok(())
+    }
+
+    fn remove(&self, directory: &Path, interest: &Arc<Interest>) {
+        let mut watcher = lock(&self.watcher);
+        let mut directories = lock(&self.directories);
+        let Some((_, interests)) = directories.get_mut(directory) else {
+            return;
+        };
+        interests.retain(|other| {
+            other.strong_count() > 0 && !std::ptr::eq(other.as_ptr(), Arc::as_ptr(interest))
+        });
+        if interests.is_empty() {
+            directories.remove(directory);
+            // The thread that events come on may want it before it does this.
+            drop(directories);
+            let _ = watcher.unwatch(directory);
+        }
+    }
+}
+
+/// What takes events in, on the watcher's own thread, which never waits for those who are woken.
+struct Inlet {
+    directories: Arc<Directories>,
+    changed: Sender<Arc<Interest>>,
+    since: Instant,
+    count: u32,
+}
+
+impl notify::EventHandler for Inlet {
+    fn handle_event(&mut self, event: notify::Result<Event>) {
+        match event {
+            // Events were lost, or nobody knows.
+            Ok(event) if event.need_rescan() => self.tell(|_, _| Some(When::Now)),
+            Err(_) => self.tell(|_, _| Some(When::Now)),
+            Ok(event) => self.tell(|directory, interest| {
+                let paths = event.paths.iter();
+                let here =
+                    paths.filter(|path| path.parent() == Some(directory) || *path == directory);
+                here.filter_map(|path| interest.concerns(&event, path))
+                    .max()
+            }),
+        }
+        self.rest();
+    }
+}
+
+impl Inlet {
+    fn tell(&self, when: impl Fn(&Path, &Interest) -> Option<When>) {
+        let directories = lock(&self.directories);
+        for (directory, (_, interests)) in &*directories {
+            for interest in interests.iter().filter_map(Weak::upgrade) {
+                if let Some(when) = when(directory, &interest)
+                    && interest.change(when)
+                {
+                    let _ = self.changed.send(interest);
+                }
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        self.count += 1;
+        if self.count >= BURST {
+            if self.since.elapsed() < REST {
+                thread::sleep(REST);
+            }
+            (self.count, self.since) = (0, Instant::now());
+        }
+    }
+}
+
+fn wake_all(changed: &Receiver<Arc<Interest>>) {
+    while let Ok(interest) = changed.recv() {
+        interest.wake();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn changes_of_a_name_are_told_and_those_of_others_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = Watched::new(dir.path(), Changes::Of("one".into())).unwrap();
+        let two = Watched::new(dir.path(), Changes::Of("two".into())).unwrap();
+        let names = Watched::new(dir.path(), Changes::Names).unwrap();
+        let file = fs::File::create(dir.path().join("one")).unwrap();
+        pollster::block_on(one.changed(When::Now));
+        assert_eq!(pollster::block_on(names.changed(When::Soon)), When::Soon);
+        drop(file);
+        if cfg!(target_os = "linux") {
+            assert_eq!(pollster::block_on(names.changed(When::Soon)), When::Now);
+        }
+        assert!(lock(&two.interest.state).change.is_none());
+        fs::rename(dir.path().join("one"), dir.path().join("two")).unwrap();
+        pollster::block_on(two.changed(When::Now));
+        pollster::block_on(names.changed(When::Now));
+    }
+
+    #[test]
+    fn a_directory_that_is_made_anew_is_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("inner");
+        assert_eq!(
+            Watched::new(&inner, Changes::Names).unwrap_err(),
+            NotWatched::NoDirectory
+        );
+        fs::create_dir(&inner).unwrap();
+        let before = Watched::new(&inner, Changes::Names).unwrap();
+        assert!(before.is_current());
+        fs::rename(&inner, dir.path().join("old")).unwrap();
+        fs::create_dir(&inner).unwrap();
+        assert!(!before.is_current());
+        let after = Watched::new(&inner, Changes::Names).unwrap();
+        drop(before);
+        fs::write(inner.join("a"), "").unwrap();
+        pollster::block_on(after.changed(When::Soon));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_nobody_waits_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let watched = Watched::new(dir.path(), Changes::Names).unwrap();
+        let (hub, directory) = (watched.hub.clone(), watched.directory.clone());
+        assert!(lock(&hub.directories).contains_key(&directory));
+        drop(watched);
+        assert!(!lock(&hub.directories).contains_key(&directory));
+    }
+}
