@@ -414,3 +414,18 @@ def test_openssh_takes_and_gives_files(sftp, monkeypatch):
     monkeypatch.setenv("PATH", str(folder / "files"))
     contents, failed = read([f"{url}/empty"], remote)
     assert "needs the program `ssh`: install OpenSSH's client" in str(failed[0])
+
+
+def test_parquet_is_copied_and_the_copy_removed(web, tmp_path, monkeypatch, caplog):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    parquet.write_table(pyarrow.table({"number": list(range(20_000))}), tmp_path / "numbers.parquet")
+    web.files["/numbers.parquet"] = (tmp_path / "numbers.parquet").read_bytes()
+    web.cut_after = 10_000
+    batches, failed = records(f"{web.url}/numbers.parquet", "parquet", quick())
+    assert (sum(batch.num_rows for batch in batches), failed) == (20_000, [])
+    assert not list((tmp_path / "temporary").iterdir())
+    records(f"{web.url}/none", "parquet", quick())
+    assert "404 Not Found; check its name" in caplog.text

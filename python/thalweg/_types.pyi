@@ -26,7 +26,7 @@ Metadata: TypeAlias = list[dict[str, Any]] | None
 Keep: TypeAlias = Literal["first", "last"]
 
 #: What a file far away is cut into.
-RecordFormat: TypeAlias = Literal["chunks", "lines", "jsonl", "csv", "length_prefixed"]
+RecordFormat: TypeAlias = Literal["chunks", "lines", "jsonl", "csv", "length_prefixed", "parquet"]
 
 _T_co = TypeVar("_T_co", covariant=True)
 

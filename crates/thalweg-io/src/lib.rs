@@ -55,7 +55,7 @@
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and whether it is text
 //! or bytes. The methods come with the [`prelude`]. All features but `schedule`, `sqlite`, `kafka`, `mongodb`, `mqtt`,
-//! `nats`, `redis`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default;
+//! `nats`, `redis`, `remote`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default;
 //! `tokio`, on too, brings the event loops of thalweg. What talks to the web does so on a tokio runtime of its own,
 //! with TLS by rustls; it installs rustls' provider `ring` unless the program has installed another.
 //!

@@ -42,6 +42,8 @@ pub use crate::process::FromProcess as _;
 pub use crate::reader::FromReader as _;
 #[cfg(feature = "redis")]
 pub use crate::redis::{FromRedisList as _, FromRedisStream as _, ToRedis as _};
+#[cfg(all(feature = "remote", feature = "parquet"))]
+pub use crate::remote::FromUrlParquet as _;
 #[cfg(feature = "remote")]
 pub use crate::remote::{FromUrl as _, ReadUrls as _, WriteUrls as _};
 #[cfg(feature = "schedule")]

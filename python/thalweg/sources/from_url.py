@@ -8,6 +8,7 @@ from thalweg._thalweg import sources
 from thalweg.database import check_position
 from thalweg.http.checks import check_url
 from thalweg.remote.settings import remote_settings
+from thalweg.sources.copied_parquet import CopiedParquet
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable
@@ -37,7 +38,8 @@ class from_url(Source["Any"]):
         The URL.
     format: str
         What is emitted: ``"chunks"``, bytes as they come; ``"lines"``, text without line ends; ``"jsonl"``, the values
-        of lines of JSON; ``"csv"``, dicts; ``"length_prefixed"``, messages behind their lengths, as bytes.
+        of lines of JSON; ``"csv"``, dicts; ``"length_prefixed"``, messages behind their lengths, as bytes;
+        ``"parquet"``, Arrow's record batches, which needs the package ``pyarrow``, and a temporary file to copy it to.
     remote: Remote
         Settings: logins, limits, retries.
     max_len: int
@@ -96,6 +98,11 @@ class from_url(Source["Any"]):
     ) -> None:
         check_callable(loads, "from_url", "loads")
         self.url: str = check_url(url, "from_url")
+        self._copied: CopiedParquet | None = None
+        if format == "parquet":
+            self._copied = CopiedParquet(self.url, remote, position)
+            super().__init__(**kwargs)
+            return
         settings = remote_settings(remote, "from_url")
         limit, kept = check_max_len(max_len, "from_url"), check_position(position, "from_url")
         try:
@@ -106,4 +113,7 @@ class from_url(Source["Any"]):
 
     async def run(self) -> None:
         """Emit records until the file's end, or until stopped."""
-        await self._run_in_rust(self._records)
+        if self._copied is not None:
+            await self._copied.run(self)
+        else:
+            await self._run_in_rust(self._records)

@@ -33,6 +33,8 @@ mod content;
 mod download;
 mod error;
 mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod place;
 mod progress;
 mod saved;
@@ -47,6 +49,8 @@ pub use self::checksum::Checksum;
 pub use self::content::{RemoteContent, RemoteFile, RemoteObject};
 pub use self::error::{RemoteError, RemoteFailure};
 pub use self::options::Remote;
+#[cfg(feature = "parquet")]
+pub use self::parquet::{FromUrlParquet, UrlParquet};
 pub use self::progress::TransferProgress;
 pub use self::source::{FromUrl, UrlSource};
 pub use self::stream::{ReadUrls, WriteUrls};

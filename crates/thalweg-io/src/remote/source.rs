@@ -35,10 +35,9 @@ struct Reading<T> {
 
 /// What comes of a file.
 enum Piece {
-    /// Its beginning, for what has a header and is read from a later place on.
-    Header(Bytes),
-    /// Where reading begins.
-    Begin(u64),
+    /// Where reading begins, and what stands at the beginning of the file, for what has a header and is read from a
+    /// later place on.
+    Begin(u64, Bytes),
     Content(Bytes),
 }
 
@@ -81,7 +80,7 @@ impl<T> UrlSource<T> {
 /// Reads a file from `offset` on, or from its beginning if it is shorter.
 async fn fetch(place: Place, mut offset: u64, wants_header: bool, out: Outbox<Piece, RemoteError>) {
     let fetched = async {
-        let mut meta = None;
+        let (mut meta, mut header) = (None, BytesMut::new());
         if offset > 0 {
             let end = offset.min(MAX_HEADER as u64);
             let mut head = Download::new(place.clone(), 0, Some(end), None);
@@ -89,15 +88,14 @@ async fn fetch(place: Place, mut offset: u64, wants_header: bool, out: Outbox<Pi
             if found.len.is_some_and(|len| len < offset) {
                 offset = 0;
             } else if wants_header {
-                let mut header = BytesMut::new();
                 while let Some(piece) = head.next().await? {
                     header.extend_from_slice(&piece);
                 }
-                out.send(Piece::Header(header.freeze())).await;
             }
             meta = Some(found);
         }
-        out.send(Piece::Begin(offset)).await;
+        // They come together: between them, records of the header's bytes would be emitted.
+        out.send(Piece::Begin(offset, header.freeze())).await;
         let mut download = Download::new(place.clone(), offset, None, meta);
         let len = download.start().await?.len.unwrap_or(offset);
         place.remote.progress.add_total(len.saturating_sub(offset));
@@ -153,15 +151,15 @@ impl<T> Reading<T> {
         let buffer = &mut self.records.buffer;
         match piece {
             Piece::Content(bytes) => buffer.push(&bytes),
-            Piece::Begin(offset) => buffer.restart(offset),
-            Piece::Header(bytes) => {
-                for piece in bytes.chunks(4096) {
+            Piece::Begin(offset, header) => {
+                for piece in header.chunks(4096) {
                     if buffer.wants_header() {
                         buffer.push(piece);
                         // What is behind it has been given out before.
                         let _ = buffer.next_record();
                     }
                 }
+                buffer.restart(offset);
             }
         }
     }

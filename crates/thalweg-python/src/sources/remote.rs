@@ -37,6 +37,7 @@ pub(super) struct RemoteSettings {
 #[pymethods]
 impl RemoteSettings {
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "they are Python's")]
     fn new(
         login: (Option<String>, Option<String>),
         access_key: (Option<String>, Option<String>, Option<String>),

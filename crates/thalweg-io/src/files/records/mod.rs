@@ -18,6 +18,7 @@ use thalweg::BoxError;
 #[cfg(feature = "csv")]
 pub use self::csv::{CsvRow, FromCsv};
 use self::decode::{Decode, Json, Messages};
+#[cfg(feature = "remote")]
 pub(crate) use self::emit::EmitRecords;
 use self::plain::{Pieces, TextLines};
 pub use self::source::{FromJsonl, FromRecords, RecordFile};

@@ -200,7 +200,7 @@ impl Place {
 }
 
 /// A number that no other writer has, for temporary names.
-fn number() -> u64 {
+pub(super) fn number() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -162,7 +162,14 @@ pub(super) async fn write(
     let partial = (store.info().full_capability().rename).then(|| place.address.partial(number()));
     let written = write_to(store, partial.as_deref().unwrap_or(path), place, content).await;
     let written = match (&partial, written) {
-        (Some(partial), Ok(())) => store.rename(partial, path).await.map_err(trouble),
+        (Some(partial), Ok(())) => {
+            let renamed = store.rename(partial, path).await.map_err(trouble);
+            if renamed.is_err() {
+                let len = content.len(place).await.unwrap_or(0);
+                place.remote.progress.take_back(len);
+            }
+            renamed
+        }
         (_, written) => written,
     };
     if let (Some(partial), Err(_)) = (&partial, &written) {
