@@ -1,4 +1,4 @@
-//! Addresses that servers listen at, before their sources run and after.
+//! Addresses that servers listen on, before and while their sources run.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// How long it is waited for the port to be free.
+/// Timeout of waiting for the port to be free.
 const FREE_PORT: Duration = Duration::from_secs(1);
 
-/// A host and a port. Clones are the same place.
+/// A host and a port. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) host: String,
     pub(crate) port: u16,
     /// Listeners, until the source takes them.
     listeners: Arc<Mutex<Vec<TcpListener>>>,
-    /// How the source's listeners are closed, while it runs.
+    /// Closes the source's listeners while it runs.
     gate: Arc<Mutex<Option<Arc<Gate>>>>,
 }
 
@@ -25,13 +25,12 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Gate {
     close: watch::Sender<bool>,
-    /// Open for as long as one of the listeners is.
+    /// Open as long as one of the listeners is.
     closed: Mutex<mpsc::Receiver<()>>,
 }
 
 impl Gate {
-    /// Closes the listeners, and waits until the port is free. The threads that have them run nothing of the user's, so
-    /// that is soon.
+    /// Closes the listeners, and waits until the port is free. Their threads run no user code, so that is soon.
     pub(crate) fn close(&self) {
         self.close.send_replace(true);
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,10 +38,10 @@ impl Gate {
     }
 }
 
-/// Listeners that a source has taken, and what closes them.
+/// Listeners that a source has taken, and their gate.
 pub(crate) type Taken = (Vec<Listener>, Arc<Gate>);
 
-/// A listener that its [`Gate`] can have closed.
+/// A listener that its [`Gate`] can close.
 #[derive(Debug)]
 pub(crate) struct Listener {
     listener: TcpListener,
@@ -50,17 +49,17 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Gives the listener to the runtime that this is called on, with what is to be dropped after it.
+    /// Registers the listener with the current runtime, with what is to be dropped after it.
     ///
     /// # Errors
-    /// The runtime does not take it.
+    /// The runtime refuses it.
     pub(crate) fn open(self) -> io::Result<(tokio::net::TcpListener, Latch)> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         Ok((listener, self.latch))
     }
 }
 
-/// Says when a listener is to be closed. It is to be dropped after the listener.
+/// Signals when a listener is to be closed. To be dropped after the listener.
 #[derive(Debug)]
 pub(crate) struct Latch {
     closing: watch::Receiver<bool>,
@@ -71,13 +70,13 @@ pub(crate) struct Latch {
 impl Latch {
     /// Waits until the listener is to be closed.
     pub(crate) async fn closing(&mut self) {
-        // The gate is there for as long as this is.
+        // The gate exists as long as this does.
         let _ = self.closing.wait_for(|closing| *closing).await;
     }
 }
 
 impl Place {
-    /// A port that others cannot reach.
+    /// A port on loopback.
     pub(crate) fn here(port: u16) -> Self {
         Self {
             host: "localhost".to_owned(),
@@ -91,7 +90,7 @@ impl Place {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// Begins to listen, unless it does; returns the address.
+    /// Starts to listen, unless it does; returns the address.
     pub(crate) fn listen(&self) -> io::Result<SocketAddr> {
         let mut listeners = self.listeners();
         if listeners.is_empty() {
@@ -100,7 +99,7 @@ impl Place {
         listeners[0].local_addr()
     }
 
-    /// Takes the listeners, for the source, and what closes them.
+    /// Takes the listeners, for the source, and their gate.
     pub(crate) fn take(&self) -> io::Result<Taken> {
         self.listen()?;
         let (open, closed) = mpsc::channel();
@@ -123,7 +122,7 @@ impl Place {
         Ok((listeners, gate))
     }
 
-    /// Stops listening, also where the source has the listeners. Returns whether it had not.
+    /// Stops listening, also if the source has the listeners. Returns whether it had not.
     pub(crate) fn release(&self) -> bool {
         let had_not = self.listeners().drain(..).count() > 0;
         let gate = self.gate().take();
@@ -152,7 +151,7 @@ fn bind(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut refused = None;
     let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-    // Where any port will do, all addresses get the same one.
+    // For any free port, all addresses get the same one.
     addresses.sort_by_key(|address| !address.is_ipv4());
     for mut address in addresses {
         if let Some(first) = listeners.first()
@@ -170,7 +169,7 @@ fn bind(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
         }
     }
     match (listeners.is_empty(), refused) {
-        // Another program that has the port would get a part of the requests.
+        // Another program with the same port would get a part of the requests.
         (_, Some(error)) if port != 0 && error.kind() == io::ErrorKind::AddrInUse => Err(error),
         (true, Some(error)) => Err(error),
         (true, None) => Err(io::Error::new(

@@ -1,4 +1,4 @@
-//! Sending requests, again if need be.
+//! Sending requests, with retries.
 
 use std::io;
 use std::path::Path;
@@ -24,8 +24,8 @@ use crate::web::{
 };
 use crate::{HeaderMap, HttpError, HttpRequest, HttpResponse};
 
-/// What sends the requests of a [`fetch`](super::FetchUrls::fetch): its connections, and whose turn it is. Clones are
-/// the same one.
+/// Sends the requests of a [`fetch`](super::FetchUrls::fetch): its connections, and the order of requests. Clones share
+/// it.
 #[derive(Clone, Debug)]
 pub struct Fetcher(Arc<Shared>);
 
@@ -38,7 +38,7 @@ struct Shared {
     robots: Robots,
 }
 
-/// Why there is no response, and how long the server wants to be left alone.
+/// Why there is no response, and the pause that the server asks for.
 struct Refused {
     error: HttpError,
     asked: Duration,
@@ -54,7 +54,7 @@ impl<E: Into<HttpError>> From<E> for Refused {
 }
 
 impl Fetcher {
-    /// One that asks as this says.
+    /// Creates a fetcher with these options.
     pub fn new(fetch: Fetch) -> Self {
         Self(Arc::new(Shared {
             clients: Clients::new(fetch.options.clone()),
@@ -65,16 +65,16 @@ impl Fetcher {
         }))
     }
 
-    /// Whether responses are sent on in the order of the requests.
+    /// Whether responses are emitted in the order of the requests.
     pub fn is_ordered(&self) -> bool {
         self.0.fetch.is_ordered
     }
 
-    /// Sends a request when its turn has come, and again if need be; it waits on this runtime's clock. The response has
-    /// any status that asking again would not help against.
+    /// Sends a request when its turn has come, with retries; it waits on this runtime's clock. The response may have
+    /// any status that a retry would not help against.
     ///
     /// # Errors
-    /// What is wrong with the request; what the last attempt failed on; a body that is too long.
+    /// The request is invalid; the last attempt failed; or the body is too large.
     pub fn fetch(
         &self,
         request: HttpRequest,
@@ -85,7 +85,7 @@ impl Fetcher {
     }
 }
 
-/// Says which trace a request belongs to, unless its headers do.
+/// Adds the trace of a request to its headers, unless they name one.
 fn add_trace(headers: &mut HeaderMap) {
     if headers.contains_key("traceparent") {
         return;
@@ -131,7 +131,7 @@ impl Shared {
         .await
     }
 
-    /// Asks when its turn has come, and again if that may help.
+    /// Sends it when its turn has come, and again if that may help.
     async fn ask_until<R: Send + 'static, F>(
         self: &Arc<Self>,
         turn: &Turn<'_>,
@@ -167,13 +167,13 @@ impl Shared {
         }
     }
 
-    /// Asks once, on the threads that connections have.
+    /// Sends it once, on the threads of the background runtime.
     async fn ask<R: Send + 'static>(
         &self,
         url: &Url,
         asking: impl Future<Output = Result<R, Refused>> + Send + 'static,
     ) -> Result<R, Refused> {
-        // Nobody closes it.
+        // The semaphore is never closed.
         let _room = self.room.acquire().await;
         let (sender, answer) = oneshot::channel();
         let url = shown(url);
@@ -183,7 +183,7 @@ impl Shared {
                 Ok(answer) => answer,
                 Err(_) => Err(WebError::Idle { url, idle }.into()),
             };
-            // Whoever waited may have given up.
+            // The waiting future may be gone.
             let _ = sender.send(answer);
         })
         .map_err(HttpError::Start)?;
@@ -193,7 +193,7 @@ impl Shared {
         }
     }
 
-    /// Checks whether the server's `robots.txt` allows a request; returns the pause that it wants between two.
+    /// Checks whether the server's `robots.txt` allows a request; returns the pause between requests that it asks for.
     ///
     /// # Errors
     /// It does not.
@@ -225,14 +225,14 @@ impl Shared {
         Ok(verdict.delay())
     }
 
-    /// What redirects are checked by.
+    /// Checks of redirects.
     fn guard(self: &Arc<Self>, headers: HeaderMap, runtime: Option<RuntimeHandle>) -> Guard {
         let shared = self.clone();
         Arc::new(move |url| {
             let (shared, key) = (shared.clone(), Key::new(&url, &headers));
             let at = now(runtime.as_ref());
             Box::pin(async move {
-                // The request that is redirected has room: who asks elsewhere may be waiting for that.
+                // The redirected request has a permit already: waiting for another could deadlock.
                 let verdict = shared.robots.verdict_at_once(&key, at, async {
                     let asked = shared.ask_robots_here(file_of(&url), &key).await;
                     asked.unwrap_or_else(|refused| Verdict::Unknown(refused.error.to_string()))
@@ -243,7 +243,7 @@ impl Shared {
         })
     }
 
-    /// Reads what a server has to say to crawlers.
+    /// Reads a server's `robots.txt`.
     async fn ask_robots_here(&self, url: Url, key: &Key) -> Result<Verdict, Refused> {
         let mut asked = Request::new(url.to_string());
         asked.options = self.fetch.options.clone();
@@ -298,7 +298,7 @@ impl Shared {
         Ok(body.freeze())
     }
 
-    /// Writes a body to a file beside the one that it becomes.
+    /// Writes a body to a temporary file beside the final one.
     async fn save(
         &self,
         session: &Session,
@@ -323,10 +323,10 @@ impl Shared {
     }
 }
 
-/// Whose turn to ask is waited for.
+/// Waiting for its turn.
 struct Turn<'a> {
     host: &'a str,
-    /// The least pause between two requests.
+    /// Minimum pause between two requests.
     pause: Duration,
     runtime: Option<&'a RuntimeHandle>,
 }
@@ -337,7 +337,7 @@ fn now(runtime: Option<&RuntimeHandle>) -> Duration {
 }
 
 /// # Errors
-/// The response says to ask again.
+/// The status asks for a retry.
 fn refuse_if_busy(session: &Session, response: &Response) -> Result<(), Refused> {
     let error = WebError::Status {
         url: shown(&session.url),
@@ -364,14 +364,14 @@ fn too_long(session: &Session, max_len: u64) -> HttpError {
     }
 }
 
-/// Whether a request may be sent again after this.
+/// Whether a request may be retried after this.
 fn may_repeat(method: &Method, error: &HttpError) -> bool {
     let HttpError::Web(error) = error else {
         return false;
     };
     match error {
         WebError::Connect { .. } => true,
-        // It was not taken.
+        // It was not accepted.
         WebError::Status {
             status: 429 | 503, ..
         } => true,

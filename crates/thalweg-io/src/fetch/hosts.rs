@@ -1,4 +1,4 @@
-//! Whose turn it is to ask a host.
+//! Turns of requests to the same host.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// From here on, hosts that nobody asks are forgotten.
+/// Number of hosts from which on idle ones are forgotten.
 const MANY: usize = 1024;
 
-/// The hosts that are asked.
+/// The hosts with requests.
 #[derive(Debug)]
 pub(super) struct Hosts {
     per_host: usize,
@@ -20,7 +20,7 @@ pub(super) struct Hosts {
 #[derive(Debug)]
 struct Host {
     room: Arc<Semaphore>,
-    /// When the next request may be sent, on the pipeline's clock.
+    /// Time of the next request, on the pipeline's clock.
     next: Duration,
 }
 
@@ -33,13 +33,13 @@ impl Hosts {
         }
     }
 
-    /// Waits until the host may be asked by one more.
+    /// Waits until the host may have another concurrent request.
     pub(super) async fn enter(&self, host: &str) -> Option<OwnedSemaphorePermit> {
         let room = self.with(host, |host| host.room.clone());
         room.acquire_owned().await.ok()
     }
 
-    /// When the next request to a host may be sent, which has asked for a pause between two; it is sent then.
+    /// Reserves the next request to a host that asks for a pause between two; returns its time.
     pub(super) fn turn(&self, host: &str, now: Duration, pause: Duration) -> Duration {
         self.with(host, |host| {
             let at = host.next.max(now);
@@ -48,7 +48,7 @@ impl Hosts {
         })
     }
 
-    /// Forgets hosts that nobody asks, or waits for.
+    /// Forgets hosts without running or waiting requests.
     pub(super) fn clean(&self, now: Duration) {
         let mut hosts = self.lock();
         if hosts.len() > MANY {
@@ -89,7 +89,7 @@ mod tests {
             hosts.turn(&number.to_string(), second, none);
         }
         hosts.clean(5 * second);
-        // These may not be asked before the sixth second.
+        // These must not be requested before the sixth second.
         assert_eq!(hosts.lock().len(), 2);
     }
 }

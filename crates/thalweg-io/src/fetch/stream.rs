@@ -9,10 +9,10 @@ use super::{Fetch, Fetcher};
 use crate::web::{Request, RequestOptions, WebError};
 use crate::{HttpBody, HttpError, HttpRequest, HttpResponse};
 
-/// How many elements a node has in hand at most: those that wait for their turn, too.
+/// Maximum number of elements of a node in progress or queued.
 const MAX_WAITING: usize = 1024;
 
-/// The node whose runtime a function is on, known once it has been built.
+/// The node whose runtime a function uses, known once it has been built.
 struct Place<T>(Arc<OnceLock<WeakStream<T>>>);
 
 impl<T> Clone for Place<T> {
@@ -35,14 +35,14 @@ impl<T: Element> Place<T> {
     }
 }
 
-/// Asking for what is at URLs: [`Stream::fetch`](FetchUrls::fetch).
+/// HTTP requests: [`Stream::fetch`](FetchUrls::fetch).
 pub trait FetchUrls {
-    /// Sends each element, a URL or an [`HttpRequest`], to its server, and emits the responses, in order unless it is
-    /// to be [otherwise](Fetch::unordered).
+    /// Sends each element, a URL or an [`HttpRequest`], to its server, and emits the responses, in order unless they
+    /// are [unordered](Fetch::unordered).
     ///
-    /// A response has any status but those that mean that one is to ask again: after that, they are failures of the
-    /// node, as are requests that find no server. 1024 elements are in hand at most, with those that wait for their
-    /// turn; then the emitter has to wait.
+    /// A response may have any status, except that those that ask for a retry are failures of the node after the last
+    /// one, as are requests that cannot be sent. At most 1024 elements are in progress or queued; then the emitter
+    /// waits.
     ///
     /// ```
     /// # use std::io::{Read, Write};
@@ -83,7 +83,7 @@ impl<T: Element + Into<HttpRequest>> FetchUrls for Stream<T> {
     }
 }
 
-/// Where elements are posted: [`Stream::to_http`](ToHttp::to_http).
+/// Destination of posted elements: [`Stream::to_http`](ToHttp::to_http).
 ///
 /// ```
 /// use thalweg_io::{Fetch, HttpSink, RequestOptions};
@@ -100,7 +100,7 @@ pub struct HttpSink {
 }
 
 impl HttpSink {
-    /// Posts to an `http` or `https` URL.
+    /// Creates a sink that posts to an `http` or `https` URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -109,14 +109,14 @@ impl HttpSink {
         }
     }
 
-    /// Sends requests of this method: `POST` by default.
+    /// Sets the method of requests: `POST` by default.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.method = method;
         self
     }
 
-    /// How requests are sent: headers, retries, limits.
+    /// Sets the options of requests: headers, retries, limits.
     #[must_use]
     pub fn fetch(mut self, fetch: Fetch) -> Self {
         self.fetch = fetch;
@@ -133,7 +133,7 @@ impl HttpSink {
         request.check().map(drop)
     }
 
-    /// What sends the elements.
+    /// The sender of elements.
     pub fn poster(&self) -> Poster {
         Poster {
             url: self.url.clone(),
@@ -149,7 +149,7 @@ impl<T: Into<String>> From<T> for HttpSink {
     }
 }
 
-/// What sends the elements of an [`HttpSink`].
+/// Sends the elements of an [`HttpSink`].
 #[derive(Clone, Debug)]
 pub struct Poster {
     url: String,
@@ -186,8 +186,8 @@ impl Poster {
 
 /// Posting elements: [`Stream::to_http`](ToHttp::to_http).
 pub trait ToHttp {
-    /// Posts each element, text, bytes or JSON, to a URL, or as an [`HttpSink`] says. The element is done with once the
-    /// server has answered with a status from 200 to 299; until then, its emitter waits, and its token is held.
+    /// Posts each element, text, bytes or JSON, to a URL, or as an [`HttpSink`] says. An element is acknowledged when
+    /// the server has answered with a status from 200 to 299; until then, its emitter waits.
     ///
     /// ```
     /// # use std::io::{Read, Write};

@@ -42,12 +42,11 @@ impl Source for Filenames {
 
 /// File names as sources: [`Stream::filenames`](FromFilenames::filenames).
 pub trait FromFilenames {
-    /// The paths of the files that match a pattern, given as a path with wildcards or as
-    /// [`Filenames`] with their settings: those there are, sorted, and then those that appear,
-    /// without end. The name is streamz's.
+    /// Emits the paths of the files that match a pattern, given as a path with wildcards or as a configured
+    /// [`Filenames`]: existing ones, sorted, and then new ones, without end. The name is streamz's.
     ///
-    /// It is looked when the system tells of a change, or every 100 ms, or as often as
-    /// [`poll_interval`](Filenames::poll_interval) says.
+    /// Checks are made when the system reports a change, or every 100 ms, or at the
+    /// [`poll_interval`](Filenames::poll_interval).
     ///
     /// ```
     /// use thalweg::{Stream, VirtualClock};

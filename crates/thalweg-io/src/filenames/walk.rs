@@ -1,4 +1,4 @@
-//! Walks the directories that a pattern speaks of, one part of its path after the other.
+//! Walks the directories of a pattern, one part of its path after the other.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry};
@@ -12,15 +12,15 @@ use super::FilenamesError;
 /// One part of a pattern's path.
 #[derive(Debug)]
 enum Part {
-    /// This, to the letter.
+    /// A literal name.
     Literal(PathBuf),
-    /// The names that match; `hidden` if it spells out the dot at their beginning.
+    /// Names that match; `hidden` if the pattern spells out a leading dot.
     Names { matcher: GlobMatcher, hidden: bool },
     /// `**`: any number of directories.
     Directories,
 }
 
-/// A pattern, taken apart.
+/// A parsed pattern.
 #[derive(Debug)]
 pub(super) struct Walk(Vec<Part>);
 
@@ -61,7 +61,7 @@ impl Walk {
         Self(vec![Part::Literal(path.to_owned()), everything()])
     }
 
-    /// The directory of everything that can match; `None` if there are several.
+    /// The only directory with possible matches; `None` if there are several.
     pub(super) fn directory(&self) -> Option<PathBuf> {
         let (last, before) = self.0.split_last()?;
         let names = before.iter().map(|part| match part {
@@ -115,7 +115,7 @@ fn walk(path: PathBuf, parts: &[Part], found: &mut HashSet<PathBuf>) -> Result<(
         Part::Directories => {
             walk(path.clone(), rest, found)?;
             for entry in entries(&path)? {
-                // Links are not followed: they may lead in a circle.
+                // Links are not followed: they may form a cycle.
                 if !is_hidden(&entry) && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     walk(path.join(entry.file_name()), parts, found)?;
                 }
@@ -129,7 +129,7 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
-/// Lists a directory; nothing if it does not exist or is no directory.
+/// Lists a directory; empty if it does not exist or is not a directory.
 fn entries(path: &Path) -> Result<Vec<DirEntry>, FilenamesError> {
     let directory = match path.as_os_str().is_empty() {
         true => Path::new("."),

@@ -4,22 +4,22 @@ use std::path::{Path, PathBuf};
 
 use thalweg::BoxError;
 
-/// Why a file could not be written, or not be read. Each names the file.
+/// Errors of reading and writing files. Each names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The name, or a limit, is none.
+    /// The name, or a limit, is invalid.
     #[error("{}: {problem}", path.display())]
     Invalid {
         /// The name.
         path: PathBuf,
-        /// What is wrong, and what would be right.
+        /// What is wrong, with the remedy.
         problem: String,
     },
-    /// The system refused something.
+    /// The operating system reports an error.
     #[error("cannot {action} {}: {source}{}", path.display(), Remedy(source, path, action))]
     Io {
-        /// What was tried: `create`, `write to`, `finish`, `open` or `read`.
+        /// The operation: `create`, `write to`, `finish`, `open` or `read`.
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -37,12 +37,12 @@ pub enum FileError {
     /// The elements of a file are lost with it.
     #[error("{source}; its {elements} elements are lost with it")]
     Lost {
-        /// How many elements were in the file.
+        /// Number of elements in the file.
         elements: u64,
-        /// Why it has not got its name.
+        /// Why it was not renamed.
         source: Box<FileError>,
     },
-    /// What stands at a place of a file is no record. Reading goes on behind it.
+    /// Invalid record in a file. Reading continues after it.
     #[error("{}: {source}", path.display())]
     Record {
         /// The file.
@@ -62,7 +62,7 @@ impl FileError {
         }
     }
 
-    /// Whether another try may help: another program's file stays where it is.
+    /// Whether a retry may help: another program's file stays where it is.
     pub(super) fn is_temporary(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() != ErrorKind::AlreadyExists)
     }
@@ -75,7 +75,7 @@ impl FileError {
     }
 }
 
-/// What can be done, behind an error of the system.
+/// The remedy for an error of the system.
 struct Remedy<'a>(&'a io::Error, &'a Path, &'static str);
 
 impl fmt::Display for Remedy<'_> {
@@ -103,14 +103,14 @@ impl fmt::Display for Remedy<'_> {
     }
 }
 
-/// Why bytes are no record, and where they stand.
+/// An invalid record, with its position.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}, byte {byte}: {problem}")]
 pub struct RecordError {
-    /// The number of the line that the record begins in, from 1 on; for records that are no lines, of the record. It
-    /// counts from where reading has begun.
+    /// 1-based number of the record's first line; for records other than lines, of the record. Counted from where
+    /// reading started.
     pub line: u64,
-    /// Where the record begins, in bytes from the start of the file.
+    /// Offset of the record in bytes.
     pub byte: u64,
     /// What is wrong with it.
     pub problem: BoxError,

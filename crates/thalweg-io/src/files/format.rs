@@ -1,4 +1,4 @@
-//! How elements become the bytes of a file.
+//! Conversion of elements to the bytes of a file.
 
 #[cfg(feature = "csv")]
 use std::marker::PhantomData;
@@ -12,10 +12,10 @@ use thalweg::BoxError;
 use super::CsvRow;
 use crate::framing::PrefixWidth;
 
-/// How elements become the bytes of files: what [`Stream::to_files_as`](super::ToFiles::to_files_as) takes.
+/// File format: the argument of [`Stream::to_files_as`](super::ToFiles::to_files_as).
 ///
 /// A format writes one file after the other: [`begin`](Self::begin), then [`add`](Self::add) for each element, then
-/// [`end`](Self::end). A file that is given up is not ended; the next one begins all the same.
+/// [`end`](Self::end). An abandoned file is not ended; the next one begins all the same.
 ///
 /// ```
 /// use thalweg::{BoxError, Stream};
@@ -42,41 +42,40 @@ use crate::framing::PrefixWidth;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Format<T>: Send + 'static {
-    /// The name of this kind of sink, as users know it.
+    /// The user-visible name of this kind of sink.
     const KIND: &'static str = "to_files";
 
-    /// Begins a file: adds what stands before all elements.
+    /// Begins a file: appends its header.
     ///
     /// # Errors
-    /// There is no beginning.
+    /// The header cannot be written.
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), BoxError> {
         let _ = out;
         Ok(())
     }
 
-    /// Adds an element.
+    /// Appends an element.
     ///
     /// # Errors
-    /// It cannot be written in this format. What was added to `out` is taken back then; the format must be as before,
-    /// too.
+    /// It cannot be written in this format. Then additions to `out` are undone; the format must be unchanged, too.
     fn add(&mut self, element: &T, out: &mut Vec<u8>) -> Result<(), BoxError>;
 
-    /// Ends a file: adds what stands behind all elements.
+    /// Ends a file: appends its footer.
     ///
     /// # Errors
-    /// There is no end: the file is given up.
+    /// The footer cannot be written: the file is abandoned.
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), BoxError> {
         let _ = out;
         Ok(())
     }
 
-    /// How many rows an element is, for [`Files::max_rows`](super::Files::max_rows).
+    /// Number of rows of an element, for [`Files::max_rows`](super::Files::max_rows).
     fn rows(&self, element: &T) -> u64 {
         let _ = element;
         1
     }
 
-    /// Bytes of the file that are not in `out` yet, because they are written together.
+    /// Bytes of the file that are still buffered by the format.
     fn held(&self) -> u64 {
         0
     }
@@ -108,7 +107,7 @@ impl<T: Serialize> Format<T> for JsonLines {
     }
 }
 
-/// Each element, text or bytes, behind its length.
+/// Each element, text or bytes, length-prefixed.
 ///
 /// ```
 /// use thalweg::Stream;
@@ -127,7 +126,7 @@ impl<T: Serialize> Format<T> for JsonLines {
 pub struct LengthPrefixed(PrefixWidth);
 
 impl LengthPrefixed {
-    /// Lengths of this width, with the highest byte first.
+    /// Big-endian length prefixes of this width.
     pub fn new(width: PrefixWidth) -> Self {
         Self(width)
     }
@@ -146,7 +145,7 @@ impl<T: AsRef<[u8]>> Format<T> for LengthPrefixed {
     }
 }
 
-/// Each element as a record of CSV, with the names of its fields in the first line.
+/// Each element as a CSV record, with the names of its fields in the first line.
 #[cfg(feature = "csv")]
 pub(super) struct Csv<T> {
     has_header: bool,
@@ -184,7 +183,7 @@ impl<T: Serialize + 'static> Format<T> for Csv<T> {
     }
 }
 
-/// Rows, whose columns are known at run time, as records of CSV. The columns of a file are those of its first row.
+/// Rows, whose columns are known at run time, as CSV records. The columns of a file are those of its first row.
 ///
 /// ```
 /// use thalweg::Stream;

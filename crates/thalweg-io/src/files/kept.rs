@@ -1,9 +1,9 @@
-//! Positions that are kept beside the files.
+//! Positions stored beside files.
 //!
-//! A file's record says how far the sources have got once the file has its name. It is written before that, beside the
-//! file; then the file gets its name, and then the record takes the place of the one before. So it is known at any
-//! moment whether a record holds: its file is not there under its temporary name. That the file has its own name is not
-//! asked for: a reader may have taken it away.
+//! A record beside a file contains the positions that hold once the file has its name. It is written before that; then
+//! the file is renamed, and then the record replaces the one before. So it is always known whether a record holds: its
+//! file does not exist under its temporary name. Whether it exists under its own name does not matter: a reader may
+//! have removed it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ use super::name::Template;
 use crate::Position;
 use crate::position::{Pending, Place, Rows, Watermark};
 
-/// Positions of sources whose elements go into files of one template. Clones are the same.
+/// Positions of sources whose elements go into files of one template. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Kept(Arc<Shared>);
 
@@ -33,22 +33,22 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     sources: BTreeMap<String, Source>,
-    /// The number behind that of the last file with a record.
+    /// The number after that of the last file with a record.
     next: u64,
 }
 
 #[derive(Debug)]
 struct Source {
     position: Position,
-    /// Rows that have been written, to files that have their names or wait for them.
+    /// Rows written to files that have their names or wait for them.
     rows: Rows,
     /// Rows in files that have their names.
     safe: Rows,
-    /// Rows of the file that is open.
+    /// Rows in the open file.
     pending: Pending,
 }
 
-/// What becomes of the sources' rows once a file has its name.
+/// Positions of the sources once a file has its name.
 pub(super) type After = HashMap<String, Rows>;
 
 impl Kept {
@@ -62,10 +62,10 @@ impl Kept {
         }))
     }
 
-    /// The position of this name, as it is kept in the folder of the files.
+    /// The position with this name, stored in the folder of the files.
     ///
     /// # Errors
-    /// The record cannot be read, or is none.
+    /// The record cannot be read, or is invalid.
     pub(super) fn position(&self, template: &Template, name: &str) -> Result<Position, FileError> {
         let path = template.record();
         let failed = |source| FileError::io("read", &path, source);
@@ -99,12 +99,12 @@ impl Kept {
         Ok(position)
     }
 
-    /// The number behind that of the last file with a record.
+    /// The number after that of the last file with a record.
     pub(super) fn next_number(&self) -> u64 {
         self.lock().next
     }
 
-    /// Whether a row is to be written: it was not, before a crash. It counts as written from now on.
+    /// Whether a row must be written: it was not, before a crash. It counts as written from now on.
     pub(super) fn is_new(&self, acks: &Acks) -> bool {
         if acks.is_none() {
             return true;
@@ -118,7 +118,7 @@ impl Kept {
             })
     }
 
-    /// Takes a row back that could not be written.
+    /// Undoes a row that could not be written.
     pub(super) fn take_back(&self, acks: &Acks) {
         let mut state = self.lock();
         for (name, number) in self.places(acks) {
@@ -128,7 +128,7 @@ impl Kept {
         }
     }
 
-    /// The elements that a row is made of: of each source the newest.
+    /// The elements that a row is made of: the newest of each source.
     fn places<'a>(&self, acks: &'a Acks) -> BTreeMap<&'a str, u64> {
         let mut places = BTreeMap::new();
         for place in acks.payloads::<Place>() {
@@ -140,8 +140,7 @@ impl Kept {
         places
     }
 
-    /// The record of the open file, which has this number, and what holds once it has its name; `None` without
-    /// positions.
+    /// The record of the open file with this number, and the positions once it has its name; `None` without positions.
     pub(super) fn record(&self, number: u64) -> Option<(String, After)> {
         let state = self.lock();
         if state.sources.is_empty() {
@@ -181,7 +180,7 @@ impl Kept {
         }
     }
 
-    /// The rows of the open file, or of all that had left, are not in any file.
+    /// The rows of the open file, or of all abandoned ones, are not in any file.
     pub(super) fn is_lost(&self, had_left: bool) {
         for source in self.lock().sources.values_mut() {
             if had_left {
@@ -197,7 +196,7 @@ impl Kept {
     }
 }
 
-/// What a record says about one source.
+/// The entry of a record for one source.
 struct Found {
     next: u64,
     number: u64,
@@ -226,11 +225,11 @@ fn parse(text: &str, name: &str) -> Option<Found> {
     })
 }
 
-/// Takes up the records of files that had got their names when the program was killed, and removes the others.
+/// Applies the records of files that had their names when the program was killed, and removes the others.
 fn settle(template: &Template) -> io::Result<()> {
     let mut hold = true;
     for (record, partial) in template.records()? {
-        // A file without its name has none behind it that has one.
+        // No file after one without its name has its own.
         hold &= !partial.try_exists()?;
         if hold {
             fs::rename(record, template.record())?;
@@ -246,7 +245,7 @@ fn settle(template: &Template) -> io::Result<()> {
 pub(super) struct Record {
     pub(super) text: String,
     pub(super) after: After,
-    /// Beside the file, and where it goes once the file has its name.
+    /// Beside the file, and where it is moved once the file has its name.
     pub(super) path: PathBuf,
     pub(super) target: PathBuf,
 }
@@ -262,12 +261,12 @@ impl Record {
         Ok(())
     }
 
-    /// Has it hold. If that fails, it is found at the next start.
+    /// Makes it hold. If that fails, it is found at the next start.
     pub(super) fn take_place(&self) {
         let _ = fs::rename(&self.path, &self.target);
     }
 
-    /// Has it not hold. This comes before its file goes.
+    /// Removes it. This comes before its file is removed.
     pub(super) fn remove(path: &Path) {
         let _ = fs::remove_file(path);
     }

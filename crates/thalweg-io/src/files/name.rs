@@ -1,4 +1,4 @@
-//! The names of files, made of a template.
+//! File names from a template.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,19 +8,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::FileError;
 
-/// What a file has behind its name, and before it, as long as it is not whole.
+/// Suffix and prefix of an incomplete file's name.
 const PARTIAL: &str = ".partial";
 
-/// The same while it is written anew.
+/// The same while it is written again.
 const AGAIN: &str = ".again";
 
 /// The same of a record of positions.
 const RECORD: &str = ".position";
 
-/// The least digits of a number.
+/// Minimum number of digits.
 const DIGITS: usize = 6;
 
-/// A name in which `{number}` and `{start}` stand for what differs from file to file.
+/// A name with the placeholders `{number}` and `{start}`.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
     path: PathBuf,
@@ -94,12 +94,12 @@ impl Template {
         &self.path
     }
 
-    /// Whether names differ by a number.
+    /// Whether the name contains a number.
     pub(super) fn is_numbered(&self) -> bool {
         self.parts.contains(&Part::Number)
     }
 
-    /// The name of a file.
+    /// Name of a file.
     pub(super) fn name(&self, number: u64, start: SystemTime) -> PathBuf {
         let parts = self.parts.iter().map(|part| match part {
             Part::Text(text) => text.clone(),
@@ -109,13 +109,12 @@ impl Template {
         self.folder.join(parts.collect::<String>())
     }
 
-    /// Where the positions of sources are kept.
+    /// Where the positions of sources are stored.
     pub(super) fn record(&self) -> PathBuf {
         record(&self.path)
     }
 
-    /// The records that lie beside files, in the order of these, and what each file is called as long as it is not
-    /// whole.
+    /// The records beside files, in the order of these, and the temporary name of each file.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -146,7 +145,7 @@ impl Template {
         }
     }
 
-    /// The number behind the highest one there is, after what others have left unfinished was removed.
+    /// The number after the highest existing one; unfinished files of others are removed before.
     ///
     /// # Errors
     /// The folder cannot be read, or not be written to.
@@ -176,7 +175,7 @@ impl Template {
         Ok(next)
     }
 
-    /// The number in a name that this template has made; zero if the template has no `{number}`.
+    /// The number in a name made from this template; zero if the template has no `{number}`.
     fn number_in(&self, name: &str) -> Option<u64> {
         let (mut number, mut rest) = (0, name);
         for part in &self.parts {
@@ -198,8 +197,8 @@ impl Template {
     }
 }
 
-/// Checks that a file may get a name, and with it take the place of what has that name: of a file only. A device or a
-/// pipe would be gone.
+/// Checks that a file may get a name, and replace what has that name: only a file may be replaced, not a device or a
+/// pipe.
 ///
 /// # Errors
 /// [`FileError::Invalid`].
@@ -216,22 +215,22 @@ pub(super) fn check_replaceable(path: &Path) -> Result<(), FileError> {
             );
             Err(FileError::invalid(path, problem))
         }
-        // Whatever else is wrong shows when the file is made.
+        // Other problems show when the file is created.
         _ => Ok(()),
     }
 }
 
-/// What a file is called until it is whole: a hidden one beside it.
+/// Temporary name of a file: a hidden one beside it.
 pub(super) fn partial(path: &Path) -> PathBuf {
     beside(path, PARTIAL)
 }
 
-/// What it is called while it is written anew.
+/// Its name while it is written again.
 pub(super) fn again(path: &Path) -> PathBuf {
     beside(path, AGAIN)
 }
 
-/// What a file's record is called.
+/// Name of a file's record.
 pub(super) fn record(path: &Path) -> PathBuf {
     beside(path, RECORD)
 }
@@ -251,7 +250,7 @@ fn utc(time: SystemTime) -> String {
     let is_leap = |year: u64| {
         year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
     };
-    // Four centuries have a fixed number of days: what is left is few years.
+    // Four centuries have a fixed number of days: few years are left.
     year += day / 146_097 * 400;
     day %= 146_097;
     while day >= 365 + u64::from(is_leap(year)) {

@@ -1,4 +1,4 @@
-//! A file that is written under a temporary name.
+//! A file under its temporary name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -11,24 +11,24 @@ use super::FileError;
 use super::kept::Record;
 use super::name::{again, check_replaceable, partial};
 
-/// A file that is not whole. It goes when this is dropped, unless it has got its name.
+/// An incomplete file. It is removed on drop, unless it has been renamed.
 pub(super) struct Part<T> {
     path: PathBuf,
     partial: PathBuf,
     file: File,
-    /// What has not been written.
+    /// Unwritten bytes.
     pub(super) buffer: Vec<u8>,
     written: u64,
     pub(super) rows: u64,
     pub(super) elements: u64,
     /// When it began, on the pipeline's clock.
     pub(super) began: Duration,
-    /// Whether its format has written its end.
+    /// Whether its format has written the footer.
     pub(super) is_ended: bool,
     replaces: bool,
     has_name: bool,
     acks: Vec<Acks>,
-    /// The last element, which stands for all of them if they are lost.
+    /// The last element, which represents all of them if they are lost.
     pub(super) last: Option<T>,
     /// The positions that hold once it has its name.
     pub(super) record: Option<Record>,
@@ -36,7 +36,7 @@ pub(super) struct Part<T> {
 
 impl<T> Part<T> {
     /// # Errors
-    /// It cannot be made, or would take the place of what is no file.
+    /// It cannot be created, or would replace something other than a file.
     pub(super) fn create(
         path: PathBuf,
         replaces: bool,
@@ -44,7 +44,7 @@ impl<T> Part<T> {
     ) -> Result<Self, FileError> {
         check_replaceable(&path)?;
         let partial = partial(&path);
-        // Never through a link that somebody has put there.
+        // Never through an existing link.
         let options = OpenOptions::new().write(true).create_new(true).clone();
         let file = match options.open(&partial) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -75,7 +75,7 @@ impl<T> Part<T> {
         &self.path
     }
 
-    /// How long it is so far, in bytes.
+    /// Its length so far, in bytes.
     pub(super) fn len(&self) -> u64 {
         self.written + self.buffer.len() as u64
     }
@@ -91,10 +91,10 @@ impl<T> Part<T> {
         }
     }
 
-    /// Writes what has been gathered.
+    /// Writes the buffered bytes.
     ///
     /// # Errors
-    /// It cannot be written: then it is kept, and nothing of it is in the file.
+    /// They cannot be written: they stay buffered, and nothing of them is in the file.
     pub(super) fn flush(&mut self) -> Result<(), FileError> {
         let result = self.file.write_all(&self.buffer).inspect_err(|_| {
             let _ = self.file.set_len(self.written);
@@ -109,8 +109,8 @@ impl<T> Part<T> {
     /// Synchronizes the file to the disk, if it `syncs`, and writes its record.
     ///
     /// # Errors
-    /// The system refuses. What has become of the bytes is not known then: [`rewrite`](Self::rewrite) comes before
-    /// another try.
+    /// The system reports an error. The state of the bytes is then unknown: call [`rewrite`](Self::rewrite) before a
+    /// retry.
     pub(super) fn secure(&mut self, syncs: bool) -> Result<(), FileError> {
         let secured = self.try_secure(syncs);
         secured.map_err(|error| FileError::io("finish", &self.path, error))
@@ -128,8 +128,8 @@ impl<T> Part<T> {
         }
     }
 
-    /// Writes what is in the file to another one, which takes its place. When a system could not bring a page to the
-    /// disk, it may take it for clean all the same, and would synchronize nothing the next time.
+    /// Writes the contents of the file to another one, which replaces it. A system that failed to write a page to the
+    /// disk may consider it clean, and would not write it at the next attempt.
     ///
     /// # Errors
     /// It cannot be read, or not be written.
@@ -140,7 +140,7 @@ impl<T> Part<T> {
 
     fn try_rewrite(&mut self) -> io::Result<()> {
         let mut old = File::open(&self.partial)?;
-        // Another name for the old one: where there is a file under the partial name, no record holds.
+        // Another name for the old one: while there is a file under the partial name, no record holds.
         let new = again(&self.path);
         let mut file = File::create(&new)?;
         let copied = io::copy(&mut old, &mut file)?;
@@ -158,7 +158,7 @@ impl<T> Part<T> {
     /// Gives the file its name.
     ///
     /// # Errors
-    /// It has not got its name.
+    /// It could not be renamed.
     pub(super) fn finish(&mut self, syncs: bool) -> Result<(), FileError> {
         check_replaceable(&self.path)?;
         let named = self.rename(syncs);
@@ -183,7 +183,7 @@ impl<T> Part<T> {
                 true => Path::new("."),
                 false => folder,
             };
-            // The name is in the folder. Where folders cannot be synchronized, the system does so by itself.
+            // Makes the name durable. Where folders cannot be synchronized, the system does so by itself.
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
         Ok(())
@@ -202,7 +202,7 @@ impl<T> Drop for Part<T> {
     }
 }
 
-/// Files that a disk refuses to take, once for each time that they are in it.
+/// Files that a disk refuses, once for each time that they are listed.
 #[cfg(test)]
 pub(super) static REFUSED: std::sync::Mutex<Vec<PathBuf>> = std::sync::Mutex::new(Vec::new());
 

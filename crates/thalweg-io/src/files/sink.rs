@@ -1,4 +1,4 @@
-//! Elements on their way into files.
+//! Writing elements to files.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -14,10 +14,10 @@ use super::part::Part;
 use super::{FileError, Files, Format, Settings};
 use crate::reply::{Reply, reply};
 
-/// Bytes that are gathered before they are written.
+/// Bytes buffered before they are written.
 const CAPACITY: usize = 64 * 1024;
 
-/// The most files that wait for the disk. Emitters wait while there are as many.
+/// Maximum number of files that wait for the disk. Then emitters wait.
 const MAX_FINISHING: usize = 4;
 
 /// The pauses before a file is tried again, which grow from the first to the last: half a minute in all.

@@ -13,15 +13,15 @@ use crate::background::{Inbox, Outbox};
 use crate::web::{Request, RequestOptions, WebError, broken};
 use crate::{LineBuffer, LineError, Lines};
 
-/// How many pieces of the response lie ready for the pipeline at most.
+/// Maximum number of chunks of the response buffered for the pipeline.
 const CAPACITY: usize = 16;
 
 type Pieces = Inbox<Vec<u8>, HttpError>;
 
-/// The lines of a response over HTTP, as they come.
+/// The lines of an HTTP response as they arrive.
 ///
-/// [`Stream::from_http_lines`](FromHttpLines::from_http_lines) makes a stream of it: of a log that goes on, or of a
-/// file of JSON lines that is larger than memory.
+/// [`Stream::from_http_lines`](FromHttpLines::from_http_lines) makes a stream of it: for a growing log, or a file of
+/// JSON lines that is larger than memory.
 pub struct HttpLines<T = String> {
     asked: Asked,
     lines: Lines<T>,
@@ -55,7 +55,7 @@ impl HttpLines {
         }
     }
 
-    /// How the response is cut into lines, and what they are given out as.
+    /// How the response is split into lines and decoded.
     #[must_use]
     pub fn lines<U>(self, lines: Lines<U>) -> HttpLines<U> {
         HttpLines {
@@ -67,21 +67,21 @@ impl HttpLines {
 }
 
 impl<T> HttpLines<T> {
-    /// Headers, the time to connect, which redirects are followed.
+    /// Settings of the HTTP client: headers, connection timeout, redirects.
     #[must_use]
     pub fn options(mut self, options: RequestOptions) -> Self {
         self.asked.request.options = options;
         self
     }
 
-    /// How long the server may send nothing: 60 s by default.
+    /// Maximum time without data: 60 s by default.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.asked.idle_timeout = limit;
         self
     }
 
-    /// Checks the URL and the headers, before anything is asked.
+    /// Checks the URL and the headers, without sending anything.
     ///
     /// # Errors
     /// [`WebError::Invalid`].
@@ -184,12 +184,12 @@ impl<T: Element> Source for HttpLines<T> {
 
 /// Lines over HTTP as sources: [`Stream::from_http_lines`](FromHttpLines::from_http_lines).
 pub trait FromHttpLines {
-    /// Makes the element of a line.
+    /// Conversion of a line to an element.
     type Line: Element;
 
-    /// The lines of a response, as they come, until it ends. Stopped and started again, it goes on with the line after
-    /// the last one emitted. A response that breaks off is an error that ends the source; the half of a line that came
-    /// before is no element.
+    /// Emits the lines of a response as they arrive, until it ends. Stopped and started again, it continues with the
+    /// line after the last one emitted. An incomplete response is an error that ends the source; the incomplete line
+    /// before it is not an element.
     ///
     /// ```
     /// # use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What a server has at a URL: read line by line, or asked for again and again.
+//! HTTP resources: read line by line, or polled.
 
 mod lines;
 mod poll;
@@ -12,14 +12,14 @@ pub use self::lines::{FromHttpLines, HttpLines};
 pub use self::poll::{FromHttpPoll, HttpPoll};
 use crate::{LineError, WebError};
 
-/// Why a server gives no element.
+/// Error of a source or a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// The server could not be asked, or did not answer as it should.
+    /// The server could not be reached, or did not answer as expected.
     #[error(transparent)]
     Web(#[from] WebError),
-    /// A line is not as [`Lines`](crate::Lines) describes it. Reading goes on with the next one.
+    /// A line is invalid; see [`Lines`](crate::Lines). Reading continues with the next one.
     #[error("{url}: {source}")]
     Line {
         /// The URL, without user, password and query.
@@ -27,7 +27,7 @@ pub enum HttpError {
         /// The line's error.
         source: LineError,
     },
-    /// A body is longer than the limit.
+    /// A body exceeds the limit.
     #[error("the body of {url} is longer than {max_len} bytes")]
     TooLong {
         /// The URL, without user, password and query.
@@ -41,7 +41,7 @@ pub enum HttpError {
     Robots {
         /// The URL, without user, password and query.
         url: String,
-        /// The rule, or why there is no telling.
+        /// The rule, or why the rules are unknown.
         reason: String,
     },
     /// A body cannot be written to a file.
@@ -60,7 +60,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// Whether asking again may help.
+    /// Whether a retry may help.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Web(error) => error.is_temporary(),

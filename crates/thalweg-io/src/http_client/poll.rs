@@ -1,4 +1,4 @@
-//! The body at a URL, whenever it has changed.
+//! Polling a URL.
 
 use std::fmt;
 use std::mem;
@@ -12,18 +12,18 @@ use super::HttpError;
 use crate::background::Inbox;
 use crate::web::{Request, RequestOptions, WebError, broken, shown};
 
-/// The body at a URL, asked for at an interval.
+/// A URL that is requested at an interval.
 ///
-/// [`Stream::from_http_poll`](FromHttpPoll::from_http_poll) makes a stream of it. The server is told what the source
-/// has already (`If-None-Match`, `If-Modified-Since`), and gives the body when it has changed. From a server that
-/// understands neither, the body is an element each time.
+/// [`Stream::from_http_poll`](FromHttpPoll::from_http_poll) makes a stream of it. Requests are conditional
+/// (`If-None-Match`, `If-Modified-Since`): the server sends the body when it has changed. A server that supports
+/// neither sends the body each time, and each is an element.
 #[derive(Clone)]
 pub struct HttpPoll {
     request: Request,
     interval: Duration,
     time_limit: Duration,
     max_len: usize,
-    /// Headers that say what the source has already.
+    /// Headers of a conditional request.
     known: HeaderMap,
     is_waiting: bool,
 }
@@ -39,7 +39,7 @@ impl fmt::Debug for HttpPoll {
     }
 }
 
-/// What a request has brought.
+/// Result of a request.
 struct Answer {
     /// `None` if nothing has changed.
     body: Option<Vec<u8>>,
@@ -47,8 +47,8 @@ struct Answer {
 }
 
 impl HttpPoll {
-    /// Asks at an `http` or `https` URL, at once, and then each time that this interval of the pipeline's clock has
-    /// passed since the answer before.
+    /// Requests an `http` or `https` URL at once, and then each time that this interval of the pipeline's clock has
+    /// passed since the previous answer.
     pub fn new(url: impl Into<String>, interval: Duration) -> Self {
         Self {
             request: Request::new(url.into()),
@@ -60,28 +60,28 @@ impl HttpPoll {
         }
     }
 
-    /// Headers, the time to connect, which redirects are followed.
+    /// Settings of the HTTP client: headers, connection timeout, redirects.
     #[must_use]
     pub fn options(mut self, options: RequestOptions) -> Self {
         self.request.options = options;
         self
     }
 
-    /// How long a whole request may take, in real time: 60 s by default.
+    /// Timeout of a whole request, in real time: 60 s by default.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// The longest body, in bytes: 16 MiB by default. A longer one is a failure of the source's node.
+    /// Maximum size of a body, in bytes: 16 MiB by default. A larger one is a failure of the source's node.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
         self
     }
 
-    /// Checks the URL and the headers, before anything is asked.
+    /// Checks the URL and the headers, without sending anything.
     ///
     /// # Errors
     /// [`WebError::Invalid`].
@@ -181,10 +181,10 @@ impl Source for HttpPoll {
 
 /// Bodies of responses as sources: [`Stream::from_http_poll`](FromHttpPoll::from_http_poll).
 pub trait FromHttpPoll {
-    /// The body at a URL, whenever it has changed.
+    /// Emits the body at a URL, whenever it has changed.
     ///
-    /// A request that fails is a failure of the source's node, which asks again after the interval; a status that
-    /// asking again does not help against (4xx, but for 408, 425 and 429) ends it.
+    /// A failed request is a failure of the source's node, and is repeated after the interval; a permanent one (a
+    /// status 4xx except 408, 425 and 429) ends the source.
     ///
     /// ```
     /// # use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What goes on on a connection, to tell one that is idle.
+//! Activity of a connection, to recognize an idle one.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,25 +10,25 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep};
 
-/// Bytes of the longest frame of HTTP/2 that keeps a connection alive, a ping, and says nothing.
+/// Maximum size in bytes of an HTTP/2 frame that only keeps a connection alive, a ping.
 const PING: usize = 17;
 
-/// What goes on on a connection.
+/// Activity of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
-    /// Requests that are being answered.
+    /// Number of requests being answered.
     answering: AtomicUsize,
-    /// How often something has happened.
+    /// Number of events so far.
     events: AtomicUsize,
-    /// Whether its requests are those of HTTP/1: that has time limits of its own.
+    /// Whether it is HTTP/1, which has its own time limits.
     is_http1: AtomicBool,
 }
 
-/// A request that is being answered.
+/// A request being answered.
 pub(super) struct Answering(Arc<Activity>);
 
 impl Activity {
-    /// A request has come.
+    /// A request has arrived.
     pub(super) fn begin(self: &Arc<Self>, version: http::Version) -> Answering {
         let is_http1 = version < http::Version::HTTP_2;
         self.is_http1.store(is_http1, Ordering::Relaxed);
@@ -41,7 +41,7 @@ impl Activity {
         self.events.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until nothing has happened for so long, or up to a quarter longer. With HTTP/1, it waits for ever.
+    /// Waits until nothing has happened for this time, or up to a quarter longer. With HTTP/1, it waits for ever.
     pub(super) async fn idle_for(&self, limit: Duration) {
         let (mut seen, mut since) = (self.events.load(Ordering::Relaxed), Instant::now());
         loop {
@@ -66,7 +66,7 @@ impl Drop for Answering {
     }
 }
 
-/// A connection whose activity is counted: what is sent on it. A client that sends without end keeps nothing alive.
+/// A connection whose outgoing bytes count as activity. A client that only sends does not keep it alive.
 pub(super) struct Counted<S> {
     pub(super) stream: S,
     pub(super) activity: Arc<Activity>,

@@ -1,4 +1,4 @@
-//! Requests that come by way of a server that is not tokio's.
+//! Requests from a server that does not run on tokio.
 
 use std::io;
 use std::pin::Pin;
@@ -16,14 +16,14 @@ use super::HttpService;
 use crate::background::{Running, spawn};
 use crate::{HttpRequest, HttpResponse};
 
-/// A request that is being answered on the threads of this crate, and whose body comes piece by piece; see
-/// [`HttpService::begin`]. Dropped before it is answered, it is given up: nobody waits for the answer.
+/// A request being answered on the threads of this crate, with a body that arrives in pieces; see
+/// [`HttpService::begin`]. Dropped before it is answered, it is abandoned.
 #[derive(Debug)]
 pub struct HttpCall {
-    /// Dropped first: that the pieces end is no answer to one who has given up.
+    /// Dropped first: the end of the pieces must not count as an answer.
     _task: Running,
     pieces: UnboundedSender<Piece>,
-    /// Bytes that may still come: what is behind them is not needed to tell that a body is too long.
+    /// Bytes that may still arrive: more is not needed to see that a body is too large.
     room: AtomicUsize,
 }
 
@@ -34,8 +34,8 @@ enum Piece {
 }
 
 impl HttpService {
-    /// Begins to answer a request, for a server that does not run on tokio, and has `answered` called with the response
-    /// on a thread of this crate. The request's own body is not looked at: its pieces follow.
+    /// Starts to answer a request, for a server that does not run on tokio, and calls `answered` with the response on a
+    /// thread of this crate. The request's own body is ignored: its pieces follow.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -96,8 +96,8 @@ impl HttpService {
 }
 
 impl HttpCall {
-    /// Adds a piece to the body; returns whether more of it is wanted. It is not once the request has been answered, or
-    /// when the body is far too long.
+    /// Adds a piece to the body; returns whether more is wanted: not once the request has been answered, or when the
+    /// body is far too large.
     pub fn push(&self, piece: impl Into<Bytes>) -> bool {
         let piece = piece.into();
         let len = piece.len();
@@ -110,14 +110,14 @@ impl HttpCall {
         is_taken && len <= room
     }
 
-    /// Says that the body has no more pieces. Without it, a body has broken off.
+    /// Ends the body. Without this call, the body is incomplete.
     pub fn end(&self) {
-        // An answer that was given before counts.
+        // An earlier answer counts.
         let _ = self.pieces.send(Piece::End);
     }
 }
 
-/// Returns the head of a request, and the length of its body if that is known; `None` if its URL is none.
+/// The head of a request, and the length of its body if known; `None` if its URL is invalid.
 fn to_head(request: HttpRequest) -> Option<(Request<()>, u64)> {
     let len = request.headers.get(CONTENT_LENGTH);
     let len = len.and_then(|len| len.to_str().ok()?.parse().ok());
@@ -132,7 +132,7 @@ async fn to_answer(response: Response<Full<Bytes>>) -> HttpResponse {
     let (head, body) = response.into_parts();
     let mut answer = HttpResponse::new(head.status.as_u16());
     answer.headers = head.headers;
-    // It is there as a whole, and cannot fail.
+    // It is complete, and cannot fail.
     answer.body = body.collect().await.unwrap_or_default().to_bytes();
     answer
 }

@@ -19,25 +19,25 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::{Activity, Counted};
 use super::service::Shared;
 
-/// How long a client may take to agree on TLS.
+/// Timeout of the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The most requests at a time of a connection of HTTP/2.
+/// Maximum concurrent requests of an HTTP/2 connection.
 const STREAMS: u32 = 100;
 
-/// The most requests of HTTP/2 that a client may have taken back before they were looked at, and the most that it may have
-/// had refused. With more, its connection is closed: each costs the server, and the client next to nothing.
+/// Maximum number of HTTP/2 requests that a client may reset before they were accepted, and that it may have refused.
+/// With more, its connection is closed: each costs the server, and the client next to nothing.
 const RESETS: usize = 20;
 const REFUSALS: usize = 100;
 
-/// How often a client of HTTP/2 is asked whether it is there, and how long it may take to answer.
+/// Interval of pings to an HTTP/2 client, and the timeout of an answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a client of HTTP/2 may take to leave, when it has been told to and has all its answers.
+/// Time for an HTTP/2 client to leave, when it has been told to and has all its answers.
 const LEAVING: Duration = Duration::from_secs(5);
 
-/// What connections are served with.
+/// State needed to serve connections.
 pub(super) struct Protocols {
     shared: Arc<Shared>,
     tls: Option<TlsAcceptor>,
@@ -70,9 +70,9 @@ impl Protocols {
         }
     }
 
-    /// Serves a connection until its client leaves, or it is idle, or the server closes.
+    /// Serves a connection until its client leaves, it is idle, or the server closes.
     pub(super) async fn serve(&self, stream: TcpStream, mut closing: watch::Receiver<()>) {
-        // It costs time only where answers come in pieces.
+        // Needed only if answers are sent in pieces.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
             return self.serve_on(stream, closing).await;
@@ -81,7 +81,7 @@ impl Protocols {
             agreed = timeout(HANDSHAKE, tls.accept(stream)) => agreed,
             _ = closing.changed() => return,
         };
-        // Who speaks no TLS, or is not trusted, is told so by the handshake.
+        // Clients without TLS or without a trusted certificate get an alert from the handshake.
         if let Ok(Ok(stream)) = agreed {
             self.serve_on(stream, closing).await;
         }
@@ -106,7 +106,7 @@ impl Protocols {
         });
         let mut connection = pin!(self.builder.serve_connection(stream, service));
         tokio::select! {
-            // What fails here is the client's to know.
+            // Errors here concern the client only.
             _ = connection.as_mut() => return,
             () = activity.idle_for(self.shared.settings.read_timeout) => {}
             _ = closing.changed() => {}

@@ -14,13 +14,13 @@ use super::service::Shared;
 use crate::background::spawn;
 use crate::listening::{Gate, Latch, Taken};
 
-/// How long to wait before another connection is accepted when the system gives none.
+/// Pause after the system could not accept a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long requests are still answered when the source has stopped.
+/// How long requests are still answered after the source has stopped.
 const LAST_ANSWERS: Duration = Duration::from_secs(60);
 
-/// A server at work. It takes no more connections when this is dropped, and its port is free; those there are end when
+/// A running server. When this is dropped, it accepts no more connections, and its port is free; existing ones end when
 /// their requests have been answered.
 pub(super) struct Serving {
     gate: Option<Arc<Gate>>,
@@ -77,7 +77,7 @@ impl Drop for Serving {
     }
 }
 
-/// What a listener needs to serve those it accepts.
+/// State needed to serve accepted connections.
 struct Accepting {
     protocols: Arc<Protocols>,
     room: Arc<Semaphore>,
@@ -90,7 +90,7 @@ impl Accepting {
             () = latch.closing() => {}
             () = self.accept(&listener) => {}
         }
-        // Those who have connected by then are told that they come too late.
+        // Clients connected by then are told that they are too late.
         let Ok(listener) = listener.into_std() else {
             return;
         };
@@ -109,7 +109,7 @@ impl Accepting {
         while let Ok(permit) = self.room.clone().acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, _)) => self.serve(stream, permit),
-                // A client that left at once, or too many open files.
+                // The client has left already, or too many files are open.
                 Err(_) => sleep(PAUSE).await,
             }
         }

@@ -1,4 +1,4 @@
-//! What a server's connections and its source have in common.
+//! State shared by a server's connections and its source.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,29 +10,29 @@ use tokio::sync::watch;
 use super::Reply;
 use crate::HttpRequest;
 
-/// A request, and the way back.
+/// A request, and its reply channel.
 #[derive(Clone, Debug)]
 pub struct HttpExchange {
     /// The request.
     pub request: HttpRequest,
-    /// The way back to whoever sent it.
+    /// The reply channel.
     pub reply: Reply,
 }
 
-/// What a server's connections and its source have in common.
+/// State shared by a server's connections and its source.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// As many as there are requests in flight at most.
+    /// Permits: the limit of requests in flight.
     waiting: (Sender<HttpExchange>, Receiver<HttpExchange>),
     in_flight: AtomicUsize,
-    /// Whether the source runs.
+    /// Whether the source is running.
     is_open: AtomicBool,
-    /// Each request that has no response yet has a receiver.
+    /// Each unanswered request has a receiver.
     answering: watch::Sender<()>,
     address: Mutex<Option<SocketAddr>>,
 }
 
-/// A request's place among those in flight.
+/// A permit of a request in flight.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Live>);
 
@@ -53,20 +53,20 @@ impl Live {
         })
     }
 
-    /// A place among those in flight, unless there are as many already.
+    /// A permit, unless the limit has been reached.
     pub(super) fn enter(self: &Arc<Self>, most: usize) -> Option<InFlight> {
         let place = InFlight(self.clone());
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
         (before < most).then_some(place)
     }
 
-    /// Hands a request to the source; returns whether it runs.
+    /// Passes a request to the source; returns whether it is running.
     pub(super) fn hand_over(&self, exchange: HttpExchange) -> bool {
         if !self.is_open.load(Ordering::SeqCst) || self.waiting.0.try_send(exchange).is_err() {
             return false;
         }
         if !self.is_open.load(Ordering::SeqCst) {
-            // The source has stopped meanwhile, and may have looked for the last time.
+            // The source has stopped meanwhile, and may have checked for the last time.
             self.refuse_all();
         }
         true
@@ -80,7 +80,7 @@ impl Live {
         self.is_open.store(true, Ordering::SeqCst);
     }
 
-    /// Refuses what is waiting, and what comes from now on.
+    /// Refuses waiting requests, and later ones.
     pub(super) fn close(&self) {
         self.is_open.store(false, Ordering::SeqCst);
         self.refuse_all();
@@ -92,7 +92,7 @@ impl Live {
         }
     }
 
-    /// To be kept while a request is being answered.
+    /// To be held while a request is being answered.
     pub(super) fn answering(&self) -> watch::Receiver<()> {
         self.answering.subscribe()
     }

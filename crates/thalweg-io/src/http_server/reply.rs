@@ -1,4 +1,4 @@
-//! The way from a pipeline back to whoever sent a request.
+//! Replies of a pipeline to requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,33 +8,33 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 use super::live::InFlight;
 use crate::HttpResponse;
 
-/// What comes of a request.
+/// Result of a request.
 #[derive(Debug)]
 pub(super) enum Answer {
     Response(HttpResponse),
-    /// The pipeline has taken the body.
+    /// The pipeline has accepted the body.
     Taken,
-    /// The pipeline is done with the request, and has nothing to say.
+    /// The pipeline is done with the request, without a response.
     Nothing,
     /// The pipeline has failed, for this reason if it is known.
     Failed(Option<String>),
-    /// The pipeline takes nothing any more.
+    /// The pipeline accepts nothing any more.
     Closing,
 }
 
-/// The way back to whoever sent a request. It travels with the request as the payload of an acknowledgement token,
-/// where [`respond`](super::Respond::respond) finds it. The first response counts.
+/// Reply channel of a request. It travels with the request as the payload of an acknowledgement token, where
+/// [`respond`](super::Respond::respond) finds it. The first response counts.
 #[derive(Clone, Debug)]
 pub struct Reply(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     sender: Option<Sender<Answer>>,
-    /// The request's place among those in flight: until it has a response, or is forgotten.
+    /// The request's permit, until it has a response or is abandoned.
     place: Option<InFlight>,
     /// Whether something derived from the request has failed.
     has_failed: bool,
-    /// Whether the pipeline has taken the request: then no more is to be learned about a failure.
+    /// Whether the pipeline has accepted the request: then nothing more will be known about a failure.
     is_taken: bool,
 }
 
@@ -50,13 +50,13 @@ impl Reply {
         (Self(Arc::new(Mutex::new(state))), receiver)
     }
 
-    /// Sends the response; returns whether it is the first, and somebody still waits for it.
+    /// Sends the response; returns whether it is the first, and still wanted.
     pub fn respond(&self, response: impl Into<HttpResponse>) -> bool {
         self.answer(Answer::Response(response.into()))
     }
 
-    /// A token to emit the request with: the request is answered with 204 if nothing has been sent when the token
-    /// fires, and with 500 if it has failed.
+    /// Creates a token to emit the request with: the request is answered with 204 if nothing has been sent when the
+    /// token fires, and with 500 if it has failed.
     pub fn ack(&self) -> Ack {
         let reply = self.clone();
         Ack::with_payload(self.clone(), move |outcome| reply.done(outcome))
@@ -76,7 +76,7 @@ impl Reply {
         }
     }
 
-    /// The pipeline has taken the request, or failed on it.
+    /// The pipeline has accepted the request, or failed on it.
     pub fn emitted(&self, result: &Result<(), Error>) {
         match result {
             Ok(()) => {
@@ -91,7 +91,7 @@ impl Reply {
         }
     }
 
-    /// The same for a body, which is answered when it has been taken.
+    /// The same for a body, which is answered when it has been accepted.
     pub fn accepted(&self, result: &Result<(), Error>) {
         match result {
             Ok(()) => drop(self.answer(Answer::Taken)),

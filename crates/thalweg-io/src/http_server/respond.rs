@@ -5,10 +5,10 @@ use thalweg::{Context, Element, EmitResult, Never, Operator, Sink, Stream};
 use super::Reply;
 use crate::HttpResponse;
 
-/// Answers requests with the elements that come of them; see [`Respond::respond`].
+/// Answers requests with the elements derived from them; see [`Respond::respond`].
 struct Responding<T>(PhantomData<fn(T)>);
 
-/// An element that no request has led to.
+/// An element that is not derived from a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this element does not come from a request: use `respond` downstream of `from_http_requests`"
@@ -39,14 +39,15 @@ impl<T: Element + Into<HttpResponse>> Operator for Responding<T> {
 
 /// Answering requests: [`Stream::respond`](Respond::respond).
 pub trait Respond {
-    /// Sends each element as the response to the request it comes from, behind
+    /// Sends each element as the response to its request, downstream of
     /// [`from_http_requests`](super::FromHttpRequests::from_http_requests).
     ///
-    /// An element finds its request by the token that travels with it, through any operators in between.
+    /// An element finds its request by its token, through any operators in between.
     ///
     /// - A request that became several elements is answered with the first.
-    /// - An element that several requests led to, a window say, answers all of them.
-    /// - A request whose elements were all dropped, by a filter say, is answered with 204; one that failed, with 500.
+    /// - An element derived from several requests, such as a window, answers all of them.
+    /// - A request whose elements were all dropped, for example by a filter, is answered with 204; a failed one with
+    ///   500.
     fn respond(&self) -> Sink;
 }
 

@@ -1,4 +1,4 @@
-//! How a request is answered.
+//! Answering requests.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -19,11 +19,11 @@ use super::reply::{Answer, Reply};
 use super::settings::{Kind, Settings};
 use crate::{HttpRequest, HttpResponse};
 
-/// How long one is asked to stay away that finds the pipeline full, in seconds.
+/// `Retry-After` of a full pipeline, in seconds.
 const STAY_AWAY: u64 = 1;
 
-/// A server's requests as a [`tower::Service`](https://docs.rs/tower-service): a part of another server, an axum
-/// `Router` say, see [`HttpServer::service`](super::HttpServer::service).
+/// A server's requests as a [`tower::Service`](https://docs.rs/tower-service): a part of another server, such as an
+/// axum `Router`, see [`HttpServer::service`](super::HttpServer::service).
 #[derive(Clone, Debug)]
 pub struct HttpService(pub(super) Arc<Shared>);
 
@@ -72,7 +72,7 @@ impl Shared {
         let mut body = pin!(body);
         if body.size_hint().lower() > max_len as u64 {
             if head.headers.contains_key(EXPECT) {
-                // The body is sent only if it is asked for.
+                // The client sends the body only if it is asked for.
                 return said(413, TOO_LONG);
             }
             return self.too_long(body).await;
@@ -103,7 +103,7 @@ impl Shared {
         let request = HttpRequest {
             method: head.method,
             url: match head.uri.path_and_query() {
-                // Bodies come alone.
+                // Bodies are emitted alone.
                 _ if self.kind == Kind::Bodies => String::new(),
                 Some(path) => path.as_str().to_owned(),
                 None => head.uri.path().to_owned(),
@@ -122,14 +122,14 @@ impl Shared {
         };
         match answer {
             Ok(Ok(answer)) => self.to_response(answer),
-            // Everybody who could have answered has let go of it.
+            // All holders of the reply channel have dropped it.
             Ok(Err(_)) => said(500, FAILED),
             Err(_) => said(504, "the pipeline did not answer in time"),
         }
     }
 
-    /// Answers a body that is too long. As much again is read of it: who is still sending hears no answer, but that the
-    /// connection is gone.
+    /// Answers a body that is too large. As much again is read of it: a client that is still sending would not see the
+    /// answer, only a closed connection.
     async fn too_long<B>(&self, body: Pin<&mut B>) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes, Error: Into<thalweg::BoxError>>,
@@ -175,7 +175,7 @@ fn full() -> Response<Full<Bytes>> {
     response
 }
 
-/// A response of the server's own.
+/// A response of the server itself.
 pub(super) fn said(status: u16, text: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = to_status(status);
@@ -191,7 +191,7 @@ fn given(given: HttpResponse) -> Response<Full<Bytes>> {
     response
 }
 
-/// A pipeline that gives what is no status has failed. Those below 200 are not the last word on a request.
+/// An invalid status is a failure of the pipeline. Statuses below 200 are not final.
 fn to_status(status: u16) -> StatusCode {
     let known = StatusCode::from_u16(status).ok();
     known

@@ -3,16 +3,16 @@ use std::time::Duration;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
-/// What a server's elements are.
+/// Kind of a server's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Bodies, answered when they have been taken.
+    /// Bodies, answered when they have been accepted.
     Bodies,
     /// Requests, answered by the pipeline.
     Requests,
 }
 
-/// A server's limits, and which paths it has.
+/// A server's limits and paths.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) path: Path,
@@ -25,7 +25,7 @@ pub(super) struct Settings {
     pub(super) shows_errors: bool,
 }
 
-/// Which paths there are.
+/// Regular expression of paths.
 #[derive(Clone, Debug)]
 pub(super) enum Path {
     All,
@@ -34,12 +34,12 @@ pub(super) enum Path {
 
 impl Path {
     /// # Errors
-    /// It is no regular expression.
+    /// It is not a regular expression.
     pub(super) fn new(pattern: &str) -> Result<Self, String> {
         if pattern == "/.*" {
             return Ok(Self::All);
         }
-        // Paths are ASCII: what is not is percent-encoded.
+        // Paths are ASCII: other characters are percent-encoded.
         let syntax = syntax::Config::new().unicode(false).utf8(false);
         let whole = format!("^(?:{pattern})$");
         let regex = Regex::builder().syntax(syntax).build(&whole);

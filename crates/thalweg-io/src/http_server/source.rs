@@ -16,10 +16,10 @@ use super::{HttpServer, HttpServerError, Reply};
 use crate::HttpRequest;
 use crate::background::spawn;
 
-/// The most requests that are begun before others on the event loop have their turn.
+/// Maximum number of requests started before other tasks of the event loop get a turn.
 const BATCH: usize = 256;
 
-/// A server's requests, each with the way back, for whoever answers by other means than
+/// A server's requests, each with its reply channel, for answers by other means than
 /// [`respond`](super::Respond::respond).
 ///
 /// ```no_run
@@ -38,12 +38,12 @@ impl fmt::Debug for HttpExchanges {
 }
 
 impl HttpExchanges {
-    /// Requests of any method, which have a minute unless the server has another time limit.
+    /// Requests of any method, with a time limit of a minute unless the server sets one.
     pub fn requests(server: HttpServer) -> Self {
         Self(Accepting::new(server, Kind::Requests))
     }
 
-    /// Bodies that are posted, which have no time limit unless the server has one.
+    /// Posted bodies, without a time limit unless the server sets one.
     pub fn bodies(server: HttpServer) -> Self {
         Self(Accepting::new(server, Kind::Bodies))
     }
@@ -90,7 +90,7 @@ impl Source for Bodies {
     }
 }
 
-/// Requests as elements, which carry the way back.
+/// Requests as elements, which carry their reply channel.
 struct Requests(Accepting);
 
 impl Source for Requests {
@@ -117,7 +117,7 @@ impl Source for Requests {
     }
 }
 
-/// Tells who waits when the pipeline has taken an element.
+/// Notifies the request when the pipeline has accepted its element.
 fn follow<T: Element>(
     mut begun: Begun<T>,
     reply: Reply,
@@ -136,7 +136,7 @@ fn follow<T: Element>(
     }
 }
 
-/// What a source needs to get requests.
+/// State needed to receive requests.
 struct Accepting {
     server: HttpServer,
     kind: Kind,
@@ -151,7 +151,7 @@ impl Accepting {
         Some(self.server.name())
     }
 
-    /// Listens, and lets requests in.
+    /// Starts to listen and to accept requests.
     fn open(&mut self) -> Result<Open, HttpServerError> {
         let shared = self.server.shared(self.kind)?;
         let tls = self.server.acceptor()?;
@@ -168,7 +168,7 @@ impl Accepting {
     }
 }
 
-/// A server that lets requests in, until this is dropped.
+/// A server that accepts requests until this is dropped.
 struct Open {
     shared: Arc<Shared>,
     serving: Option<Serving>,
@@ -186,10 +186,10 @@ impl Open {
         &self.shared.live
     }
 
-    /// Waits for requests, and takes all that have come.
+    /// Waits for requests, and takes all that have arrived.
     async fn next_batch<T: Element>(&self, out: &Emitter<T>) -> Result<Vec<HttpExchange>, Stop> {
         let requests = self.live().requests();
-        // The channel is open for as long as this is.
+        // The channel is open as long as this exists.
         let Ok(first) = out.or_stop(requests.recv()).await? else {
             return Err(Stop::Stopped);
         };
@@ -205,10 +205,10 @@ impl Open {
 
 /// Bodies of requests as sources: [`Stream::from_http_server`](FromHttpServer::from_http_server).
 pub trait FromHttpServer {
-    /// The bodies that are posted to a port, by its number or of an [`HttpServer`] with its settings.
+    /// Emits the bodies posted to a port, given by its number or as a configured [`HttpServer`].
     ///
-    /// The status of the response says what came of it: 200 when the pipeline has taken the body, 500 when it has
-    /// failed on it, 503 when it is closing, or when there are as many requests in flight as may be.
+    /// The status of the response is 200 when the pipeline has accepted the body, 500 if it failed, and 503 if it is
+    /// closing, or too many requests are in flight.
     ///
     /// ```
     /// # use std::io::{Read, Write};
@@ -240,11 +240,11 @@ impl FromHttpServer for Stream<Bytes> {
 
 /// Requests as sources: [`Stream::from_http_requests`](FromHttpRequests::from_http_requests).
 pub trait FromHttpRequests {
-    /// The requests that come to a port, by its number or of an [`HttpServer`] with its settings. What comes to
-    /// [`respond`](super::Respond::respond) is their response.
+    /// Emits the requests that arrive at a port, given by its number or as a configured [`HttpServer`]. Elements at
+    /// [`respond`](super::Respond::respond) are their responses.
     ///
-    /// The status is 500 when the pipeline has failed on it, 204 when it has dropped it, 504 when there was no response
-    /// within the time limit, 503 when it is closing, or when there are as many requests in flight as may be.
+    /// The status is 500 if the pipeline has failed, 204 if it has dropped the request, 504 without a response within
+    /// the time limit, and 503 if it is closing, or too many requests are in flight.
     ///
     /// ```
     /// # use std::io::{Read, Write};

@@ -6,7 +6,7 @@ use thalweg::BoxError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MqttError {
-    /// An argument is wrong.
+    /// An argument is invalid.
     #[error("MQTT at {address}: {problem}")]
     Invalid {
         /// The broker's host and port.
@@ -14,7 +14,7 @@ pub enum MqttError {
         /// What is wrong.
         problem: String,
     },
-    /// The broker cannot be reached, or the connection was lost. The source tries again.
+    /// The broker cannot be reached, or the connection was lost. The source retries.
     #[error(
         "MQTT at {address}, topic `{topic}`: {problem}; tried again, with pauses of up to 30 s: check that the broker runs, and that no other client has the same id"
     )]
@@ -26,16 +26,16 @@ pub enum MqttError {
         /// The cause.
         problem: String,
     },
-    /// The broker refuses the client, or the subscription, for good.
+    /// A permanent refusal of the client or the subscription.
     #[error("MQTT at {address}, topic `{topic}`: {problem}; {remedy}")]
     Refused {
         /// The broker's host and port.
         address: String,
         /// The topic.
         topic: String,
-        /// What it refuses.
+        /// The refusal.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// Messages were not written.
@@ -47,10 +47,10 @@ pub enum MqttError {
         topic: String,
         /// The cause.
         problem: String,
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
     },
-    /// A message is longer than it may be.
+    /// A message exceeds the limit.
     #[error(
         "MQTT at {address}: a message of {len} bytes for topic `{topic}`, and {max_len} are the most; raise `max_len`, and the broker's limit, or write less at once"
     )]
@@ -59,7 +59,7 @@ pub enum MqttError {
         address: String,
         /// The topic.
         topic: String,
-        /// Bytes of the message.
+        /// Size of the message in bytes.
         len: usize,
         /// The limit, in bytes.
         max_len: u32,

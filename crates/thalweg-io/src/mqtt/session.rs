@@ -16,10 +16,10 @@ use super::link::{Happened, Lost, Request};
 use super::version::Version;
 use crate::tls::{REMEDY, is_refusal, secure};
 
-/// The most packets that are read, or requests that are written, before what has happened is told.
+/// Maximum packets read, or requests written, before events are reported.
 const TOGETHER: usize = 10;
 
-/// How long the broker may take to read what is written.
+/// Timeout of writing to the broker.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection in the clear or by TLS.
@@ -28,13 +28,13 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 type Framing<V> = Framed<Box<dyn Duplex>, <V as Version>::Codec>;
 
-/// A connection that the broker has accepted.
+/// A connection accepted by the broker.
 pub(super) struct Session<V: Version> {
     framed: Framing<V>,
     version: V,
     keep_alive: Duration,
     ping: Pin<Box<Sleep>>,
-    /// Why there will be no more, once what has come before has been told.
+    /// Why it ended, reported after earlier events.
     lost: Option<Lost>,
 }
 
@@ -60,7 +60,7 @@ impl<V: Version> Session<V> {
         Ok((session, accepted.is_known))
     }
 
-    /// Waits for what happens next, and meanwhile does what is asked for.
+    /// Waits for the next event, and meanwhile executes requests.
     pub(super) async fn next(
         &mut self,
         requests: &Receiver<Request>,

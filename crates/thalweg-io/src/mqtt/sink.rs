@@ -1,4 +1,4 @@
-//! Elements on their way to a topic.
+//! Writing elements to a topic.
 
 use std::fmt;
 use std::io;
@@ -14,10 +14,10 @@ use super::{Mqtt, MqttError, Qos};
 use crate::background::spawn;
 use crate::reply::reply;
 
-/// Bytes of a packet beside topic and payload, at most.
+/// Maximum size of a packet besides topic and payload, in bytes.
 const HEAD: usize = 16;
 
-/// Writes elements to a topic: what [`ToMqtt::to_mqtt`] puts at the end of a stream.
+/// Sink that writes elements to a topic, created by [`ToMqtt::to_mqtt`].
 pub struct MqttSink<T> {
     mqtt: Mqtt,
     to_bytes: ToBytes<T>,
@@ -32,19 +32,19 @@ impl<T> fmt::Debug for MqttSink<T> {
     }
 }
 
-/// Makes the bytes of an element.
+/// Converts an element to bytes.
 type ToBytes<T> = Box<dyn FnMut(&T) -> Result<Vec<u8>, BoxError> + Send>;
 
 /// A connection.
 struct Open {
     client: Client,
     link: Link,
-    /// When it was last of use. Between batches nobody answers the broker on it.
+    /// Time of its last use. Between batches nobody answers the broker on it.
     used: Instant,
 }
 
 impl<T> MqttSink<T> {
-    /// A sink for elements whose bytes `to_bytes` makes.
+    /// Creates a sink for elements that `to_bytes` converts.
     ///
     /// # Errors
     /// [`MqttError::Invalid`].
@@ -84,8 +84,7 @@ impl<T> MqttSink<T> {
     }
 }
 
-/// Writes messages, and waits until the broker has taken them; those that it has not are written again over another
-/// connection.
+/// Writes messages, and waits until the broker has acknowledged them; others are written again over another connection.
 async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Open, MqttError> {
     let mut open = open.filter(|open| open.used.elapsed() < mqtt.keep_alive / 2);
     let (mut done, mut pause, mut attempts) = (0, mqtt.retries.first_pause, 0);
@@ -99,7 +98,7 @@ async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Ope
             }
             Err(lost) => lost,
         };
-        // What was written counts: it is another message that this one failed on.
+        // The earlier messages count as written: this is the one that failed.
         attempts = if done > before { 1 } else { attempts + 1 };
         if lost.remedy.is_some() || attempts > mqtt.retries.count {
             let remedy = lost.remedy.map(|remedy| format!("; {remedy}"));
@@ -124,7 +123,7 @@ fn connect(mqtt: &Mqtt) -> Open {
     }
 }
 
-/// Writes the messages behind `done`, and counts those that the broker has taken; it takes them in their order.
+/// Writes the messages after `done`, and counts those that the broker has acknowledged, in order.
 async fn write(
     qos: Qos,
     open: &mut Open,
@@ -181,7 +180,7 @@ impl<T: Element + Sync> BatchSink<T> for MqttSink<T> {
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };
-        // The broker is told, if it is still there; nobody waits for that.
+        // Tells the broker, if it is still there; nobody waits for that.
         let said = spawn(async move {
             let _ = tokio::time::timeout(std::time::Duration::from_secs(1), async {
                 open.client.disconnect().await;
@@ -198,12 +197,12 @@ impl<T: Element + Sync> BatchSink<T> for MqttSink<T> {
 
 /// Topics as sinks: [`Stream::to_mqtt`](ToMqtt::to_mqtt).
 pub trait ToMqtt<T> {
-    /// Writes elements, texts or bytes, to a topic; those that have come meanwhile together.
+    /// Writes elements (text or bytes) to a topic, grouping those that arrive meanwhile.
     ///
-    /// An element is acknowledged when the broker has, with [`Qos::AtLeastOnce`]; with [`Qos::AtMostOnce`] when it has
-    /// been handed to the system. What the broker has not acknowledged when the connection is lost is written again,
-    /// and may be there twice. A broker that cannot be reached is tried [again](Mqtt::retries); then it is the failure
-    /// of the node, see [`Stream::sink_to`].
+    /// An element is acknowledged when the broker has acknowledged it, with [`Qos::AtLeastOnce`]; with
+    /// [`Qos::AtMostOnce`] when the system has taken it. If the connection is lost before that, it is written again,
+    /// and may arrive twice. If the broker stays unreachable after the [retries](Mqtt::retries), that is a failure of
+    /// the node, see [`Stream::sink_to`].
     ///
     /// Invalid arguments are a build error, see [`Stream::check`].
     fn to_mqtt(&self, mqtt: Mqtt) -> Sink;

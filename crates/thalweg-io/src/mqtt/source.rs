@@ -17,7 +17,7 @@ use crate::background::spawn;
 use crate::closer::{Closer, Ending};
 use crate::reply::{Replier, reply};
 
-/// How long the last acknowledgements may take.
+/// Timeout of the last acknowledgements.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Messages as a source: [`Stream::from_mqtt`](FromMqtt::from_mqtt).
@@ -36,7 +36,7 @@ impl fmt::Debug for MqttSource {
     }
 }
 
-/// What the task reads, on its way into a pipeline.
+/// The reading task's end of a source.
 struct Reading {
     items: Receiver<Result<Received, MqttError>>,
     orders: UnboundedSender<Order>,
@@ -49,14 +49,14 @@ struct Received {
     connection: u64,
 }
 
-/// What is asked of the client.
+/// Requests to the client.
 enum Order {
     Subscribe,
     Acknowledge(Receipt, u64),
     Disconnect,
 }
 
-/// What acknowledges the last messages and disconnects, for code that runs an [`MqttSource`] directly.
+/// Acknowledges the last messages and disconnects, for code that runs an [`MqttSource`] directly.
 #[derive(Clone, Default)]
 pub struct MqttCloser(Closer<Result<Received, MqttError>, Order>);
 
@@ -67,7 +67,7 @@ impl fmt::Debug for MqttCloser {
 }
 
 impl MqttCloser {
-    /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.
+    /// Closes, and waits until that is done, for at most 5 seconds; returns at once if the source never ran.
     pub async fn close(&self) {
         self.0.close().await;
     }
@@ -85,7 +85,7 @@ impl From<Mqtt> for MqttSource {
 }
 
 impl MqttSource {
-    /// What ends it.
+    /// What closes the source.
     pub fn closer(&self) -> MqttCloser {
         self.closer.clone()
     }
@@ -119,14 +119,14 @@ struct Reader {
     mqtt: Mqtt,
     items: Sender<Result<Received, MqttError>>,
     orders: UnboundedSender<Order>,
-    /// The number of the connection there is.
+    /// Number of the current connection.
     connection: Arc<AtomicU64>,
 }
 
 impl Reader {
     async fn run(self, asked: UnboundedReceiver<Order>, ended: Replier<()>) {
         let (client, link) = open(&self.mqtt, self.mqtt.client_id.is_some());
-        // By itself: it waits for room, which polling the link makes.
+        // Separate, since it waits for room, which polling the link makes.
         let asking = ask(client, asked, self.connection.clone());
         let reading = self.read(link);
         tokio::select! {
@@ -142,10 +142,10 @@ impl Reader {
         loop {
             let error = match link.next().await {
                 Ok(Happened::Up { is_known }) => {
-                    // Receipts of another connection are worth nothing on this one.
+                    // Receipts of another connection are invalid on this one.
                     self.connection.fetch_add(1, Ordering::AcqRel);
                     (pause, is_reported) = (self.mqtt.retries.first_pause, false);
-                    // A subscription is gone with what the broker knew.
+                    // The broker has forgotten the subscription with the client.
                     is_subscribed &= is_known;
                     if !is_subscribed {
                         let _ = self.orders.send(Order::Subscribe);
@@ -163,7 +163,7 @@ impl Reader {
                         receipt,
                         connection,
                     };
-                    // Without anybody to take it, it is not acknowledged.
+                    // Without a receiver it is not acknowledged.
                     let _ = self.items.send(Ok(received)).await;
                     continue;
                 }
@@ -206,7 +206,7 @@ impl Reader {
     }
 }
 
-/// Asks the client for what it is told to, until it is to disconnect and has had its time for that.
+/// Passes requests to the client, until it is to disconnect and has had time for that.
 async fn ask(client: Client, mut asked: UnboundedReceiver<Order>, connection: Arc<AtomicU64>) {
     while let Some(order) = asked.recv().await {
         match order {
@@ -286,17 +286,17 @@ impl Source for MqttSource {
 
 /// Topics as sources: [`Stream::from_mqtt`](FromMqtt::from_mqtt).
 pub trait FromMqtt {
-    /// The messages of a topic.
+    /// Emits the messages of a topic.
     ///
-    /// With [`Qos::AtLeastOnce`] a message is acknowledged once its token has fired: when everything that was made of
-    /// it is done. One that fails, and that no policy takes care of, is not; the broker sends it again over the next
-    /// connection, and counts it among those in flight until then. How many may be is the broker's limit, 20 with
-    /// Mosquitto's settings: a window of more never fills.
+    /// With [`Qos::AtLeastOnce`] a message is acknowledged once its token has fired: when everything derived from it is
+    /// done. A message that fails without a policy to handle it is not; the broker sends it again over the next
+    /// connection, and counts it as in flight until then. The broker limits the number in flight (20 by default in
+    /// Mosquitto): a larger window never fills.
     ///
-    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up
-    /// to 30 s. What was not acknowledged is sent again to a client with an [id](Mqtt::client_id). A login or a topic
-    /// that is refused ends the source. Behind a slow pipeline nothing is read when [`max_waiting`](Mqtt::max_waiting)
-    /// messages lie ready; a broker may then give the client up, which connects again.
+    /// A lost connection is a failure of the node, reported once; it reconnects with growing pauses of up to 30 s.
+    /// Unacknowledged messages are sent again to a client with an [id](Mqtt::client_id). A refused login or topic ends
+    /// the source. When [`max_waiting`](Mqtt::max_waiting) messages are buffered, nothing is read; if the broker then
+    /// disconnects, the client reconnects.
     ///
     /// Invalid arguments are a build error, see [`Stream::check`].
     fn from_mqtt(mqtt: Mqtt) -> Stream<MqttMessage>;

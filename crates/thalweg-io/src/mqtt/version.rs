@@ -1,4 +1,4 @@
-//! What the versions of the protocol differ in: packets, and what they do to the state of a connection.
+//! Differences between the versions of the protocol: packets, and their effect on the state of a connection.
 
 use std::io;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use tokio_util::codec::{Decoder, Encoder};
 use super::link::{Happened, Lost, Receipt, Request};
 use super::{Mqtt, MqttMessage, Qos};
 
-/// The most messages that are written and not acknowledged, with 3.1.1. A broker that takes fewer tells so with 5 alone.
+/// Maximum unacknowledged messages with 3.1.1. A broker with a lower limit can announce it with 5 only.
 const IN_FLIGHT_3: u16 = 100;
 
-/// The most with 5.
+/// The maximum with 5.
 const IN_FLIGHT_5: u16 = 1024;
 
-/// How long the broker keeps what is for a client that is away, in seconds: for ever.
+/// How long the broker keeps messages for a client that is away, in seconds: for ever.
 const FOR_EVER: u32 = u32::MAX;
 
 /// A version of the protocol, and the state of one connection.
@@ -35,26 +35,26 @@ pub(super) trait Version: Send {
 
     fn new() -> Self;
 
-    /// Takes the answer to that.
+    /// Handles the answer to that.
     fn accept(&mut self, packet: Self::Packet, codec: &mut Self::Codec) -> Result<Accepted, Lost>;
 
-    /// Takes a packet; returns what it is answered with at once.
+    /// Handles a packet; returns an immediate answer.
     fn receive(&mut self, packet: Self::Packet) -> Result<Option<Self::Packet>, Lost>;
 
-    /// The packet of a request, if there is one to be sent now.
+    /// The packet of a request, if one is to be sent now.
     fn request(&mut self, request: Request, mqtt: &Mqtt) -> Result<Option<Self::Packet>, Lost>;
 
-    /// Asks whether the broker is there; fails if it has not answered the last time.
+    /// Sends a ping; fails if the last one was not answered.
     fn ping(&mut self) -> Result<Option<Self::Packet>, Lost>;
 
-    /// Whether the broker takes more messages before it has acknowledged others.
+    /// Whether the broker accepts more messages before it has acknowledged others.
     fn has_room(&self) -> bool;
 
-    /// The next thing that packets, in either direction, have brought about.
+    /// The next event caused by packets, in either direction.
     fn next_event(&mut self) -> Option<Happened>;
 }
 
-/// What a broker says when it accepts a client.
+/// The broker's answer to a client that it accepts.
 pub(super) struct Accepted {
     /// Whether it remembers the client.
     pub(super) is_known: bool,
@@ -219,7 +219,7 @@ impl Version for Five {
             self.in_flight = properties.receive_max.unwrap_or(IN_FLIGHT_5);
             self.in_flight = self.in_flight.clamp(1, IN_FLIGHT_5);
             let keep_alive = properties.server_keep_alive;
-            // Zero is never.
+            // Zero is invalid.
             let keep_alive = keep_alive.filter(|seconds| *seconds > 0);
             accepted.keep_alive = keep_alive.map(|seconds| Duration::from_secs(seconds.into()));
         }

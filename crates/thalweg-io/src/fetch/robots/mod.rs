@@ -1,4 +1,4 @@
-//! What servers allow crawlers, by their `robots.txt` (RFC 9309).
+//! Permissions of crawlers, by servers' `robots.txt` (RFC 9309).
 
 mod rules;
 
@@ -15,32 +15,32 @@ pub(crate) use self::rules::{MAX_LEN, Rules};
 use crate::HttpError;
 use crate::web::shown;
 
-/// How long an answer holds, on the pipeline's clock.
+/// How long an answer is cached, on the pipeline's clock.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a server that gave none is left alone.
+/// How long a missing answer is cached.
 const AWAY: Duration = Duration::from_secs(60);
 
-/// The most servers, and bytes of rules, that are remembered; beyond that the oldest are forgotten.
+/// Maximum number of servers, and bytes of rules, that are remembered; beyond that the oldest are forgotten.
 const MANY: usize = 1024;
 const MANY_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a server allows.
+/// A server's permissions.
 #[derive(Clone, Debug)]
 pub(super) enum Verdict {
-    /// What its file says; without a file, everything.
+    /// Those of its file; without a file, everything is allowed.
     Rules(Arc<Rules>),
-    /// There was no telling, for this reason: nothing is allowed.
+    /// Unknown, for this reason: nothing is allowed.
     Unknown(String),
 }
 
-/// The servers that have been asked.
+/// Cache of servers.
 #[derive(Debug, Default)]
 pub(super) struct Robots {
     sites: Mutex<HashMap<Key, Arc<Site>>>,
 }
 
-/// A server, and what the crawler is called there.
+/// A server, and the crawler's name there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     origin: String,
@@ -51,7 +51,7 @@ pub(super) struct Key {
 struct Site {
     /// Held by the one request that asks the server.
     verdict: tokio::sync::Mutex<Option<(Verdict, Duration)>>,
-    /// When it was asked, and how much there is of it.
+    /// Time of the answer, and its size.
     known: Mutex<(Duration, usize)>,
 }
 
@@ -67,7 +67,7 @@ impl Site {
 }
 
 impl Key {
-    /// The one for a URL; the headers are the request's.
+    /// The key of a URL; the headers are the request's.
     pub(super) fn new(url: &Url, headers: &HeaderMap) -> Self {
         let agent = headers.get(USER_AGENT).map(|agent| agent.as_bytes());
         let agent = product(agent.unwrap_or(b"thalweg")).to_ascii_lowercase();
@@ -83,7 +83,7 @@ impl Key {
     }
 }
 
-/// Where a server's file is.
+/// URL of a server's file.
 pub(super) fn file_of(url: &Url) -> Url {
     let mut url = url.clone();
     url.set_path("/robots.txt");
@@ -93,7 +93,7 @@ pub(super) fn file_of(url: &Url) -> Url {
 }
 
 impl Robots {
-    /// What a server allows: what is known, or what `ask` finds out. One asks at a time; the others wait for it.
+    /// A server's permissions: cached ones, or the result of `ask`. One task asks at a time; the others wait for it.
     pub(super) async fn verdict(
         &self,
         key: &Key,
@@ -115,7 +115,7 @@ impl Robots {
         found
     }
 
-    /// The same for who may wait for nobody: a server that somebody is asking is asked once more.
+    /// The same without waiting for others: a server that is being asked is asked again.
     pub(super) async fn verdict_at_once(
         &self,
         key: &Key,
@@ -151,7 +151,7 @@ impl Robots {
         sites.entry(key.clone()).or_default().clone()
     }
 
-    /// Forgets the oldest if there are too many; not those that somebody is asking.
+    /// Forgets the oldest if there are too many; not those being asked.
     fn clean(&self) {
         let mut sites = self.lock();
         let known = |site: &Site| *site.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,7 +166,7 @@ impl Robots {
             .collect();
         oldest.sort_by_key(|((at, _), _)| *at);
         for ((_, size), key) in oldest {
-            // A quarter goes, so that it is not done for each.
+            // A quarter is dropped, so that this is rare.
             if sites.len() <= MANY - MANY / 4 && bytes <= MANY_BYTES - MANY_BYTES / 4 {
                 break;
             }
@@ -182,7 +182,7 @@ impl Robots {
 
 impl Verdict {
     /// # Errors
-    /// The URL is not to be asked for.
+    /// The URL is disallowed.
     pub(super) fn check(&self, url: &Url, key: &Key) -> Result<(), HttpError> {
         let refused = |reason| HttpError::Robots {
             url: shown(url),

@@ -1,16 +1,16 @@
-//! The rules of a `robots.txt`, as RFC 9309 has them.
+//! The rules of a `robots.txt`, by RFC 9309.
 
 use std::time::Duration;
 
 use memchr::memmem;
 
-/// How many bytes of a file are looked at; what is behind them is left out.
+/// Maximum size of a file that is read, in bytes; the rest is ignored.
 pub(crate) const MAX_LEN: usize = 500 * 1024;
 
-/// Upper bound of a `Crawl-delay`: a site that asks for more wants no visits, and can say so by its rules.
+/// Upper limit of a `Crawl-delay`: a site that asks for more wants no visits, and can say so by its rules.
 const MAX_DELAY: Duration = Duration::from_secs(300);
 
-/// What a file allows one crawler.
+/// A crawler's permissions by a file.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     rules: Vec<Rule>,
@@ -20,13 +20,13 @@ pub(crate) struct Rules {
 #[derive(Debug)]
 struct Rule {
     allows: bool,
-    /// The path, or its beginning, normalized. `*` stands for anything.
+    /// The normalized path or its beginning. `*` matches anything.
     pattern: Vec<u8>,
     /// Whether the path has to end where the pattern does.
     is_whole: bool,
 }
 
-/// A line that says something.
+/// A meaningful line.
 enum Line<'a> {
     Agent(&'a [u8]),
     Rule { allows: bool, path: &'a [u8] },
@@ -34,7 +34,7 @@ enum Line<'a> {
 }
 
 impl Rules {
-    /// The rules for a crawler by its product token; those for all others, `*`, if there are none for it.
+    /// The rules for a crawler by its product token; by default those for `*`.
     pub(crate) fn parse(file: &[u8], agent: &str) -> Self {
         let file = &file[..file.len().min(MAX_LEN)];
         let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
@@ -69,7 +69,7 @@ impl Rules {
 
     fn add(&mut self, line: &Line<'_>) {
         match *line {
-            // An empty path is that of no URL.
+            // No URL has an empty path.
             Line::Rule { path: b"", .. } | Line::Agent(_) => {}
             Line::Rule { allows, path } => {
                 let (path, is_whole) = match path.strip_suffix(b"$") {
@@ -86,8 +86,8 @@ impl Rules {
         }
     }
 
-    /// The rule that forbids a path, with its query if it has one: the longest that fits decides, and of two as long
-    /// the one that allows.
+    /// The rule that disallows a path with its query, if there is one: the longest match decides, and of two equally
+    /// long ones the one that allows.
     pub(crate) fn forbidding(&self, path: &str) -> Option<String> {
         let path = path.as_bytes();
         if path == b"/robots.txt" {
@@ -104,7 +104,7 @@ impl Rules {
         self.delay.map(|delay| delay.min(MAX_DELAY))
     }
 
-    /// Bytes that it takes.
+    /// Size in bytes.
     pub(crate) fn size(&self) -> usize {
         let rules = self.rules.iter();
         let patterns: usize = rules.map(|rule| rule.pattern.len()).sum();
@@ -117,8 +117,8 @@ impl Rule {
         self.pattern.len() + usize::from(self.is_whole)
     }
 
-    /// Whether a path begins, or is, as the pattern says. What is between two `*` is taken where it comes first:
-    /// nothing is tried twice.
+    /// Whether a path matches a pattern. Text between two `*` is matched at its first occurrence: nothing is tried
+    /// twice.
     fn fits(&self, path: &[u8]) -> bool {
         let mut parts = self.pattern.split(|byte| *byte == b'*');
         let first = parts.next().unwrap_or_default();
@@ -142,7 +142,7 @@ impl Rule {
     }
 
     fn shown(&self) -> String {
-        /// Bytes of a rule that an error shows.
+        /// Maximum bytes of a rule shown in errors.
         const SHOWN: usize = 100;
         let shown = self.pattern[..self.pattern.len().min(SHOWN)].escape_ascii();
         let end = match (self.pattern.len() > SHOWN, self.is_whole) {
@@ -154,7 +154,7 @@ impl Rule {
     }
 }
 
-/// What a line says; `None` if it says nothing that is known.
+/// Parses a line; `None` if it is unknown.
 fn understand(line: &[u8]) -> Option<Line<'_>> {
     let end = memchr::memchr(b'#', line).unwrap_or(line.len());
     let line = &line[..end];
@@ -171,7 +171,7 @@ fn understand(line: &[u8]) -> Option<Line<'_>> {
     } else if is("crawl-delay") {
         let seconds = std::str::from_utf8(value).ok()?.parse::<f64>();
         let delay = seconds.ok().map(|seconds| seconds.clamp(0.0, 1e6));
-        // Neither a number nor a pause, but the group's agents end here.
+        // Neither a number nor a pause, but it ends the group's agents.
         Some(Line::Delay(delay.and_then(|seconds| {
             Duration::try_from_secs_f64(seconds).ok()
         })))
@@ -180,15 +180,14 @@ fn understand(line: &[u8]) -> Option<Line<'_>> {
     }
 }
 
-/// The product token that a crawler's name begins with.
+/// The product token at the beginning of a crawler's name.
 pub(crate) fn product(name: &[u8]) -> &[u8] {
     let is_part = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
     let end = name.iter().position(|byte| !is_part(byte));
     &name[..end.unwrap_or(name.len())]
 }
 
-/// A path in the form that paths are compared in: what stands for itself is not encoded, everything else is, and in
-/// capitals.
+/// Normalizes a path for comparison: unreserved characters are not encoded, all others are, in capitals.
 fn normalize(path: &[u8]) -> Vec<u8> {
     let mut normal = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -228,7 +227,7 @@ fn hex(digit: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
-    /// Whether a crawler called `thalweg` may ask for a path.
+    /// Whether a crawler named `thalweg` may request a path.
     fn allows(file: &str, path: &str) -> bool {
         Rules::parse(file.as_bytes(), "thalweg")
             .forbidding(path)
@@ -312,7 +311,7 @@ mod tests {
             "User-agent: *\nUser-agent: other\nDisallow: /",
             "/x"
         ));
-        // Who is called nothing is one of all.
+        // An empty name is covered by `*`.
         assert!(
             Rules::parse(b"User-agent: 7\nDisallow: /", "")
                 .forbidding("/x")
