@@ -1,4 +1,4 @@
-//! Looking at something again and again, which may fail for a while.
+//! Repeated checks, which may fail for a while.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use {
     std::time::Instant,
 };
 
-/// How the last look went.
+/// Result of the last check.
 #[derive(Clone, Copy, Default)]
 pub(crate) enum Watch {
     /// There was none.
@@ -25,13 +25,12 @@ pub(crate) enum Watch {
 }
 
 impl Watch {
-    /// A look went well.
+    /// A check succeeded.
     pub(crate) fn well(&mut self) {
         *self = Self::Well;
     }
 
-    /// A look failed: the first one ends the source; later ones are reported, a run of them once, and
-    /// it is looked again.
+    /// A check failed: the first failure ends the source; later ones are reported once in a row, and checks continue.
     pub(crate) fn failed<T, E>(&mut self, error: E, out: &Emitter<T>) -> Result<(), Stop>
     where
         T: Element,
@@ -46,7 +45,7 @@ impl Watch {
     }
 }
 
-/// What a source looks at.
+/// What a source checks.
 #[cfg_attr(
     not(all(feature = "file-events", feature = "filenames", feature = "textfile")),
     allow(dead_code, reason = "each source has its own")
@@ -60,35 +59,35 @@ pub(crate) enum Place {
     Many,
 }
 
-/// Waits between two looks: for an interval, or for the system to tell of a change.
+/// Waits between two checks: for an interval, or for the system to report a change.
 pub(crate) struct Pause {
     interval: Duration,
     #[cfg(feature = "file-events")]
     events: Events,
-    /// When the last look began.
+    /// When the last check started.
     #[cfg(feature = "file-events")]
     looked: Instant,
 }
 
 #[cfg(feature = "file-events")]
 enum Events {
-    /// They are to be asked for.
+    /// They are to be requested.
     Wanted,
     Watched(Watched),
     /// There are none.
     None,
 }
 
-/// How long a look is put off, for a writer who writes all the time.
+/// How long a check is deferred while a writer writes all the time.
 #[cfg(feature = "file-events")]
 const GAP: Duration = Duration::from_millis(5);
 
-/// How much longer than the look before, and what was done with it, at least: a large directory takes a while.
+/// Minimum pause as a multiple of the last check's duration: a large directory takes a while.
 #[cfg(feature = "file-events")]
 const SHARE: u32 = 3;
 
-/// How much less often it is looked where the system tells of changes, and at least how often: what is written by way of
-/// memory, say, is not told of.
+/// How much less often checks are made if the system reports changes, and their minimum rate: writes through mapped
+/// memory, for example, are not reported.
 #[cfg(feature = "file-events")]
 const LESS_OFTEN: u32 = if cfg!(target_os = "linux") { 10 } else { 1 };
 #[cfg(feature = "file-events")]
@@ -115,7 +114,7 @@ impl Pause {
         out.sleep(self.interval).await
     }
 
-    /// Waits until it is to be looked again; `place` says at what.
+    /// Waits for the next check of `place`.
     #[cfg(not(feature = "file-events"))]
     pub(crate) async fn wait<T: Element>(
         &mut self,
@@ -125,7 +124,7 @@ impl Pause {
         self.sleep(out).await
     }
 
-    /// Waits until it is to be looked again; `place` says at what.
+    /// Waits for the next check of `place`.
     #[cfg(feature = "file-events")]
     pub(crate) async fn wait<T: Element>(
         &mut self,
@@ -151,7 +150,7 @@ impl Pause {
             Events::Wanted => {
                 self.events = ask(place());
                 match self.events {
-                    // What has changed before that was not told of.
+                    // Earlier changes were not reported.
                     Events::Watched(_) => out.yield_now().await,
                     _ => self.sleep(out).await,
                 }
@@ -198,12 +197,12 @@ async fn first<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B
     .await
 }
 
-/// Asks to be told of changes.
+/// Requests reports of changes.
 #[cfg(feature = "file-events")]
 fn ask(place: Place) -> Events {
     let asked = match place {
         Place::Directory(directory) => Watched::new(&directory, Changes::Names),
-        // What a link leads to changes somewhere else.
+        // The target of a link changes elsewhere.
         Place::File(path) if path.is_symlink() => return Events::None,
         Place::File(path) => match (path.parent(), path.file_name()) {
             (Some(directory), Some(name)) => Watched::new(directory, Changes::Of(name.to_owned())),
@@ -258,7 +257,7 @@ mod tests {
             fs::write(dir.path().join(format!("{number}.csv")), "").unwrap();
             until(|| found.len() == 1 + number);
         }
-        // Cut off, and written anew.
+        // Truncated, and written anew.
         log.set_len(0).unwrap();
         fs::write(&path, "another\n").unwrap();
         until(|| read.len() == 4);

@@ -16,8 +16,8 @@ const QUEUE: usize = 4;
 pub(crate) struct Chunks<E>(Receiver<Result<Vec<u8>, E>>);
 
 impl<E: Send + 'static> Chunks<E> {
-    /// Reads `source` on a thread of this name until it ends, and then does what `finish` says
-    /// there. The thread ends with its next read when the chunks are dropped.
+    /// Reads `source` on a thread of this name until it ends, and then calls `finish` there. The thread ends with its
+    /// next read when the chunks are dropped.
     pub(crate) fn read(
         thread_name: &str,
         source: impl Read + Send + 'static,
@@ -28,20 +28,20 @@ impl<E: Send + 'static> Chunks<E> {
             .name(thread_name.to_owned())
             .spawn(move || {
                 if let Err(error) = finish(forward(source, &sender)) {
-                    // Nobody listens any more: then nobody needs to know.
+                    // Nobody receives any more.
                     let _ = sender.send_blocking(Err(error));
                 }
             })?;
         Ok(Self(receiver))
     }
 
-    /// The next chunk, or `None` at the end. Nothing is lost when the future is dropped.
+    /// The next chunk, or `None` at the end. Cancel-safe.
     pub(crate) async fn next(&self) -> Option<Result<Vec<u8>, E>> {
         self.0.recv().await.ok()
     }
 }
 
-/// Returns when `source` ends, or nobody listens any more.
+/// Returns when `source` ends, or nobody receives any more.
 fn forward<E>(mut source: impl Read, sender: &Sender<Result<Vec<u8>, E>>) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    /// Endless, and counts how often it was read.
+    /// Endless, and counts its reads.
     struct Counting(Arc<AtomicUsize>);
 
     impl Read for Counting {
@@ -86,7 +86,7 @@ mod tests {
         let chunks = chunks.expect("a thread can be started");
         for taken in 1..10_000 {
             assert!(matches!(pollster::block_on(chunks.next()), Some(Ok(_))));
-            // What was taken, the queue, what waits to enter it, and the read after that.
+            // The taken one, the queue, the one waiting to enter it, and the read after that.
             assert!(reads.load(Ordering::SeqCst) <= taken + QUEUE + 2);
         }
     }

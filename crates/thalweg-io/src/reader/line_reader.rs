@@ -1,4 +1,4 @@
-//! Chunks cut into lines.
+//! Lines of chunks.
 
 use std::error::Error;
 
@@ -8,20 +8,20 @@ use super::Chunks;
 use crate::LineError;
 use crate::lines::LineBuffer;
 
-/// Lines of what a thread reads, and how it ended.
+/// Lines read by a thread, and its result.
 pub(crate) struct LineReader<T, E> {
     chunks: Chunks<E>,
     lines: LineBuffer<T>,
-    /// How it ended, until the last line has been given out.
+    /// The result, until the last line has been returned.
     error: Option<E>,
 }
 
 /// Why there is no line.
 #[derive(Debug)]
 pub(crate) enum NextLineError<E> {
-    /// The line is not as it should be; others may follow.
+    /// The line is invalid; others may follow.
     Line(LineError),
-    /// It has ended, with this.
+    /// It has ended, with this result.
     End(E),
 }
 
@@ -34,7 +34,7 @@ impl<T, E: Send + 'static> LineReader<T, E> {
         }
     }
 
-    /// Waits for the next line; `None` at the end. Nothing is lost when the future is dropped.
+    /// Waits for the next line; `None` at the end. Cancel-safe: nothing is lost when the future is dropped.
     pub(crate) async fn next_line(&mut self) -> Result<Option<T>, NextLineError<E>> {
         loop {
             if let Some(line) = self.lines.next_line() {
@@ -57,8 +57,7 @@ impl<T, E: Send + 'static> LineReader<T, E> {
         }
     }
 
-    /// Emits lines until their end or until the source is to stop. `name` makes what users see of a
-    /// fault.
+    /// Emits lines until their end or until the source is stopped. `name` converts a fault to the user's error.
     pub(crate) async fn emit_all<F>(
         &mut self,
         out: &Emitter<T>,
@@ -84,7 +83,7 @@ impl<T, E: Send + 'static> LineReader<T, E> {
         }
     }
 
-    /// Lets go of the lines, and hands on what has not been given out.
+    /// Drops the lines, and returns the unread rest.
     pub(crate) fn into_rest(mut self) -> (Chunks<E>, Vec<u8>) {
         (self.chunks, self.lines.take_rest())
     }

@@ -13,15 +13,14 @@ pub use source::FromReader;
 
 use crate::{LineError, Lines};
 
-/// Anything that can be read as a source of lines, until it ends.
+/// A source of the lines of any reader, until it ends.
 ///
-/// It is read on a thread of its own, ahead of what the pipeline takes by at most 320 KiB; after
-/// that the thread waits. The thread lives until the reader ends, or, when the source is dropped,
-/// until its read at that time returns.
+/// It is read on a separate thread, at most 320 KiB ahead of the pipeline; after that the thread waits. The thread
+/// lives until the reader ends, or, when the source is dropped, until its current read returns.
 ///
-/// [`Stream::from_reader`](FromReader::from_reader) makes a stream of it. Stopped and started again,
-/// it goes on with the line after the last one emitted. A line that is not as it should be is a
-/// failure of the source's node, and reading goes on with the next one; a read that fails ends it.
+/// [`Stream::from_reader`](FromReader::from_reader) makes a stream of it. Stopped and started again, it continues with
+/// the line after the last one emitted. An invalid line is a failure of the source's node, and reading continues with
+/// the next one; a failed read ends it.
 ///
 /// ```
 /// use thalweg_io::Reader;
@@ -45,7 +44,7 @@ enum State<T> {
 }
 
 impl Reader<String> {
-    /// Reads `source`. No thread is started before the first line is asked for.
+    /// Reads `source`. No thread is started before the first line is requested.
     pub fn new(source: impl Read + Send + 'static) -> Self {
         Self {
             lines: Lines::text(),
@@ -53,7 +52,7 @@ impl Reader<String> {
         }
     }
 
-    /// How the text is cut into lines, and what they are given out as.
+    /// How the text is split into lines and decoded.
     pub fn lines<U>(self, lines: Lines<U>) -> Reader<U> {
         let state = match self.state {
             State::Unread(source) => State::Unread(source),
@@ -64,12 +63,12 @@ impl Reader<String> {
 }
 
 impl<T> Reader<T> {
-    /// Waits for the next line; `None` at the end. Nothing is lost when the future is dropped.
+    /// Waits for the next line; `None` at the end. Cancel-safe: nothing is lost when the future is dropped.
     ///
     /// # Errors
     ///
-    /// See [`ReaderError`]. After [`ReaderError::Line`] reading goes on with the next line, after
-    /// any other it has ended.
+    /// See [`ReaderError`]. After [`ReaderError::Line`] the next call continues with the next line; other errors end
+    /// it.
     pub async fn next_line(&mut self) -> Result<Option<T>, ReaderError> {
         if let State::Unread(_) = self.state {
             self.start()?;
@@ -104,14 +103,14 @@ impl<R: Read + Send + 'static> From<R> for Reader<String> {
     }
 }
 
-/// Why lines could not be read.
+/// Error of reading lines.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReaderError {
     /// Reading failed.
     #[error("cannot read: {0}")]
     Read(#[from] io::Error),
-    /// The input is no line as [`Lines`] describes it.
+    /// The input contains an invalid line; see [`Lines`].
     #[error(transparent)]
     Line(#[from] LineError),
 }

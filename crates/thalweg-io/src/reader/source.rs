@@ -21,12 +21,12 @@ impl<T: Element> Source for Reader<T> {
 
 /// Readers as sources: [`Stream::from_reader`](FromReader::from_reader).
 pub trait FromReader {
-    /// Makes the element of a line.
+    /// Conversion of a line to an element.
     type Line: Element;
 
-    /// The lines of anything that implements [`Read`](std::io::Read), or of a [`Reader`] with its
-    /// settings, until it ends: a socket, a pipe, an unpacked archive. It is read on a thread of its
-    /// own, no further ahead of the pipeline than 320 KiB.
+    /// Emits the lines of anything that implements [`Read`](std::io::Read), or of a configured [`Reader`], until it
+    /// ends: a socket, a pipe, a decompressed archive. It is read on a separate thread, at most 320 KiB ahead of the
+    /// pipeline.
     ///
     /// ```
     /// use thalweg::Stream;

@@ -1,4 +1,4 @@
-//! Connections, and what is asked over them.
+//! Connections and their commands.
 
 use std::io;
 use std::time::Duration;
@@ -17,30 +17,30 @@ use super::{Redis, RedisEntry};
 use crate::background::{Running, spawn};
 use crate::tls::{ClientFiles, secure};
 
-/// How long connecting may take.
+/// Timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the server may wait for something to come, before it says that nothing has.
+/// How long the server may block before it answers that there is nothing.
 const BLOCK: Duration = Duration::from_secs(2);
 
-/// How long it may take to answer; longer than it may wait.
+/// Timeout of an answer; longer than it may block.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The most elements of one answer.
+/// Maximum elements per answer.
 const COUNT: usize = 256;
 
 /// A connection for a key.
 pub(super) struct Connection {
     redis: Redis,
     to: MultiplexedConnection,
-    /// What sends and receives, where that is not up to the connection.
+    /// The task that sends and receives, if the connection does not do so itself.
     _driver: Option<Running>,
 }
 
-/// Where reading a stream is.
+/// Position in a stream.
 #[derive(Default)]
 pub(super) struct Claims {
-    /// The id behind which unacknowledged entries are looked for.
+    /// The id after which unacknowledged entries are looked for.
     pub(super) cursor: String,
 }
 
@@ -74,7 +74,7 @@ impl Connection {
         self.redis.group.as_deref().unwrap_or_default()
     }
 
-    /// Makes the consumer group, if there is none.
+    /// Creates the consumer group, if it does not exist.
     pub(super) async fn make_group(&mut self) -> Result<(), ServerError> {
         let mut make = cmd("XGROUP");
         make.arg("CREATE").arg(&self.redis.key).arg(self.group());
@@ -86,7 +86,7 @@ impl Connection {
         }
     }
 
-    /// Entries that this consumer has been given before and has not acknowledged, behind an id.
+    /// Unacknowledged entries of this consumer, after an id.
     pub(super) async fn unacknowledged(&mut self, behind: &str) -> Result<Vec<Read>, ServerError> {
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP")
@@ -97,7 +97,7 @@ impl Connection {
         Ok(entries_of_streams(read.query_async(&mut self.to).await?))
     }
 
-    /// Entries that nobody of the group has been given; waits for some.
+    /// New entries of the group; waits for some.
     pub(super) async fn new_entries(&mut self) -> Result<Vec<Read>, ServerError> {
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP")
@@ -108,7 +108,7 @@ impl Connection {
         Ok(entries_of_streams(read.query_async(&mut self.to).await?))
     }
 
-    /// Entries that nobody has acknowledged for long: they become this consumer's.
+    /// Entries that have long been unacknowledged: they become this consumer's.
     pub(super) async fn claim(&mut self, claims: &mut Claims) -> Result<Vec<Read>, ServerError> {
         if claims.cursor.is_empty() {
             claims.cursor = "0-0".to_string();
@@ -141,7 +141,7 @@ impl Connection {
             .map(drop)
     }
 
-    /// The elements of a list that this consumer has taken and not acknowledged, oldest first.
+    /// Elements of a list that this consumer has taken and not acknowledged, oldest first.
     pub(super) async fn processing(&mut self) -> Result<Vec<Bytes>, ServerError> {
         let mut look = cmd("LRANGE");
         look.arg(self.redis.processing()).arg(0).arg(-1);
@@ -175,7 +175,7 @@ impl Connection {
         Ok(all.map(Bytes::from).collect())
     }
 
-    /// Lets go of elements of a list.
+    /// Removes elements of a list.
     pub(super) async fn acknowledge_values(&mut self, values: &[Bytes]) -> Result<(), ServerError> {
         let processing = self.redis.processing();
         let mut remove = pipe();
@@ -207,7 +207,7 @@ impl Connection {
         add.query_async::<()>(&mut self.to).await
     }
 
-    /// Adds elements to the end of a list.
+    /// Appends elements to a list.
     pub(super) async fn push(&mut self, entries: &[RedisEntry]) -> Result<(), ServerError> {
         let mut push = cmd("RPUSH");
         push.arg(&self.redis.key);
@@ -248,7 +248,7 @@ fn text(value: Value) -> Option<String> {
     }
 }
 
-/// The entries of the one stream that was asked for.
+/// The entries of the only requested stream.
 fn entries_of_streams(answer: Value) -> Vec<Read> {
     let Value::Array(mut streams) = answer else {
         return Vec::new();
@@ -268,7 +268,7 @@ fn entries(value: Value) -> Vec<Read> {
     entries.into_iter().filter_map(entry).collect()
 }
 
-/// An entry; one that was deleted since it was given to somebody has no fields.
+/// An entry; one that was deleted after its delivery has no fields.
 fn entry(value: Value) -> Option<Read> {
     let Value::Array(parts) = value else {
         return None;

@@ -10,7 +10,7 @@ use crate::tls::{REMEDY, TlsError, is_refusal};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisError {
-    /// An argument is wrong.
+    /// An argument is invalid.
     #[error("Redis at {address}: {problem}")]
     Invalid {
         /// The server's address.
@@ -18,7 +18,7 @@ pub enum RedisError {
         /// What is wrong.
         problem: String,
     },
-    /// The server cannot be reached, or the connection was lost. The source tries again.
+    /// The server cannot be reached, or the connection was lost. The source retries.
     #[error(
         "Redis at {address}, key `{key}`: {problem}; tried again, with pauses of up to 30 s: check that the server runs"
     )]
@@ -30,16 +30,16 @@ pub enum RedisError {
         /// The cause.
         problem: String,
     },
-    /// The server refuses for good.
+    /// A permanent refusal by the server.
     #[error("Redis at {address}, key `{key}`: {problem}; {remedy}")]
     Refused {
         /// The server's address.
         address: String,
         /// The key.
         key: String,
-        /// What it says.
+        /// Its message.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// Elements were not written.
@@ -51,7 +51,7 @@ pub enum RedisError {
         key: String,
         /// The cause.
         problem: String,
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
     },
     /// An element cannot be written.
@@ -76,7 +76,7 @@ impl RedisError {
     }
 }
 
-/// What to do about what a server says, if trying again would not help.
+/// The remedy for a server's error, if a retry would not help.
 pub(super) fn remedy(error: &::redis::RedisError) -> Option<&'static str> {
     if let Some(error) = as_io_error(error) {
         if is_refusal(error) {
@@ -97,7 +97,7 @@ pub(super) fn remedy(error: &::redis::RedisError) -> Option<&'static str> {
 }
 
 fn as_io_error(error: &::redis::RedisError) -> Option<&io::Error> {
-    // What the crate gives as the cause is its pointer to it.
+    // The crate's cause is only a pointer to the error itself.
     let shared = error
         .source()?
         .downcast_ref::<Arc<dyn Error + Send + Sync>>()?;

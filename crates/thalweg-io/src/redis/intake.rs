@@ -1,4 +1,4 @@
-//! What is read, on its way into a pipeline, and its acknowledgements on their way back.
+//! Reading elements and acknowledging them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,41 +19,41 @@ use crate::background::spawn;
 use crate::closer::{Closer, Ending};
 use crate::reply::reply;
 
-/// How long the last acknowledgements may take.
+/// Timeout of the last acknowledgements.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The most acknowledgements at once.
+/// Maximum acknowledgements at once.
 const ACKS: usize = 1024;
 
-/// Something that was read.
+/// An element that was read.
 #[derive(Clone, Debug)]
 pub(super) enum Read {
     Entry(RedisEntry),
-    /// The id of an entry that is no more.
+    /// The id of a deleted entry.
     Deleted(String),
     Value(Bytes),
 }
 
-/// What tells elements apart: the id of an entry, or the bytes of an element of a list.
+/// Identity of elements: the id of an entry, or the bytes of an element of a list.
 type Key = Bytes;
 
-/// Elements that have left the server, and are neither acknowledged nor given up; equal ones are counted.
+/// Elements in flight; equal ones are counted.
 type InFlight = Arc<Mutex<HashMap<Key, usize>>>;
 
-/// What has become of an element.
+/// Result of an element.
 enum Done {
     Delivered(Key),
     Close,
 }
 
-/// What a source has of the tasks that read and acknowledge.
+/// The source's handle of the tasks that read and acknowledge.
 pub(super) struct Intake {
     pub(super) items: Receiver<Result<Read, RedisError>>,
     done: UnboundedSender<Done>,
     in_flight: InFlight,
 }
 
-/// What acknowledges the last elements, for code that runs a source of Redis directly.
+/// Acknowledges the last elements, for code that runs a source of Redis directly.
 #[derive(Clone, Default)]
 pub struct RedisCloser(Closer<Result<Read, RedisError>, Done>);
 
@@ -64,14 +64,14 @@ impl fmt::Debug for RedisCloser {
 }
 
 impl RedisCloser {
-    /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.
+    /// Closes, and waits until that is done, for at most 5 seconds; returns at once if the source never ran.
     pub async fn close(&self) {
         self.0.close().await;
     }
 }
 
 impl Intake {
-    /// Has tasks read and acknowledge.
+    /// Spawns the tasks that read and acknowledge.
     pub(super) fn start(
         redis: &Redis,
         is_list: bool,
@@ -113,7 +113,7 @@ impl Intake {
         let (done, in_flight) = (self.done.clone(), self.in_flight.clone());
         Ack::new(move |outcome| match outcome {
             Outcome::Delivered => drop(done.send(Done::Delivered(key))),
-            // It stays with the server, and may be read again.
+            // It stays at the server, and may be read again.
             Outcome::Failed => leave(&in_flight, &key),
         })
     }
@@ -136,7 +136,7 @@ fn leave(in_flight: &InFlight, key: &Key) {
 /// Why reading has stopped.
 enum End {
     Lost(ServerError),
-    /// Nobody takes what is read.
+    /// The source no longer takes elements.
     Closed,
 }
 
@@ -154,8 +154,8 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads a stream, behind what this consumer has not acknowledged if this is its first connection: later that may
-    /// be on its way here.
+    /// Reads a stream, after this consumer's unacknowledged entries if this is its first connection: later ones may be
+    /// in flight here.
     async fn stream(&self, connection: &mut Connection, is_first: bool) -> Result<(), End> {
         connection.make_group().await?;
         let mut behind = is_first.then(|| "0".to_string());
@@ -178,8 +178,8 @@ impl Reader {
         }
     }
 
-    /// Reads a list, behind what was taken over another connection and is not on its way here: its answer was lost, or
-    /// its program.
+    /// Reads a list, after the elements taken over another connection that are not in flight here: their answer was
+    /// lost, or their program.
     async fn list(&self, connection: &mut Connection) -> Result<(), End> {
         let mut here = lock(&self.in_flight).clone();
         for value in connection.processing().await? {
@@ -195,7 +195,7 @@ impl Reader {
         }
     }
 
-    /// Reads over one connection after the other, until the source is closed, or the server refuses.
+    /// Reads, reconnecting as necessary, until the source is closed or the server refuses permanently.
     async fn run(self, is_list: bool) {
         let (mut pause, mut is_reported, mut is_first) =
             (self.redis.retries.first_pause, false, true);
@@ -273,7 +273,7 @@ impl Reader {
     }
 }
 
-/// Acknowledges what is done, until the source is closed.
+/// Acknowledges finished elements, until the source is closed.
 async fn acknowledge(
     redis: Redis,
     is_list: bool,
@@ -302,7 +302,7 @@ async fn acknowledge(
     }
 }
 
-/// Acknowledges elements, over another connection if there is none; the reader says what is wrong.
+/// Acknowledges elements, over a new connection if necessary; the reader reports errors.
 async fn send(redis: &Redis, is_list: bool, open: &mut Option<Connection>, keys: &[Key]) {
     if keys.is_empty() {
         return;
@@ -336,8 +336,7 @@ async fn send(redis: &Redis, is_list: bool, open: &mut Option<Connection>, keys:
                 *open = Some(connection);
                 return;
             }
-            // An element that was let go of already could be an equal one the next time: rather one twice than one
-            // lost.
+            // An equal element might be removed by the second attempt: rather one twice than one lost.
             Err(_) if is_list => return,
             Err(error) if remedy(&error).is_some() => return,
             Err(_) => {

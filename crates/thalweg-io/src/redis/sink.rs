@@ -1,4 +1,4 @@
-//! Elements on their way to a stream or a list.
+//! Writing elements to a stream or a list.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use super::{Redis, RedisEntry, RedisError};
 use crate::background::spawn;
 use crate::reply::reply;
 
-/// Writes elements to a stream or a list: what [`ToRedis`] puts at the end of a stream.
+/// Sink that writes elements to a stream or a list, created by [`ToRedis`].
 pub struct RedisSink<T> {
     redis: Redis,
     is_list: bool,
@@ -30,11 +30,11 @@ impl<T> fmt::Debug for RedisSink<T> {
     }
 }
 
-/// Makes the entry of an element; of that, a list has the field `value`.
+/// Converts an element to an entry; a list uses its field `value`.
 type ToEntry<T> = Box<dyn FnMut(&T) -> Result<RedisEntry, BoxError> + Send>;
 
 impl<T> RedisSink<T> {
-    /// Entries of a stream, which `to_entry` makes of elements.
+    /// Creates a sink for entries of a stream, which `to_entry` converts elements to.
     ///
     /// # Errors
     /// [`RedisError::Invalid`].
@@ -45,7 +45,7 @@ impl<T> RedisSink<T> {
         Self::new(redis, false, Box::new(to_entry))
     }
 
-    /// Elements at the end of a list: the values of the entries that `to_entry` makes.
+    /// Creates a sink for elements of a list: the values of the entries that `to_entry` converts elements to.
     ///
     /// # Errors
     /// [`RedisError::Invalid`].
@@ -79,7 +79,7 @@ impl<T> RedisSink<T> {
     }
 }
 
-/// Writes entries, again over another connection if one is lost.
+/// Writes entries, again over a new connection if one is lost.
 async fn send(
     redis: &Redis,
     is_list: bool,
@@ -152,16 +152,16 @@ impl<T: Element + Sync> BatchSink<T> for RedisSink<T> {
 
 /// Streams and lists of Redis as sinks.
 pub trait ToRedis {
-    /// Adds elements, texts, bytes or [`RedisEntry`]s, to a stream; those that have come meanwhile together.
+    /// Adds elements (text, bytes or [`RedisEntry`]s) to a stream, grouping those that arrive meanwhile.
     ///
-    /// An element is acknowledged when the server has said that it has it. If the connection is lost before that, it is
-    /// written again, and may be there twice. A server that cannot be reached is tried [again](Redis::retries); then it
-    /// is the failure of the node, see [`Stream::sink_to`].
+    /// An element is acknowledged when the server has confirmed it. If the connection is lost before that, it is
+    /// written again, and may be duplicated. If the server stays unreachable after the [retries](Redis::retries), that
+    /// is a failure of the node, see [`Stream::sink_to`].
     ///
     /// Invalid arguments are a build error, see [`Stream::check`].
     fn to_redis_stream(&self, redis: Redis) -> Sink;
 
-    /// Adds elements, texts or bytes, to the end of a list. Otherwise as [`to_redis_stream`](Self::to_redis_stream).
+    /// Appends elements (text or bytes) to a list. Otherwise like [`to_redis_stream`](Self::to_redis_stream).
     fn to_redis_list(&self, redis: Redis) -> Sink;
 }
 

@@ -46,7 +46,7 @@ impl Reading {
         }
     }
 
-    /// Emits what `make` makes of what is read, with what tells it apart.
+    /// Emits the elements that `make` creates from entries, with their identities.
     async fn run<T: Element>(
         &mut self,
         out: &Emitter<T>,
@@ -91,14 +91,14 @@ impl From<Redis> for RedisListSource {
 }
 
 impl RedisStreamSource {
-    /// What ends it.
+    /// What closes the source.
     pub fn closer(&self) -> RedisCloser {
         self.0.closer.clone()
     }
 }
 
 impl RedisListSource {
-    /// What ends it.
+    /// What closes the source.
     pub fn closer(&self) -> RedisCloser {
         self.0.closer.clone()
     }
@@ -155,15 +155,14 @@ impl Source for RedisListSource {
 
 /// Streams of Redis as sources: [`Stream::from_redis_stream`](FromRedisStream::from_redis_stream).
 pub trait FromRedisStream {
-    /// The entries of a stream, as a member of a consumer [group](Redis::group), which is made if there is none.
+    /// Emits the entries of a stream, as a member of a consumer [group](Redis::group), created if it does not exist.
     ///
-    /// An entry is acknowledged once its token has fired: when everything that was made of it is done. One that fails,
-    /// and that no policy takes care of, is read again [later](Redis::claim_after), by any member; so are those of a
-    /// member that has died. Entries that a reader of the same [name](Redis::consumer) has not acknowledged are read
-    /// first.
+    /// An entry is acknowledged once its token has fired: when everything derived from it is done. An entry that fails
+    /// without a policy to handle it is read again [later](Redis::claim_after), by any member; so are those of a dead
+    /// member. Entries that a reader with the same [name](Redis::consumer) has not acknowledged are read first.
     ///
-    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up
-    /// to 30 s. A login that is refused, or a key that holds something else, ends the source.
+    /// A lost connection is a failure of the node, reported once; it reconnects with growing pauses of up to 30 s. A
+    /// refused login, or a key of another type, ends the source.
     ///
     /// Invalid arguments are a build error, see [`Stream::check`].
     fn from_redis_stream(redis: Redis) -> Stream<RedisEntry>;
@@ -180,14 +179,13 @@ impl FromRedisStream for Stream<RedisEntry> {
 
 /// Lists of Redis as sources: [`Stream::from_redis_list`](FromRedisList::from_redis_list).
 pub trait FromRedisList {
-    /// The elements of a list from its beginning, which are taken out of it.
+    /// Takes the elements of a list from its beginning, and emits them.
     ///
-    /// An element is moved to the list `KEY:processing:CONSUMER` (`BLMOVE`, of Redis 6.2), and out of that once its
-    /// token has fired. What is there when a reader of the same [name](Redis::consumer) starts, or connects again, is
-    /// read first: what a program had in hand that was killed, and what has failed. Elements may come twice, and none
-    /// is lost.
+    /// An element is moved to the list `KEY:processing:CONSUMER` (`BLMOVE`, of Redis 6.2), and removed from it once its
+    /// token has fired. Elements there are read first when a reader with the same [name](Redis::consumer) starts or
+    /// reconnects: those in flight when a program was killed, and failed ones. Elements may arrive twice; none is lost.
     ///
-    /// Otherwise as [`from_redis_stream`](FromRedisStream::from_redis_stream).
+    /// Otherwise like [`from_redis_stream`](FromRedisStream::from_redis_stream).
     fn from_redis_list(redis: Redis) -> Stream<Bytes>;
 }
 

@@ -1,4 +1,4 @@
-//! One opened file, read from a position that is checked to be still the same content.
+//! An open file, read from a position whose content is checked to be unchanged.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-/// So many bytes before the position are read again each time, and compared: a file that was cut
-/// short and has grown past the position since is not taken for one that merely grew.
+/// This many bytes before the position are read again each time, and compared: a file that was truncated and has grown
+/// past the position since is not mistaken for one that merely grew.
 pub(super) const OVERLAP: usize = 64;
 
 pub(super) struct Content {
@@ -19,11 +19,11 @@ pub(super) struct Content {
 
 /// Result of reading on.
 pub(super) enum Chunk {
-    /// These bytes of the buffer are new.
+    /// New bytes in the buffer.
     Bytes(Range<usize>),
     /// Nothing, for now.
     AtEnd,
-    /// Other bytes stand where this content was read: the file was truncated, or written over.
+    /// The content before the position has changed: the file was truncated, or overwritten.
     Replaced,
 }
 
@@ -58,13 +58,13 @@ impl Content {
         Ok(Chunk::Bytes(known..filled))
     }
 
-    /// Begins again at the first byte.
+    /// Starts over at the first byte.
     pub(super) fn rewind(&mut self) {
         self.position = 0;
         self.before.clear();
     }
 
-    /// Skips what is there, but not the beginning of a line that has not ended yet.
+    /// Skips the existing content, except an incomplete line at its end.
     pub(super) fn skip_to_last_line(
         &mut self,
         ending: &[u8],
@@ -81,7 +81,7 @@ impl Content {
                 self.position = start + (at + ending.len()) as u64;
                 break;
             }
-            // The next stretch must contain an ending that this one has cut in two.
+            // The next part must include an ending that this one has cut.
             end = match start {
                 0 => 0,
                 _ => start + ending.len() as u64 - 1,
@@ -90,14 +90,14 @@ impl Content {
         self.remember(buffer)
     }
 
-    /// Skips what is before a byte, if the file is so long.
+    /// Skips to a byte, if the file is that long.
     pub(super) fn skip_to(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let len = self.file.seek(SeekFrom::End(0))?;
         self.position = if offset <= len { offset } else { 0 };
         self.remember(buffer)
     }
 
-    /// Takes note of what is before the position.
+    /// Remembers the bytes before the position.
     fn remember(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         let known = self.position.min(OVERLAP as u64);
         self.file.seek(SeekFrom::Start(self.position - known))?;
@@ -106,7 +106,7 @@ impl Content {
         Ok(())
     }
 
-    /// Whether `named`, what the path leads to now, is another file than this one.
+    /// Whether `named`, the file that the path refers to now, is another file than this one.
     #[cfg(unix)]
     pub(super) fn is_other(&self, named: &Metadata) -> io::Result<bool> {
         use std::os::unix::fs::MetadataExt;
@@ -114,15 +114,14 @@ impl Content {
         Ok((own.dev(), own.ino()) != (named.dev(), named.ino()))
     }
 
-    /// Whether `named`, what the path leads to now, is another file than this one: it is taken for
-    /// one if it is shorter.
+    /// Whether `named`, the file that the path refers to now, is another file than this one: assumed if it is shorter.
     #[cfg(not(unix))]
     pub(super) fn is_other(&self, named: &Metadata) -> io::Result<bool> {
         Ok(named.len() < self.file.metadata()?.len())
     }
 }
 
-/// Reads until `buffer` is full or the file ends, and tells how much it was.
+/// Reads until `buffer` is full or the file ends; returns the number of bytes.
 fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

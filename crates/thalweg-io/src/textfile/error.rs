@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::LineError;
 
-/// Why a text file could not be read or written. Each names the file.
+/// Errors of reading and writing text files. Each names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextFileError {
-    /// It could not be opened: it is not there, say, or may not be opened.
+    /// The file cannot be opened: it does not exist, or access is denied, for example.
     #[error("cannot open {}: {source}", path.display())]
     Open {
         /// The file.
@@ -17,10 +17,10 @@ pub enum TextFileError {
         /// The cause.
         source: io::Error,
     },
-    /// It is a directory, a pipe or a device. A pipe can be read with a [`Reader`](crate::Reader).
+    /// The path is a directory, a pipe or a device. A pipe can be read with a [`Reader`](crate::Reader).
     #[error("{} is not a regular file", path.display())]
     NotAFile {
-        /// The path that is no file.
+        /// The path.
         path: PathBuf,
     },
     /// Reading failed.
@@ -39,7 +39,7 @@ pub enum TextFileError {
         /// The cause.
         source: io::Error,
     },
-    /// The input is no line as [`Lines`](crate::Lines) describes it.
+    /// The file contains an invalid line; see [`Lines`](crate::Lines).
     #[error("{}: {source}", path.display())]
     Line {
         /// The file.
@@ -50,7 +50,7 @@ pub enum TextFileError {
 }
 
 impl TextFileError {
-    /// The file it happened with.
+    /// The file.
     pub fn path(&self) -> &Path {
         match self {
             Self::Open { path, .. }
@@ -61,7 +61,7 @@ impl TextFileError {
         }
     }
 
-    /// Whether it concerns a single line, and reading goes on with the next.
+    /// Whether it concerns a single line, and reading continues with the next.
     pub(super) fn is_passed_over(&self) -> bool {
         matches!(self, Self::Line { source, .. } if source.is_passed_over())
     }

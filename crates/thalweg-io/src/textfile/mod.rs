@@ -1,5 +1,4 @@
-//! Text files: as a source, what is in one and what is added to it; as a sink, a line for each
-//! element.
+//! Text files: as a source, existing and added lines; as a sink, a line for each element.
 
 mod content;
 mod error;
@@ -23,40 +22,38 @@ use thalweg::interval::{IntervalError, IntoInterval, wait};
 use crate::lines::LineBuffer;
 use crate::{Lines, Position};
 
-/// A text file as a source of lines: first those in it, then those that are added, without end.
+/// A text file as a source of lines: existing ones, and then those that are added, without end.
 ///
-/// The name is streamz's `from_textfile`; unlike there, lines come without their `\n` unless
-/// [`Lines::keep_delimiter`] asks for it.
+/// The name is streamz's `from_textfile`; unlike there, lines are emitted without their `\n` unless
+/// [`Lines::keep_delimiter`] is set.
 ///
 /// # What happens when the file …
 ///
-/// - **does not exist**: it is waited for. With [`until_end`](Self::until_end) that is an error.
-/// - **ends without a line ending**: the last line is held back until its ending comes.
-///   With `until_end` it is given out at the end.
-/// - **is renamed or removed**: it is read on, until another file has its name.
-/// - **is replaced** (a log is rotated): the old file is read to its end first, and given one more
-///   `poll_interval` for writers that still hold it; then the new one is read from its first byte.
-///   What stands at the old one's end without a line ending is a line. A file that both takes the
-///   name and loses it between two looks is not seen: keep `poll_interval` below the time between
-///   rotations.
-/// - **is truncated**: it is read again from its first byte, and what had been read of its last
-///   line is a line. That is noticed, too, if the file has grown past the old place by the next
-///   look, unless the 64 bytes before that place are the same as before.
-/// - **can't be read**: that is an error which names it.
+/// - **does not exist**: the source waits for it. With [`until_end`](Self::until_end) that is an error.
+/// - **ends without a line ending**: the last line is held back until its ending arrives. With `until_end` it is
+///   emitted at the end.
+/// - **is renamed or removed**: reading continues, until another file has its name.
+/// - **is replaced** (a log is rotated): the old file is read to its end first, plus one more `poll_interval` for
+///   writers that still hold it; then the new one is read from its first byte. An incomplete line at the old one's end
+///   is emitted. A file that gets and loses the name between two checks is missed: keep `poll_interval` below the time
+///   between rotations.
+/// - **is truncated**: it is read again from its first byte, and the incomplete line read before is emitted. That is
+///   also noticed if the file has grown past the old position by the next check, unless the 64 bytes before that
+///   position are unchanged.
+/// - **cannot be read**: that is an error which names it.
 ///
-/// Every complete line is given out once, in order. A file is told from another by device and inode
-/// on Unix; elsewhere one that is shorter than the one being read is taken for another.
+/// Every complete line is emitted once, in order. Files are distinguished by device and inode on Unix; elsewhere a file
+/// shorter than the one being read is assumed to be another.
 ///
 /// # In a pipeline
 ///
-/// [`Stream::from_textfile`](FromTextFile::from_textfile) makes a stream of it. Stopped and started
-/// again, it goes on with the line after the last one emitted. A line that is not as it should be
-/// is a failure of the source's node, and reading goes on with the next one. A file that can't be
-/// read ends the source; if that befalls a file that was being followed already, it is reported,
-/// and looked at again and again until it can be read. Nothing is lost by it.
+/// [`Stream::from_textfile`](FromTextFile::from_textfile) makes a stream of it. Stopped and started again, it continues
+/// with the line after the last one emitted. An invalid line is a failure of the source's node, and reading continues
+/// with the next one. A file that cannot be read ends the source; if the file was being followed already, the error is
+/// reported, and checks continue until it can be read, without loss.
 ///
-/// With the feature `file-events`, where the system tells of changes, the file is looked at within milliseconds of one,
-/// and otherwise every second. It is looked at every `poll_interval` on network file systems, if it is a link, and on a
+/// With the feature `file-events`, where the system reports changes, the file is checked within milliseconds of one,
+/// and otherwise every second. It is checked every `poll_interval` on network file systems, if it is a link, and on a
 /// virtual clock.
 ///
 /// # Without one
@@ -83,7 +80,7 @@ pub struct TextFile<T = String> {
     path: PathBuf,
     lines: Lines<T>,
     follow: bool,
-    /// Whether reading begins with the last line of what is there, or of this many bytes.
+    /// Whether reading starts with the last line of the existing content, or after this many bytes.
     from_end: Option<u64>,
     poll_interval: Result<Duration, IntervalError>,
     chunk: usize,
@@ -91,12 +88,12 @@ pub struct TextFile<T = String> {
     reading: Option<Reading<T>>,
 }
 
-/// Result of looking at a [`TextFile`].
+/// Result of polling a [`TextFile`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Poll<T> {
     /// A line.
     Line(T),
-    /// Nothing new: look again after the [`poll_interval`](TextFile::poll_interval).
+    /// Nothing new: poll again after the [`poll_interval`](TextFile::poll_interval).
     Idle,
     /// The file has been read to its end, and is not followed.
     End,
@@ -109,8 +106,7 @@ struct Reading<T> {
 }
 
 impl TextFile<String> {
-    /// Follows the file of this name from its first line on. Nothing is opened before the first
-    /// look.
+    /// Follows the file with this name from its first line on. Nothing is opened before the first poll.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
@@ -126,7 +122,7 @@ impl TextFile<String> {
 }
 
 impl<T> TextFile<T> {
-    /// How the text is cut into lines, and what they are given out as. Reading begins anew.
+    /// How the text is split into lines and decoded. Reading starts over.
     pub fn lines<U>(self, lines: Lines<U>) -> TextFile<U> {
         TextFile {
             path: self.path,
@@ -146,46 +142,46 @@ impl<T> TextFile<T> {
         self
     }
 
-    /// Skips the lines that are in the file when reading begins. A last line without its ending is
-    /// not skipped, so that the first line given out is a whole one.
+    /// Skips the lines that exist when reading starts. An incomplete last line is not skipped, so that the first
+    /// emitted line is a complete one.
     pub fn from_end(mut self) -> Self {
         self.from_end = Some(u64::MAX);
         self
     }
 
-    /// Skips the lines within the first `len` bytes: those that were in the file when it was so long. What has been
-    /// added since is given out.
+    /// Skips the lines within the first `len` bytes: those that existed when the file had that length. Lines added
+    /// since are emitted.
     pub fn from_end_of(mut self, len: u64) -> Self {
         self.from_end = Some(len);
         self
     }
 
-    /// Begins behind a position, the place of a byte, if it has a value, and has it move on: for a file that only
-    /// grows. One that has become shorter than that is read from its first byte. It counts in a pipeline only.
+    /// Continues after a position, an offset in bytes, if it has a value, and advances it: for a file that only grows.
+    /// One that has become shorter is read from its first byte. Effective in a pipeline only.
     ///
-    /// A last line without an ending, which [`until_end`](Self::until_end) has given out, has been read; what is added
-    /// to it later is the next line.
+    /// A last line without an ending, emitted because of [`until_end`](Self::until_end), counts as read; text added to
+    /// it later is the next line.
     pub fn position(mut self, position: &Position) -> Self {
         self.position = Some(position.clone());
         self
     }
 
-    /// The time from one look to the next when there was nothing new: a duration, a number of seconds, or a text such
-    /// as `"2s"`; 100 ms by default. With zero it is looked at again as soon as others on the same event loop have had
-    /// their turn. A time that can't be waited for is a build error, which the pipeline reports.
+    /// Interval of checks when there was nothing new: a duration, a number of seconds, or a text such as `"2s"`; 100 ms
+    /// by default. With zero it is checked again as soon as other tasks of the event loop have had a turn. An invalid
+    /// time is a build error, which the pipeline reports.
     pub fn poll_interval(mut self, interval: impl IntoInterval) -> Self {
         self.poll_interval = wait(interval);
         self
     }
 
-    /// Takes what has been read of the file and not been given out: complete lines, then the last one,
-    /// which has no ending. `None` when nothing is left. The file is not looked at.
+    /// Takes what has been read of the file and not returned: complete lines, then the last one, which has no ending.
+    /// `None` when nothing is left. Does not read the file.
     ///
-    /// It is for those who stop reading for good and want the unfinished line as well.
+    /// For callers that stop reading for good and want the incomplete line as well.
     ///
     /// # Errors
     ///
-    /// [`TextFileError::Line`]; the call after one goes on with the next line.
+    /// [`TextFileError::Line`]; the next call continues with the next line.
     ///
     /// ```
     /// use thalweg_io::{TextFile, textfile::Poll};
@@ -209,15 +205,14 @@ impl<T> TextFile<T> {
             .map_err(|error| TextFileError::line(&self.path, error))
     }
 
-    /// The next line, without waiting for one. This is how a pipeline reads the file; it needs none
-    /// itself.
+    /// Returns the next line, without waiting for one. Pipelines call it; it needs none.
     ///
     /// Reads at most 64 KiB at a time, on the calling thread.
     ///
     /// # Errors
     ///
-    /// See [`TextFileError`]. After one, looking again goes on where it can: with the next line if
-    /// a line was at fault, with another try at the file otherwise.
+    /// See [`TextFileError`]. The next call continues where it can: with the next line after an invalid one, with
+    /// another attempt to read the file otherwise.
     pub fn poll(&mut self) -> Result<Poll<T>, TextFileError> {
         let Reading { tail, lines, ended } = match &mut self.reading {
             Some(reading) => reading,

@@ -1,4 +1,4 @@
-//! Lines into a text file.
+//! Writing lines to a text file.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -13,11 +13,11 @@ use super::TextFileError;
 /// Bytes buffered before the file is written to.
 const CAPACITY: usize = 64 * 1024;
 
-/// A text file as a sink: each element becomes a line at its end.
+/// A text file as a sink: each element is appended as a line.
 ///
-/// Lines are gathered and written 64 KiB at a time, and when [`flush`](Self::flush) or
-/// [`close`](Self::close) is called, as a pipeline does when it is drained. With
-/// [`flush_each`](Self::flush_each) every line is in the file when `write` returns.
+/// Lines are buffered and written 64 KiB at a time, and when [`flush`](Self::flush) or [`close`](Self::close) is
+/// called, as a pipeline does when it is drained. With [`flush_each`](Self::flush_each) every line is in the file when
+/// `write` returns.
 ///
 /// The name and its `end` are streamz's `sink_to_textfile`.
 ///
@@ -42,7 +42,7 @@ pub struct TextFileSink {
 }
 
 impl TextFileSink {
-    /// Adds to the file, which is created if it does not exist.
+    /// Appends to the file, which is created if it does not exist.
     ///
     /// # Errors
     ///
@@ -80,14 +80,14 @@ impl TextFileSink {
         self
     }
 
-    /// Whether each line is handed to the operating system at once: slower, but then an element
-    /// whose `write` has returned outlives the program. It is not by default.
+    /// Whether each line is passed to the operating system at once: slower, but then an element whose `write` has
+    /// returned survives the program. False by default.
     pub fn flush_each(mut self, flush_each: bool) -> Self {
         self.flush_each = flush_each;
         self
     }
 
-    /// Adds a line.
+    /// Appends a line.
     ///
     /// # Errors
     ///
@@ -117,11 +117,11 @@ impl TextFileSink {
         flushed
     }
 
-    /// Hands what was gathered to the operating system. (It is not synchronised to the disk.)
+    /// Passes buffered lines to the operating system, without synchronizing them to the disk.
     ///
     /// # Errors
     ///
-    /// [`TextFileError::Write`] if the file can't be written to. What could not be written is kept.
+    /// [`TextFileError::Write`] if the file cannot be written to. Unwritten bytes stay buffered.
     pub fn flush(&mut self) -> Result<(), TextFileError> {
         let mut written = 0;
         let result = loop {
@@ -140,7 +140,7 @@ impl TextFileSink {
         result.map_err(|error| TextFileError::write(&self.path, error))
     }
 
-    /// Flushes and closes the file. Dropping the sink does so too, but can't report an error.
+    /// Flushes and closes the file. Dropping the sink does so too, but cannot report an error.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl TextFileSink {
 
 impl Drop for TextFileSink {
     fn drop(&mut self) {
-        // Nobody is left to be told of an error; `close` is there for that.
+        // Nobody is left to receive an error; `close` is there for that.
         let _ = self.flush();
     }
 }
@@ -180,7 +180,7 @@ impl<T: Element + AsRef<[u8]>> Operator for WriteLines<T> {
     const SINK: bool = true;
 
     fn update(&mut self, line: T, cx: &mut Context<'_, Self>) -> EmitResult {
-        // A token that fires for a line still in memory would promise what a crash can break.
+        // A token that fires for a buffered line would promise what a crash can break.
         let flush = self.file.flush_each || !cx.acks().is_none();
         match self.file.add(line.as_ref(), flush) {
             Ok(()) => Ok(()),
@@ -200,14 +200,13 @@ impl<T: Element + AsRef<[u8]>> Operator for WriteLines<T> {
 
 /// Text files as sinks: [`Stream::sink_to_textfile`](SinkToTextFile::sink_to_textfile).
 pub trait SinkToTextFile {
-    /// Adds a line to the file for every element, a string or bytes. The file is created if need
-    /// be. The name is streamz's.
+    /// Appends a line to the file for every element, a string or bytes. The file is created if necessary. The name is
+    /// streamz's.
     ///
-    /// Lines are written 64 KiB at a time, and when the pipeline is drained; a line that carries an
-    /// [`Ack`](thalweg::Ack) is written at once. A line that can't be written is a failure of this
-    /// node: its policy is asked, and a later attempt does not write it twice. What cannot be
-    /// written in the end, the drain reports. A file that can't be opened is a build error, which the
-    /// pipeline reports.
+    /// Lines are written 64 KiB at a time, and when the pipeline is drained; a line with an [`Ack`](thalweg::Ack) is
+    /// written at once. A line that cannot be written is a failure of this node: its policy applies, and a retry does
+    /// not write it twice. Lines that are never written are reported by the drain. A file that cannot be opened is a
+    /// build error, which the pipeline reports.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -224,7 +223,7 @@ pub trait SinkToTextFile {
     /// ```
     fn sink_to_textfile(&self, path: impl AsRef<Path>) -> Sink;
 
-    /// The same with a file that has been opened, and its settings.
+    /// The same with an open file and its settings.
     ///
     /// ```
     /// use thalweg::Stream;

@@ -23,7 +23,7 @@ impl<T: Element> Source for TextFile<T> {
                     watch.well();
                     self.emit_from(line, out).await?;
                 }
-                // Writers have an interval to let go of a file that has lost its name.
+                // Writers have an interval to release a file that has lost its name.
                 Ok(Poll::Idle) if self.is_rotating() => {
                     watch.well();
                     pause.sleep(out).await?;
@@ -48,7 +48,7 @@ impl<T: Element> Source for TextFile<T> {
 }
 
 impl<T: Element> TextFile<T> {
-    /// Whether another file has the name of the one that is read.
+    /// Whether another file has the name of the one being read.
     fn is_rotating(&self) -> bool {
         let reading = self.reading.as_ref();
         reading.is_some_and(|reading| reading.tail.is_rotating())
@@ -71,15 +71,15 @@ impl<T: Element> TextFile<T> {
 
 /// Text files as sources: [`Stream::from_textfile`](FromTextFile::from_textfile).
 pub trait FromTextFile {
-    /// Makes the element of a line.
+    /// Conversion of a line to an element.
     type Line: Element;
 
-    /// The lines of a text file, given by its path or as a [`TextFile`] with its settings: those in
-    /// it, and then those that are added to it, without end, unless
-    /// [`until_end`](TextFile::until_end) says otherwise. The name is streamz's.
+    /// Emits the lines of a text file, given by its path or as a configured [`TextFile`]: existing ones, and then those
+    /// that are added to it, without end, unless [`until_end`](TextFile::until_end) is set. The name is streamz's.
     ///
-    /// It is looked at when the system tells of a change, or every 100 ms, or as often as
-    /// [`poll_interval`](TextFile::poll_interval) says; see [`TextFile`] for what happens when it is rotated, truncated or missing, and for failures.
+    /// The file is checked when the system reports a change, or every 100 ms, or at the
+    /// [`poll_interval`](TextFile::poll_interval); see [`TextFile`] for rotation, truncation, missing files and
+    /// failures.
     ///
     /// ```
     /// use thalweg::Stream;

@@ -1,4 +1,4 @@
-//! Finds the next bytes: of the open file, or of the file that took its name.
+//! Finding the next bytes: in the open file, or in the file that took its name.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use super::TextFileError;
 use super::content::{Chunk, Content, OVERLAP};
 
-/// The most that is read at once, so that the loop is not kept from other work for long.
+/// Maximum bytes read at once, so that other tasks of the loop get a turn.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// Files that took the name while an earlier one was still being read. Past this many the name is
-/// not looked at again until one of them is done.
+/// Files that took the name while an earlier one was still being read. Beyond this number the name is not checked until
+/// one of them is finished.
 const MAX_PENDING: usize = 16;
 
-/// Where reading begins in the first file.
+/// Where reading starts in the first file.
 pub(super) enum Start {
     Beginning,
     /// After the last of these endings.
     AfterLast(Vec<u8>, u64),
-    /// At this byte, if there is one: a shorter file is another one.
+    /// At this byte, if it exists: a shorter file is another one.
     At(u64),
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Tail {
     start: Start,
     current: Option<Content>,
     pending: VecDeque<Content>,
-    /// `current` had nothing more at the last look, though another file had its name already.
+    /// `current` had nothing more at the last check, although another file had its name already.
     quiet: bool,
     buffer: Vec<u8>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Tail {
 /// Result of a look at the file.
 pub(super) enum Look<'a> {
     Bytes(&'a [u8]),
-    /// From here on, bytes belong to a content of its own, and begin at this place in it.
+    /// From here on, bytes belong to another content, and start at this offset in it.
     OtherContent(u64),
     Nothing,
     End,
@@ -61,7 +61,7 @@ impl Tail {
         }
     }
 
-    /// Whether another file has the name of the one that is read.
+    /// Whether another file has the name of the one being read.
     pub(super) fn is_rotating(&self) -> bool {
         !self.pending.is_empty()
     }
@@ -71,8 +71,8 @@ impl Tail {
         if self.current.is_none() {
             return self.open_first();
         }
-        // Looked for before the read, so that what a writer put at the end of its file before it
-        // moved the file away is read before the move is acted upon; reported after it.
+        // Checked before the read, so that bytes appended before the file was moved away are read before the move is
+        // acted upon; reported after it.
         let noticed = match self.follow {
             true => self.notice_successor(),
             false => Ok(()),
@@ -131,7 +131,7 @@ impl Tail {
         Ok(Look::OtherContent(position))
     }
 
-    /// Opens what the name leads to now, if it is not the file that was opened last.
+    /// Opens the file that the name refers to now, unless it was the last one opened.
     fn notice_successor(&mut self) -> Result<(), TextFileError> {
         if self.pending.len() >= MAX_PENDING {
             return Ok(());

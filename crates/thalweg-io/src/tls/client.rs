@@ -11,20 +11,20 @@ use {rustls::pki_types::ServerName, tokio::net::TcpStream, tokio_rustls::client:
 
 use super::{TlsError, authorities, certificates, private_key, provider, verifying_by_system};
 
-/// Files in PEM, of a client that speaks TLS; none of them is needed.
+/// PEM files of a TLS client; all are optional.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientFiles {
-    /// Those who vouch for servers, instead of those that the system trusts.
+    /// Authorities of server certificates, instead of the system's.
     pub(crate) authorities: Option<PathBuf>,
     /// The client's own certificate, and its key.
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl ClientFiles {
-    /// What makes connections secure. Certificates are always verified.
+    /// Creates the connector. Certificates are always verified.
     ///
     /// # Errors
-    /// A file cannot be used, or the system has no certificates to verify others by.
+    /// A file cannot be used, or the system has no certificates to verify servers with.
     pub(crate) fn connector(&self) -> Result<TlsConnector, TlsError> {
         let builder = match &self.authorities {
             None => verifying_by_system().map_err(TlsError::System)?,
@@ -47,7 +47,7 @@ impl ClientFiles {
     }
 }
 
-/// Agrees on TLS with the server of a host, a name or an address.
+/// Performs the handshake with the server of a host, a name or an address.
 #[cfg(any(feature = "mqtt", feature = "redis"))]
 pub(crate) async fn secure(
     tls: &TlsConnector,
@@ -60,14 +60,14 @@ pub(crate) async fn secure(
     tls.connect(name, stream).await
 }
 
-/// Whether a connection failed because one end does not accept the other, which it will not the next time either.
+/// Whether a connection failed because one end does not accept the other, which a retry would not change.
 pub(crate) fn is_refusal(error: &io::Error) -> bool {
     error
         .get_ref()
         .is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
-/// What to do about that.
+/// The remedy.
 #[cfg(any(feature = "mqtt", feature = "redis"))]
 pub(crate) const REMEDY: &str = "check the server's certificate: whether it is for this host, in its time, and vouched for by the authorities; \
      and that the port speaks TLS, and accepts the client's certificate";

@@ -1,4 +1,4 @@
-//! TLS for what is not the web: by rustls, with the certificates that the system trusts, or those of files.
+//! TLS by rustls, except for HTTP clients: with the system's certificates, or those in files.
 
 #[cfg(any(feature = "mqtt", feature = "redis", feature = "websocket"))]
 mod client;
@@ -52,10 +52,10 @@ pub(crate) use self::client::{REMEDY, secure};
 #[cfg(any(feature = "http-server", feature = "tcp"))]
 pub use self::server::TlsFiles;
 
-/// How a client speaks TLS. Certificates are always verified.
+/// Configuration of TLS clients. Certificates are always verified.
 ///
 /// # Errors
-/// The system has no certificates to verify others by.
+/// The system has no certificates to verify servers with.
 #[cfg(any(feature = "postgres", feature = "remote-ftp"))]
 pub(crate) fn client_config() -> Result<ClientConfig, rustls::Error> {
     Ok(verifying_by_system()?.with_no_client_auth())
@@ -81,7 +81,7 @@ fn verifying_by_system()
     versions.with_platform_verifier()
 }
 
-/// Files that cannot be used for TLS, or certificates that the system does not have.
+/// Files that cannot be used for TLS, or missing certificates of the system.
 #[cfg(any(
     feature = "http-server",
     feature = "mqtt",
@@ -111,7 +111,7 @@ impl TlsError {
     }
 }
 
-/// The certificates of a file in PEM, of which there is at least one.
+/// The certificates of a PEM file, at least one.
 #[cfg(any(
     feature = "http-server",
     feature = "mqtt",
@@ -130,7 +130,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(found)
 }
 
-/// Those who vouch for the other end.
+/// Authorities of the other end's certificate.
 #[cfg(any(
     feature = "http-server",
     feature = "mqtt",

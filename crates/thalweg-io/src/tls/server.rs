@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{TlsError, authorities, certificates, private_key, provider};
 
-/// Files, in PEM, of a server that speaks TLS.
+/// PEM files of a TLS server.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
     certificate: PathBuf,
@@ -18,7 +18,7 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// The server's certificate, with those that vouch for it behind it, and its key. Both may be in one file.
+    /// The server's certificate, followed by intermediate ones, and its key. Both may be in one file.
     pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         Self {
             certificate: certificate.into(),
@@ -27,18 +27,17 @@ impl TlsFiles {
         }
     }
 
-    /// Takes connections only of clients with a certificate that one of these vouches for.
+    /// Requires client certificates issued by one of these authorities.
     #[must_use]
     pub fn clients(mut self, authorities: impl Into<PathBuf>) -> Self {
         self.clients = Some(authorities.into());
         self
     }
 
-    /// What accepts connections, and speaks one of these protocols on them; whatever the client wants to, if there are
-    /// none.
+    /// Creates the acceptor of connections, with these protocols for ALPN; none if the list is empty.
     ///
     /// # Errors
-    /// A file cannot be used, or the key is another certificate's.
+    /// A file cannot be used, or the key belongs to another certificate.
     pub(crate) fn acceptor(&self, protocols: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
         let builder = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
