@@ -139,6 +139,8 @@ pub mod mongodb;
 pub mod mqtt;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(all(test, unix, feature = "http-server", feature = "sse"))]
+mod network_tests;
 #[cfg_attr(
     not(feature = "sql"),
     allow(dead_code, reason = "databases keep positions")

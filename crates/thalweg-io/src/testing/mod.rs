@@ -16,7 +16,7 @@ mod server;
 pub(crate) mod tls;
 
 #[cfg(any(feature = "http-client", feature = "websocket"))]
-pub(crate) use self::proxy::{Fault, Proxy};
+pub(crate) use self::proxy::{Fault, Proxy, RunningProxy};
 #[cfg(any(
     feature = "mongodb",
     feature = "mqtt",

@@ -14,9 +14,10 @@ Kill pipelines by SIGKILL at random moments, start them again, and look for what
 
 Usage: cargo xtask soak [OPTIONS] [SYSTEM]...
 
-Systems: file, sql, kafka, transactions, group, mqtt, redis, jetstream, python; all of them if none is named. The last
-one is pipelines of Python with worker processes and with Dask's workers. What has no server here is named: `cargo xtask
-services up` brings them.
+Systems: file, sql, kafka, transactions, group, mqtt, redis, jetstream, python, network; all of them if none is named.
+`python` is pipelines of Python with worker processes and with Dask's workers; `network` kills nothing, but has HTTP and
+server-sent events go through a network that is bad again and again for a minute. What has no server here is named:
+`cargo xtask services up` brings them.
 
 Options:
       --kills <N>  How often pipelines of each system are killed at least (default: 500)
@@ -36,7 +37,7 @@ pub(crate) struct Plan {
 const ROUND: u32 = 20;
 
 /// Where the tests are that kill pipelines of each system.
-const SYSTEMS: [(&str, &str); 9] = [
+const SYSTEMS: [(&str, &str); 10] = [
     ("file", "files::kill_tests"),
     ("sql", "sql::kill_tests"),
     ("kafka", "kafka::kill_tests"),
@@ -46,7 +47,14 @@ const SYSTEMS: [(&str, &str); 9] = [
     ("redis", "redis::tests::kills"),
     ("jetstream", "nats::tests::kills"),
     ("python", "python/tests/test_kills.py"),
+    (NETWORK, "network_tests"),
 ];
+
+/// What nothing is killed for.
+const NETWORK: &str = "network";
+
+/// How long the network is bad again and again, in seconds.
+const NETWORK_SECONDS: u32 = 60;
 
 /// The name of a system, if there is one of that name.
 pub(crate) fn known(name: &str) -> bool {
@@ -59,7 +67,11 @@ pub(crate) fn run(project: &Project, plan: &Plan) -> ExitCode {
         if !plan.systems.is_empty() && !plan.systems.iter().any(|wanted| wanted == name) {
             continue;
         }
-        match soak(project, plan, name, tests) {
+        let ran = match name {
+            NETWORK => trouble(project, plan, tests),
+            _ => soak(project, plan, name, tests),
+        };
+        match ran {
             Ok(row) => rows.push(row),
             Err(stop) => {
                 rows.push(format!("| {name} | FAILED | {} |", stop.why()));
@@ -103,6 +115,22 @@ fn soak(project: &Project, plan: &Plan, name: &str, tests: &str) -> Result<Strin
     }
     let time = short_time(begin.elapsed());
     Ok(format!("| {name} | {kills} | none | {time} |"))
+}
+
+/// Runs pipelines over a network that is bad again and again.
+fn trouble(project: &Project, plan: &Plan, tests: &str) -> Result<String, Stop> {
+    let begin = Instant::now();
+    let written = Invocation::cargo("test -q --package thalweg-io --all-features --lib --")
+        .arg(tests)
+        .args(["--nocapture", "--test-threads=1"].map(Into::into))
+        .variable("THALWEG_SECONDS", NETWORK_SECONDS.to_string())
+        .variable("THALWEG_SEED", plan.seed.to_string())
+        .read(project)?;
+    for line in written.lines().filter(|line| line.contains(" troubles, ")) {
+        println!("{NETWORK}: {line}");
+    }
+    let time = short_time(begin.elapsed());
+    Ok(format!("| {NETWORK} | no kills | none | {time} |"))
 }
 
 /// How many kills the tests say have hit: `…: killed 3 times, seed 1`.
