@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import hashlib
 import os
@@ -12,7 +13,9 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -346,6 +349,16 @@ def test_vsftpd_speaks_tls_and_is_verified(tmp_path, python, monkeypatch):
         assert (done.stdout, done.stderr) == ("3000000 False\n", "")
 
 
+def command_lines(program):
+    """Yield the command lines of processes of a program."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # It may have ended meanwhile.
+        with contextlib.suppress(OSError):
+            line = path.read_bytes()
+            if line.split(b"\0")[0].endswith(b"/" + program.encode()):
+                yield line
+
+
 @pytest.fixture
 def sftp(tmp_path, monkeypatch):
     """The URL of a folder that an OpenSSH server of this test's own has, and how it is reached."""
@@ -407,6 +420,11 @@ def test_openssh_takes_and_gives_files(sftp, monkeypatch):
     contents, failed = read([*(f"{url}/{name}" for name in files), f"{url}/none"], remote)
     assert [content.body for content in contents] == list(files.values())
     assert str(failed[0]) == f"cannot read {url}/none: No such file; check its name"
+    # No connection is kept: `ssh` would outlive the program.
+    end = time.monotonic() + PATIENCE
+    while any(str(folder).encode() in line for line in command_lines("ssh")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
     (folder / "known_hosts").write_text("")
     contents, failed = read([f"{url}/empty"], remote)
     assert "Host key verification failed" in str(failed[0])

@@ -141,7 +141,10 @@ impl Places {
         if stores.len() >= MAX_STORES {
             stores.clear();
         }
-        stores.insert(key, made.clone());
+        // Kept, the program `ssh` would go on after the end of this one, which drops nothing.
+        if address.scheme != Scheme::Sftp {
+            stores.insert(key, made.clone());
+        }
         Ok(made)
     }
 }
