@@ -1,4 +1,4 @@
-"""Files far away: over HTTP, in S3, by FTP and on this machine."""
+"""Remote files: over HTTP, in S3, by FTP and on this machine."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Metadata: TypeAlias = list[dict[str, Any]] | None
 #: The element that stays of several with the same key.
 Keep: TypeAlias = Literal["first", "last"]
 
-#: What a file far away is cut into.
+#: How a remote file is split.
 RecordFormat: TypeAlias = Literal["chunks", "lines", "jsonl", "csv", "length_prefixed", "parquet"]
 
 _T_co = TypeVar("_T_co", covariant=True)

@@ -1,6 +1,6 @@
-//! Pipelines over a network that is cut, stands still, is slow, and works again: nothing is lost.
+//! Pipelines over a network that is cut, stalled, slow, and works again: nothing is lost.
 //!
-//! `THALWEG_SECONDS` says for how long; `cargo xtask soak network` has each of them run for a minute.
+//! `THALWEG_SECONDS` sets the duration; `cargo xtask soak network` runs each test for a minute.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -19,7 +19,7 @@ use crate::{Fetch, HttpRequest, HttpServer, HttpSink, Method, Sse, prelude::*};
 
 type Tested = Result<(), Box<dyn Error>>;
 
-/// The most memory that a minute may cost, in bytes.
+/// Maximum growth of memory within a minute, in bytes.
 const MAX_GROWTH: u64 = 64 << 20;
 
 fn time() -> Duration {
@@ -28,15 +28,15 @@ fn time() -> Duration {
     Duration::from_secs(seconds.unwrap_or(1))
 }
 
-/// Memory of this process, in bytes; 0 where nobody tells.
+/// Memory of this process, in bytes; 0 if it is unknown.
 fn memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = pages.and_then(|pages| pages.split(' ').nth(1)?.parse::<u64>().ok());
     pages.unwrap_or(0) * 4096
 }
 
-/// Makes a network bad and good again, in turns, until the time is over; returns how often, and the longest that it took
-/// from then on until something arrived.
+/// Alternates between a bad and a good network until the time is over; returns the number of changes, and the longest
+/// time until something arrived after a recovery.
 fn trouble(proxy: &RunningProxy, arrived: &AtomicU64, is_over: &AtomicBool) -> (u32, Duration) {
     let (mut chance, end) = (Chance::new(seed()), Instant::now() + time());
     let (mut times, mut longest) = (0, Duration::ZERO);
@@ -119,7 +119,7 @@ fn what_is_sent_by_a_method_that_may_be_repeated_arrives() -> Tested {
     Ok(())
 }
 
-/// Sends numbers as events, behind the last one that a client has; `count` of them in all.
+/// Sends numbers as events, after the last one that a client has; `count` of them in total.
 fn send_events(mut client: TcpStream, is_over: &AtomicBool) -> std::io::Result<()> {
     let mut last = 0_u64;
     let mut head = BufReader::new(client.try_clone()?);
@@ -160,7 +160,7 @@ fn events_come_once_and_in_order() -> Tested {
     thread::spawn(move || {
         for client in listener.incoming() {
             let over = over.clone();
-            // A client that is cut off comes again.
+            // A client that is cut off returns.
             thread::spawn(move || client.and_then(|client| send_events(client, &over)));
         }
     });

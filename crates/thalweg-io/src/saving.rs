@@ -1,4 +1,4 @@
-//! A local file that what comes over a network is written to: under a temporary name, until it is whole.
+//! Local files for downloads: under a temporary name until complete.
 
 use std::io;
 #[cfg(feature = "remote")]
@@ -13,7 +13,7 @@ use tokio::fs::{self, File};
 use tokio::io::AsyncSeekExt;
 use tokio::io::AsyncWriteExt;
 
-/// A file that is not complete, and is removed if it does not become so.
+/// An incomplete file, removed on drop unless it is completed.
 #[derive(Debug)]
 pub(crate) struct Saving {
     path: PathBuf,
@@ -21,10 +21,10 @@ pub(crate) struct Saving {
 }
 
 impl Saving {
-    /// Creates the temporary file beside the one that it becomes.
+    /// Creates the temporary file beside the final one.
     ///
     /// # Errors
-    /// It cannot be made, or would take the place of what is no file.
+    /// It cannot be created, or would replace something other than a file.
     pub(crate) async fn create(path: &Path) -> io::Result<(Self, File)> {
         if fs::metadata(path).await.is_ok_and(|found| !found.is_file()) {
             let problem =
@@ -39,10 +39,10 @@ impl Saving {
         Ok((saving, file))
     }
 
-    /// Opens the temporary file once more, to write from this byte on.
+    /// Opens the temporary file again, to write from this offset on.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system reports an error.
     #[cfg(feature = "remote")]
     pub(crate) async fn open_at(&self, offset: u64) -> io::Result<File> {
         let mut file = OpenOptions::new().write(true).open(&self.partial).await?;
@@ -56,10 +56,10 @@ impl Saving {
         &self.partial
     }
 
-    /// Synchronizes the file to the disk, and gives it its name.
+    /// Synchronizes the file to the disk, and renames it.
     ///
     /// # Errors
-    /// It has not got its name.
+    /// It could not be renamed.
     pub(crate) async fn finish(self, mut file: File) -> io::Result<()> {
         file.flush().await?;
         file.sync_data().await?;
@@ -69,7 +69,7 @@ impl Saving {
 
 impl Drop for Saving {
     fn drop(&mut self) {
-        // Once it has its name, there is none any more.
+        // Once it has been renamed, there is none any more.
         let _ = std::fs::remove_file(&self.partial);
     }
 }

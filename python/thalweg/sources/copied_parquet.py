@@ -1,4 +1,4 @@
-"""Files of Parquet far away: these are read from their end, so a local copy is made first."""
+"""Remote Parquet files: they are read from their end, so a local copy is made first."""
 
 from __future__ import annotations
 

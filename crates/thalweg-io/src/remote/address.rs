@@ -1,4 +1,4 @@
-//! Where a file far away is: a URL, taken apart and checked.
+//! URLs of remote files, parsed and validated.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use super::RemoteError;
 
-/// How a file is reached.
+/// Protocol of a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Scheme {
     File,
@@ -33,18 +33,18 @@ const SCHEMES: [(&str, Scheme); 9] = [
     ("webdavs", Scheme::WebDavs),
 ];
 
-/// A URL, taken apart.
+/// A parsed URL.
 #[derive(Clone)]
 pub(super) struct Address {
     pub(super) scheme: Scheme,
-    /// The URL as it was given, for systems that speak HTTP.
+    /// The URL as given, for systems that speak HTTP.
     pub(super) url: Url,
     /// The host, or the bucket.
     pub(super) host: String,
     pub(super) port: Option<u16>,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
-    /// The path without percent signs and without the slash at its beginning.
+    /// The decoded path, without its leading slash.
     pub(super) path: String,
 }
 
@@ -97,8 +97,8 @@ impl Address {
         Ok(address)
     }
 
-    /// A path that means the same for every system: an encoded slash hides no folder above, and no line of a protocol
-    /// ends within it.
+    /// A path with the same meaning for every system: without encoded slashes that hide parent folders, and without
+    /// line ends of a protocol.
     fn check_path(&self) -> Result<(), String> {
         if has_control(&self.path) {
             return Err("its path has a control character".to_owned());
@@ -115,7 +115,7 @@ impl Address {
         Ok(())
     }
 
-    /// The name of the scheme, as URLs have it.
+    /// The name of the scheme.
     pub(super) fn scheme_name(&self) -> &str {
         self.url.scheme()
     }
@@ -130,7 +130,7 @@ impl Address {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// A temporary name beside the file's.
+    /// A temporary name beside the file.
     pub(super) fn partial(&self, number: u64) -> String {
         let folder = self.path.len() - self.name().len();
         let partial = format!(".{}.{number:016x}.partial", self.name());
@@ -138,7 +138,7 @@ impl Address {
     }
 }
 
-/// What may be shown of a text that is no URL: it may have a password nevertheless.
+/// The part of an invalid URL that may be shown: it may contain a password nevertheless.
 pub(super) fn hidden(text: &str) -> String {
     match Url::parse(text) {
         Ok(url) => crate::web::shown(&url),

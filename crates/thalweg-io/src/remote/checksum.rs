@@ -1,11 +1,11 @@
-//! Checksums of what was read.
+//! Checksums of content.
 
 use std::fmt;
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-/// A checksum that a file must have, in hexadecimal digits.
+/// An expected checksum, in hexadecimal digits.
 ///
 /// ```
 /// use thalweg_io::Checksum;
@@ -33,12 +33,12 @@ impl Checksum {
         Self::new(Algorithm::Sha256, digits.as_ref())
     }
 
-    /// MD5, 32 digits: finds what was damaged on its way, not what somebody has changed on purpose.
+    /// MD5, 32 digits: detects damage in transit, not intentional changes.
     pub fn md5(digits: impl AsRef<str>) -> Self {
         Self::new(Algorithm::Md5, digits.as_ref())
     }
 
-    /// CRC-32C, 8 digits: finds what was damaged on its way, not what somebody has changed on purpose.
+    /// CRC-32C, 8 digits: detects damage in transit, not intentional changes.
     pub fn crc32c(digits: impl AsRef<str>) -> Self {
         Self::new(Algorithm::Crc32c, digits.as_ref())
     }
@@ -65,7 +65,7 @@ impl Checksum {
     }
 
     /// # Errors
-    /// There are too few digits, too many, or others.
+    /// The number of digits is wrong, or a digit is invalid.
     pub(super) fn check(&self) -> Result<(), String> {
         let len = match self.algorithm {
             Algorithm::Sha256 => 64,
@@ -98,7 +98,7 @@ impl fmt::Display for Checksum {
     }
 }
 
-/// A checksum in the making.
+/// A checksum being computed.
 pub(super) enum Hasher {
     Sha256(Sha256),
     Md5(Md5),

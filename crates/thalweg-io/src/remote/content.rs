@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Checksum;
 
-/// A file to read: its URL, where to put it, the checksums that it must have.
+/// A file to read: its URL, an optional local file, and expected checksums.
 ///
 /// ```
 /// use thalweg_io::{Checksum, RemoteFile};
@@ -16,14 +16,14 @@ use super::Checksum;
 pub struct RemoteFile {
     /// The URL.
     pub url: String,
-    /// The local file that the content goes to; without one, it goes to memory.
+    /// The local file for the content; by default it is in memory.
     pub file: Option<PathBuf>,
-    /// The checksums that the content must have.
+    /// The expected checksums.
     pub checksums: Vec<Checksum>,
 }
 
 impl RemoteFile {
-    /// A file that is read to memory.
+    /// A file to read into memory.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -32,15 +32,15 @@ impl RemoteFile {
         }
     }
 
-    /// Saves the content to a local file, large ones in parallel. Whoever opens that finds all of it, or what was there
-    /// before.
+    /// Saves the content to a local file, large ones in parallel parts. Readers of the file see either all of it or its
+    /// previous content.
     #[must_use]
     pub fn save_as(mut self, file: impl Into<PathBuf>) -> Self {
         self.file = Some(file.into());
         self
     }
 
-    /// Checks the content; it fails if it has another checksum, and no local file is made.
+    /// Checks the content; with another checksum it fails, and no local file is created.
     #[must_use]
     pub fn checksum(mut self, checksum: Checksum) -> Self {
         self.checksums.push(checksum);
@@ -64,20 +64,20 @@ impl From<String> for RemoteFile {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RemoteContent {
-    /// The URL, as it was given.
+    /// The URL as given.
     pub url: String,
     /// The content; empty if it is in a local file.
     pub body: Bytes,
-    /// The local file that the content is in, if one was asked for.
+    /// The local file with the content, if one was requested.
     pub file: Option<PathBuf>,
     /// Its length, in bytes.
     pub len: u64,
-    /// What tells its versions apart, if the system has such a thing.
+    /// Identifies the version of the file, if its system provides that.
     pub etag: Option<String>,
 }
 
 impl RemoteContent {
-    /// The content as text; what is not UTF-8 becomes U+FFFD.
+    /// The content as text; invalid UTF-8 becomes U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -98,7 +98,7 @@ pub struct RemoteObject {
     pub url: String,
     /// The content, unless it is in a local file.
     pub body: Bytes,
-    /// The local file that has the content.
+    /// The local file with the content.
     pub file: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! Reading that goes on where it broke off.
+//! Resumable reading.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -9,20 +9,20 @@ use super::error::Trouble;
 use super::place::{Meta, Pieces, Place};
 use super::{Checksum, RemoteError};
 
-/// A file, or a part of one, piece by piece. What has been read is not read again when a connection is lost.
+/// A file, or a part of one, in pieces. After a lost connection, pieces already read are not read again.
 pub(super) struct Download {
     place: Place,
     offset: u64,
     end: Option<u64>,
-    /// What is known of the file since it was first asked for.
+    /// Metadata from the first request.
     meta: Option<Meta>,
     pieces: Option<Pieces>,
-    /// Attempts in a row that brought nothing.
+    /// Consecutive attempts without progress.
     failures: u32,
 }
 
 impl Download {
-    /// From `offset` on, up to `end` if there is one. `meta` is what must be known of the file still.
+    /// From `offset` on, up to `end` if given. `meta` must still match.
     pub(super) fn new(place: Place, offset: u64, end: Option<u64>, meta: Option<Meta>) -> Self {
         Self {
             place,
@@ -34,7 +34,7 @@ impl Download {
         }
     }
 
-    /// Asks for the file, unless it was; returns what is known of it.
+    /// Requests the file, unless that has been done; returns its metadata.
     ///
     /// # Errors
     /// As [`next`](Self::next).
@@ -101,7 +101,7 @@ impl Download {
     /// Waits before another attempt.
     ///
     /// # Errors
-    /// There is none.
+    /// There are no more.
     async fn pause(&mut self, trouble: Trouble) -> Result<(), RemoteError> {
         self.pieces = None;
         self.failures += 1;
@@ -117,14 +117,14 @@ fn idle(limit: std::time::Duration) -> Trouble {
     Trouble::passing(format!("nothing came for {limit:?}"))
 }
 
-/// The checksums of a content in the making, and those that it must have.
+/// The checksums being computed, and the expected ones.
 pub(super) struct Checking {
     wanted: Vec<(Checksum, Hasher)>,
 }
 
 impl Checking {
     /// # Errors
-    /// One of them is none.
+    /// A checksum is invalid.
     pub(super) fn new(place: &Place, checksums: &[Checksum]) -> Result<Self, RemoteError> {
         for checksum in checksums {
             checksum.check().map_err(|problem| RemoteError::Invalid {
@@ -139,7 +139,7 @@ impl Checking {
         })
     }
 
-    /// Adds the checksum that the system says that the file has.
+    /// Adds the checksum that the system reports.
     pub(super) fn add_known(&mut self, place: &Place, meta: &Meta) {
         let of_etag = || {
             let etag = meta.etag.as_deref()?.trim_matches('"');
@@ -164,7 +164,7 @@ impl Checking {
     }
 
     /// # Errors
-    /// One is another.
+    /// A checksum differs.
     pub(super) fn finish(self, url: String) -> Result<(), RemoteError> {
         for (checksum, hasher) in self.wanted {
             let found = hasher.finish();
@@ -181,10 +181,10 @@ impl Checking {
     }
 }
 
-/// Reads a file to memory.
+/// Reads a file into memory.
 ///
 /// # Errors
-/// It cannot be read, is too long, or has another checksum.
+/// It cannot be read, is too large, or has another checksum.
 pub(super) async fn read_whole(
     place: Place,
     checksums: &[Checksum],

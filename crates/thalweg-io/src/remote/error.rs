@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::address::Address;
 use crate::files::RecordError;
 
-/// Why a file far away could not be read or written. Each names the URL, without user, password and query.
+/// Errors of remote files. Each names the URL, without user, password and query.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// The URL, or an option, is none.
+    /// The URL or an option is invalid.
     #[error("cannot use {url:?}: {problem}")]
     Invalid {
         /// The URL.
         url: String,
-        /// What is wrong, and what would be right.
+        /// What is wrong, with the remedy.
         problem: String,
     },
     /// This build of the library has no support for the system.
@@ -26,27 +26,27 @@ pub enum RemoteError {
         /// The feature of `thalweg-io`.
         feature: &'static str,
     },
-    /// The system refused, or was not reached.
+    /// The system refused, or could not be reached.
     #[error("cannot {action} {url}: {problem}{}{}", Attempts(*attempts), Remedy(*reason, url))]
     Failed {
-        /// What was tried: `read` or `write`.
+        /// The operation: `read` or `write`.
         action: &'static str,
         /// The URL.
         url: String,
         /// The kind of failure.
         reason: RemoteFailure,
-        /// What the system said.
+        /// Its message.
         problem: String,
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
     },
-    /// The file has changed since reading it began.
+    /// The file has changed during reading.
     #[error("{url} has changed while it was read; read it again")]
     Changed {
         /// The URL.
         url: String,
     },
-    /// A file is longer than the limit for what is read as a whole.
+    /// A file exceeds the limit.
     #[error(
         "{url} is longer than {max_len} bytes; raise `{option}`, save it to a file, or read it in pieces by `from_url`"
     )]
@@ -55,10 +55,10 @@ pub enum RemoteError {
         url: String,
         /// The limit, in bytes.
         max_len: u64,
-        /// The option that sets it.
+        /// The option that sets the limit.
         option: &'static str,
     },
-    /// A file has another checksum than it should have.
+    /// A file has an unexpected checksum.
     #[error(
         "{url} has the {algorithm} checksum {found}, and {expected} was expected; it is damaged or another file"
     )]
@@ -67,15 +67,15 @@ pub enum RemoteError {
         url: String,
         /// The algorithm.
         algorithm: &'static str,
-        /// The checksum that it should have.
+        /// The expected checksum.
         expected: String,
-        /// The checksum that it has.
+        /// The actual checksum.
         found: String,
     },
-    /// The local file refused.
+    /// The local file cannot be read or written.
     #[error("cannot {action} {path:?}, for {url}: {source}")]
     File {
-        /// What was tried: `write to` or `read`.
+        /// The operation: `write to` or `read`.
         action: &'static str,
         /// The URL.
         url: String,
@@ -84,7 +84,7 @@ pub enum RemoteError {
         /// The cause.
         source: io::Error,
     },
-    /// What stands at a place of a file is no record. Reading goes on behind it.
+    /// Invalid record in a file. Reading continues after it.
     #[error("{url}: {source}")]
     Record {
         /// The URL.
@@ -101,17 +101,17 @@ pub enum RemoteError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteFailure {
-    /// There is no such file, or no such folder or bucket.
+    /// The file, folder or bucket does not exist.
     NotFound,
-    /// The login was refused, or has too few rights.
+    /// The login was refused, or lacks permissions.
     Denied,
-    /// The certificate of the system is not trusted.
+    /// The certificate is not trusted.
     Certificate,
-    /// The system has no room.
+    /// The system is full.
     Full,
-    /// The system was not reached, or the connection was lost.
+    /// The system could not be reached, or the connection was lost.
     Network,
-    /// The system, or this build of the library, cannot do that.
+    /// The system, or this build of the library, does not support it.
     Unsupported,
     /// Anything else.
     Other,
@@ -151,19 +151,19 @@ impl fmt::Display for Remedy<'_> {
     }
 }
 
-/// Why one attempt did not succeed.
+/// Why an attempt failed.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// What the system said, and whether trying again may help.
+    /// The system's message, and whether a retry may help.
     Failed {
         reason: RemoteFailure,
         problem: String,
         is_temporary: bool,
-        /// How long the system wants to be left alone.
+        /// The pause that the system asks for.
         asked: Duration,
     },
     Changed,
-    /// An error that needs no more words.
+    /// An error that needs no further words.
     Final(RemoteError),
 }
 
@@ -204,7 +204,7 @@ impl Trouble {
         )
     }
 
-    /// How long the system wants to be left alone.
+    /// The pause that the system asks for.
     pub(super) fn asked(&self) -> Duration {
         match self {
             Self::Failed { asked, .. } => *asked,
@@ -212,7 +212,7 @@ impl Trouble {
         }
     }
 
-    /// What users see of it, after so many attempts.
+    /// The user's error, after this many attempts.
     pub(super) fn into_error(
         self,
         action: &'static str,

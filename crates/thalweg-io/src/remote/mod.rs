@@ -1,4 +1,4 @@
-//! Files far away: whole ones by [`read_url`](ReadUrls::read_url) and [`write_url`](WriteUrls::write_url), in pieces by
+//! Remote files: as a whole by [`read_url`](ReadUrls::read_url) and [`write_url`](WriteUrls::write_url), in pieces by
 //! [`from_url`](FromUrl::from_url).
 //!
 //! | URL | system | feature |

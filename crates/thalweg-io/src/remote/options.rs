@@ -7,12 +7,11 @@ use super::progress::TransferProgress;
 use super::{RemoteError, error};
 use crate::web::RequestOptions;
 
-/// How files far away are reached: logins, limits, retries. One for all systems; what a system has no use for, it
-/// ignores.
+/// Settings for remote files: logins, limits, retries. The same for all systems; each uses those that apply.
 ///
-/// A login in a URL goes before the one here. For S3, what is not given comes from the environment (`AWS_ACCESS_KEY_ID`,
+/// A login in a URL takes precedence. For S3, missing values come from the environment (`AWS_ACCESS_KEY_ID`,
 /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`) and from the files of Amazon's
-/// programs. Logins are shown nowhere.
+/// programs. Logins are never shown.
 ///
 /// ```
 /// use thalweg_io::Remote;
@@ -39,7 +38,7 @@ pub struct Remote {
     pub(super) progress: TransferProgress,
 }
 
-/// By what a system lets us in.
+/// Credentials.
 #[derive(Clone, Default)]
 pub(super) struct Login {
     pub(super) user: Option<String>,
@@ -96,7 +95,7 @@ impl Remote {
         self
     }
 
-    /// Session token of S3, for keys that hold for some time only.
+    /// Session token of S3, for temporary keys.
     #[must_use]
     pub fn session_token(mut self, token: impl Into<String>) -> Self {
         self.login.session_token = Some(token.into());
@@ -110,29 +109,29 @@ impl Remote {
         self
     }
 
-    /// URL of a server that speaks S3's protocol: Amazon's by default.
+    /// URL of an S3-compatible server: Amazon's by default.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.login.endpoint = Some(url.into());
         self
     }
 
-    /// Asks S3 without a login, for buckets that everybody may read.
+    /// Uses S3 without a login, for public buckets.
     #[must_use]
     pub fn anonymous(mut self) -> Self {
         self.login.is_anonymous = true;
         self
     }
 
-    /// File of the private key for SFTP; otherwise `ssh` has its own, and its agent.
+    /// Private key file for SFTP; by default `ssh` uses its own keys and agent.
     #[must_use]
     pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.login.key_file = Some(path.into());
         self
     }
 
-    /// Allows URLs of these schemes only. By default all are allowed, `file` among them: restrict them when URLs come
-    /// from outside.
+    /// Allows these schemes of URLs only. By default all are allowed, including `file`: restrict them if URLs come from
+    /// outside.
     ///
     /// ```
     /// use thalweg_io::Remote;
@@ -146,7 +145,7 @@ impl Remote {
         self
     }
 
-    /// Number of retries in a row that bring nothing: 3 by default. What has been read is not read again.
+    /// Maximum number of consecutive attempts without progress: 3 by default. Bytes already read are not read again.
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
@@ -161,14 +160,14 @@ impl Remote {
         self
     }
 
-    /// Longest pause before a retry: 30 s by default.
+    /// Maximum pause between retries: 30 s by default.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
         self
     }
 
-    /// Longest time without any answer, in real time: 60 s by default.
+    /// Maximum time without any answer, in real time: 60 s by default.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
@@ -203,22 +202,22 @@ impl Remote {
         self
     }
 
-    /// Length of the parts of a large file, in bytes: 8 MiB by default. S3 takes none below 5 MiB.
+    /// Size of the parts of a large file, in bytes: 8 MiB by default; at least 5 MiB for S3.
     #[must_use]
     pub fn part_len(mut self, bytes: u64) -> Self {
         self.part_len = bytes.max(1);
         self
     }
 
-    /// Limit of the parts of one file that are transferred at a time: 4 by default, at least 1.
+    /// Maximum number of concurrent transfers of parts of a file: 4 by default, at least 1.
     #[must_use]
     pub fn parallel(mut self, count: usize) -> Self {
         self.parallel = count.max(1);
         self
     }
 
-    /// Takes S3's `ETag` for the MD5 of the file, and checks it. That does not hold for files encrypted with keys of
-    /// the service, nor for those that were written in parts, which are not checked.
+    /// Treats S3's `ETag` as the MD5 of the file, and checks it. That is wrong for files encrypted with the service's
+    /// keys; files written in parts are not checked.
     #[must_use]
     pub fn verify_etag(mut self) -> Self {
         self.verify_etag = true;
@@ -235,13 +234,13 @@ impl Remote {
     /// Checks a URL, before anything is transferred.
     ///
     /// # Errors
-    /// [`RemoteError::Invalid`]: it is no URL, its scheme is not allowed or unknown, or this build has no support for
-    /// it.
+    /// [`RemoteError::Invalid`]: the URL is invalid, its scheme is not allowed or unknown, or this build does not
+    /// support it.
     pub fn check(&self, url: &str) -> Result<(), RemoteError> {
         self.address(url).map(drop)
     }
 
-    /// The URL, taken apart.
+    /// Parses the URL.
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -263,7 +262,7 @@ impl Remote {
         Ok(address)
     }
 
-    /// The pause after so many attempts that brought nothing.
+    /// The pause after this many attempts without progress.
     pub(super) fn pause(&self, failures: u32, trouble: &error::Trouble) -> Duration {
         let wait = crate::web::backoff(self.wait, self.max_wait, failures);
         crate::web::spread(wait.max(trouble.asked()))

@@ -1,4 +1,4 @@
-//! Files of Parquet far away: these are read from their end, so a local copy is made first.
+//! Remote Parquet files. They are read from their end, so a local copy is made first.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -11,10 +11,10 @@ use super::place::number;
 use super::{Remote, RemoteError, RemoteFile, Transfers};
 use crate::files::ParquetFile;
 
-/// A file of Parquet far away as a source of record batches, until its end.
+/// A remote Parquet file as a source of record batches, until its end.
 ///
-/// It is copied to the system's folder for temporary files first, in parallel parts if it is large, and the copy is
-/// removed when the source has ended.
+/// It is copied to the system's folder for temporary files first, in parallel parts if it is large; the copy is removed
+/// at the end of the source.
 #[derive(Debug)]
 pub struct UrlParquet {
     url: String,
@@ -24,7 +24,7 @@ pub struct UrlParquet {
 }
 
 impl UrlParquet {
-    /// The file at a URL. Nothing is asked for before the pipeline runs.
+    /// The file at a URL. Nothing is requested before the pipeline runs.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -34,14 +34,14 @@ impl UrlParquet {
         }
     }
 
-    /// How the file is reached.
+    /// Settings for the file.
     #[must_use]
     pub fn remote(mut self, remote: Remote) -> Self {
         self.remote = remote;
         self
     }
 
-    /// The most rows of a batch, 8192 by default.
+    /// Maximum rows per batch, 8192 by default.
     #[must_use]
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.batch_rows = rows;
@@ -55,7 +55,7 @@ impl<T: Into<String>> From<T> for UrlParquet {
     }
 }
 
-/// A folder that only this user can look into, which goes with what is in it when this is dropped.
+/// A private folder, removed with its contents on drop.
 #[derive(Debug)]
 struct Copy(PathBuf);
 
@@ -78,7 +78,7 @@ impl Copy {
 
 impl Drop for Copy {
     fn drop(&mut self) {
-        // What is left is in a folder that systems empty.
+        // The rest is in a folder that systems empty.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -113,9 +113,9 @@ impl Source for UrlParquet {
     }
 }
 
-/// Files of Parquet far away as sources: [`Stream::from_url_parquet`](FromUrlParquet::from_url_parquet).
+/// Remote Parquet files as sources: [`Stream::from_url_parquet`](FromUrlParquet::from_url_parquet).
 pub trait FromUrlParquet {
-    /// The rows of a file of Parquet far away, in batches, until its end. A file that is not there, or is none of
+    /// Emits the rows of a remote Parquet file, in batches, until its end. A file that does not exist, or is not
     /// Parquet, ends the source with an error that names it.
     ///
     /// ```

@@ -1,12 +1,12 @@
-//! How far transfers have got.
+//! Progress of transfers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many bytes have been transferred, and how many there are. Clones are the same one.
+/// Transferred and total bytes. Clones share them.
 ///
-/// It counts all transfers that were given it, by [`Remote::progress`](super::Remote::progress). Bytes that have to be
-/// transferred again count once.
+/// It counts all transfers whose settings have it, by [`Remote::progress`](super::Remote::progress). Repeated transfers
+/// count once.
 ///
 /// ```
 /// use thalweg_io::remote::TransferProgress;
@@ -27,17 +27,17 @@ struct Counters {
 }
 
 impl TransferProgress {
-    /// One that has counted nothing.
+    /// Creates a counter at zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Bytes that have been transferred.
+    /// Transferred bytes.
     pub fn done(&self) -> u64 {
         self.0.done.load(Ordering::Relaxed)
     }
 
-    /// Bytes of all transfers that have begun, as far as their lengths are known.
+    /// Bytes of all started transfers, as far as their sizes are known.
     pub fn total(&self) -> u64 {
         self.0.total.load(Ordering::Relaxed)
     }
@@ -46,7 +46,7 @@ impl TransferProgress {
         self.0.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Takes back what has to be transferred again.
+    /// Subtracts bytes that have to be transferred again.
     pub(super) fn take_back(&self, bytes: u64) {
         self.0.done.fetch_sub(bytes, Ordering::Relaxed);
     }

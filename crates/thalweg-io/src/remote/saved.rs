@@ -1,4 +1,4 @@
-//! Files that are saved to local ones: large ones in parts, side by side.
+//! Saving files locally, large ones in parallel parts.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use super::place::{Meta, Place};
 use super::{Checksum, RemoteError};
 use crate::saving::Saving;
 
-/// The most that is read at once to make a checksum, in bytes.
+/// Maximum bytes read at once to compute a checksum.
 const CHUNK: usize = 256 * 1024;
 
-/// Saves a file to a local one, which appears when it is whole; returns what is known of it, and its length in bytes.
+/// Saves a file locally, where it appears when complete; returns its metadata and its length in bytes.
 ///
 /// # Errors
-/// It cannot be read or written, is too long, or has another checksum.
+/// It cannot be read or written, is too large, or has another checksum.
 pub(super) async fn save(
     place: Place,
     path: &Path,
@@ -65,8 +65,8 @@ pub(super) async fn save(
     Ok((meta, len))
 }
 
-/// What is known of a file that is worth reading in parts, and its length. Whatever is in the way of asking is met again
-/// when it is read.
+/// The metadata and the length of a file that is worth reading in parts. An error here occurs again when the file is
+/// read.
 async fn parts_of(place: &Place) -> Option<(Meta, u64)> {
     if place.remote.parallel < 2 {
         return None;
@@ -98,7 +98,7 @@ async fn save_parts(
     parts.try_collect::<()>().await
 }
 
-/// Writes what comes to a file, no more than `max_len` bytes.
+/// Writes the pieces to a file, at most `max_len` bytes.
 async fn write(
     place: &Place,
     download: &mut Download,

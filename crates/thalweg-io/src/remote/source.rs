@@ -1,4 +1,4 @@
-//! A file far away as the source of a pipeline.
+//! A remote file as the source of a pipeline.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use crate::Position;
 use crate::background::{Inbox, Outbox};
 use crate::files::{EmitRecords, MAX_HEADER, Records};
 
-/// Pieces that are read ahead of the pipeline.
+/// Maximum pieces buffered for the pipeline.
 const AHEAD: usize = 8;
 
-/// A file far away as a source of chunks, lines or records, until its end.
+/// A remote file as a source of chunks, lines or records, until its end.
 ///
-/// It is read ahead of what the pipeline takes by a few pieces. Stopped and started again, the source goes on with the
-/// record after the last one emitted.
+/// It is read a few pieces ahead of the pipeline. Stopped and started again, the source continues with the record after
+/// the last one emitted.
 pub struct UrlSource<T> {
     url: String,
     remote: Remote,
@@ -33,16 +33,15 @@ struct Reading<T> {
     records: EmitRecords<T>,
 }
 
-/// What comes of a file.
+/// A piece of the file.
 enum Piece {
-    /// Where reading begins, and what stands at the beginning of the file, for what has a header and is read from a
-    /// later place on.
+    /// Start offset, with the header of the file if its format has one and it is read from a later offset.
     Begin(u64, Bytes),
     Content(Bytes),
 }
 
 impl<T> UrlSource<T> {
-    /// The file at a URL that has these records. Nothing is asked for before the pipeline runs.
+    /// The file at a URL with these records. Nothing is requested before the pipeline runs.
     pub fn new(url: impl Into<String>, records: Records<T>) -> Self {
         Self {
             url: url.into(),
@@ -53,22 +52,22 @@ impl<T> UrlSource<T> {
         }
     }
 
-    /// How the file is reached.
+    /// Settings for the file.
     #[must_use]
     pub fn remote(mut self, remote: Remote) -> Self {
         self.remote = remote;
         self
     }
 
-    /// Begins behind a position, the place of a byte, if it has a value, and has it move on. A file that has become
-    /// shorter than that is read from its beginning.
+    /// Continues after a position, an offset in bytes, if it has a value, and advances it. A file that has become
+    /// shorter is read from its beginning.
     #[must_use]
     pub fn position(mut self, position: &Position) -> Self {
         self.position = Some(position.clone());
         self
     }
 
-    /// Checks the URL, before anything is asked for.
+    /// Checks the URL, before anything is requested.
     ///
     /// # Errors
     /// As [`Remote::check`].
@@ -94,7 +93,7 @@ async fn fetch(place: Place, mut offset: u64, wants_header: bool, out: Outbox<Pi
             }
             meta = Some(found);
         }
-        // They come together: between them, records of the header's bytes would be emitted.
+        // Sent together: otherwise records of the header's bytes would be emitted in between.
         out.send(Piece::Begin(offset, header.freeze())).await;
         let mut download = Download::new(place.clone(), offset, None, meta);
         let len = download.start().await?.len.unwrap_or(offset);
@@ -155,7 +154,7 @@ impl<T> Reading<T> {
                 for piece in header.chunks(4096) {
                     if buffer.wants_header() {
                         buffer.push(piece);
-                        // What is behind it has been given out before.
+                        // Bytes after it have been returned before.
                         let _ = buffer.next_record();
                     }
                 }
@@ -196,13 +195,13 @@ impl<T: Element> Source for UrlSource<T> {
     }
 }
 
-/// Files far away as sources: [`Stream::from_url`](FromUrl::from_url).
+/// Remote files as sources: [`Stream::from_url`](FromUrl::from_url).
 pub trait FromUrl<T> {
-    /// The chunks, lines or records of a file far away, until its end.
+    /// Emits the chunks, lines or records of a remote file, until its end.
     ///
-    /// A connection that is lost is made again, and reading goes on at the byte where it broke off, if the file is still
-    /// the same. A record that is not as it should be is a failure of this node with its URL, line and byte, and those
-    /// behind it are emitted. A file that is not there, or cannot be read, ends the source.
+    /// A lost connection is restored, and reading continues at the same byte, if the file is unchanged. An invalid
+    /// record is a failure of this node with URL, line and byte, and the records after it are emitted. A file that does
+    /// not exist or cannot be read ends the source.
     ///
     /// ```
     /// use thalweg::Stream;

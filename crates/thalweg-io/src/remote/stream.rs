@@ -3,16 +3,16 @@ use thalweg::{Element, Sink, Stream};
 
 use super::{Remote, RemoteContent, RemoteFile, RemoteObject, Transfers};
 
-/// The most elements that a node has in hand, those that wait for their turn included.
+/// Maximum number of elements of a node in progress or queued.
 const MAX_WAITING: usize = 1024;
 
-/// Reading whole files: [`Stream::read_url`](ReadUrls::read_url).
+/// Reading files as a whole: [`Stream::read_url`](ReadUrls::read_url).
 pub trait ReadUrls {
     /// Reads the file at each URL, or each [`RemoteFile`], and emits its content.
     ///
-    /// A connection that is lost is made again, and reading goes on at the byte where it broke off. What does not
-    /// succeed after the last retry, is too long or has another checksum, is a failure of this node. 1024 elements are
-    /// in hand at most; then the emitter has to wait.
+    /// A lost connection is restored, and reading continues at the same byte. A file that cannot be read after the
+    /// retries, is too large or has another checksum, is a failure of this node. At most 1024 elements are in progress
+    /// or queued; then the emitter waits.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -45,13 +45,13 @@ impl<T: Element + Into<RemoteFile>> ReadUrls for Stream<T> {
     }
 }
 
-/// Writing whole files: [`Stream::write_url`](WriteUrls::write_url).
+/// Writing files as a whole: [`Stream::write_url`](WriteUrls::write_url).
 pub trait WriteUrls {
-    /// Writes each element, a URL with a content or a [`RemoteObject`], as a file.
+    /// Writes each element, a URL and its content or a [`RemoteObject`], as a file.
     ///
-    /// A reader never sees half of one: it is written under a temporary name, and renamed; S3 has large ones in parts,
-    /// and puts them together when all are there. The element is done with once the file is there; until then its
-    /// emitter waits, and its token is held. What is lost on the way is written again from its beginning.
+    /// Files become visible when complete: they are written under a temporary name and renamed; large ones on S3 in
+    /// parts, which are combined at the end. An element is acknowledged when its file is complete; until then its
+    /// emitter waits. An interrupted file is written again from its beginning.
     ///
     /// ```
     /// use thalweg::Stream;

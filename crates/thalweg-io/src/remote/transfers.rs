@@ -12,7 +12,7 @@ use super::{Remote, RemoteError};
 use crate::background::spawn;
 use crate::reply::reply;
 
-/// What reads and writes the files of one node: its connections, and whose turn it is. Clones are the same one.
+/// Reads and writes the files of one node: its connections, and the order of transfers. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Transfers(Arc<Shared>);
 
@@ -24,7 +24,7 @@ struct Shared {
 }
 
 impl Transfers {
-    /// Transfers with these options.
+    /// Creates transfers with these options.
     pub fn new(remote: &Remote) -> Self {
         Self(Arc::new(Shared {
             places: Places::new(remote),
@@ -33,7 +33,7 @@ impl Transfers {
         }))
     }
 
-    /// Whether files are sent on in the order of their URLs.
+    /// Whether files are emitted in the order of their URLs.
     pub fn is_ordered(&self) -> bool {
         self.0.is_ordered
     }
@@ -49,7 +49,7 @@ impl Transfers {
         let shared = self.0.clone();
         run(async move {
             let place = shared.places.find(&file.url)?;
-            // Nobody closes it.
+            // The semaphore is never closed.
             let _room = shared.room.acquire().await;
             let (meta, body, len) = match &file.file {
                 Some(path) => {
@@ -83,14 +83,14 @@ impl Transfers {
         let shared = self.0.clone();
         run(async move {
             let place = shared.places.find(&object.url)?;
-            // Nobody closes it.
+            // The semaphore is never closed.
             let _room = shared.room.acquire().await;
             upload(&place, &object).await
         })
     }
 }
 
-/// Runs a transfer on the threads that connections have. It ends when the future is dropped.
+/// Runs a transfer on the background runtime. It is aborted when the future is dropped.
 async fn run<R: Send + 'static>(
     transfer: impl Future<Output = Result<R, RemoteError>> + Send + 'static,
 ) -> Result<R, RemoteError> {

@@ -1,4 +1,4 @@
-//! What is written, and trying again.
+//! Writing content, with retries.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use super::error::Trouble;
 use super::place::Place;
 use super::{RemoteError, RemoteFailure, RemoteObject};
 
-/// The most that is read of a local file at once, in bytes.
+/// Maximum bytes read of a local file at once.
 const CHUNK: usize = 256 * 1024;
 
-/// The content of a file that is written.
+/// The content of a file to write.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     Memory(Bytes),
     File(Arc<PathBuf>),
 }
 
-/// A content, piece by piece.
+/// The content in pieces.
 pub(super) enum ContentPieces {
     Memory(Bytes),
     File(File, Arc<PathBuf>, Arc<super::address::Address>),
@@ -39,7 +39,7 @@ impl Content {
     /// Its length, in bytes.
     ///
     /// # Errors
-    /// The local file cannot be looked at.
+    /// The metadata of the local file cannot be read.
     pub(super) async fn len(&self, place: &Place) -> Result<u64, Trouble> {
         match self {
             Self::Memory(bytes) => Ok(bytes.len() as u64),
@@ -50,10 +50,10 @@ impl Content {
         }
     }
 
-    /// All of it at once, for systems that take nothing else.
+    /// All of it at once, for systems that accept nothing else.
     ///
     /// # Errors
-    /// The local file cannot be read, or is too long for that.
+    /// The local file cannot be read, or is too large for that.
     pub(super) async fn whole(&self, place: &Place) -> Result<Bytes, Trouble> {
         let path = match self {
             Self::Memory(bytes) => return Ok(bytes.clone()),
@@ -120,10 +120,10 @@ fn refused(place: &Place, path: &Arc<PathBuf>, source: std::io::Error) -> Troubl
     })
 }
 
-/// Writes a file, again from its beginning if need be.
+/// Writes a file, retrying from its beginning.
 ///
 /// # Errors
-/// What the last attempt failed on.
+/// The error of the last attempt.
 pub(super) async fn upload(place: &Place, object: &RemoteObject) -> Result<(), RemoteError> {
     let content = Content::of(object);
     let failed = |trouble: Trouble, attempts| trouble.into_error("write", &place.address, attempts);

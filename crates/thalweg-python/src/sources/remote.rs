@@ -1,4 +1,4 @@
-//! `read_url`, `write_url` and `from_url`: files far away.
+//! `read_url`, `write_url` and `from_url`: remote files.
 
 use std::path::PathBuf;
 
@@ -24,10 +24,10 @@ use crate::interval::seconds;
 use crate::sql::Position;
 use crate::value::Value;
 
-/// The most elements that a node has in hand, those that wait for their turn included.
+/// Maximum number of elements of a node in progress or queued.
 const MAX_WAITING: usize = 1024;
 
-/// How files far away are reached.
+/// Settings for remote files.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct RemoteSettings {
     remote: Remote,
@@ -94,7 +94,7 @@ impl RemoteSettings {
         Ok(Self { remote, progress })
     }
 
-    /// Bytes that have been transferred, and those of all transfers that have begun.
+    /// Transferred bytes, and those of all started transfers.
     fn progress(&self) -> (u64, u64) {
         (self.progress.done(), self.progress.total())
     }
@@ -107,7 +107,7 @@ fn raised(error: RemoteError) -> PyErr {
     }
 }
 
-/// The exception for a URL that cannot be used, by this build or by any.
+/// The exception for an invalid or unsupported URL.
 fn invalid(error: &RemoteError) -> Option<PyErr> {
     match error {
         RemoteError::NotBuilt { url, feature } => Some(PyImportError::new_err(format!(
@@ -139,8 +139,8 @@ fn to_file(x: &Bound<'_, PyAny>, take_apart: &Py<PyAny>) -> PyResult<RemoteFile>
     Ok(file)
 }
 
-/// `read_url`: reads the files that elements name. `take_apart` makes URL, local file and checksums of what is no text,
-/// and `make` an object of URL, content, local file, length and tag.
+/// `read_url`: reads the files that elements name. `take_apart` returns URL, local file and checksums of an element
+/// other than text, and `make` creates an object from URL, content, local file, length and tag.
 #[pyfunction]
 pub(super) fn read_url(
     settings: &RemoteSettings,
@@ -166,7 +166,7 @@ pub(super) fn read_url(
     blueprint.on_loop()
 }
 
-/// `write_url`: writes the files that elements are; `take_apart` makes URL, content and local file of them.
+/// `write_url`: writes elements as files; `take_apart` returns URL, content and local file.
 #[pyfunction]
 pub(super) fn write_url(settings: &RemoteSettings, take_apart: Py<PyAny>) -> Blueprint {
     let transfers = Transfers::new(&settings.remote);
@@ -177,7 +177,7 @@ pub(super) fn write_url(settings: &RemoteSettings, take_apart: Py<PyAny>) -> Blu
             Ok::<_, PyErr>(Step::Pending(async move { written.await.map_err(raised) }))
         });
         let ends = site.upstream.apply(sink);
-        // Nothing comes out of a sink, but everything has an outlet for Python.
+        // A sink has no outputs, but everything has an outlet for Python.
         let out = site.upstream.filter(|_| true);
         out.destroy();
         Made {
@@ -200,17 +200,17 @@ fn to_object(x: &Bound<'_, PyAny>, take_apart: &Py<PyAny>) -> PyResult<RemoteObj
 /// Checks a URL.
 ///
 /// # Errors
-/// `ValueError` that says what is wrong with it; `ImportError` if this build has no support for its system.
+/// `ValueError` for an invalid URL; `ImportError` if this build does not support its system.
 #[pyfunction]
 pub(super) fn check_remote_url(settings: &RemoteSettings, url: &str) -> PyResult<()> {
     let checked = settings.remote.check(url);
     checked.map_err(raised)
 }
 
-/// `from_url`: the chunks, lines or records of a file. `loads` makes values of lines of JSON.
+/// `from_url`: the chunks, lines or records of a file. `loads` parses lines of JSON.
 ///
 /// # Errors
-/// There is no such format, or the URL or an option is none.
+/// The format, the URL or an option is invalid.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are Python's")]
 #[pyo3(signature = (url, settings, format, max_len, loads, delimiter, width, position=None))]

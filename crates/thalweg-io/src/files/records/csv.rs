@@ -1,4 +1,4 @@
-//! Records of CSV.
+//! CSV records.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use thalweg::{BoxError, Element, Stream};
 use super::decode::{Decode, too_long};
 use super::{RecordError, RecordFile, Records};
 
-/// A mark of the byte order, which some programs put before their text.
+/// A byte order mark, which some programs put before their text.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// A record of CSV: its values, and the names of its columns.
+/// A CSV record: its values, and the names of its columns.
 ///
 /// ```
 /// use thalweg_io::files::Records;
@@ -33,10 +33,10 @@ pub struct CsvRow {
 }
 
 impl CsvRow {
-    /// A record of values, whose columns have these names. Without names, the file has no header.
+    /// Creates a record of values with these column names. Without names, the file has no header.
     ///
     /// # Panics
-    /// There are names, but not as many as values.
+    /// The numbers of names and values differ.
     pub fn new(header: Arc<[String]>, values: Vec<String>) -> Self {
         assert!(
             header.is_empty() || header.len() == values.len(),
@@ -57,13 +57,13 @@ impl CsvRow {
         &self.values
     }
 
-    /// The value of a column, if there is one of this name.
+    /// The value of the column with this name, if there is one.
     pub fn get(&self, column: &str) -> Option<&str> {
         let at = self.header.iter().position(|name| name == column)?;
         self.values.get(at).map(String::as_str)
     }
 
-    /// The columns and the values, in their order.
+    /// The columns and the values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let names = self.header.iter().map(String::as_str);
         names.zip(self.values.iter().map(String::as_str))
@@ -71,12 +71,12 @@ impl CsvRow {
 }
 
 impl Records<CsvRow> {
-    /// Records of CSV, with commas, as [`CsvRow`]s. The first one has the names of the columns.
+    /// CSV records, with commas, as [`CsvRow`]s. The first one contains the names of the columns.
     pub fn csv_rows() -> Self {
         Self::csv_rows_with(b',')
     }
 
-    /// The same with another byte, a semicolon say, between values.
+    /// The same with another byte between values, such as a semicolon.
     pub fn csv_rows_with(delimiter: u8) -> Self {
         Self::new(move |max_len| {
             let mut known: Option<Arc<[String]>> = None;
@@ -92,8 +92,8 @@ impl Records<CsvRow> {
 }
 
 impl<T: DeserializeOwned + 'static> Records<T> {
-    /// Records of CSV, with commas. The first one has the names of the columns, which are those of the fields of a
-    /// struct; tuples take the values in their order.
+    /// CSV records, with commas. The first one contains the names of the columns, which are those of a struct's fields;
+    /// tuples take the values in order.
     ///
     /// ```
     /// use thalweg_io::files::Records;
@@ -113,7 +113,7 @@ impl<T: DeserializeOwned + 'static> Records<T> {
         Self::csv_with(b',')
     }
 
-    /// The same with another byte, a semicolon say, between values.
+    /// The same with another byte between values, such as a semicolon.
     pub fn csv_with(delimiter: u8) -> Self {
         Self::new(move |max_len| {
             Box::new(Csv::new(delimiter, max_len, |header, record| {
@@ -127,19 +127,19 @@ type MakeOfRecord<T> = Box<dyn FnMut(&StringRecord, &StringRecord) -> Result<T, 
 
 struct Csv<T> {
     reader: Reader,
-    /// Whether it has read nothing.
+    /// Whether nothing has been read.
     is_fresh: bool,
     delimiter: u8,
     max_len: usize,
     make: MakeOfRecord<T>,
     header: Option<StringRecord>,
-    /// What has come, and has not been read.
+    /// Unread bytes.
     input: Vec<u8>,
     at: usize,
-    /// What is before the record that is being read.
+    /// Offset of the current record.
     begin: Place,
     now: Place,
-    /// How many bytes of a mark of the byte order have come; `None` when it is over.
+    /// Bytes of a byte order mark so far; `None` when it is over.
     mark: Option<usize>,
     output: Vec<u8>,
     len: usize,
@@ -182,7 +182,7 @@ impl<T> Csv<T> {
         }
     }
 
-    /// Reads on; with the `end`, what has come is the last record. Returns whether a record is whole.
+    /// Reads on; at the `end`, the rest is the last record. Returns whether a record is complete.
     fn read(&mut self, end: bool) -> Option<Result<(), RecordError>> {
         loop {
             if !self.has_begun() {
@@ -193,7 +193,7 @@ impl<T> Csv<T> {
             if rest.is_empty() && !end {
                 return None;
             }
-            // One byte first: the reader would look for a mark of the byte order once more.
+            // One byte first: the reader would look for a byte order mark again.
             let rest = match std::mem::take(&mut self.is_fresh) {
                 true => &rest[..rest.len().min(1)],
                 false => rest,
@@ -261,7 +261,7 @@ impl<T> Csv<T> {
         }
     }
 
-    /// Empty lines are no records.
+    /// Empty lines are not records.
     fn skip_line_ends(&mut self) {
         while let Some(byte @ (b'\r' | b'\n')) = self.input.get(self.at) {
             self.at += 1;
@@ -329,7 +329,7 @@ fn reader(delimiter: u8) -> Reader {
 
 impl<T> Decode<T> for Csv<T> {
     fn push(&mut self, bytes: &[u8]) {
-        // As long as a mark of the byte order may come, nothing has been read.
+        // While a byte order mark is possible, nothing has been read.
         self.input.drain(..self.at);
         self.at = 0;
         self.input.extend_from_slice(bytes);
@@ -374,7 +374,7 @@ impl<T> Decode<T> for Csv<T> {
 
 /// CSV as sources: [`Stream::from_csv`](FromCsv::from_csv).
 pub trait FromCsv<T> {
-    /// The records of a file of CSV, with commas: as [`Records::csv`] reads them. See
+    /// Emits the records of a CSV file, with commas: as [`Records::csv`] reads them. See
     /// [`from_records`](super::FromRecords::from_records).
     fn from_csv(path: impl AsRef<Path>) -> Stream<T>;
 }

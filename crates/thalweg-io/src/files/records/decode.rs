@@ -1,4 +1,4 @@
-//! Cuts bytes into lines of JSON and into messages.
+//! Splitting bytes into JSON lines and messages.
 
 use thalweg::BoxError;
 
@@ -11,9 +11,9 @@ pub(super) trait Decode<T> {
     fn push(&mut self, bytes: &[u8]);
     fn next(&mut self) -> Option<Result<T, RecordError>>;
     fn finish(&mut self) -> Option<Result<T, RecordError>>;
-    /// Where the next record begins.
+    /// Offset of the next record.
     fn offset(&self) -> u64;
-    /// Begins anew, with what has come before the first record.
+    /// Starts over, with the bytes before the first record.
     fn restart(&mut self, offset: u64);
     fn wants_header(&self) -> bool {
         false
@@ -22,7 +22,7 @@ pub(super) trait Decode<T> {
 
 type MakeOfLine<T> = fn(&[u8]) -> Result<T, BoxError>;
 
-/// A record a line.
+/// One record per line.
 pub(super) struct Json<T> {
     lines: LineBuffer<Vec<u8>>,
     make: MakeOfLine<T>,
@@ -40,13 +40,13 @@ impl<T> Json<T> {
         }
     }
 
-    /// A record of a line, unless it is empty.
+    /// The record of a line, unless it is empty.
     fn record(&mut self, line: Result<Vec<u8>, LineError>) -> Option<Result<T, RecordError>> {
         self.line += 1;
         let (byte, problem) = match line {
             Ok(line) => {
                 let byte = self.lines.offset() - line.len() as u64;
-                // A mark of the byte order is no part of the text.
+                // A byte order mark is not part of the text.
                 let text = match byte {
                     0 => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line),
                     _ => &line,
@@ -100,7 +100,7 @@ impl<T> Decode<T> for Json<T> {
     }
 }
 
-/// Messages behind their lengths.
+/// Length-prefixed messages.
 pub(super) struct Messages {
     messages: Prefixed,
     max_len: usize,

@@ -1,17 +1,17 @@
-//! Records of whatever comes in chunks, on their way into a pipeline.
+//! Emitting records of chunks.
 
 use thalweg::{BoxError, Element, Emitter, Stop};
 
 use super::{RecordBuffer, RecordError};
 use crate::Position;
 
-/// The most records that go through the pipeline as one batch.
+/// Maximum records per batch.
 const BATCH: usize = 1024;
 
-/// Records that are emitted as their bytes come.
+/// Emits records as their bytes arrive.
 pub(crate) struct EmitRecords<T> {
     pub(crate) buffer: RecordBuffer<T>,
-    /// Whether all has been read; then only the last record is left.
+    /// Whether all chunks have been read; then only the last record is left.
     pub(crate) has_ended: bool,
 }
 
@@ -32,8 +32,8 @@ impl<T> EmitRecords<T> {
 }
 
 impl<T: Element> EmitRecords<T> {
-    /// Emits what lies ready: with a position one by one, each with its place, otherwise in batches. Reports what is no
-    /// record, as `name` names it.
+    /// Emits complete records: with a position one by one, each with its offset, otherwise in batches. Reports invalid
+    /// ones, converted by `name`.
     pub(crate) async fn emit<E: Into<BoxError>>(
         &mut self,
         position: Option<&Position>,

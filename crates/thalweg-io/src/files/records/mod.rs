@@ -1,4 +1,4 @@
-//! Records of files and of any other bytes: what they are made of, and where each one stands.
+//! Records of files and other bytes: their format, and their offsets.
 
 #[cfg(feature = "csv")]
 mod csv;
@@ -26,12 +26,12 @@ use super::RecordError;
 use crate::framing::PrefixWidth;
 use crate::lines::{DEFAULT_MAX_LEN, LineError, Lines};
 
-/// The most bytes of a header.
+/// Maximum size of a header in bytes.
 pub(crate) const MAX_HEADER: usize = 1 << 20;
 
-/// How bytes are cut into records, and what a record is given out as.
+/// Format of records: how bytes are split, and how records are decoded.
 ///
-/// A record that is not as it should be is an error with its place. Those behind it are given out.
+/// An invalid record is an error with its offset. The records after it are returned.
 ///
 /// ```
 /// use thalweg_io::files::Records;
@@ -51,7 +51,7 @@ pub struct Records<T> {
     make: Make<T>,
 }
 
-/// Makes what cuts records of at most this many bytes.
+/// Creates a decoder for records of at most this many bytes.
 type Make<T> = Arc<dyn Fn(usize) -> Box<dyn Decode<T> + Send> + Send + Sync>;
 
 impl<T> Records<T> {
@@ -62,15 +62,15 @@ impl<T> Records<T> {
         }
     }
 
-    /// The longest record, in bytes; 16 MiB by default. A longer one is an error, reported as soon as the limit is
-    /// passed, and is not kept.
+    /// Maximum length of a record, in bytes; 16 MiB by default. A longer one is an error, reported as soon as the limit
+    /// is passed, and is not buffered.
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
         self
     }
 
-    /// A buffer that cuts bytes pushed into it.
+    /// A buffer that splits the bytes pushed into it.
     pub fn buffer(&self) -> RecordBuffer<T> {
         RecordBuffer {
             decode: (self.make)(self.max_len),
@@ -79,7 +79,7 @@ impl<T> Records<T> {
 }
 
 impl<T: DeserializeOwned + 'static> Records<T> {
-    /// Lines of JSON: each is a value. Empty lines are passed over.
+    /// JSON lines: each is a value. Empty lines are skipped.
     pub fn jsonl() -> Self {
         Self::new(|max_len| {
             Box::new(Json::new(max_len, |line| {
@@ -90,7 +90,7 @@ impl<T: DeserializeOwned + 'static> Records<T> {
 }
 
 impl Records<String> {
-    /// Lines of JSON, which are checked and given out as they stand.
+    /// JSON lines, validated and returned as text.
     ///
     /// ```
     /// use thalweg_io::files::Records;
@@ -111,7 +111,7 @@ impl Records<String> {
 }
 
 impl<T: 'static> Records<T> {
-    /// Lines as [`Lines`] describes them; its limit holds.
+    /// Lines as described by [`Lines`], with its limit.
     ///
     /// ```
     /// use thalweg_io::Lines;
@@ -136,7 +136,7 @@ impl<T: 'static> Records<T> {
 }
 
 impl Records<Vec<u8>> {
-    /// Bytes in whatever pieces they come, of 1 MiB at most.
+    /// Bytes in chunks as they arrive, of 1 MiB at most.
     ///
     /// ```
     /// use thalweg_io::files::Records;
@@ -151,7 +151,7 @@ impl Records<Vec<u8>> {
         Self::new(|_| Box::new(Pieces::default()))
     }
 
-    /// Messages, each behind its length in bytes, a number of this width with the highest byte first.
+    /// Length-prefixed messages; the prefix is a big-endian number of this width.
     ///
     /// ```
     /// use thalweg_io::files::{PrefixWidth, Records};
@@ -185,46 +185,46 @@ impl<T> fmt::Debug for Records<T> {
     }
 }
 
-/// Bytes in, records out: what [`Records::buffer`] makes. It holds at most one record of the longest length allowed,
-/// and what was pushed last.
+/// Splits bytes into records; created by [`Records::buffer`]. It holds at most one record of the maximum length, and
+/// the bytes pushed last.
 pub struct RecordBuffer<T> {
     decode: Box<dyn Decode<T> + Send>,
 }
 
 impl<T> RecordBuffer<T> {
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.decode.push(bytes);
     }
 
-    /// The next whole record, or `None` until more is pushed.
+    /// Returns the next complete record, or `None` until more is pushed.
     ///
     /// # Errors
-    /// It is none. The call after this goes on behind it.
+    /// It is invalid. The next call continues after it.
     pub fn next_record(&mut self) -> Option<Result<T, RecordError>> {
         self.decode.next()
     }
 
-    /// The last record, if it has no ending; call it when [`next_record`](Self::next_record) has given `None`, until it
-    /// gives `None` too.
+    /// Returns the last record, if it has no ending; call it once [`next_record`](Self::next_record) has returned
+    /// `None`, until it returns `None` too.
     ///
     /// # Errors
-    /// It is none, or only the beginning of one.
+    /// It is invalid or incomplete.
     pub fn finish(&mut self) -> Option<Result<T, RecordError>> {
         self.decode.finish()
     }
 
-    /// Where the next record begins, in bytes.
+    /// Offset of the next record, in bytes.
     pub fn offset(&self) -> u64 {
         self.decode.offset()
     }
 
-    /// Whether what comes before the records, the header of CSV say, has not come yet.
+    /// Whether the header, for example of CSV, is still incomplete.
     pub(crate) fn wants_header(&self) -> bool {
         self.decode.wants_header()
     }
 
-    /// Goes on at another place, in bytes, of the same content.
+    /// Continues at another offset, in bytes, of the same content.
     pub(crate) fn restart(&mut self, offset: u64) {
         self.decode.restart(offset);
     }

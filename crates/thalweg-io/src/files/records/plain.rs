@@ -1,4 +1,4 @@
-//! Bytes as they are: whole chunks, and lines of text.
+//! Undecoded bytes: whole chunks, and lines of text.
 
 use std::collections::VecDeque;
 
@@ -6,10 +6,10 @@ use super::RecordError;
 use super::decode::Decode;
 use crate::lines::{LineBuffer, LineError, Lines};
 
-/// The longest chunk, in bytes: larger ones are cut.
+/// Maximum length of a chunk, in bytes: larger ones are split.
 const MAX_CHUNK: usize = 1 << 20;
 
-/// Chunks as they come.
+/// Chunks as they arrive.
 #[derive(Default)]
 pub(super) struct Pieces {
     waiting: VecDeque<Vec<u8>>,
@@ -41,7 +41,7 @@ impl Decode<Vec<u8>> for Pieces {
     }
 }
 
-/// Lines as [`Lines`] describes them.
+/// Lines as described by [`Lines`].
 pub(super) struct TextLines<T> {
     lines: LineBuffer<T>,
     line: u64,

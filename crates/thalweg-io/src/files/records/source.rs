@@ -16,7 +16,7 @@ use crate::reader::Chunks;
 
 /// A file as a source of records, until its end.
 ///
-/// It is read on a thread of its own, ahead of what the pipeline takes by at most 320 KiB.
+/// It is read on a separate thread, at most 320 KiB ahead of the pipeline.
 pub struct RecordFile<T> {
     path: PathBuf,
     records: Records<T>,
@@ -30,7 +30,7 @@ struct Reading<T> {
 }
 
 impl<T> RecordFile<T> {
-    /// A file that has these records. Nothing is opened before the pipeline runs.
+    /// A file with these records. Nothing is opened before the pipeline runs.
     pub fn new(path: impl AsRef<Path>, records: Records<T>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
@@ -40,8 +40,8 @@ impl<T> RecordFile<T> {
         }
     }
 
-    /// Begins behind a position, the place of a byte, if it has a value, and has it move on. A file that has become
-    /// shorter than that is read from its beginning.
+    /// Continues after a position, an offset in bytes, if it has a value, and advances it. A file that has become
+    /// shorter is read from its beginning.
     #[must_use]
     pub fn position(mut self, position: &Position) -> Self {
         self.position = Some(position.clone());
@@ -73,7 +73,7 @@ impl<T> RecordFile<T> {
         })
     }
 
-    /// Reads as far as the header goes, if there is one.
+    /// Reads the header, if there is one.
     fn read_header(&self, file: &mut File, buffer: &mut RecordBuffer<T>) -> Result<(), FileError> {
         let mut left = MAX_HEADER;
         let mut chunk = [0; 4096];
@@ -84,7 +84,7 @@ impl<T> RecordFile<T> {
                 break;
             }
             buffer.push(&chunk[..read]);
-            // What is behind it has been given out before.
+            // Bytes after it have been returned before.
             let _ = buffer.next_record();
             left = left.saturating_sub(read);
         }
@@ -153,11 +153,11 @@ impl<T: Element> RecordFile<T> {
 
 /// Files of records as sources: [`Stream::from_records`](FromRecords::from_records).
 pub trait FromRecords<T> {
-    /// The records of a file, until its end.
+    /// Emits the records of a file, until its end.
     ///
-    /// A record that is not as it should be is a failure of this node with its file, line and byte, and those behind it
-    /// are emitted. A file that is not there, or cannot be read, ends the source. Stopped and started again, it goes on
-    /// with the record after the last one emitted.
+    /// An invalid record is a failure of this node with file, line and byte, and the records after it are emitted. A
+    /// file that does not exist or cannot be read ends the source. Stopped and started again, it continues with the
+    /// record after the last one emitted.
     ///
     /// ```
     /// use thalweg::{OnError, Stream};
@@ -184,9 +184,9 @@ impl<T: Element> FromRecords<T> for Stream<T> {
     }
 }
 
-/// Lines of JSON as sources: [`Stream::from_jsonl`](FromJsonl::from_jsonl).
+/// JSON lines as sources: [`Stream::from_jsonl`](FromJsonl::from_jsonl).
 pub trait FromJsonl<T> {
-    /// The values of a file of lines of JSON. See [`from_records`](FromRecords::from_records).
+    /// Emits the values of a file of JSON lines. See [`from_records`](FromRecords::from_records).
     fn from_jsonl(path: impl AsRef<Path>) -> Stream<T>;
 }
 

@@ -1,4 +1,4 @@
-//! Files of servers of the web.
+//! Files of HTTP servers.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::web::{Clients, Request, Session, WebError, asked_to_wait, broken};
 
 fn session(clients: &Arc<Clients>, place: &Place) -> Result<Session, Trouble> {
     let mut url = place.address.url.clone();
-    // Both refuse for URLs that have no place for it.
+    // Both fail for URLs that have no place for it.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     let mut request = Request::new(url.to_string());
@@ -43,7 +43,7 @@ pub(super) async fn stat(clients: &Arc<Clients>, place: &Place) -> Result<Meta, 
     let sent = session.send(Method::HEAD, HeaderMap::new(), Bytes::new());
     let response = sent.await.map_err(of_web)?;
     match response.status() {
-        // Servers need not know this method: then nothing is known.
+        // Servers need not support this method: then nothing is known.
         StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(Meta::default()),
         status if status.is_success() => {
             let mut meta = meta(response.headers());
@@ -97,7 +97,7 @@ pub(super) async fn read(
             return Err(of_status(&response));
         }
         status if status.is_success() => {
-            // The range was ignored: what has come before comes once more.
+            // The range was ignored: earlier bytes are sent again.
             meta.len = match response.headers().contains_key(CONTENT_ENCODING) {
                 true => None,
                 false => response.content_length(),
@@ -138,14 +138,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The first byte of a range, and the length of the whole.
+/// Start of a range, and total length.
 fn content_range(range: &str) -> Option<(u64, Option<u64>)> {
     let (part, len) = range.strip_prefix("bytes ")?.split_once('/')?;
     let (first, _) = part.split_once('-')?;
     Some((first.parse().ok()?, len.parse().ok()))
 }
 
-/// An MD5 in hexadecimal digits, of one in base64 as headers have it.
+/// Converts an MD5 in base64, as in headers, to hexadecimal digits.
 pub(super) fn md5_digits(text: &str) -> Option<String> {
     let mut bits = 0_u32;
     let mut bytes = Vec::with_capacity(16);

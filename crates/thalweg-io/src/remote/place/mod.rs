@@ -1,4 +1,4 @@
-//! Where one file is, and how it is asked for: by OpenDAL, over HTTP, by FTP.
+//! Location of a file, and its protocol: OpenDAL, HTTP or FTP.
 
 #[cfg(feature = "remote-ftp")]
 mod ftp;
@@ -20,19 +20,19 @@ use super::upload::Content;
 use super::{Remote, RemoteError};
 use crate::web::Clients;
 
-/// The most stores whose connections are kept.
+/// Maximum number of cached stores.
 const MAX_STORES: usize = 64;
 
-/// What is known of a file before it is read.
+/// Metadata of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Meta {
-    /// In bytes.
+    /// Length in bytes.
     pub(super) len: Option<u64>,
     pub(super) etag: Option<String>,
     /// MD5 of the content, in hexadecimal digits.
     pub(super) md5: Option<String>,
     pub(super) modified: Option<String>,
-    /// Whether a part can be asked for.
+    /// Whether parts can be requested.
     pub(super) has_ranges: bool,
 }
 
@@ -48,7 +48,7 @@ impl Meta {
 /// Pieces of a file, from an offset on.
 pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Trouble>> + Send>>;
 
-/// Connections to all systems: made as they are needed, and shared.
+/// Connections to all systems: created as needed, and shared.
 #[derive(Debug)]
 pub(super) struct Places {
     remote: Remote,
@@ -57,7 +57,7 @@ pub(super) struct Places {
     stores: Mutex<HashMap<String, Operator>>,
 }
 
-/// Where one file is.
+/// Location of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) address: Arc<Address>,
@@ -73,10 +73,10 @@ enum By {
     Ftp,
 }
 
-/// Checks whether this build can reach a system.
+/// Checks whether this build supports a system.
 ///
 /// # Errors
-/// It cannot.
+/// It does not.
 pub(super) fn check_support(address: &Address) -> Result<(), RemoteError> {
     let (is_there, feature) = match address.scheme {
         Scheme::S3 => (cfg!(feature = "remote-s3"), "remote-s3"),
@@ -103,7 +103,7 @@ impl Places {
     }
 
     /// # Errors
-    /// What is wrong with the URL, or with the options for its system.
+    /// The URL, or an option for its system, is invalid.
     pub(super) fn find(&self, url: &str) -> Result<Place, RemoteError> {
         let address = self.remote.address(url)?;
         let by = match address.scheme {
@@ -120,7 +120,7 @@ impl Places {
     }
 
     fn store(&self, address: &Address) -> Result<Operator, RemoteError> {
-        // Passwords of one user differ only if one of them is wrong: it is kept apart all the same.
+        // Passwords of one user differ only if one of them is wrong: those are kept apart as well.
         let key = (
             &address.scheme,
             &address.host,
@@ -141,7 +141,7 @@ impl Places {
         if stores.len() >= MAX_STORES {
             stores.clear();
         }
-        // Kept, the program `ssh` would go on after the end of this one, which drops nothing.
+        // A cached `ssh` program would outlive this one, which drops nothing at its end.
         if address.scheme != Scheme::Sftp {
             stores.insert(key, made.clone());
         }
@@ -150,10 +150,10 @@ impl Places {
 }
 
 impl Place {
-    /// What is known of the file.
+    /// Requests the metadata of the file.
     ///
     /// # Errors
-    /// It is not there, or the system does not say.
+    /// It does not exist, or the system does not tell.
     pub(super) async fn stat(&self) -> Result<Meta, Trouble> {
         match &self.by {
             By::Store(store) => store::stat(store, &self.address).await,
@@ -163,10 +163,10 @@ impl Place {
         }
     }
 
-    /// Reads from `offset` on, up to `end` if there is one. What is known of the file comes along.
+    /// Reads from `offset` on, up to `end` if given, with metadata.
     ///
     /// # Errors
-    /// It is not there, cannot be read, or is not the `expected` one.
+    /// It does not exist, cannot be read, or is not the `expected` one.
     pub(super) async fn read(
         &self,
         offset: u64,
@@ -185,10 +185,10 @@ impl Place {
         }
     }
 
-    /// Writes a file, which has its name only when it is whole.
+    /// Writes a file, which becomes visible when complete.
     ///
     /// # Errors
-    /// It is not there then, or is what it was before.
+    /// It does not exist then, or is unchanged.
     pub(super) async fn write(&self, content: &Content) -> Result<(), Trouble> {
         match &self.by {
             By::Store(store) => store::write(store, self, content).await,
@@ -202,7 +202,7 @@ impl Place {
     }
 }
 
-/// A number that no other writer has, for temporary names.
+/// A unique number, for temporary names.
 pub(super) fn number() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -210,7 +210,7 @@ pub(super) fn number() -> u64 {
     RandomState::new().hash_one((std::process::id(), number))
 }
 
-/// The kind of failure that OpenDAL's words tell.
+/// The kind of failure of an error of OpenDAL.
 #[cfg(test)]
 pub(super) fn trouble_of(text: &str) -> super::RemoteFailure {
     let error = opendal::Error::new(opendal::ErrorKind::Unexpected, text);

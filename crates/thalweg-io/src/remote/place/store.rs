@@ -1,4 +1,4 @@
-//! Files of the systems that OpenDAL speaks to.
+//! Files of systems that OpenDAL supports.
 
 use std::future;
 use std::io;
@@ -17,16 +17,16 @@ use crate::remote::upload::Content;
 use crate::remote::{Remote, RemoteFailure};
 use crate::web::{Clients, WebError};
 
-/// How a system is asked.
+/// Operations of a system.
 ///
 /// # Errors
-/// What is wrong with the options.
+/// The options are invalid.
 pub(super) fn make(
     address: &Address,
     remote: &Remote,
     clients: &Arc<Clients>,
 ) -> Result<Operator, String> {
-    // OpenDAL makes a client of its own before it takes ours.
+    // OpenDAL creates its own client before it accepts ours.
     crate::web::install_provider();
     let made = match address.scheme {
         Scheme::WebDav | Scheme::WebDavs => webdav(address),
@@ -75,7 +75,7 @@ fn s3(address: &Address, remote: &Remote) -> opendal::Result<Operator> {
     builder = builder.region(region.as_deref().unwrap_or("us-east-1"));
     if let Some((id, secret)) = &login.access_key {
         builder = builder.access_key_id(id).secret_access_key(secret);
-        // What is given is what counts: nothing of another account comes from the environment.
+        // Given values take precedence: nothing of another account is taken from the environment.
         builder = builder.disable_config_load().disable_ec2_metadata();
     }
     if let Some(token) = &login.session_token {
@@ -102,7 +102,7 @@ fn sftp(address: &Address, remote: &Remote) -> opendal::Result<Operator> {
     if let Some(key) = &remote.login.key_file {
         builder = builder.key(&key.to_string_lossy());
     }
-    // A host whose key is not known is not spoken to.
+    // A host with an unknown key is refused.
     Ok(Operator::new(builder.known_hosts_strategy("Strict"))?.finish())
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn stat(store: &Operator, address: &Address) -> Result<Meta, Tr
         len: Some(found.content_length()),
         etag: found.etag().map(str::to_owned),
         md5: found.content_md5().and_then(super::http::md5_digits),
-        // S3 has tags for this, and says when by the second only.
+        // S3 has tags for this, and times only in seconds.
         modified: found
             .last_modified()
             .filter(|_| !is_s3)
@@ -158,7 +158,7 @@ pub(super) async fn write(
     content: &Content,
 ) -> Result<(), Trouble> {
     let path = &place.address.path;
-    // What can rename writes to another name first. S3 has a name only when it is whole.
+    // Systems with renaming get a temporary name first. On S3 a file gets its name when it is complete.
     let partial = (store.info().full_capability().rename).then(|| place.address.partial(number()));
     let written = write_to(store, partial.as_deref().unwrap_or(path), place, content).await;
     let written = match (&partial, written) {
@@ -173,7 +173,7 @@ pub(super) async fn write(
         (_, written) => written,
     };
     if let (Some(partial), Err(_)) = (&partial, &written) {
-        // It has failed already: what for is more than that a name is left.
+        // It has failed already: the reason matters more than a leftover temporary file.
         let _ = store.delete(partial).await;
     }
     written
@@ -215,16 +215,16 @@ async fn write_to(
     let written = written.await;
     if written.is_err() {
         place.remote.progress.take_back(done);
-        // Parts that are given up cost money until they are removed.
+        // Abandoned parts cost money until they are removed.
         let _ = writer.abort().await;
     }
     written
 }
 
-/// What OpenDAL says, without its own words around it, and without anything that could be a secret.
+/// The message of an OpenDAL error, without its own words, and without possible secrets.
 fn describe(error: &opendal::Error) -> String {
     let message = error.message();
-    // The system's own words, in XML.
+    // The system's message, in XML.
     if let (Some((_, code)), Some((_, text))) = (
         message.split_once("code: \""),
         message.split_once("message: \""),
@@ -242,20 +242,20 @@ fn describe(error: &opendal::Error) -> String {
     causes(error).join(": ")
 }
 
-/// What is wrong, from the outside in, without words that say no more than that something is.
+/// The message with its causes, without redundant ones.
 fn causes(error: &opendal::Error) -> Vec<String> {
     let mut causes = vec![error.message().to_owned()];
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
         let text = cause.to_string();
-        // The server's own words, in those of the client.
+        // The server's message, within that of the client.
         let text = match text.split_once("Err Message: ") {
             Some((_, text)) => text
                 .split(", Language Tag")
                 .next()
                 .unwrap_or(text)
                 .to_owned(),
-            // Programs say what they have to on their last line.
+            // Programs give the reason on their last line.
             None => text
                 .trim_end()
                 .lines()
@@ -301,9 +301,9 @@ pub(super) fn trouble(error: opendal::Error) -> Trouble {
     Trouble::new(reason, problem, is_temporary)
 }
 
-/// Why there is no connection by `ssh`.
+/// Why `ssh` could not connect.
 fn of_ssh(problem: String) -> Trouble {
-    // The system has not found the program.
+    // The program was not found.
     if problem.contains("os error 2)") {
         let problem = "SFTP needs the program `ssh`: install OpenSSH's client";
         return Trouble::lasting(RemoteFailure::Unsupported, problem);
@@ -311,7 +311,7 @@ fn of_ssh(problem: String) -> Trouble {
     Trouble::passing(problem)
 }
 
-/// The client that other requests go by as well: its redirects, its TLS.
+/// The HTTP client of other requests, with its redirects and its TLS.
 struct Client(Arc<Clients>);
 
 impl HttpFetch for Client {
@@ -342,7 +342,7 @@ impl HttpFetch for Client {
     }
 }
 
-/// An error of our client, as OpenDAL has them.
+/// Converts an error of our client to OpenDAL's.
 fn failed(error: WebError) -> opendal::Error {
     let is_temporary = error.is_temporary();
     let failed = opendal::Error::new(ErrorKind::Unexpected, error.to_string());

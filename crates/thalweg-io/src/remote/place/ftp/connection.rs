@@ -1,4 +1,4 @@
-//! A connection to an FTP server: commands and answers, and connections for data beside it.
+//! A connection to an FTP server: commands and answers, and data connections.
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -21,10 +21,10 @@ use crate::remote::address::Scheme;
 use crate::remote::error::Trouble;
 use crate::remote::place::Place;
 
-/// The longest answer, in bytes.
+/// Maximum length of an answer, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// The port of FTP over TLS from its first byte on.
+/// The port of implicit TLS.
 const IMPLICIT_TLS: u16 = 990;
 
 /// One connection, with TLS or without.
@@ -33,9 +33,9 @@ pub(super) enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A connection on which commands go.
+/// A control connection.
 pub(super) struct Connection {
-    /// There is none while TLS is being agreed on.
+    /// None during the TLS handshake.
     socket: Option<Socket>,
     peer: IpAddr,
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -44,7 +44,7 @@ pub(super) struct Connection {
     received: Vec<u8>,
 }
 
-/// What a server has said.
+/// A server's answer.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) code: u16,
@@ -52,7 +52,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Its text, if it is the one hoped for.
+    /// Its text, if it has the expected code.
     pub(super) fn text_if(self, code: u16) -> Option<String> {
         (self.code == code).then_some(self.text)
     }
@@ -64,7 +64,7 @@ impl Answer {
     }
 
     /// # Errors
-    /// It is no success.
+    /// It is not a success.
     fn check(self) -> Result<Self, Trouble> {
         match self.code {
             200..400 => Ok(self),
@@ -117,14 +117,14 @@ impl Connection {
             let password = address.password.as_deref().unwrap_or("anonymous@");
             connection.ask("PASS", password).await?.check()?;
         }
-        // Names are UTF-8 for servers that know this, and for most of the others.
+        // For servers that support UTF-8 names, which most others use anyway.
         connection.ask("OPTS", "UTF8 ON").await?;
         connection.ask("TYPE", "I").await?.check()?;
         Ok(connection)
     }
 
     async fn start_tls(&mut self, host: &str) -> Result<(), Trouble> {
-        // What came before it nobody vouches for.
+        // Anything received before it is not authenticated.
         if !self.received.is_empty() {
             let problem = "the server sent more than its answer before TLS";
             return Err(Trouble::lasting(RemoteFailure::Other, problem));
@@ -140,7 +140,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The same connection, over TLS if that was begun.
+    /// The same connection, over TLS if that was negotiated.
     async fn secure(&self, socket: Socket) -> Result<Socket, Trouble> {
         let (Some((connector, name)), Socket::Plain(stream)) = (&self.tls, socket) else {
             let problem = "TLS was begun twice";
@@ -172,7 +172,7 @@ impl Connection {
         sent.map_err(lost)
     }
 
-    /// The next answer: of one that has several lines, the last, or the first if it is no success.
+    /// The next answer: of several lines, the last, or the first if it is not a success.
     async fn answer(&mut self) -> Result<Answer, Trouble> {
         let first = self.line().await?;
         let (Some(code), Some(rest)) = (first.get(..3), first.get(3..)) else {
@@ -188,7 +188,7 @@ impl Connection {
                 let line = self.line().await?;
                 len += line.len();
                 if let Some(last) = line.strip_prefix(&end) {
-                    // What is wrong is said first, by some on a line without anything else.
+                    // Some servers give the reason first, on a line of its own.
                     if number < 400 || text.is_empty() {
                         text = last.to_owned();
                     }
@@ -221,7 +221,7 @@ impl Connection {
         }
     }
 
-    /// A connection for data, on which a file goes from this byte on.
+    /// A data connection that reads a file from this offset on.
     pub(super) async fn transfer(
         &mut self,
         command: &str,
@@ -242,7 +242,7 @@ impl Connection {
         }
     }
 
-    /// A connection for data to a new file; folders that are missing are made.
+    /// A data connection to a new file; missing folders are created.
     pub(super) async fn store(&mut self, path: &str) -> Result<Socket, Trouble> {
         let refused = match self.transfer("STOR", path, 0).await {
             Ok(data) => return Ok(data),
@@ -256,10 +256,10 @@ impl Connection {
             return Err(refused);
         };
         for (end, _) in path.match_indices('/') {
-            // Those that are there are refused.
+            // Existing ones are refused.
             self.ask("MKD", &path[..end]).await?;
         }
-        // What a server calls not found may be a right that is missing: its first word counts.
+        // A server may answer "not found" for missing permissions: its first answer counts.
         self.transfer("STOR", path, 0)
             .await
             .map_err(|again| match again {
@@ -268,7 +268,7 @@ impl Connection {
             })
     }
 
-    /// A connection for data to the same address as this one, whatever else the server may say.
+    /// A data connection to the same address as this one, whatever the server says.
     async fn data(&mut self) -> Result<Socket, Trouble> {
         let extended = self.ask("EPSV", "").await?;
         let port = match extended.code {
@@ -294,20 +294,20 @@ impl Connection {
         if renamed.code < 500 {
             return renamed.check().map(drop);
         }
-        // Some servers let nothing take another file's place.
+        // Some servers do not replace existing files.
         self.ask("DELE", to).await?;
         self.ask("RNFR", from).await?.check()?;
         self.ask("RNTO", to).await?.check().map(drop)
     }
 
-    /// Says goodbye; nothing depends on it.
+    /// Says goodbye; errors do not matter.
     pub(super) async fn quit(mut self) {
         let _ = self.send("QUIT", "").await;
     }
 }
 
-/// A configuration for one connection and those for its data, which servers want to go on with its session, and with no
-/// other one.
+/// TLS configuration of one control connection and its data connections, which servers require to resume its session,
+/// and no other.
 fn config() -> Result<Arc<ClientConfig>, Trouble> {
     static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
     let mut config = match CONFIG.get() {
@@ -338,7 +338,7 @@ fn extended_port(text: &str) -> Option<u16> {
     inside.split(delimiter).nth(3)?.parse().ok()
 }
 
-/// The port of `227 Entering Passive Mode (127,0,0,1,25,46)`. The address is not looked at: it may be another network's.
+/// The port of `227 Entering Passive Mode (127,0,0,1,25,46)`. The address is ignored: it may be in another network.
 fn passive_port(text: &str) -> Option<u16> {
     let start = text.find(|letter: char| letter.is_ascii_digit())?;
     let numbers = text[start..].split(|letter: char| !letter.is_ascii_digit());
@@ -350,15 +350,15 @@ fn passive_port(text: &str) -> Option<u16> {
 }
 
 impl Socket {
-    /// Says that no more comes, and waits until the other end has heard it.
+    /// Closes the sending side, and waits until the other end has received it.
     ///
     /// # Errors
     /// The connection is lost.
     pub(super) async fn end(mut self, limit: Duration) -> io::Result<()> {
         self.shutdown().await?;
         if let Self::Tls(_) = self {
-            // What the server has sent for TLS's sake is taken out: closed with something unread, the connection would
-            // be reset, and the end of the file with it.
+            // Drains what the server has sent for TLS: closing with unread bytes would reset the connection, and lose
+            // the end of the file.
             let mut rest = Vec::new();
             let _ = timeout(limit, self.take(1 << 16).read_to_end(&mut rest)).await;
         }

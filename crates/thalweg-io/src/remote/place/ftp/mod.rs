@@ -11,7 +11,7 @@ use crate::remote::RemoteFailure;
 use crate::remote::error::Trouble;
 use crate::remote::upload::Content;
 
-/// The most that is read at once, in bytes.
+/// Maximum bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
 pub(super) async fn stat(place: &Place) -> Result<Meta, Trouble> {
@@ -28,7 +28,7 @@ async fn meta(connection: &mut Connection, path: &str) -> Result<Meta, Trouble> 
         return Err(size.trouble());
     }
     Ok(Meta {
-        // A server need not know these.
+        // A server need not support these.
         len: size.text_if(213).and_then(|text| text.trim().parse().ok()),
         modified: time.text_if(213),
         has_ranges: true,
@@ -66,7 +66,7 @@ pub(super) async fn read(
             connection.quit().await;
             return Ok(None);
         }
-        // What is not wanted is not waited for: the connection goes with the rest of the file.
+        // Unwanted data is not awaited: the connection is dropped with the rest of the file.
         let state = (left > 0).then_some((connection, data, left));
         Ok(Some((piece.freeze(), state)))
     });
@@ -84,7 +84,7 @@ pub(super) async fn write(place: &Place, content: &Content) -> Result<(), Troubl
         while let Some(piece) = pieces.next().await? {
             let written = data.write_all(&piece).await;
             if let Err(error) = written {
-                // The server says why on the other connection, if it does: a full disk, say.
+                // The server gives the reason on the control connection, for example a full disk.
                 return Err(match connection.finish().await {
                     Err(trouble) => trouble,
                     Ok(()) => Trouble::passing(error.to_string()),
@@ -107,7 +107,7 @@ pub(super) async fn write(place: &Place, content: &Content) -> Result<(), Troubl
     let written = written.await;
     if let Err(trouble) = written {
         place.remote.progress.take_back(done);
-        // It has failed already: what for is more than that a name is left.
+        // It has failed already: the reason matters more than a leftover temporary file.
         let _ = connection.ask("DELE", &partial).await;
         return Err(trouble);
     }
@@ -115,7 +115,7 @@ pub(super) async fn write(place: &Place, content: &Content) -> Result<(), Troubl
     Ok(())
 }
 
-/// The kind of failure that a server's answer tells.
+/// The kind of failure of a server's answer.
 fn reason(code: u16, text: &str) -> RemoteFailure {
     let text = text.to_ascii_lowercase();
     match code {
