@@ -1,4 +1,4 @@
-"""Short texts for elements in messages, made in a short time."""
+"""Short texts for elements in messages: quick to make, and without passwords of URLs."""
 
 from __future__ import annotations
 
@@ -29,15 +29,13 @@ class _Short(reprlib.Repr):
         return self.repr_instance(x, level)
 
     def repr_str(self, x: str, level: int) -> str:
-        # The middle of it is left out before the text is made, not after.
+        # The middle is cut before the text is made, not after.
         if len(x) > 2 * LONGEST:
-            x = x[:LONGEST] + x[-LONGEST:]
-        return super().repr_str(x, level)
+            x = hide_passwords(x[: 10 * LONGEST])[:LONGEST] + hide_passwords(x[-10 * LONGEST :])[-LONGEST:]
+        return super().repr_str(hide_passwords(x), level)
 
     def repr_bytes(self, x: bytes | bytearray, level: int) -> str:
-        if len(x) > 2 * LONGEST:
-            x = x[:LONGEST] + x[-LONGEST:]
-        return _cut(repr(x))
+        return _cut(repr(x[: 10 * LONGEST]))
 
     def repr_set(self, x: set[Any], level: int) -> str:
         return self._repr_some("set", x, level) if len(x) > self.maxset else super().repr_set(x, level)
@@ -167,7 +165,24 @@ def _plain(x: Any) -> str:
 
 
 def _cut(text: str) -> str:
+    text = hide_passwords(text)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def hide_passwords(text: str) -> str:
+    """Return a text with the passwords of URLs in it replaced: messages go to logs.
+
+    Examples
+    --------
+    >>> from thalweg.errors.reprs import hide_passwords
+    >>> hide_passwords("('ftp://me:secret@localhost/a', 'http://localhost:80/@b')")
+    "('ftp://me:***@localhost/a', 'http://localhost:80/@b')"
+    """
+    if "://" not in text:
+        return text
+    import re
+
+    return re.sub(r"""(?<=://)([^\s/?#'"@:]*):[^\s/?#'"]+@""", r"\1:***@", text)
 
 
 _KINDS = {
@@ -196,6 +211,8 @@ def short(x: Any) -> str:
     ...         raise ValueError
     >>> short([1, "a"]), "Broken object at" in short(Broken())
     ("[1, 'a']", True)
+    >>> short({"url": "http://me:secret@localhost/"})
+    "{'url': 'http://me:***@localhost/'}"
     """
     try:
         return _cut(_short.repr(x))

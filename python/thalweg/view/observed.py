@@ -112,12 +112,12 @@ def describe_element(element: object) -> str:
     >>> describe_element([1, "two"]), describe_element(Shy())
     ("[1, 'two']", '<Shy: its repr raised RuntimeError>')
     """
-    from thalweg.errors.reprs import LONGEST, is_built_in, may_be_large, short
+    from thalweg.errors.reprs import LONGEST, hide_passwords, is_built_in, may_be_large, short
 
     if is_built_in(element) or may_be_large(element):
         return short(element)
     try:
-        text = repr(element)
+        text = hide_passwords(repr(element))
     except BaseException as error:
         return f"<{type(element).__name__}: its repr raised {type(error).__name__}>"
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
