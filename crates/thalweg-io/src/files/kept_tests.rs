@@ -136,5 +136,5 @@ fn where_no_position_can_be_kept_is_told() {
     fs::write(dir.path().join(".{number}.txt.position"), "no record").unwrap();
     let error = Files::new(dir.path().join("{number}.txt")).position("lines");
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("move it away to begin anew"), "{error}");
+    assert!(error.contains("move it away to start over"), "{error}");
 }
