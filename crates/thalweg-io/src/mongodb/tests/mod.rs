@@ -422,7 +422,7 @@ fn arguments_that_are_wrong_are_build_errors() {
     for (wrong, said) in [
         (
             MongoDb::new("mongodb://me:secret@", "a", "b"),
-            "the URI is none",
+            "the URI is not a MongoDB URI",
         ),
         (MongoDb::new("mongodb://localhost", "", "b"), "need names"),
         (

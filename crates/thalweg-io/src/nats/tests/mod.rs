@@ -262,7 +262,7 @@ fn arguments_that_are_wrong_are_build_errors() {
     source.to_nats(Nats::new("nats://me:secret@[", "x"));
     let error = source.check().expect_err("that is no URL").to_string();
     assert!(
-        error.contains("the URL is invalid") && !error.contains("secret"),
+        error.contains("the URL is not a NATS URL") && !error.contains("secret"),
         "{error}"
     );
     let source = Stream::<String>::new();

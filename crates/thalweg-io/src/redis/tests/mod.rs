@@ -224,7 +224,7 @@ fn arguments_that_are_wrong_are_build_errors() {
     source.to_redis_list(Redis::new("redis://me:secret@[", "x"));
     let error = source.check().expect_err("that is no URL").to_string();
     assert!(
-        error.contains("the URL is invalid") && !error.contains("secret"),
+        error.contains("the URL is not a Redis URL") && !error.contains("secret"),
         "{error}"
     );
 }
