@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 _WORKERS = "the number of workers is fixed when they start; `restart` replaces all of them"
-_ONE_MACHINE = "all workers are on this machine, and values go to whoever needs them"
-_NO_SCHEDULER = "the scheduler is part of the engine, and no process or object of Python's"
-_NO_SERVER = "nothing listens: clients and workers share a process, or a pair of sockets without a name"
-_NO_LOGS = "workers keep no logs; `forward_logging` has what they log and print arrive here"
-_NO_HISTORY = "tasks leave no history; `get_task_stream` records them from its first call on"
+_ONE_MACHINE = "all workers are on this machine, and values are sent where they are needed"
+_NO_SCHEDULER = "the scheduler is part of the engine, not a process or a Python object"
+_NO_SERVER = "there is no server: clients and workers share a process or a pair of sockets"
+_NO_LOGS = "workers keep no logs; `forward_logging` forwards their log records and output"
+_NO_HISTORY = "the history of tasks is not kept; `get_task_stream` records it from its first call on"
 _INSTALL = "workers run this program's interpreter, with its packages"
 
 #: Attributes of Dask's client.
 CLIENT: Mapping[str, str] = {
     "amm": _ONE_MACHINE,
-    "benchmark_hardware": "there is no network between workers to be measured",
-    "call_stack": "`profile` samples the stacks of tasks; `py-spy dump` shows those of any process",
+    "benchmark_hardware": "there is no network between workers",
+    "call_stack": "`profile` samples the stacks of tasks; `py-spy dump` shows the stacks of a process",
     "direct_to_workers": _ONE_MACHINE,
     "dump_cluster_state": _NO_SCHEDULER,
     "get_scheduler_logs": _NO_LOGS,
     "get_worker_logs": _NO_LOGS,
-    "has_what": "it is not known which worker process has which value",
+    "has_what": "the engine does not publish which worker process has which value",
     "rebalance": _ONE_MACHINE,
-    "refcount": "futures are counted by the engine, which does not publish the counts",
+    "refcount": "the engine counts futures, but does not publish the counts",
     "register_scheduler_plugin": _NO_SCHEDULER,
     "replicate": _ONE_MACHINE,
     "restart_workers": _WORKERS,
@@ -31,7 +31,7 @@ CLIENT: Mapping[str, str] = {
     "run_on_scheduler": _NO_SCHEDULER,
     "scheduler": _NO_SCHEDULER,
     "scheduler_comm": _NO_SERVER,
-    "start": "a client has started when it has been made",
+    "start": "clients start when they are created",
     "story": _NO_HISTORY,
     "unregister_scheduler_plugin": _NO_SCHEDULER,
     "write_scheduler_file": _NO_SERVER,
@@ -45,37 +45,37 @@ CLUSTER: Mapping[str, str] = {
     "scale_down": _WORKERS,
     "scale_up": _WORKERS,
     "scheduler": _NO_SCHEDULER,
-    "workers": "workers are no objects of Python's; `Client.scheduler_info` tells of them",
+    "workers": "workers are not Python objects; `Client.scheduler_info` describes them",
 }
 
 #: Names of the package ``dask.distributed``.
 PACKAGE: Mapping[str, str] = {
     "Adaptive": _WORKERS,
-    "BaseActorFuture": "`ActorFuture` is the only kind of it",
+    "BaseActorFuture": "`ActorFuture` is the only class of such futures",
     "CompatibleExecutor": "`Client.get_executor` returns an executor of `concurrent.futures`",
     "CondaInstall": _INSTALL,
-    "Environ": "worker processes have the environment of this one; `Client(initializer=…)` can change it",
+    "Environ": "worker processes inherit this environment; `Client(initializer=…)` can change it",
     "InstallPlugin": _INSTALL,
-    "Nanny": "worker processes are watched by the engine",
-    "NannyPlugin": "worker processes are watched by the engine",
+    "Nanny": "the engine watches worker processes",
+    "NannyPlugin": "the engine watches worker processes",
     "PipInstall": _INSTALL,
-    "Reschedule": "tasks do not choose their workers; `retries` tries one again",
-    "SSHCluster": "workers are on this machine; `Client(address)` is one of a cluster of Dask's",
+    "Reschedule": "tasks do not choose their workers; `retries` runs a failed task again",
+    "SSHCluster": "workers are on this machine; `Client(address)` connects to a Dask cluster",
     "Scheduler": _NO_SCHEDULER,
     "SchedulerPlugin": _NO_SCHEDULER,
     "Security": _NO_SERVER,
     "SpecCluster": _WORKERS,
     "Status": "the states of clients and clusters are text",
-    "SubprocessCluster": "`LocalCluster(processes=True)` is one",
-    "UploadDirectory": "workers import from where this process does; `Client.upload_file` takes files and archives",
-    "UploadFile": "`Client.upload_file` does it",
-    "Worker": "workers are no objects of Python's; `get_worker` returns what a task may know of its own",
-    "config": "`dask.config` has Dask's own; nothing here depends on it",
+    "SubprocessCluster": "use `LocalCluster(processes=True)`",
+    "UploadDirectory": "workers import from the same paths as this process; `Client.upload_file` takes files and archives",
+    "UploadFile": "use `Client.upload_file`",
+    "Worker": "workers are not Python objects; `get_worker` describes a task's own worker",
+    "config": "nothing here depends on Dask's configuration, which is `dask.config`",
     "connect": _NO_SERVER,
     "get_task_metadata": _NO_HISTORY,
     "rpc": _NO_SERVER,
-    "sync": "`Client.sync` does it",
-    "span": "tasks are in no groups; `dask.annotate` is honoured for their options",
+    "sync": "use `Client.sync`",
+    "span": "tasks have no groups; their options of `dask.annotate` are used",
 }
 
 
@@ -86,7 +86,7 @@ def missing(owner: str, name: str, reasons: Mapping[str, str], names: Callable[[
     --------
     >>> from thalweg.tasks.client import absent
     >>> print(absent.missing("'Client' object", "replicate", absent.CLIENT, list))
-    'Client' object has no attribute 'replicate': all workers are on this machine, and values go to whoever needs them
+    'Client' object has no attribute 'replicate': all workers are on this machine, and values are sent where they are needed
     >>> print(absent.missing("'Client' object", "submitt", absent.CLIENT, lambda: ["submit"]))
     'Client' object has no attribute 'submitt'; did you mean 'submit'?
     """
