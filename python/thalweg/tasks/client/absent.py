@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 _WORKERS = "the number of workers is fixed when they start; `restart` replaces all of them"
-_ONE_MACHINE = "all workers are on this machine, and values are sent where they are needed"
+_ONE_MACHINE = "all workers are on this machine, and values go where they are needed"
 _NO_SCHEDULER = "the scheduler is part of the engine, not a process or a Python object"
 _NO_SERVER = "there is no server: clients and workers share a process or a pair of sockets"
 _NO_LOGS = "workers keep no logs; `forward_logging` forwards their log records and output"
@@ -67,7 +67,7 @@ PACKAGE: Mapping[str, str] = {
     "SpecCluster": _WORKERS,
     "Status": "the states of clients and clusters are text",
     "SubprocessCluster": "use `LocalCluster(processes=True)`",
-    "UploadDirectory": "workers import from the same paths as this process; `Client.upload_file` takes files and archives",
+    "UploadDirectory": "workers import from the same paths; `Client.upload_file` takes files and archives",
     "UploadFile": "use `Client.upload_file`",
     "Worker": "workers are not Python objects; `get_worker` describes a task's own worker",
     "config": "nothing here depends on Dask's configuration, which is `dask.config`",
@@ -86,7 +86,7 @@ def missing(owner: str, name: str, reasons: Mapping[str, str], names: Callable[[
     --------
     >>> from thalweg.tasks.client import absent
     >>> print(absent.missing("'Client' object", "replicate", absent.CLIENT, list))
-    'Client' object has no attribute 'replicate': all workers are on this machine, and values are sent where they are needed
+    'Client' object has no attribute 'replicate': all workers are on this machine, and values go where they are needed
     >>> print(absent.missing("'Client' object", "submitt", absent.CLIENT, lambda: ["submit"]))
     'Client' object has no attribute 'submitt'; did you mean 'submit'?
     """
