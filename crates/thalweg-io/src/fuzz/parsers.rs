@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use super::{cut, fuzz};
 use crate::fetch::robots::Rules;
 use crate::files::{PrefixWidth, Records};
+#[cfg(feature = "remote-ftp")]
+use crate::remote::place::ftp::answer::AnswerBuffer;
 use crate::sse::SseParser;
 use crate::{DeadLetter, Lines};
 
@@ -62,6 +64,53 @@ fn csv() {
         records(&rows, input, pieces, |row| {
             row.values().iter().map(String::len).sum()
         });
+    });
+}
+
+#[cfg(feature = "remote-ftp")]
+#[test]
+fn ftp() {
+    let words: [&[u8]; 14] = [
+        b"220 Ready\r\n",
+        b"220-",
+        b"220 ",
+        b"550-No such file\r\n",
+        b"550 ",
+        b"\r\n",
+        b"\n",
+        b"229 (|||6446|)\n",
+        b"227 (127,0,0,1,25,46)\n",
+        b"(",
+        b"|",
+        b",256",
+        b"\xc3\xbc",
+        b"\xff",
+    ];
+    fuzz("ftp", &words, |input, pieces| {
+        let read = |pieces: &[usize]| {
+            let mut buffer = AnswerBuffer::new(MAX_LEN);
+            let mut seen = Vec::new();
+            for piece in cut(input, pieces) {
+                buffer.push(piece);
+                loop {
+                    match buffer.next_answer() {
+                        Ok(Some(answer)) => {
+                            // Replacements of invalid UTF-8 take three bytes each.
+                            assert!(answer.code < 1000 && answer.text.len() <= 3 * MAX_LEN);
+                            let ports = (answer.extended_port(), answer.passive_port());
+                            seen.push(Ok((answer, ports)));
+                        }
+                        Ok(None) => break,
+                        Err(trouble) => {
+                            seen.push(Err(format!("{trouble:?}")));
+                            return seen;
+                        }
+                    }
+                }
+            }
+            seen
+        };
+        assert_eq!(read(pieces), read(&[usize::MAX]));
     });
 }
 
@@ -157,7 +206,7 @@ fn sse() {
             for piece in cut(input, pieces) {
                 parser.push(piece, |event| {
                     let event = event.map(|event| {
-                        // What is no UTF-8 takes three bytes for each.
+                        // Replacements of invalid UTF-8 take three bytes each.
                         assert!(event.data.len() <= 3 * MAX_LEN);
                         (event.id, event.event, event.data)
                     });

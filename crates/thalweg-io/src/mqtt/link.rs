@@ -1,4 +1,4 @@
-//! A client's connections, one after the other, in either version of the protocol.
+//! The consecutive connections of a client, with either version of the protocol.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -11,56 +11,57 @@ use super::session::Session;
 use super::version::{Five, Three};
 use super::{Mqtt, MqttMessage, MqttVersion};
 
-/// Requests that lie ready for the connection.
+/// Maximum number of waiting requests.
 const REQUESTS: usize = 64;
 
-/// How long connecting may take.
+/// Timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What asks the connection for something.
+/// Sends requests to the connection.
 #[derive(Clone)]
 pub(super) struct Client(Sender<Request>);
 
-/// What is asked for.
+/// A request to the connection.
 pub(super) enum Request {
     Subscribe,
     Publish(Bytes),
     Acknowledge(Receipt),
+    /// The last one: the client closes its direction of the connection, and the broker the other one.
     Disconnect,
 }
 
-/// What a message is acknowledged with: the number of its packet.
+/// Acknowledges a message: the id of its packet.
 #[derive(Clone, Copy)]
 pub(super) struct Receipt(pub(super) u16);
 
-/// What has happened on a connection.
+/// An event of a connection.
 pub(super) enum Happened {
-    /// There is one, and the broker remembers the client or not.
+    /// Connected; the broker may remember the client.
     Up { is_known: bool },
-    /// A message has come.
+    /// A message has arrived.
     Message(MqttMessage, Receipt),
-    /// The broker has taken the subscription, or not.
+    /// The broker has accepted the subscription, or refused it.
     Subscribed(Result<(), String>),
-    /// A message that was written is on its way.
+    /// A message has been sent.
     Sent,
-    /// The broker has taken it, or not.
+    /// The broker has accepted a message, or refused it.
     Delivered(Result<(), String>),
-    /// Something that nobody here waits for.
+    /// Any other event.
     Other,
 }
 
-/// Why there is no connection.
+/// The reason for a lost or refused connection.
 pub(super) struct Lost {
     pub(super) problem: String,
-    /// What to do, if there will be none.
+    /// What to do, if retrying does not help.
     pub(super) remedy: Option<&'static str>,
 }
 
-/// The connection. Nothing happens on it unless it is polled.
+/// A connection. It works only while it is polled.
 pub(super) struct Link {
     mqtt: Mqtt,
     id: String,
-    /// Whether the broker is to remember the client.
+    /// Whether the broker should remember the client.
     keeps: bool,
     requests: Receiver<Request>,
     open: Option<Open>,
@@ -71,7 +72,7 @@ enum Open {
     Five(Box<Session<Five>>),
 }
 
-/// Begins a client; `keeps` is whether the broker is to remember it.
+/// Creates a client; `keeps` tells the broker to remember it.
 pub(super) fn open(mqtt: &Mqtt, keeps: bool) -> (Client, Link) {
     let (sender, requests) = async_channel::bounded(REQUESTS);
     let link = Link {
@@ -84,7 +85,7 @@ pub(super) fn open(mqtt: &Mqtt, keeps: bool) -> (Client, Link) {
     (Client(sender), link)
 }
 
-/// An id that no other client is likely to have.
+/// An id that is probably unique.
 fn new_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -106,14 +107,14 @@ impl Client {
         self.0.send(Request::Disconnect).await.is_ok()
     }
 
-    /// Hands over a message to be written, if there is room for it.
+    /// Sends a message, if there is room for it.
     pub(super) fn try_publish(&self, payload: Bytes) -> bool {
         self.0.try_send(Request::Publish(payload)).is_ok()
     }
 }
 
 impl Link {
-    /// Waits for what happens next; connects if there is no connection.
+    /// Waits for the next event; connects if there is no connection.
     pub(super) async fn next(&mut self) -> Result<Happened, Lost> {
         let requests = &self.requests;
         let happened = match &mut self.open {
@@ -123,7 +124,7 @@ impl Link {
         };
         if happened.is_err() {
             self.open = None;
-            // They are worth nothing on another connection.
+            // They are invalid on another connection.
             while self.requests.try_recv().is_ok() {}
         }
         happened

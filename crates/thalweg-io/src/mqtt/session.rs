@@ -124,10 +124,16 @@ impl<V: Version> Session<V> {
     }
 
     async fn ask(&mut self, request: Request, mqtt: &Mqtt) -> Result<(), Lost> {
-        match self.version.request(request, mqtt)? {
-            Some(packet) => write::<V>(&mut self.framed, packet).await,
-            None => Ok(()),
+        let is_last = matches!(request, Request::Disconnect);
+        if let Some(packet) = self.version.request(request, mqtt)? {
+            write::<V>(&mut self.framed, packet).await?;
         }
+        if is_last {
+            // Only this direction: closing with unread bytes would reset the connection, and lose the last packets.
+            let closed = timeout(FLUSH_TIMEOUT, self.framed.close()).await;
+            closed.map_err(|_| late())?.map_err(Into::into)?;
+        }
+        Ok(())
     }
 }
 

@@ -153,7 +153,7 @@ impl fmt::Display for Remedy<'_> {
 
 /// Why an attempt failed.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The system's message, and whether a retry may help.
     Failed {
         reason: RemoteFailure,

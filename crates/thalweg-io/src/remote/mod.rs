@@ -35,7 +35,7 @@ mod error;
 mod options;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod place;
+pub(crate) mod place;
 mod progress;
 mod saved;
 mod source;

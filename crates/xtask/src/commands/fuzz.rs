@@ -11,8 +11,8 @@ kept in `crates/thalweg-io/corpus`, and tried first by `cargo test` from then on
 
 Usage: cargo xtask fuzz [OPTIONS] [TARGET]
 
-Targets: csv, dead_letters, http, jsonl, length_prefix, lines, robots, sse, websocket; all of them, one after the other,
-if none is named.
+Targets: csv, dead_letters, ftp, http, jsonl, length_prefix, lines, robots, sse, websocket; all of them, one after the
+other, if none is named.
 
 Options:
       --seconds <N>  How long each target is tried (default: 60)

@@ -1,3 +1,4 @@
+mod connections;
 #[cfg(unix)]
 mod kills;
 mod peer;

@@ -62,12 +62,29 @@ impl Peer {
         self.send(&[0x20, 2, 0, 0]);
     }
 
+    /// Takes a client that it remembers.
+    pub(super) fn accept_again(&mut self) {
+        assert_eq!(self.packet().0, 0x10, "a connection begins so");
+        self.send(&[0x20, 2, 1, 0]);
+    }
+
     /// Takes a client that subscribes.
     pub(super) fn accept_subscriber(&mut self) {
         self.accept();
+        let subscription = self.subscription();
+        self.confirm(subscription);
+    }
+
+    /// Waits for a subscription; returns the id of its packet.
+    pub(super) fn subscription(&mut self) -> [u8; 2] {
         let (first, body) = self.packet();
         assert_eq!(first, 0x82, "it subscribes");
-        self.send(&[0x90, 3, body[0], body[1], 1]);
+        [body[0], body[1]]
+    }
+
+    /// Confirms a subscription.
+    pub(super) fn confirm(&mut self, [high, low]: [u8; 2]) {
+        self.send(&[0x90, 3, high, low, 1]);
     }
 
     /// Sends a short message, with the quality of service 1.

@@ -1,7 +1,7 @@
 //! Location of a file, and its protocol: OpenDAL, HTTP or FTP.
 
 #[cfg(feature = "remote-ftp")]
-mod ftp;
+pub(crate) mod ftp;
 mod http;
 mod store;
 

@@ -15,14 +15,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::reason;
+use super::answer::{Answer, AnswerBuffer, MAX_ANSWER, not_ftp};
 use crate::remote::RemoteFailure;
 use crate::remote::address::Scheme;
 use crate::remote::error::Trouble;
 use crate::remote::place::Place;
-
-/// Maximum length of an answer, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// The port of implicit TLS.
 const IMPLICIT_TLS: u16 = 990;
@@ -41,36 +38,7 @@ pub(super) struct Connection {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     connect_timeout: Duration,
     time_limit: Duration,
-    received: Vec<u8>,
-}
-
-/// A server's answer.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) code: u16,
-    text: String,
-}
-
-impl Answer {
-    /// Its text, if it has the expected code.
-    pub(super) fn text_if(self, code: u16) -> Option<String> {
-        (self.code == code).then_some(self.text)
-    }
-
-    pub(super) fn trouble(self) -> Trouble {
-        let reason = reason(self.code, &self.text);
-        let problem = format!("the server answered {} {}", self.code, self.text);
-        Trouble::new(reason, problem, reason == RemoteFailure::Network)
-    }
-
-    /// # Errors
-    /// It is not a success.
-    fn check(self) -> Result<Self, Trouble> {
-        match self.code {
-            200..400 => Ok(self),
-            _ => Err(self.trouble()),
-        }
-    }
+    answers: AnswerBuffer,
 }
 
 fn lost(error: io::Error) -> Trouble {
@@ -97,7 +65,7 @@ impl Connection {
             tls: None,
             connect_timeout: limit,
             time_limit: place.remote.time_limit,
-            received: Vec::new(),
+            answers: AnswerBuffer::new(MAX_ANSWER),
         };
         let wants_tls = address.scheme == Scheme::Ftps;
         if wants_tls && port == IMPLICIT_TLS {
@@ -125,7 +93,7 @@ impl Connection {
 
     async fn start_tls(&mut self, host: &str) -> Result<(), Trouble> {
         // Anything received before it is not authenticated.
-        if !self.received.is_empty() {
+        if !self.answers.is_empty() {
             let problem = "the server sent more than its answer before TLS";
             return Err(Trouble::lasting(RemoteFailure::Other, problem));
         }
@@ -172,51 +140,18 @@ impl Connection {
         sent.map_err(lost)
     }
 
-    /// The next answer: of several lines, the last, or the first if it is not a success.
     async fn answer(&mut self) -> Result<Answer, Trouble> {
-        let first = self.line().await?;
-        let (Some(code), Some(rest)) = (first.get(..3), first.get(3..)) else {
-            return Err(not_ftp(&first));
-        };
-        let Ok(number) = code.parse() else {
-            return Err(not_ftp(&first));
-        };
-        let mut text = rest.get(1..).unwrap_or_default().to_owned();
-        if rest.starts_with('-') {
-            let (end, mut len) = (format!("{code} "), first.len());
-            loop {
-                let line = self.line().await?;
-                len += line.len();
-                if let Some(last) = line.strip_prefix(&end) {
-                    // Some servers give the reason first, on a line of its own.
-                    if number < 400 || text.is_empty() {
-                        text = last.to_owned();
-                    }
-                    break;
-                }
-                if len > MAX_ANSWER {
-                    return Err(not_ftp(&first));
-                }
-            }
-        }
-        Ok(Answer { code: number, text })
-    }
-
-    async fn line(&mut self) -> Result<String, Trouble> {
         loop {
-            if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
-                let line = self.received.drain(..=end).collect::<Vec<_>>();
-                let line = String::from_utf8_lossy(&line);
-                return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
-            }
-            if self.received.len() > MAX_ANSWER {
-                return Err(not_ftp("a line without an end"));
+            if let Some(answer) = self.answers.next_answer()? {
+                return Ok(answer);
             }
             let socket = self.socket.as_mut().ok_or_else(closed)?;
-            let read = timeout(self.time_limit, socket.read_buf(&mut self.received)).await;
+            let mut piece = [0; 1024];
+            let read = timeout(self.time_limit, socket.read(&mut piece)).await;
             let read = read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-            if read.map_err(lost)? == 0 {
-                return Err(closed());
+            match read.map_err(lost)? {
+                0 => return Err(closed()),
+                len => self.answers.push(&piece[..len]),
             }
         }
     }
@@ -272,8 +207,8 @@ impl Connection {
     async fn data(&mut self) -> Result<Socket, Trouble> {
         let extended = self.ask("EPSV", "").await?;
         let port = match extended.code {
-            229 => extended_port(&extended.text),
-            _ if self.peer.is_ipv4() => passive_port(&self.ask("PASV", "").await?.check()?.text),
+            229 => extended.extended_port(),
+            _ if self.peer.is_ipv4() => self.ask("PASV", "").await?.check()?.passive_port(),
             _ => return Err(extended.trouble()),
         };
         let port = port.ok_or_else(|| not_ftp("no port for data"))?;
@@ -322,31 +257,6 @@ fn config() -> Result<Arc<ClientConfig>, Trouble> {
     };
     config.resumption = Resumption::in_memory_sessions(8);
     Ok(Arc::new(config))
-}
-
-fn not_ftp(line: &str) -> Trouble {
-    let line = line.chars().take(80).collect::<String>();
-    let problem = format!("the server does not speak FTP: it answered {line:?}");
-    Trouble::lasting(RemoteFailure::Other, problem)
-}
-
-/// The port of `229 Entering Extended Passive Mode (|||6446|)`.
-fn extended_port(text: &str) -> Option<u16> {
-    let (_, inside) = text.split_once('(')?;
-    let (inside, _) = inside.split_once(')')?;
-    let delimiter = inside.chars().next()?;
-    inside.split(delimiter).nth(3)?.parse().ok()
-}
-
-/// The port of `227 Entering Passive Mode (127,0,0,1,25,46)`. The address is ignored: it may be in another network.
-fn passive_port(text: &str) -> Option<u16> {
-    let start = text.find(|letter: char| letter.is_ascii_digit())?;
-    let numbers = text[start..].split(|letter: char| !letter.is_ascii_digit());
-    let numbers: Vec<u8> = numbers.map_while(|number| number.parse().ok()).collect();
-    match numbers[..] {
-        [_, _, _, _, high, low] => Some(u16::from_be_bytes([high, low])),
-        _ => None,
-    }
 }
 
 impl Socket {
@@ -403,28 +313,5 @@ impl AsyncWrite for Socket {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_are_found_in_answers() {
-        assert_eq!(
-            extended_port("Entering Extended Passive Mode (|||6446|)."),
-            Some(6446)
-        );
-        assert_eq!(extended_port("(|||70000|)"), None);
-        assert_eq!(extended_port("nothing"), None);
-        let passive = passive_port("Entering Passive Mode (127,0,0,1,25,46).");
-        assert_eq!(passive, Some(25 * 256 + 46));
-        assert_eq!(
-            passive_port("Entering Passive Mode 10,0,0,1,0,21"),
-            Some(21)
-        );
-        assert_eq!(passive_port("(1,2,3)"), None);
-        assert_eq!(passive_port("(1,2,3,4,5,600)"), None);
     }
 }

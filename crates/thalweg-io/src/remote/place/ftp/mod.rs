@@ -1,5 +1,6 @@
 //! Files of FTP servers (RFC 959, 2428, 3659, and 4217 for TLS).
 
+pub(crate) mod answer;
 mod connection;
 
 use futures_util::stream;

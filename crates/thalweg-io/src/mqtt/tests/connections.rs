@@ -1,0 +1,80 @@
+//! Connections that break at awkward moments.
+
+use tokio::time::{sleep, timeout};
+
+use super::*;
+
+/// Reads this many texts over connections that break.
+fn read_through(port: u16, count: usize) -> Result<Vec<String>, Box<dyn Error>> {
+    let mqtt = Mqtt::new("127.0.0.1", port, "numbers").client_id("reader");
+    let messages = Stream::from_mqtt(mqtt.wait(Duration::from_millis(1)));
+    messages.errors().sink(drop);
+    let list = messages.map(|message| text(&message)).sink_to_list();
+    runtime().block_on(async {
+        messages.start()?;
+        let arrived = async {
+            while list.len() < count {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), arrived).await?;
+        messages.drain("30s").await?;
+        Ok(list.to_vec())
+    })
+}
+
+#[test]
+fn a_forgotten_subscription_is_renewed_over_the_next_connection() -> Tested {
+    let (port, served) = peer::serve(|mut peer| {
+        peer.accept_subscriber();
+        // The broker has forgotten the client, and this connection breaks before its subscription is confirmed.
+        drop(peer.next_connection());
+        peer.accept();
+        let _ = peer.subscription();
+        drop(peer.next_connection());
+        // Now it remembers the client, but no subscription.
+        peer.accept_again();
+        let subscription = peer.subscription();
+        peer.confirm(subscription);
+        peer.publish("numbers", 1, "one");
+        peer.finish();
+    })?;
+    assert_eq!(read_through(port, 1)?, ["one"]);
+    served.join().expect("it subscribes three times");
+    Ok(())
+}
+
+#[test]
+fn a_remembered_subscription_is_not_renewed() -> Tested {
+    let (port, served) = peer::serve(|mut peer| {
+        peer.accept_subscriber();
+        peer.publish("numbers", 1, "one");
+        assert_eq!(peer.acknowledged(), 1);
+        drop(peer.next_connection());
+        peer.accept_again();
+        peer.publish("numbers", 2, "two");
+        // Without a subscription before it.
+        assert_eq!(peer.acknowledged(), 2);
+        peer.finish();
+    })?;
+    assert_eq!(read_through(port, 2)?, ["one", "two"]);
+    served.join().expect("it subscribes once");
+    Ok(())
+}
+
+#[test]
+fn messages_are_delivered_that_come_with_the_end_of_a_connection() -> Tested {
+    let (port, served) = peer::serve(|mut peer| {
+        peer.accept_subscriber();
+        for (number, text) in (1..).zip(["one", "two", "three"]) {
+            peer.publish("numbers", number, text);
+        }
+        let ended = peer.next_connection();
+        peer.accept_again();
+        drop(ended);
+        peer.finish();
+    })?;
+    assert_eq!(read_through(port, 3)?, ["one", "two", "three"]);
+    served.join().expect("it connects again");
+    Ok(())
+}
