@@ -201,7 +201,7 @@ mod tests {
     fn answers_of_several_lines_end_with_their_code() {
         let mut buffer = AnswerBuffer::new(100);
         buffer.push(b"220-Welcome\r\n221 no end\r\n220 Ready\r\n550-No such file\r\n550 End\r\n21");
-        let mut next = || buffer.next_answer().unwrap();
+        let mut next = || buffer.next_answer().expect("it is FTP");
         assert_eq!(
             next(),
             Some(Answer {
@@ -218,7 +218,7 @@ mod tests {
         );
         assert_eq!(next(), None);
         buffer.push(b"3 5\n");
-        let last = buffer.next_answer().unwrap();
+        let last = buffer.next_answer().expect("it is FTP");
         assert_eq!(
             last.and_then(|answer| answer.text_if(213)),
             Some("5".to_owned())
