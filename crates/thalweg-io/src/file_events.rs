@@ -1,7 +1,7 @@
-//! What the system tells of changes to files, so that sources look at once and not at the next interval.
+//! Changes to files as the system reports them, so that sources check at once and not at the next interval.
 //!
-//! One watcher serves the process. Where the system does not tell, which is said once, sources look at intervals as they
-//! do without the feature `file-events`.
+//! One watcher serves the process. If the system does not report changes, which is logged once, sources check at
+//! intervals, as without the feature `file-events`.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -17,13 +17,13 @@ use std::{process, thread};
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// Events that are taken in before the thread that takes them rests for [`REST`]. The system puts equal ones together
-/// meanwhile, so that a writer who is always at it costs a few percent of a processor at most.
+/// Maximum number of events before the watcher's thread pauses for [`REST`]. Meanwhile the system merges equal events,
+/// so that a permanent writer costs a few percent of a processor at most.
 const BURST: u32 = 64;
 const REST: Duration = Duration::from_millis(2);
 
-/// Has a function called with what to do, at most once, when the system does not tell of changes, because a limit of it
-/// is reached say. Without one, it goes to the [`log`] crate.
+/// Sets the function that is called if the system does not report changes, for example because of a limit: at most once,
+/// with the reason and the remedy. By default this goes to the [`log`] crate.
 ///
 /// ```
 /// thalweg_io::file_events::on_fallback(|text| eprintln!("{text}"));
@@ -34,7 +34,7 @@ pub fn on_fallback(f: fn(&str)) {
 
 static ON_FALLBACK: OnceLock<fn(&str)> = OnceLock::new();
 
-/// Says so once.
+/// Reports an error once.
 fn fall_back(error: &notify::Error) {
     static SAID: OnceLock<()> = OnceLock::new();
     if SAID.set(()).is_err() {
@@ -50,33 +50,33 @@ fn fall_back(error: &notify::Error) {
     }
 }
 
-/// Which changes in a directory are waited for.
+/// Relevant changes in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Changes {
-    /// Names that come and go.
+    /// New and removed names.
     Names,
-    /// Anything about one name.
+    /// Any change to one name.
     Of(OsString),
 }
 
-/// When it is to be looked at a change.
+/// When to check for a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum When {
-    /// A file has been made, and is being written: when it is closed, or at the next interval.
+    /// When the new file is closed, or at the next interval.
     Soon,
     Now,
 }
 
-/// Why there is nothing to wait for.
+/// Why a directory is not watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotWatched {
     /// The directory does not exist yet.
     NoDirectory,
-    /// The system will not tell.
+    /// The system does not report its changes.
     Never,
 }
 
-/// Changes in a directory. Nobody is told of them any more when this is dropped.
+/// Watches a directory until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Watched {
     interest: Arc<Interest>,
@@ -85,11 +85,11 @@ pub(crate) struct Watched {
     id: DirectoryId,
 }
 
-/// Device and inode, where there are any: a directory may be made anew under its name.
+/// Device and inode, if the system has them: a directory may be replaced under the same name.
 type DirectoryId = (u64, u64);
 
 impl Watched {
-    /// Waits for changes in a directory from now on.
+    /// Begins to watch a directory.
     pub(crate) fn new(directory: &Path, changes: Changes) -> Result<Self, NotWatched> {
         let directory = match directory.as_os_str().is_empty() {
             true => Path::new("."),
@@ -108,7 +108,7 @@ impl Watched {
             state: Mutex::default(),
         });
         let added = hub.add(&directory, id, &interest);
-        // Outside of any lock: what this is said by may want another.
+        // Outside of any lock: the reporting function may take another.
         added.map_err(|error| not_watched(&error))?;
         Ok(Self {
             interest,
@@ -118,12 +118,12 @@ impl Watched {
         })
     }
 
-    /// Whether the directory is still the one that is watched.
+    /// Whether the watched directory still has this name.
     pub(crate) fn is_current(&self) -> bool {
         id_of(&self.directory) == Some(self.id)
     }
 
-    /// Waits until something has changed since this was last waited for, that is to be looked at then or later.
+    /// Waits for a change since the last call that is at least as urgent.
     pub(crate) fn changed(&self, at_least: When) -> Changed<'_> {
         Changed {
             interest: &self.interest,
@@ -134,7 +134,7 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // Here, where it may be waited for what it takes to drop it.
+        // Dropping a waker may block, which must not happen on the watcher's thread.
         let waiting = lock(&self.interest.state).waiting.take();
         drop(waiting);
         self.hub.remove(&self.directory, &self.interest);
@@ -167,10 +167,10 @@ fn id_of(directory: &Path) -> Option<DirectoryId> {
     directory.is_dir().then_some((0, 0))
 }
 
-/// Whether others may change files there without this system's doing.
+/// Whether another machine may change files there, which this system does not notice.
 #[cfg(target_os = "linux")]
 fn is_far_away(directory: &Path) -> bool {
-    // NFS, SMB, CIFS, SMB2, FUSE, 9P, AFS, Ceph, Coda, NCP, Lustre, GPFS, VirtualBox's.
+    // NFS, SMB, CIFS, SMB2, FUSE, 9P, AFS, Ceph, Coda, NCP, Lustre, GPFS, VirtualBox.
     const FAR: [u32; 13] = [
         0x6969,
         0x517b,
@@ -195,7 +195,7 @@ fn is_far_away(_: &Path) -> bool {
     false
 }
 
-/// What someone waits for.
+/// A watched change, and who waits for it.
 #[derive(Debug)]
 struct Interest {
     changes: Changes,
@@ -226,7 +226,7 @@ impl Interest {
         }
     }
 
-    /// Returns whether someone is to be woken.
+    /// Notes a change; returns whether to wake the waiting task.
     fn change(&self, when: When) -> bool {
         let mut state = lock(&self.state);
         let is_more = state.change < Some(when);
@@ -234,7 +234,7 @@ impl Interest {
         is_more && state.waiting.is_some()
     }
 
-    /// Outside of any lock: waking may wait for a lock that the thread holds which waits here.
+    /// Called outside of any lock: waking may need a lock whose holder waits for ours.
     fn wake(&self) {
         let waiting = lock(&self.state).waiting.take();
         if let Some(waiting) = waiting {
@@ -267,17 +267,17 @@ impl Future for Changed<'_> {
     }
 }
 
-/// The watcher of the process, and who waits for what.
+/// The watcher of the process, and all watched changes.
 #[derive(Debug)]
 struct Hub {
-    /// Held by whoever changes what is watched, and not by the thread that events come on.
+    /// Locked to watch or unwatch a directory, never on the watcher's own thread.
     watcher: Mutex<RecommendedWatcher>,
     directories: Arc<Directories>,
 }
 
 type Directories = Mutex<HashMap<PathBuf, (DirectoryId, Vec<Weak<Interest>>)>>;
 
-/// The watcher of the process. One that was forked has the memory of it and none of its threads: it needs another.
+/// The watcher of the process. A forked process needs a new one, because it has none of the threads.
 fn hub() -> Result<Arc<Hub>, notify::Error> {
     static CURRENT: Mutex<Option<(u32, Arc<Hub>)>> = Mutex::new(None);
     let mut current = lock(&CURRENT);
@@ -287,7 +287,7 @@ fn hub() -> Result<Arc<Hub>, notify::Error> {
         return Ok(hub.clone());
     }
     let hub = Arc::new(Hub::start()?);
-    // Dropped, it would have to do with threads that are not there.
+    // Dropping the old one would wait for threads that a forked process does not have.
     std::mem::forget(current.replace((process::id(), hub.clone())));
     Ok(hub)
 }
@@ -323,7 +323,7 @@ impl Hub {
         let known = lock(&self.directories).get(directory).map(|(id, _)| *id);
         if known != Some(id) {
             if known.is_some() {
-                // The one of this name before may be gone without a word.
+                // The previous directory may have been removed without an event.
                 let _ = watcher.unwatch(directory);
             }
             watcher.watch(directory, RecursiveMode::NonRecursive)?;
@@ -346,14 +346,14 @@ impl Hub {
         });
         if interests.is_empty() {
             directories.remove(directory);
-            // The thread that events come on may want it before it does this.
+            // The watcher's thread may need this lock before it unwatches.
             drop(directories);
             let _ = watcher.unwatch(directory);
         }
     }
 }
 
-/// What takes events in, on the watcher's own thread, which never waits for those who are woken.
+/// Receives events, on the watcher's own thread. Another thread wakes tasks, which may block.
 struct Inlet {
     directories: Arc<Directories>,
     changed: Sender<Arc<Interest>>,
@@ -364,7 +364,7 @@ struct Inlet {
 impl notify::EventHandler for Inlet {
     fn handle_event(&mut self, event: notify::Result<Event>) {
         match event {
-            // Events were lost, or nobody knows.
+            // Events may have been lost.
             Ok(event) if event.need_rescan() => self.tell(|_, _| Some(When::Now)),
             Err(_) => self.tell(|_, _| Some(When::Now)),
             Ok(event) => self.tell(|directory, interest| {

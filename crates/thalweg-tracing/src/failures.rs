@@ -4,9 +4,9 @@ use std::sync::Once;
 
 use thalweg::Failure;
 
-/// Has every failure of a function in any pipeline of this process be an event of the crate `tracing`, from now on:
-/// whatever the policy is, at the level `WARN`, with the fields `node`, `node_id`, `ordinal` (which element it was,
-/// counted by the node from 1), `attempts` and `error`. Called again, it changes nothing.
+/// Turns all failures of functions, in all pipelines of this process and with any policy, into events of the crate
+/// `tracing`: at the level `WARN`, with the fields `node`, `node_id`, `ordinal` (1-based number of the element at the
+/// node), `attempts` and `error`. Further calls have no effect.
 ///
 /// ```
 /// thalweg_tracing::log_failures();

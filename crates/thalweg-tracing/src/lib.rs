@@ -1,5 +1,5 @@
-//! Traces of [thalweg] pipelines for the crate [`tracing`]: an element is a span, from where it is emitted until the
-//! last sink is done with it, and each node that it comes to is a span in it.
+//! Traces of [thalweg] pipelines for the crate [`tracing`]: an element is a span, from `emit` until the last sink has
+//! handled it, and each of its nodes is a span inside.
 //!
 //! ```
 //! use thalweg::Stream;
@@ -12,15 +12,13 @@
 //! # Ok::<(), thalweg::Error>(())
 //! ```
 //!
-//! What becomes of spans is up to the subscriber that the program has installed. While nobody traces a pipeline, it
-//! costs nothing there.
+//! The program's subscriber decides what happens with the spans. A pipeline that is not traced has no cost.
 //!
 //! # OpenTelemetry
 //!
-//! With the feature `opentelemetry`, and with a layer of `tracing-opentelemetry` in the subscriber, elements go on with
-//! the traces that they come with, such as that of an HTTP request, and [`thalweg::trace::current_context`] is what
-//! others need to know who go on with theirs. A function in another process gets that as an argument, and begins with
-//! `resume`.
+//! With the feature `opentelemetry`, and with a layer of `tracing-opentelemetry` in the subscriber, elements continue
+//! the traces of their origin, such as an HTTP request, and [`thalweg::trace::current_context`] is the context that
+//! others need to continue theirs. Pass it to a function in another process, which begins with `resume`.
 //!
 //! # Names
 //!
@@ -28,10 +26,10 @@
 //! |---|---|
 //! | `element` | `pipeline`, `node`, `node_id`, `kind` of where it was emitted |
 //! | `node` | `node`, `node_id`, `kind` |
-//! | `run` | `node`: a function of it is called on an engine |
+//! | `run` | `node` whose function runs on an engine |
 //!
-//! All are of the level `INFO` and the target `thalweg`. A function that fails is an event of the level `ERROR` in the
-//! span of its node, with the field `error`. [`log_failures`] has such events for elements that are not traced, too.
+//! All have the level `INFO` and the target `thalweg`. A failure of a function is an event with the level `ERROR` in the
+//! span of its node, with the field `error`. [`log_failures`] adds such events for elements that are not traced.
 
 mod failures;
 #[cfg(feature = "opentelemetry")]

@@ -1,12 +1,12 @@
-//! Traces that come from elsewhere, and go elsewhere.
+//! Traces across processes.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use thalweg::trace::TraceContext;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// A span that goes on with a trace of elsewhere: in a function that runs in another process for an element that is
-/// traced, and that got [`current_context`](thalweg::trace::current_context) of where it was asked for. It does nothing
-/// unless a layer of `tracing-opentelemetry` is in this process's subscriber.
+/// Span that continues a trace of another process, given the caller's
+/// [`current_context`](thalweg::trace::current_context). Without a layer of `tracing-opentelemetry` in this process's
+/// subscriber it continues nothing.
 ///
 /// ```
 /// use thalweg::trace::TraceContext;
@@ -33,7 +33,7 @@ pub fn resume(name: &str, parent: &TraceContext) -> tracing::Span {
     span
 }
 
-/// Has a span go on with a trace of elsewhere.
+/// Makes a span continue a trace of another process.
 pub(crate) fn go_on(span: &tracing::Span, parent: &TraceContext) {
     let flags = match parent.is_sampled() {
         true => TraceFlags::SAMPLED,
@@ -48,11 +48,11 @@ pub(crate) fn go_on(span: &tracing::Span, parent: &TraceContext) {
         state.unwrap_or(TraceState::NONE),
     );
     let context = opentelemetry::Context::new().with_remote_span_context(parent);
-    // Without a layer that knows traces, there is none to go on with.
+    // Fails only without a layer of OpenTelemetry.
     let _ = span.set_parent(context);
 }
 
-/// What others need to know who go on with a span; `None` if no layer knows traces.
+/// Context for continuing the trace elsewhere; `None` without a layer of OpenTelemetry.
 pub(crate) fn context_of(span: &tracing::Span) -> Option<TraceContext> {
     let context = span.context();
     let context = context.span().span_context().clone();

@@ -13,7 +13,7 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// For a pipeline of a name, which is a field of its elements' spans.
+    /// Spans with the pipeline's name as a field.
     ///
     /// ```
     /// let source = thalweg::Stream::<i32>::new();
@@ -52,7 +52,7 @@ impl Tracer for Spans {
     }
 }
 
-/// A span of ours.
+/// The span of an element or a node.
 struct Traced(tracing::Span);
 
 impl Span for Traced {
