@@ -10,18 +10,18 @@ The project's commands.
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  test   Run every test and lint there is
-  demo   Build and run the demo, in Rust or with `--python`; what follows is passed on to it
-  bench  Run the benchmarks side by side, in Rust, with `--python`, or of `--tasks`; what follows is passed on
+  test   Run all tests and lints
+  demo   Build and run the demo, in Rust or with `--python`; passes further arguments on
+  bench  Run the benchmarks, in Rust, with `--python`, or of `--tasks`; passes further arguments on
   docs   Build the documentation and say where it is
-  fuzz   Try bytes by chance on all parsers of what comes from outside
+  fuzz   Run all parsers of external data on random bytes
   services  Start real servers for tests, or stop them
-  soak   Kill pipelines again and again, and look for what is lost
-  stubs  Write what is derived from the operators' classes in Python
-  wheels Build the wheels of a release, for machines other than this one as well
+  soak   Kill pipelines again and again, and look for losses
+  stubs  Generate files from the declarations of operators
+  wheels Build the wheels of a release, also for other machines
   help   Explain a command: `cargo xtask help test`
 
-Nothing but cargo is needed. What needs more is skipped where it is missing, and named.
+Only cargo is needed. Steps that need more are skipped and named if it is missing.
 ";
 
 /// The language a command is about.

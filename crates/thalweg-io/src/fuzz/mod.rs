@@ -1,8 +1,7 @@
-//! Bytes by chance against everything that parses what comes from outside.
+//! Random bytes for all parsers of external data.
 //!
-//! Each target runs for a moment in `cargo test`, and for as long as one likes by `cargo xtask fuzz --seconds 600`.
-//! What has failed once, and what is worth beginning with, is in `corpus/<target>`, and is tried first. Coverage is not
-//! looked at: what guides by it needs a nightly compiler.
+//! Each target runs for a moment in `cargo test`, and longer by `cargo xtask fuzz --seconds 600`. Inputs that failed
+//! once are in `corpus/<target>`, and run first. Coverage does not guide the inputs: that needs a nightly compiler.
 
 mod connections;
 mod parsers;
@@ -14,13 +13,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How many inputs are tried if no time is given.
+/// Number of inputs without a time limit.
 const INPUTS: u32 = 500;
 
-/// The longest input, in bytes; most are much shorter.
+/// Maximum length of an input, in bytes; most are much shorter.
 const MAX_LEN: usize = 4096;
 
-/// Numbers by chance.
+/// Random numbers.
 struct Chance(u64);
 
 impl Chance {
@@ -37,9 +36,9 @@ impl Chance {
     }
 }
 
-/// Tries inputs that are made of words, of bytes, and of inputs that were tried before.
+/// Tries inputs made of words, random bytes and earlier inputs.
 ///
-/// `check` gets an input, and how long the pieces are that it comes in, over and over; it panics if something is wrong.
+/// `check` gets an input and the lengths of its pieces, which repeat; it panics on a fault.
 fn fuzz(target: &str, words: &[&[u8]], mut check: impl FnMut(&[u8], &[usize])) {
     let corpus = corpus(target);
     let mut known: Vec<Vec<u8>> = Vec::new();
@@ -79,7 +78,7 @@ fn fuzz(target: &str, words: &[&[u8]], mut check: impl FnMut(&[u8], &[usize])) {
     }
 }
 
-/// For how long to go on.
+/// Time limit.
 fn seconds() -> Option<Duration> {
     let seconds = env::var("THALWEG_FUZZ_SECONDS").ok()?;
     let seconds = seconds.parse().expect("a number of seconds");
@@ -117,7 +116,7 @@ fn folder(target: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus")).join(target)
 }
 
-/// The inputs that are kept.
+/// Stored inputs.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let Ok(entries) = fs::read_dir(folder(target)) else {
         return Vec::new();
@@ -130,7 +129,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Keeps an input that has failed, and says which it is.
+/// Stores a failed input, and prints it.
 fn keep(target: &str, input: &[u8], pieces: &[usize]) {
     let name = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub(crate) const HELP: &str = "\
-Run the benchmarks, thalweg and its peers side by side.
+Run the benchmarks: thalweg and its peers, side by side.
 
 Usage: cargo xtask bench [--python | --tasks | --parallel | --frames | --io] [ARGS]...
 

@@ -6,8 +6,8 @@ use crate::project::Project;
 use std::process::ExitCode;
 
 pub(crate) const HELP: &str = "\
-Try bytes by chance on everything that parses what comes from outside, each target for so long. An input that fails is
-kept in `crates/thalweg-io/corpus`, and tried first by `cargo test` from then on.
+Run all parsers of external data on random bytes, one target after the other. An input that fails is stored in
+`crates/thalweg-io/corpus`, and `cargo test` tries it first from then on.
 
 Usage: cargo xtask fuzz [OPTIONS] [TARGET]
 
@@ -15,11 +15,11 @@ Targets: csv, dead_letters, ftp, http, jsonl, length_prefix, lines, robots, sse,
 other, if none is named.
 
 Options:
-      --seconds <N>  How long each target is tried (default: 60)
+      --seconds <N>  Time for each target (default: 60)
   -h, --help         Print this help
 ";
 
-/// What is tried, and for how long.
+/// Targets and time.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) target: Option<String>,
@@ -36,7 +36,7 @@ pub(crate) fn run(project: &Project, plan: &Plan) -> ExitCode {
     become_command(&tests, project)
 }
 
-/// The module that a target is in.
+/// The module of a target.
 fn path(target: &str) -> String {
     match target {
         "" => String::new(),

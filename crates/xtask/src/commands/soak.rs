@@ -10,22 +10,22 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 pub(crate) const HELP: &str = "\
-Kill pipelines by SIGKILL at random moments, start them again, and look for what is missing or there twice at their ends.
+Kill pipelines by SIGKILL at random moments, start them again, and look for missing and duplicate elements.
 
 Usage: cargo xtask soak [OPTIONS] [SYSTEM]...
 
 Systems: file, sql, kafka, transactions, group, mqtt, redis, jetstream, python, network; all of them if none is named.
-`python` is pipelines of Python with worker processes and with Dask's workers; `network` kills nothing, but has HTTP and
-server-sent events go through a network that is bad again and again for a minute. What has no server here is named:
-`cargo xtask services up` brings them.
+`python` runs pipelines of Python with worker processes and with Dask's workers. `network` kills nothing: it runs HTTP and
+server-sent events over a network with many faults, for a minute each. Systems without a server are named;
+`cargo xtask services up` installs servers.
 
 Options:
-      --kills <N>  How often pipelines of each system are killed at least (default: 500)
-      --seed <N>   What the moments follow from (default: 1)
+      --kills <N>  Minimum number of kills per system (default: 500)
+      --seed <N>   Seed of the random moments (default: 1)
   -h, --help       Print this help
 ";
 
-/// What is killed, and how often.
+/// Systems and number of kills.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) systems: Vec<String>,
@@ -33,10 +33,10 @@ pub(crate) struct Plan {
     pub(crate) seed: u32,
 }
 
-/// How often a pipeline is killed before it starts with new elements.
+/// Number of kills before a pipeline starts with new elements.
 const ROUND: u32 = 20;
 
-/// Where the tests are that kill pipelines of each system.
+/// The tests of each system.
 const SYSTEMS: [(&str, &str); 10] = [
     ("file", "files::kill_tests"),
     ("sql", "sql::kill_tests"),
@@ -50,13 +50,13 @@ const SYSTEMS: [(&str, &str); 10] = [
     (NETWORK, "network_tests"),
 ];
 
-/// What nothing is killed for.
+/// The system whose test kills nothing.
 const NETWORK: &str = "network";
 
-/// How long the network is bad again and again, in seconds.
+/// Duration of a run over the faulty network, in seconds.
 const NETWORK_SECONDS: u32 = 60;
 
-/// The name of a system, if there is one of that name.
+/// The system with this name.
 pub(crate) fn known(name: &str) -> bool {
     SYSTEMS.iter().any(|(known, _)| *known == name)
 }
@@ -85,7 +85,7 @@ pub(crate) fn run(project: &Project, plan: &Plan) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Kills the pipelines of one system until they have been killed often enough.
+/// Kills the pipelines of one system as often as requested.
 fn soak(project: &Project, plan: &Plan, name: &str, tests: &str) -> Result<String, Stop> {
     let (begin, mut kills, mut seed) = (Instant::now(), 0, plan.seed);
     let python = match tests.starts_with("python/") {
@@ -117,7 +117,7 @@ fn soak(project: &Project, plan: &Plan, name: &str, tests: &str) -> Result<Strin
     Ok(format!("| {name} | {kills} | none | {time} |"))
 }
 
-/// Runs pipelines over a network that is bad again and again.
+/// Runs pipelines over a faulty network.
 fn trouble(project: &Project, plan: &Plan, tests: &str) -> Result<String, Stop> {
     let begin = Instant::now();
     let written = Invocation::cargo("test -q --package thalweg-io --all-features --lib --")
@@ -133,7 +133,7 @@ fn trouble(project: &Project, plan: &Plan, tests: &str) -> Result<String, Stop> 
     Ok(format!("| {NETWORK} | no kills | none | {time} |"))
 }
 
-/// How many kills the tests say have hit: `…: killed 3 times, seed 1`.
+/// Number of kills in the output of tests: `…: killed 3 times, seed 1`.
 fn hits(written: &str) -> u32 {
     let lines = written
         .lines()

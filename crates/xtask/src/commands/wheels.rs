@@ -16,14 +16,14 @@ Build the wheels of a release, and check them: for x86-64 and ARM, with glibc 2.
 Usage: cargo xtask wheels [--check | TARGET...]
 
 Arguments:
-  [TARGET]...  Build for these alone, by their names for Rust's compiler
+  [TARGET]...  Build for these targets only, by their names for Rust's compiler
 
 Options:
-      --check  Build nothing; see whether the package compiles for macOS and Windows
+      --check  Only check whether the package compiles for macOS and Windows
   -h, --help   Print this help
 
-Zig, which compiles what is in C, comes from Python's package index. A target whose standard library `rustup target add` has
-not brought is left out, and named.
+Zig, which compiles C code, comes from Python's package index. Targets without an installed standard library (`rustup target
+add`) are left out, and named.
 ";
 
 /// What is asked for.

@@ -15,22 +15,22 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) const HELP: &str = "\
-Bring real servers to this machine, as an ordinary user, and start Kafka; or stop it.
+Install real servers for the tests, as an ordinary user, and start Kafka; or stop it.
 
 Usage: cargo xtask services <up|down> [--port PORT]
 
-What it brings, unless it is there:
+It installs, unless they are there:
   Apache Kafka 4.0.0, one node, on 127.0.0.1; needs Java 17 and Maven, which fetches 40 MB
-  NATS 2.15, which Go builds in two minutes
-  FerretDB 1.24, which speaks MongoDB's protocol and which Go builds in one
-  gofakes3, which speaks S3's protocol and which Go builds in one
-  Mosquitto, Redis, vsftpd, nginx and OpenSSH, Debian's packages, unpacked and not installed
+  NATS 2.15, built by Go in two minutes
+  FerretDB 1.24, with MongoDB's protocol, built by Go in one minute
+  gofakes3, with S3's protocol, built by Go in one minute
+  Mosquitto, Redis, vsftpd, nginx and OpenSSH, from Debian's packages, unpacked only
 
-What cannot be brought here is named. Tests start all but Kafka by themselves, and find Kafka by the variable
-THALWEG_TEST_KAFKA=127.0.0.1:PORT. Everything is below `target/services`.
+Servers that cannot be installed are named. Tests start all but Kafka by themselves, and find Kafka by the variable
+THALWEG_TEST_KAFKA=127.0.0.1:PORT. All files are in `target/services`.
 
 Options:
-      --port PORT  Where Kafka listens: 19092 unless it is given; the next port is its controller's
+      --port PORT  Port of Kafka (default: 19092); its controller uses the next one
 ";
 
 /// Where Kafka listens if nothing is said.

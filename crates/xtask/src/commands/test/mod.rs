@@ -18,7 +18,7 @@ use crate::summary::Summary;
 use std::process::ExitCode;
 
 pub(crate) const HELP: &str = "\
-Run every test and lint there is. All steps run, even if one fails; what this machine lacks the tools for is skipped.
+Run all tests and lints. All steps run, even if one fails; steps without their tools on this machine are skipped.
 
 Usage: cargo xtask test [--quick | --pythons | STEP...]
 
@@ -27,8 +27,8 @@ Arguments:
 
 Options:
       --list   List the steps
-      --quick  Run the lints, and the unit tests of the core: an answer while one works
-      --pythons  Run all Python tests on every Python from 3.10 on that this machine has, one after the other
+      --quick  Run only the lints and the unit tests of the core
+      --pythons  Run all Python tests on every installed Python from 3.10 on
   -h, --help   Print this help
 ";
 
