@@ -25,7 +25,7 @@ def find_stream(target: str) -> Stream[Any]:
     >>> from thalweg.replay import find_stream
     >>> find_stream("math:pi")
     Traceback (most recent call last):
-    ValueError: math:pi is no stream but a float
+    ValueError: math:pi is a float, not a stream
     """
     module, _, name = target.partition(":")
     if not module or not name:
@@ -43,7 +43,7 @@ def replay(place: str, target: str, timeout: float) -> int:
 
     Elements stored for display only cannot be emitted: they are reported, and count as replayed.
     """
-    # # The program's own modules, as for a script in this directory.
+    # The program's own modules, as for a script in this directory.
     sys.path.insert(0, os.getcwd())
     stream = find_stream(target)
     letters = from_dead_letters(DeadLetters(place), asynchronous=stream.asynchronous)
