@@ -109,7 +109,7 @@ if TYPE_CHECKING:
     from thalweg.view.graph import to_graphviz as to_graphviz
     from thalweg.view.graph import visualize as visualize
 
-# # Loaded on first use, so that importing the package takes no time.
+# Loaded on first use, so that importing the package takes no time.
 _LATER = {
     "Batch": "thalweg.collections.batch",
     "Client": "thalweg.tasks",
@@ -131,7 +131,7 @@ _LATER = {
 
 
 _extensions.attach()
-# # After our own names, which have precedence.
+# After our own names, which have precedence.
 attach_plugins(Stream)
 del attach_plugins
 

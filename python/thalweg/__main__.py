@@ -193,7 +193,7 @@ def _read(script: str) -> bytes:
 def _behave_as(script: str, arguments: list[str]) -> None:
     """Make the interpreter look as if it had been started with the script."""
     sys.argv[:] = [script, *arguments]
-    # # In safe-path mode the first entry is not the directory of the program.
+    # In safe-path mode the first entry is not the directory of the program.
     if not getattr(sys.flags, "safe_path", sys.flags.isolated):
         sys.path[0] = "" if script == "-" else os.path.dirname(os.path.realpath(script))
 
@@ -204,7 +204,7 @@ def _execute(script: str, source: bytes) -> int:
     try:
         code = compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
-        # # Frames of this module would say nothing about the program.
+        # Frames of this module would say nothing about the program.
         _report(error.with_traceback(None))
         return 1
     module = _main_module(name, source)
@@ -225,7 +225,7 @@ def _main_module(name: str, source: bytes) -> ModuleType:
     module = ModuleType("__main__")
     module.__dict__.update(__builtins__=__builtins__, __package__=None, __spec__=None)
     if name == "<stdin>":
-        # # Tracebacks show the lines of files; this code is in none.
+        # Tracebacks show the lines of files; this code is in none.
         lines = source.decode(errors="replace").splitlines(keepends=True)
         linecache.cache[name] = (len(source), None, lines, name)
     else:
@@ -234,7 +234,7 @@ def _main_module(name: str, source: bytes) -> ModuleType:
         module.__file__ = name
         module.__loader__ = SourceFileLoader("__main__", name)
         module.__dict__["__cached__"] = None
-    # # Stays there, since exit handlers, threads and pickle look it up.
+    # Stays there, since exit handlers, threads and pickle look it up.
     sys.modules["__main__"] = module
     return module
 
@@ -274,7 +274,7 @@ def _await_threads(code: int) -> int:
     if code == _INTERRUPTED:
         return code
     try:
-        # # The interpreter will call it again, and find it done.
+        # The interpreter will call it again, and find it done.
         threading._shutdown()  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201

@@ -222,7 +222,7 @@ def check_operator(
         for policy in ("raise", "skip"):
             run = _Run(build, of, policy=policy)
             told = len(run.failures)
-            # # Under streamz's name a failure that no emitter waits for is logged instead.
+            # Under streamz's name a failure that no emitter waits for is logged instead.
             is_logged = told == 0 and errors.logs_at_once()
             expected = 1 if policy == "raise" else 0
             assert told == expected or is_logged, f"{told} failures told of under {policy!r}, and not {expected}"
@@ -232,7 +232,7 @@ def check_operator(
             assert run.outputs == [output for output in rest if output not in missing], (
                 f"under {policy!r} {run.outputs} comes out, and not {rest}"
             )
-            # # Further outputs of the failed call are dropped.
+            # Further outputs of the failed call are dropped.
             is_lost = policy == "raise" and all(set(of(output)) & set(of(failing)) for output in missing)
             assert is_lost or not missing, f"under {policy!r} {missing} is missing"
             run.check_acks(lost=of(failing) if policy == "raise" else ())

@@ -212,7 +212,7 @@ class OperatorMixin:
     __xor__: Any = _binary(operator.xor)
     __rxor__: Any = _reflected(operator.xor)
 
-    # # `==` returns a collection, so it cannot serve for hashing.
+    # `==` returns a collection, so it cannot serve for hashing.
     __hash__: Any = object.__hash__
 
 
@@ -414,7 +414,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
             from IPython.display import HTML, display
 
             return display(HTML(self._repr_html_()))
-        # # Batches that arrive faster than this cannot be read anyway.
+        # Batches that arrive faster than this cannot be read anyway.
         return self.stream.latest().rate_limit(0.5).gather()._ipython_display_(**kwargs)
 
 

@@ -85,7 +85,7 @@ def install_as(*names: str) -> None:
     for name in names:
         finder.targets[name] = _SPECIAL.get(name, _US)
         if name in ("streamz", "rapidz"):
-            # # Programs may listen to that logger.
+            # Programs may listen to that logger.
             errors.logger_name = name
             errors.stands_for.add(name)
             frames = sys.modules.get("thalweg.dataframe")
@@ -166,12 +166,12 @@ class _AliasFinder:
         from importlib import import_module
 
         module = import_module(spec.loader_state)
-        # # The import system is about to overwrite the module's spec, which is the right one.
+        # The import system is about to overwrite the module's spec, which is the right one.
         spec.loader_state = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # # Executed already under its own name. Restores its spec.
+        # Executed already under its own name. Restores its spec.
         spec = module.__spec__
         if spec is not None and spec.name != module.__name__:
             module.__spec__ = spec.loader_state

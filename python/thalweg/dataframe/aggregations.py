@@ -134,7 +134,7 @@ class Full(Mergeable):
 
     def merge(self, a: Any, b: Any) -> Any:
         """State of the rows of `a`, followed by those of `b`."""
-        # # Joined on demand: a pair costs the same whatever the length of its halves.
+        # Joined on demand: a pair costs the same whatever the length of its halves.
         return (a, b)
 
     def result(self, state: Any) -> Any:

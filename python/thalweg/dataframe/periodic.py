@@ -144,7 +144,7 @@ class PeriodicDataFrame(DataFrame):
 
 
 def _timedelta(interval: Any) -> pd.Timedelta:
-    # # For pandas a number without a unit means nanoseconds.
+    # For pandas a number without a unit means nanoseconds.
     return pd.Timedelta(interval, unit="s") if isinstance(interval, (int, float)) else pd.Timedelta(interval)
 
 

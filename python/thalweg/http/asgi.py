@@ -46,7 +46,7 @@ class AsgiApp:
         elif kind == "lifespan":
             await self._live(receive, send)
         elif kind == "websocket":
-            # # Before acceptance this is a status of 403.
+            # Before acceptance this is a status of 403.
             await receive()
             await send({"type": "websocket.close"})
         else:

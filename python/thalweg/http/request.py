@@ -60,7 +60,7 @@ class HttpRequest(Message):
         self.file = file
 
     def __repr__(self) -> str:
-        # # User, password and query may be secret in a request to be sent.
+        # User, password and query may be secret in a request to be sent.
         shown = self.url if self.url.startswith("/") else self.url.split("?")[0].rsplit("@")[-1]
         return f"<HttpRequest {self.method} {shown}>"
 

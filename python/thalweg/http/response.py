@@ -111,7 +111,7 @@ def take_apart(x: Any) -> tuple[int, list[tuple[str, str]], bytes]:
     if type(status) is not int or not 200 <= status <= 999:
         raise ValueError(f"respond: a status is a number from 200 to 999, not {status!r}")
     headers = response.headers.items()
-    # # The length of the body is known, and it is sent in one piece.
+    # The length of the body is known, and it is sent in one piece.
     kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_CONNECTION]
     return status, kept, response.body
 

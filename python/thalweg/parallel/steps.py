@@ -46,7 +46,7 @@ class Stepping(ParallelStream):
         super().__init__(upstream, stream_name=stream_name, **kwargs)
         self._site.name = stream_name or describe(self)
         if self._site.target is not None:
-            # # In that case both are in one pipeline.
+            # In that case both are in one pipeline.
             super()._set_on_error(on_error)
 
     def _step(self, site: Site) -> Step:

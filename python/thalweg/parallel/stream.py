@@ -83,7 +83,7 @@ class ParallelStream(Stream[T]):
         self._is_settled = self._is_settled and all(node._is_settled for node in above)
         super().__init__(*args, **kwargs)
         if self._event_loop is None:
-            # # A result arrives later than it is requested, and something has to wait for it.
+            # A result arrives later than it is requested, and something has to wait for it.
             loops.attach(self)
 
     def _values(self) -> Stream:

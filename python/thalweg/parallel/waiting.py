@@ -62,7 +62,7 @@ def awaited(element: Element) -> Generator[Any, None, Any]:
         try:
             loop.call_soon_threadsafe(resolve)
         except RuntimeError:
-            # # The loop has been closed: nobody is left to be told.
+            # The loop has been closed: nobody is left to be told.
             return
 
     element._when_known(known)

@@ -32,7 +32,7 @@ def convert_interval(interval: float | str | timedelta) -> float:
     if hasattr(interval, "total_seconds"):
         interval = interval.total_seconds()
     if not isinstance(interval, (int, float)) or isinstance(interval, bool):
-        # # numpy's numbers are numbers, but not floats.
+        # numpy's numbers are numbers, but not floats.
         number = _to_float(interval)
         if number is None:
             raise TypeError(f"a length of time is a number of seconds or text, not {interval!r}")

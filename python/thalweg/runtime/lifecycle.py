@@ -26,12 +26,12 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     import asyncio
 
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
-    # # First, since a source may be waiting for an element that circulates for ever.
+    # First, since a source may be waiting for an element that circulates for ever.
     node._cut_cycles()
     runs = stop_sources(node)
     loop, running = node._event_loop, asyncio._get_running_loop()
     if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
-        # # This thread may wait for the loop of another.
+        # This thread may wait for the loop of another.
         return loops.start(loop, lambda: _drain_async(node, seconds, runs)).result()
     if asynchronous or (node.asynchronous and (running or loop) is not None):
         return _drain_async(node, seconds, runs)
@@ -57,7 +57,7 @@ def until_idle(node: Stream, timeout: Interval | None, asynchronous: bool) -> An
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
     loop, running = node._event_loop, asyncio._get_running_loop()
     if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
-        # # This thread may wait for the loop of another.
+        # This thread may wait for the loop of another.
         return loops.start(loop, lambda: _until_idle_async(node, seconds)).result()
     if asynchronous or (node.asynchronous and (running or loop) is not None):
         return _until_idle_async(node, seconds)
@@ -74,12 +74,12 @@ async def _given(waiting: Any) -> None:
         if waiting is not None:
             await waiting
     finally:
-        # # The frame and the error that it raises reference each other: no garbage collector sees that cycle.
+        # The frame and the error that it raises reference each other: no garbage collector sees that cycle.
         del waiting
 
 
 def _note_drained(node: Stream) -> None:
-    # # However it ended, the end of the program does not wait for the same again.
+    # However it ended, the end of the program does not wait for the same again.
     pipelines.note_drained(node._pipeline)
 
 
@@ -162,7 +162,7 @@ def _wait_for(node: Stream, run: Any, seconds: float) -> bool:
     if step is None:
         over: bool = run.wait_in_thread(seconds)
         return over
-    # # A virtual clock: nobody else runs the loop.
+    # A virtual clock: nobody else runs the loop.
     until = loop.time() + seconds
     while not run.wait_in_thread(0) and loop.time() < until:
         step()
@@ -222,7 +222,7 @@ async def _run_aside(function: Callable[[], None]) -> None:
     try:
         running = asyncio.get_running_loop().run_in_executor(None, function)
     except RuntimeError:
-        # # The program is ending: there are no more threads, and the loop has nothing else to do.
+        # The program is ending: there are no more threads, and the loop has nothing else to do.
         function()
     else:
         await running

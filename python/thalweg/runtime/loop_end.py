@@ -27,7 +27,7 @@ def watch_loop(loop: AbstractEventLoop) -> None:
     if hasattr(loop, "_thalweg_end"):
         return
     end = _end(weakref.ref(loop))
-    # # Without a finalizer, which would keep the loop alive: the generator must live exactly as long as the loop.
+    # Without a finalizer, which would keep the loop alive: the generator must live exactly as long as the loop.
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
     try:
@@ -41,7 +41,7 @@ def watch_loop(loop: AbstractEventLoop) -> None:
     try:
         loop._thalweg_end = end  # type: ignore[attr-defined]
     except AttributeError:
-        # # A loop written in C that accepts no attributes.
+        # A loop written in C that accepts no attributes.
         return
     hooks.firstiter(end)
 
@@ -51,7 +51,7 @@ async def _end(weak_loop: weakref.ref[AbstractEventLoop]) -> AsyncGenerator[None
         yield
     finally:
         loop = weak_loop()
-        # # Otherwise nobody closes it: the loop is gone.
+        # Otherwise nobody closes it: the loop is gone.
         if loop is not None and loop.is_running():
             await _deliver(loop)
 
@@ -75,7 +75,7 @@ async def _deliver(loop: AbstractEventLoop) -> None:
                 program_end.say_what_is_waited_for(node)
             await asyncio.wait({idle})
             program_end.log_failures_of(idle.result, but_undelivered=True)
-        # # One may have emitted into another that had been idle before.
+        # One may have emitted into another that had been idle before.
         busy = [node for node in nodes if not node._is_at_rest()] if left() > lifecycle.LEAST else []
     calls = loops.calls_on(loop)
     for call in calls:

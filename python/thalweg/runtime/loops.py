@@ -99,7 +99,7 @@ def _start_thread() -> AbstractEventLoop:
                 loop.run_forever()
                 return
             except BaseException:
-                # # An interrupt that a function has raised: the waiting emitter has been told, or the next one will be.
+                # An interrupt that a function has raised: the waiting emitter has been told, or the next one will be.
                 continue
 
     threading.Thread(target=run, name="thalweg-loop", daemon=True).start()
@@ -129,7 +129,7 @@ def to_user(loop: AbstractEventLoop) -> Any:
 
         return AsyncIOLoop(asyncio_loop=loop, make_current=False)
     known = _users.get(id(loop))
-    # # Another loop may have got the identity of one that is gone.
+    # Another loop may have got the identity of one that is gone.
     if known is None or known.asyncio_loop is not loop:
         known = _users[id(loop)] = Loop(loop)
     return known
@@ -188,7 +188,7 @@ def ensure_future(awaitable: Awaitable[Any]) -> Future[Any]:
 
     future = asyncio.ensure_future(awaitable)
     if isinstance(future, asyncio.Task):
-        # # Losses at the closing of a loop are reported in one message.
+        # Losses at the closing of a loop are reported in one message.
         future._log_destroy_pending = False  # type: ignore[attr-defined]
     return future
 
@@ -203,7 +203,7 @@ def begin_call(awaitable: Awaitable[Any]) -> Future[Any]:
 
     future = ensure_future(awaitable)
     if future is not awaitable and isinstance(future, asyncio.Task):
-        # # The end of a loop does not cancel it, but waits for it.
+        # The end of a loop does not cancel it, but waits for it.
         asyncio.tasks._unregister_task(future)
         _calls.add(future)
         future.add_done_callback(_calls.discard)
@@ -267,7 +267,7 @@ def start(loop: AbstractEventLoop, function: Callable[[], Awaitable[Any]]) -> co
 
         def give_up(given_up: concurrent.futures.Future[Any]) -> None:
             if given_up.cancelled():
-                # # The program may end before the loop gets to it: nobody is to be told then.
+                # The program may end before the loop gets to it: nobody is to be told then.
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 loop.call_soon_threadsafe(task.cancel)
 

@@ -69,7 +69,7 @@ def call_after_drain(close: Callable[[], None]) -> None:
     _closers.append(close)
 
 
-# # A program is over when its last non-daemon thread is. Threads of executors end when `threading` tells them to,
+# A program is over when its last non-daemon thread is. Threads of executors end when `threading` tells them to,
 # before it waits for the others. Exit handlers follow, and the drain is the first of them: those of the program close
 # the files that sinks write to. Elements that they emit are drained again, on engines that end last.
 
@@ -147,7 +147,7 @@ def drain_before_executors_end(users: Callable[[], list[Pipeline]]) -> None:
     def drain_users() -> None:
         if users():
             _await_threads_and_executors()
-            # # Only daemons are left.
+            # Only daemons are left.
             note_ending()
             _drain(users(), PATIENCE_AT_EXIT, alive())
 
@@ -157,7 +157,7 @@ def drain_before_executors_end(users: Callable[[], list[Pipeline]]) -> None:
 def _set_up() -> None:
     process = sys.modules.get("multiprocessing.process")
     if process is not None and process.parent_process() is not None:
-        # # Processes of `multiprocessing` call no exit handlers.
+        # Processes of `multiprocessing` call no exit handlers.
         _call_when_threads_end(_end_child, is_last=True)
     else:
         _call_when_threads_end(_end_before_others, is_last=False)
@@ -176,14 +176,14 @@ def _call_when_threads_end(function: Callable[[], None], is_last: bool) -> None:
     """Have a function called when the main thread has ended, before or after executors are told to end."""
     import threading
 
-    # # The last one registered is called first; executors register when they are imported.
+    # The last one registered is called first; executors register when they are imported.
     if is_last and hasattr(threading, "_threading_atexits"):
         threading._threading_atexits.insert(0, function)
         return
     try:
         threading._register_atexit(function)  # type: ignore[attr-defined]
     except (AttributeError, RuntimeError):
-        # # The program is ending already, or this interpreter has no such thing.
+        # The program is ending already, or this interpreter has no such thing.
         return
 
 
@@ -204,10 +204,10 @@ def _await_threads() -> None:
         if thread is None:
             return
         if thread.ident is None:
-            # # It is being started.
+            # It is being started.
             time.sleep(_LOOK)
         else:
-            # # It may turn out to be an executor's: those are recorded once they have been started.
+            # It may turn out to be an executor's: those are recorded once they have been started.
             thread.join(_PATIENCE_WITH_THREAD)
 
 
@@ -289,7 +289,7 @@ def _drain(doomed: list[Pipeline], seconds: float, others: Iterable[Pipeline] = 
     being drained are drained again, as are those that tasks emit into.
     """
     left = countdown(seconds, None)
-    # # If a function asks for the end of the program, by `sys.exit` for example, the others' elements come first.
+    # If a function asks for the end of the program, by `sys.exit` for example, the others' elements come first.
     ends: list[BaseException] = []
     together = [pipeline for pipeline in others if not pipelines.is_drained(pipeline)]
     for pipeline in together:
@@ -298,7 +298,7 @@ def _drain(doomed: list[Pipeline], seconds: float, others: Iterable[Pipeline] = 
         is_endless = len(together) > 1 and not _come_to_rest(together, countdown(seconds * _SHARE_TO_REST, None))
         for number in range(_ROUNDS):
             if is_endless or number == _ROUNDS - 1 or left() <= lifecycle.LEAST:
-                # # Elements that they still emit into one another are refused.
+                # Elements that they still emit into one another are refused.
                 for pipeline in together:
                     _cease_end(pipeline)
             ends += _drain_each(doomed, left)
@@ -332,7 +332,7 @@ def _drain_each(doomed: Iterable[Pipeline], left: Callable[[], float]) -> list[B
     stranded, ends = [], []
     for pipeline in doomed:
         nodes = pipeline.nodes()
-        # # The pipelines drained before may have been all that referenced it.
+        # The pipelines drained before may have been all that referenced it.
         if pipelines.is_drained(pipeline) or not nodes:
             continue
         node = nodes[0]
@@ -347,7 +347,7 @@ def _drain_each(doomed: Iterable[Pipeline], left: Callable[[], float]) -> list[B
             ends.append(end)
     _tell_of_loss([node._pipeline for node in stranded])
     for node in stranded:
-        # # Elements in flight have been reported.
+        # Elements in flight have been reported.
         log_failures_of(drain_without_loop, node, but_undelivered=True)
     return ends
 
@@ -364,7 +364,7 @@ def _come_to_rest(together: list[Pipeline], left: Callable[[], float]) -> bool:
     looks = 0
     while nodes:
         busy = [node for node in nodes if not node._is_at_rest()]
-        # # An element may be between two loops at this moment.
+        # An element may be between two loops at this moment.
         looks = 0 if busy else looks + 1
         if looks == _LOOKS:
             break
@@ -405,14 +405,14 @@ def _drain_now(node: Stream, seconds: float) -> None:
         _await_leaving(node, seconds)
         lifecycle.drain(node, seconds, False)
     elif hasattr(loop, "step"):
-        # # On a virtual clock nobody waits for the time that passes.
+        # On a virtual clock nobody waits for the time that passes.
         drained = lifecycle.drain(node, max(seconds, lifecycle.PATIENCE), False)
         if hasattr(drained, "__await__"):
             loop.run_until_complete(drained)
     elif loop.is_running():
         _drain_elsewhere(node, loop, seconds)
     else:
-        # # The loop is the user's, and has ended.
+        # The loop is the user's, and has ended.
         loop.run_until_complete(lifecycle.drain(node, seconds, True))
 
 
@@ -481,7 +481,7 @@ def drain_again(node: Stream) -> None:
     _thalweg.await_visitors()
 
 
-# # Event loops of users that end before their pipelines do.
+# Event loops of users that end before their pipelines do.
 
 
 def are_idle_on(loop: AbstractEventLoop) -> bool:

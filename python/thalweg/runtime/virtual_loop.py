@@ -29,7 +29,7 @@ class _Selector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
-            # # No timer is left: only another thread, or a socket, can cause further events.
+            # No timer is left: only another thread, or a socket, can cause further events.
             return super().select(None)
         ready = super().select(0)
         if not ready and timeout > 0:
@@ -51,7 +51,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     >>> loop.close()
     """
 
-    # # Attributes of asyncio's own loops.
+    # Attributes of asyncio's own loops.
     _scheduled: list[asyncio.TimerHandle]
     _ready: Sized
 
@@ -60,7 +60,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
-        # # Must make a difference when added to the time, even after a century.
+        # Must make a difference when added to the time, even after a century.
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
@@ -160,7 +160,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._move_to(end)
 
     def __del__(self, _warn: Any = None) -> None:
-        # # A clock without references has been dropped on purpose. Its sockets may have been collected first.
+        # A clock without references has been dropped on purpose. Its sockets may have been collected first.
         if not self.is_closed() and not self.is_running():
             with contextlib.suppress(OSError, ValueError):
                 self.close()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-# # `typing.NamedTuple` would import `typing`, which takes a fifth of the time that the whole package takes.
+# `typing.NamedTuple` would import `typing`, which takes a fifth of the time that the whole package takes.
 _MESSAGE = namedtuple(
     "_MESSAGE",
     ("value", "key", "headers", "topic", "partition", "offset", "timestamp"),

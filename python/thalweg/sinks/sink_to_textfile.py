@@ -58,7 +58,7 @@ class sink_to_textfile(Sink):
         self._terminator = end
         self._fp: Any = builtins.open(file, mode=mode) if is_path(file) else file  # noqa: SIM115
         self._told: list[OSError] = []
-        # # Closed with the sink; an exit handler would run before the last elements.
+        # Closed with the sink; an exit handler would run before the last elements.
         weakref.finalize(self, _close, self._fp, self._told).atexit = False
         _sinks.add(self)
         super().__init__(upstream, **kwargs)

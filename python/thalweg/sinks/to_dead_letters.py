@@ -108,7 +108,7 @@ def _form(x: Any) -> tuple[str, Any]:
         return "bytes", bytes(x)
     try:
         text = json.dumps(x, allow_nan=False)
-        # # A value that comes back as another one, such as a tuple as a list, has not been stored.
+        # A value that comes back as another one, such as a tuple as a list, has not been stored.
         if json.loads(text) == x:
             return "json", text
     except (TypeError, ValueError, RecursionError):

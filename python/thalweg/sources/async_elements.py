@@ -117,7 +117,7 @@ class AsyncElements:
             if not self._is_closing:
                 raise
         except GeneratorExit:
-            # # The task is dropped with its loop: nothing can be awaited any more.
+            # The task is dropped with its loop: nothing can be awaited any more.
             aclose = None
             raise
         except (KeyboardInterrupt, SystemExit) as error:
@@ -144,7 +144,7 @@ class AsyncElements:
         try:
             await source._send(x)
         except Interrupted as interruption:
-            # # Another run continues after this element.
+            # Another run continues after this element.
             self._interruption = interruption
         finally:
             self._is_sending = False

@@ -77,7 +77,7 @@ class from_iterable(Source[T]):
     def _end(self) -> Run | None:
         run = super()._end()
         if self._async_elements is not None and self._async_elements.is_left_waiting:
-            # # Only a run closes it.
+            # Only a run closes it.
             self.start()
             return self._run_state
         return run

@@ -60,7 +60,7 @@ class from_periodic(Source[T]):
             now = loop.time()
             due += self._poll
             if due < now and self._poll > 0:
-                # # Missed calls are skipped.
+                # Missed calls are skipped.
                 due += self._poll * -((due - now) // self._poll)
             await self._pause(max(0.0, due - now))
 

@@ -91,7 +91,7 @@ def _zone(name: str) -> tzinfo | None:
         try:
             sources.schedule("@daily", name, "skip", None, datetime.fromtimestamp)
         except ValueError:
-            # # The engine reports it, with other errors.
+            # The engine reports it, with other errors.
             return None
         raise ValueError(
             f"from_schedule: Python finds no time zone {name!r} on this system; `pip install tzdata` brings them all"

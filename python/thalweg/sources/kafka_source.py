@@ -69,7 +69,7 @@ class KafkaSource(AcknowledgingSource[T]):
 
     @started.setter
     def started(self, started: bool) -> None:
-        # # Set by callers of start, which is too early.
+        # Set by callers of start, which is too early.
         pass
 
     def _make_source(self) -> tuple[sources.RustSource, sources.KafkaEnd]:

@@ -28,7 +28,7 @@ class ListeningSource(Source[T]):
             The address cannot be listened on.
         """
         if self.stopped:
-            # # Also if an earlier run has not ended yet: it no longer listens.
+            # Also if an earlier run has not ended yet: it no longer listens.
             self._listen()
         super().start()
 
@@ -36,7 +36,7 @@ class ListeningSource(Source[T]):
         """Stop the source; messages received by then are still emitted, or answered."""
         super().stop()
         if self._server.release():
-            # # It has not run.
+            # It has not run.
             self.server = None
 
     def _listen(self) -> None:

@@ -62,7 +62,7 @@ class OpenFile:
         self._encoding, self._errors = encoding or "utf-8", getattr(file, "errors", None) or "strict"
         if self._is_bytes:
             if file.seekable():
-                # # Text that has been read ahead is read again as bytes.
+                # Text that has been read ahead is read again as bytes.
                 file.seek(file.tell())
             self._file = buffer
         self._newline = "\r" not in delimiter

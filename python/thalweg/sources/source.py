@@ -107,7 +107,7 @@ class Source(Stream[T]):
         if self.stopped:
             self.stopped = False
             self.started = True
-            # # As in streamz.
+            # As in streamz.
             self._begin_without_loop()
             self._need_loop()
             before, self._run_state = self._run_state, Run()
@@ -153,7 +153,7 @@ class Source(Stream[T]):
             if self._ended_by is not None:
                 raise self._ended_by
         except asyncio.CancelledError:
-            # # The event loop has ended.
+            # The event loop has ended.
             pass
         except GeneratorExit:
             raise
@@ -188,7 +188,7 @@ class Source(Stream[T]):
         from thalweg.errors import is_refusal
 
         if is_refusal(error):
-            # # The pipeline has ended.
+            # The pipeline has ended.
             return
         interrupt = error.__cause__ if isinstance(error, Interrupted) else error
         if interrupt is None or isinstance(interrupt, Exception):
@@ -196,7 +196,7 @@ class Source(Stream[T]):
             return
         self._log_end(interrupt)
         if self.asynchronous and isinstance(interrupt, (KeyboardInterrupt, SystemExit)):
-            # # The loop is the user's, and so is the program that it ends.
+            # The loop is the user's, and so is the program that it ends.
             raise interrupt from None
 
     def _log(self, error: BaseException) -> None:
@@ -344,7 +344,7 @@ class Source(Stream[T]):
                 self._log(error)
             if batch.is_over:
                 return True
-            # # Gives other tasks of the loop a turn.
+            # Gives other tasks of the loop a turn.
             await asyncio.sleep(0)
         return False
 

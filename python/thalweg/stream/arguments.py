@@ -103,7 +103,7 @@ def check_size(number: Any, operator: str, argument: str) -> int:
             if index(number) <= 0:
                 return _UNBOUNDED
         except TypeError:
-            # # The check below reports values that are not numbers.
+            # The check below reports values that are not numbers.
             pass
     return check_count(number, operator, argument)
 

@@ -163,7 +163,7 @@ def _parts(pipeline: _thalweg.Pipeline) -> list[_Part]:
     parts = [_Part(*row) for row in pipeline._wiring()]
     by_number = {part.number: part for part in parts}
     for part in parts:
-        # # Failures go to nodes that only the engine knows.
+        # Failures go to nodes that only the engine knows.
         part.behind = [number for number in part.behind if number in by_number]
     if all(part.number < number for part in parts for number in part.behind):
         return parts
@@ -193,7 +193,7 @@ def _chains(parts: list[_Part]) -> list[Chain]:
     taken: set[int] = set()
     chains = []
     for part in parts:
-        # # Nodes with upstreams are part of their upstreams' chains where possible.
+        # Nodes with upstreams are part of their upstreams' chains where possible.
         if part.ways and part.number not in taken and _is_writable(part):
             chain = Chain()
             _grow(chain, part, by_number, taken)
@@ -257,7 +257,7 @@ class _Way(NamedTuple):
 
 def _grow(chain: Chain, head: _Part, by_number: dict[int, _Part], taken: set[int]) -> None:
     """Add a node and its downstreams, depth first."""
-    # # A list instead of recursion, since chains may be longer than the stack is deep.
+    # A list instead of recursion, since chains may be longer than the stack is deep.
     waiting = [_Way(head, -1, 0, is_end=True, is_last=True, is_plain=True)]
     places: dict[int, int] = {}
     while waiting:
@@ -384,7 +384,7 @@ class _Writer:
         """Write the code for one element."""
         chain = self.chain
         self.reached = 0
-        # # A list of nodes and of what follows at their depth, instead of recursion.
+        # A list of nodes and of what follows at their depth, instead of recursion.
         waiting: list[tuple[str, int, int, bool, bool]] = [("node", 0, indent, True, True)]
         while waiting:
             what, place, indent, is_end, is_last = waiting.pop()

@@ -46,7 +46,7 @@ class Iteration(AsyncIterator[T]):
         self._sink = stream.sink(mailbox.put)
 
         def drained() -> None:
-            # # Called on the thread that drains the pipeline; the drain waits for the iterating task.
+            # Called on the thread that drains the pipeline; the drain waits for the iterating task.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(lambda: loop.create_task(mailbox.end()))
 
@@ -81,7 +81,7 @@ class Iteration(AsyncIterator[T]):
         self._close()
 
     def _close(self) -> None:
-        # # Releases emitters that wait for room.
+        # Releases emitters that wait for room.
         self._mailbox.close()
         if self._sink.upstreams:
             self._sink.destroy()

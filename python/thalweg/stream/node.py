@@ -81,7 +81,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
 
     name: str | None = None
 
-    # # Shown in descriptions of nodes that have them.
+    # Shown in descriptions of nodes that have them.
     func: Any = None
     predicate: Any = None
     n: Any = None
@@ -381,7 +381,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         [(1, 2), (3,)]
         """
         if sys.is_finalizing():
-            # # In a finalizer: the end of the program has already drained everything.
+            # In a finalizer: the end of the program has already drained everything.
             return None
         from thalweg.runtime import lifecycle
 

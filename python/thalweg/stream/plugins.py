@@ -37,7 +37,7 @@ def _may_have_plugins() -> bool:
         try:
             names = os.listdir(directory or ".")
         except OSError:
-            # # Entries that are not directories, such as archives, are not searched, and may contain anything.
+            # Entries that are not directories, such as archives, are not searched, and may contain anything.
             if os.path.isfile(directory):
                 return True
             continue

@@ -89,7 +89,7 @@ class APIRegisterMixin:
                 return func(*args, **kwargs)
 
             name = attribute_name or _name_of(func)
-            # # As functools.wraps, whose import takes longer than all of this.
+            # As functools.wraps, whose import takes longer than all of this.
             for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
                 if hasattr(func, attribute):
                     setattr(wrapped, attribute, getattr(func, attribute))
@@ -141,7 +141,7 @@ class APIRegisterMixin:
             if getattr(cls, entry_point.name).__name__ == "stub":
                 cls.register_api(modifier=modifier, attribute_name=entry_point.name)(node)
             if args and isinstance(args[0], APIRegisterMixin):
-                # # On an engine another class provides the method.
+                # On an engine another class provides the method.
                 return getattr(args[0], entry_point.name)(*args[1:], **kwargs)
             return node(*args, **kwargs)
 

@@ -77,7 +77,7 @@ __all__ = [
     "worker_client",
 ]
 
-# # Loaded on first use: worker processes start with this package, and need little of it.
+# Loaded on first use: worker processes start with this package, and need little of it.
 _LATER = {
     "AioClient": "client.aio",
     "Client": "client.client",

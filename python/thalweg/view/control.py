@@ -67,7 +67,7 @@ def _drain(node: Stream) -> str:
 
     result = node.drain(_DRAIN_LIMIT)
     if asyncio.iscoroutine(result):
-        # # An asynchronous pipeline whose loop does not run: it ends with its loop.
+        # An asynchronous pipeline whose loop does not run: it ends with its loop.
         result.close()
         raise RuntimeError("the event loop of the pipeline does not run")
     return "drained"

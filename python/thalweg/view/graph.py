@@ -29,7 +29,7 @@ def _clean_text(text: str, match: str | None = None) -> str:
     ' map; f x '
     """
     text = re.sub("[^a-zA-Z0-9_:]+" if match is None else match, " ", text)
-    # # After a node's name graphviz takes a colon for the beginning of a port's.
+    # After a node's name graphviz takes a colon for the beginning of a port's.
     return text.replace(":", ";")
 
 
@@ -64,7 +64,7 @@ def _nodes(node: Any) -> list[Any]:
     while unseen:
         current = unseen.pop()
         for neighbour in [*current.upstreams, *current.downstreams]:
-            # # A node that is built before its upstreams has a place reserved for them.
+            # A node that is built before its upstreams has a place reserved for them.
             if neighbour is not None and neighbour not in found:
                 found[neighbour] = None
                 unseen.append(neighbour)
@@ -290,7 +290,7 @@ def _draw_by_graphviz(node: Any, form: str, options: dict[str, Any]) -> bytes | 
     try:
         data: bytes = drawing.pipe(format=form)
     except graphviz.ExecutableNotFound:
-        # # The language can be written without the program, only without a layout.
+        # The language can be written without the program, only without a layout.
         return drawing.source.encode() if form == "dot" else None
     return data
 
@@ -320,7 +320,7 @@ def _convert(svg: bytes, form: str) -> bytes | None:
         return None
     try:
         import cairosvg
-    # # Without the system's cairo library it is an OSError.
+    # Without the system's cairo library it is an OSError.
     except (ImportError, OSError):
         return None
     convert = cairosvg.svg2png if form == "png" else cairosvg.svg2pdf

@@ -103,5 +103,5 @@ def _refresh(drawing: Drawing) -> bool:
     try:
         return drawing.refresh(time.monotonic())
     except Exception:
-        # # The notebook has gone, or the pipeline can't be drawn: it stays as it was.
+        # The notebook has gone, or the pipeline can't be drawn: it stays as it was.
         return False

@@ -276,7 +276,7 @@ def _watch(known: Callable[[], Stream[Any] | None], total: int | None, shown: Ba
         if stream is None:
             break
         counters = stream.counters()
-        # # The beginning of a pipeline receives nothing: what it has emitted counts.
+        # The beginning of a pipeline receives nothing: what it has emitted counts.
         done = counters["received" if stream.upstreams else "sent"]
         failed = {"elements": counters["failed"]} if counters["failed"] else {}
         shown.show(State(done, total, time.monotonic() - begin, failed))

@@ -62,7 +62,7 @@ class PipelineCollector:
         True
         """
         if self._process != os.getpid():
-            # # A process that was forked meanwhile has a copy that is locked for ever.
+            # A process that was forked meanwhile has a copy that is locked for ever.
             self._metrics, self._process = _thalweg.Metrics(), os.getpid()
         return self._families(self._metrics.text())
 

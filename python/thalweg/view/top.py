@@ -47,7 +47,7 @@ def table(info: dict[str, Any], width: int = 100) -> str:
 
 def _nodes(pipeline: dict[str, Any], width: int) -> list[str]:
     nodes = pipeline["nodes"]
-    # # The other columns take 69 characters.
+    # The other columns take 69 characters.
     room = max(8, min(width - 71, max((len(node["name"]) for node in nodes), default=8)))
     lines = []
     for node in nodes:
@@ -117,7 +117,7 @@ def run(address: str, interval: float, once: bool) -> int:
             print(f"thalweg top: no dashboard at {address}: {error}", file=sys.stderr)  # noqa: T201
             return 1
         text = table(info, shutil.get_terminal_size().columns)
-        # # To the corner, and clear.
+        # To the corner, and clear.
         print(f"\x1b[H\x1b[2J{text}" if is_terminal and not once else text, flush=True)  # noqa: T201
         if once:
             return 0

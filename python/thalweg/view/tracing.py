@@ -54,7 +54,7 @@ class _Tracer:
         self._tracer, self._pipeline = tracer, pipeline
 
     def begin(self, name: str, number: int, kind: str, parent: str | None, state: str | None) -> _Span | None:
-        # # Without a parent it belongs to the span of the current thread, if there is one.
+        # Without a parent it belongs to the span of the current thread, if there is one.
         context = None if parent is None else _extract(parent, state)
         attributes = {**_attributes(name, number, kind), "thalweg.pipeline": self._pipeline}
         span = self._tracer.start_span(name, context, attributes=attributes)

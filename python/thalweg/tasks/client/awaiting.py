@@ -66,7 +66,7 @@ async def wait(future: Any, timeout: float | None = None) -> None:
             waiter.set_result(None)
 
     def done(_: Any) -> None:
-        # # The loop may have been closed, and the waiting task with it.
+        # The loop may have been closed, and the waiting task with it.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
 

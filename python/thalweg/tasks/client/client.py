@@ -121,7 +121,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
             return super().__new__(cls)
         from thalweg.tasks.dask.connect import connect
 
-        # # Not an instance of this class, so that `__init__` is not called.
+        # Not an instance of this class, so that `__init__` is not called.
         connected: Self = connect(address, *args, **kwargs)
         return connected
 

@@ -79,5 +79,5 @@ async def close_later(engine: Engine, seconds: float) -> None:
 
 
 def _streams(engine: Engine) -> list[Any]:
-    # # A task that closes its own engine would wait for itself.
+    # A task that closes its own engine would wait for itself.
     return [] if engine.closed or current_token() is not None else list(registry.shared(engine).streams)

@@ -64,7 +64,7 @@ class as_completed:
         self.with_results = with_results
         self.raise_errors = raise_errors
         self._end = None if timeout is None else time.monotonic() + convert_interval(timeout)
-        # # Locked by the thread that completes a future: it must be a lock that no interrupt leaves locked.
+        # Locked by the thread that completes a future: it must be a lock that no interrupt leaves locked.
         self._lock = Lock()
         #: #: One item for each finished future, taken by one of the waiting threads.
         self._news: SimpleQueue[None] = SimpleQueue()
@@ -99,7 +99,7 @@ class as_completed:
         mine = ref(self)
 
         def note(future: Future[Any]) -> None:
-            # # Iteration may have ended; unfinished futures are not wanted for it.
+            # Iteration may have ended; unfinished futures are not wanted for it.
             if (me := mine()) is not None:
                 me._note(future)
 
@@ -122,7 +122,7 @@ class as_completed:
         self._news.put(None)
         waiting, self._waiting = self._waiting, []
         for loop, waiter in waiting:
-            # # The loop may be closed, and nobody be waiting any more.
+            # The loop may be closed, and nobody be waiting any more.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_set, waiter)
 
@@ -193,14 +193,14 @@ class as_completed:
                 if self._ended:
                     return self._ended.popleft()
                 if not self._pending:
-                    # # Others may wait for the last one.
+                    # Others may wait for the last one.
                     self._news.put(None)
                     raise StopIteration
             left = self._left()
             with suppress(Empty):
                 self._news.get_nowait()
                 continue
-            # # In a task, gives the task's place to another meanwhile.
+            # In a task, gives the task's place to another meanwhile.
             with suppress(Empty), OutOfTheWay():
                 self._news.get(timeout=LOOK if left is None else min(LOOK, left))
                 continue
@@ -220,7 +220,7 @@ class as_completed:
         if error is None:
             return future, result_of(future)
         if future.status == "cancelled":
-            # # Not a failure: whoever cancelled it knows.
+            # Not a failure: whoever cancelled it knows.
             return future, error
         if self.raise_errors:
             raise raisable(error)
@@ -257,7 +257,7 @@ class as_completed:
             for future in ended:
                 batch.append(self._show(future))
         except BaseException:
-            # # The failed one has been reported; all others are in the next batch.
+            # The failed one has been reported; all others are in the next batch.
             with self._lock:
                 self._ended.extendleft(reversed(ended[: len(batch)] + ended[len(batch) + 1 :]))
                 self._wake()

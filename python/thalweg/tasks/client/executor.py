@@ -63,7 +63,7 @@ class ExecutorFuture(concurrent.futures.Future[T]):
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the exception of the call, once it has ended."""
         error = super().exception(timeout)
-        # # An event loop's futures refuse StopIteration: whoever awaited one would wait for ever.
+        # An event loop's futures refuse StopIteration: whoever awaited one would wait for ever.
         if isinstance(error, StopIteration) and asyncio._get_running_loop() is not None:
             return raisable(error)
         return error
@@ -72,7 +72,7 @@ class ExecutorFuture(concurrent.futures.Future[T]):
         super().cancel()
         with self._condition:
             if self._state == "CANCELLED":
-                # # Notifies those who wait for several futures.
+                # Notifies those who wait for several futures.
                 self.set_running_or_notify_cancel()
 
     def _take_over(self, task: Future[T]) -> None:
@@ -160,7 +160,7 @@ class ClientExecutor(concurrent.futures.Executor):
             The executor has been shut down.
         """
         mine: ExecutorFuture[T] = ExecutorFuture()
-        # # All keywords are the function's, also those that `Client.submit` knows.
+        # All keywords are the function's, also those that `Client.submit` knows.
         function = partial(fn, **kwargs) if kwargs else fn
         with self._sending("submit"):
             task = mine._task = self._client.submit(function, *args, **self._options)
@@ -284,7 +284,7 @@ class ClientExecutor(concurrent.futures.Executor):
             raise RuntimeError("shutdown: it would wait for the call that it is called in; use wait=False there")
         with self._lock:
             while self._submitted:
-                # # A signal that arrives just before the interpreter goes to sleep does not wake it.
+                # A signal that arrives just before the interpreter goes to sleep does not wake it.
                 self._changed.wait(LOOK)
         self._mapped.wait()
 
@@ -319,7 +319,7 @@ def _results(
         while tasks:
             if rows is not None and (row := next(rows, None)) is not None:
                 tasks.extend(executor._send(fn, tuple((value,) for value in row)))
-            # # Releases each as soon as its result has been returned.
+            # Releases each as soon as its result has been returned.
             yield _result(tasks.popleft(), end)
     finally:
         for task in tasks:

@@ -133,7 +133,7 @@ class Plan:
     def run(self, keys: Any, options: dict[str, Any]) -> dict[Any, Future[Any]]:
         """Start the calls for the keys, and return their futures."""
         collecting = gc.isenabled()
-        # # A graph is many small acyclic tuples: garbage collections would take half the time.
+        # A graph is many small acyclic tuples: garbage collections would take half the time.
         gc.disable()
         try:
             return self._start(keys, options)
@@ -253,7 +253,7 @@ class Plan:
     ) -> None:
         place = self._place
         if function is None:
-            # # An alias.
+            # An alias.
             target = needs[0][1]
             place[key] = place[target]
             if place[key] is None:
@@ -308,7 +308,7 @@ class Plan:
                     elif isinstance(arg, tuple):
                         return None
                 except TypeError:
-                    # # A tuple that cannot be a key.
+                    # A tuple that cannot be a key.
                     return None
             elif isinstance(arg, _INTRICATE) or _is_a_ref(arg):
                 return None
@@ -400,7 +400,7 @@ class Plan:
 
     def _keep(self, key: Any, value: Any) -> None:
         if self._engine.kind == "processes" and not isinstance(value, (str, int, float, bytes, type(None))):
-            # # Once for all dependents, instead of with each of them.
+            # Once for all dependents, instead of with each of them.
             self._give(key, self._engine.scatter(value))
             return
         self._place[key] = None

@@ -350,7 +350,7 @@ def takes_worker(function: Callable[..., Any]) -> bool:
     try:
         return "dask_worker" in signature(function).parameters
     except (TypeError, ValueError):
-        # # It has no signature.
+        # It has no signature.
         return False
 
 

@@ -44,6 +44,6 @@ def _plain(key: Any) -> Any:
         return tuple(_plain(each) for each in key)
     for kind in (bool, int, float, bytes):
         if isinstance(key, kind):
-            # # numpy's types are subclasses.
+            # numpy's types are subclasses.
             return kind(key)  # type: ignore[arg-type]
     return str(key)

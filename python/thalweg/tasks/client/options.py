@@ -144,7 +144,7 @@ class Options:
             workspace = parent.new_workspace()
             command = worker.command(modules, self.initializer, self.initargs, workspace)
         else:
-            # # Threads are one worker, and this is its process.
+            # Threads are one worker, and this is its process.
             worker.prepare(modules, self.initializer, self.initargs)
         cores = _cores()
         resources = dict(self.resources) if self.resources else None
@@ -159,7 +159,7 @@ class Options:
             )
         else:
             if resources and self.n_workers:
-                # # Given per worker; here they are one.
+                # Given per worker; here they are one.
                 resources = {name: amount * self.n_workers for name, amount in resources.items()}
             engine = Engine.threads(self._threads(cores), resources={**(resources or {}), TURN: 1.0})
         registry.started(engine, resources or {}, self.n_workers or 1, workspace)
@@ -167,7 +167,7 @@ class Options:
 
     def _threads(self, cores: int) -> int:
         if self.n_workers is None and self.threads_per_worker is None:
-            # # Tasks that wait for a disk or a network need more threads than cores, and others are not slowed down.
+            # Tasks that wait for a disk or a network need more threads than cores, and others are not slowed down.
             return min(32, cores + 4)
         return (self.n_workers or 1) * (self.threads_per_worker or 1)
 

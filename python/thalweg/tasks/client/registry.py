@@ -75,7 +75,7 @@ class Shared:
         #: #: The worker that is this process.
         self.worker: Any = None
         self.lock: Any = RLock()
-        # # A weak reference: an engine that nobody holds is closed.
+        # A weak reference: an engine that nobody holds is closed.
         self._engine = ref(engine)
 
     @property
@@ -187,9 +187,9 @@ def _close_all() -> None:
     for engine in list(_open):
         close(engine)
     if os.getpid() != _home:
-        # # The counted threads stayed with the parent process.
+        # The counted threads stayed with the parent process.
         return
-    # # Like executors, a program waits for calls in its threads. A thread inside the interpreter during its shutdown
+    # Like executors, a program waits for calls in its threads. A thread inside the interpreter during its shutdown
     # would crash the program.
     try:
         if left := wait_for_threads(_PATIENCE):
@@ -204,11 +204,11 @@ def _close_all() -> None:
         os._exit(130)
 
 
-# # Streams may use them until they have been drained.
+# Streams may use them until they have been drained.
 program_end.call_after_drain(_close_all)
 
 if hasattr(os, "register_at_fork"):
-    # # The threads that would close them, and the workers, belong to the parent process.
+    # The threads that would close them, and the workers, belong to the parent process.
     os.register_at_fork(after_in_child=_open.clear)
 
 

@@ -33,7 +33,7 @@ _COROUTINE = 0x80
 class Submission(Base):
     """Submits functions and graphs to the engine; nothing here blocks, except `get`."""
 
-    # # The first two overloads give the parameters of a lambda their types, and the third keeps a function's own
+    # The first two overloads give the parameters of a lambda their types, and the third keeps a function's own
     # parameters. Options, and futures in place of results, need the last; mypy considers it part of the third.
     @overload
     def submit(self, func: Callable[[A], T], a: A, /) -> Future[T]: ...
@@ -334,7 +334,7 @@ class Submission(Base):
             return futures
         if asynchronous or (asynchronous is None and self.asynchronous):
             return self.gather(futures, asynchronous=True)
-        # # In a task, it would block a thread that the others need.
+        # In a task, it would block a thread that the others need.
         with OutOfTheWay():
             return self._gather_now(futures, False)
 
@@ -353,7 +353,7 @@ def _runnable(function: Callable[..., Any]) -> Callable[..., Any]:
         inner = inner.func if isinstance(inner, partial) else inner.__func__
     code = getattr(inner, "__code__", None)
     if code is None and inner is not None:
-        # # An object whose call is asynchronous.
+        # An object whose call is asynchronous.
         code = getattr(vars(type(inner)).get("__call__"), "__code__", None)
     if code is not None and (code.co_flags & _COROUTINE or getattr(inner, "__tornado_coroutine__", False)):
         return partial(_run_coroutine, function)

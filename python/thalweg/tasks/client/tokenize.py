@@ -65,7 +65,7 @@ def call_id(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
         name = (function.__module__, function.__qualname__, getattr(function, "__code__", None))
         return hash((name, *zip(map(type, args), args, strict=True)))
     try:
-        # # Without determinism an equal call would seem to be another.
+        # Without determinism an equal call would seem to be another.
         digest = _digest(*_parts(function, args, kwargs), ensure_deterministic=True)
     except Exception:
         return None

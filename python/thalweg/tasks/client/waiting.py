@@ -84,7 +84,7 @@ def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> Signal[No
 
     for future in list(pending):
         future._notify_holder(ended)
-    # # The tasks are wanted until the wait succeeds or is given up.
+    # The tasks are wanted until the wait succeeds or is given up.
     signal.add_done_callback(lambda _: pending.clear())
     return signal
 
@@ -172,7 +172,7 @@ def block(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] 
         with OutOfTheWay():
             return _block(signal, seconds, end, token)
     except BaseException:
-        # # An interrupt, or a failure of what is waited for.
+        # An interrupt, or a failure of what is waited for.
         _withdraw(signal, undo)
         raise
 
@@ -183,7 +183,7 @@ def _block(signal: Signal[T], seconds: float | None, end: float | None, token: T
         if signal.wait(LOOK if left is None else min(LOOK, left)):
             return signal.result()
         if left is not None and left <= LOOK:
-            # # A result at the last moment counts.
+            # A result at the last moment counts.
             if not signal.cancel():
                 return signal.result()
             raise _too_late(seconds)

@@ -22,7 +22,7 @@ class DaskClient(Client):  # type: ignore[misc, unused-ignore]
         try:
             return super().start(**kwargs)
         except BaseException:
-            # # Dask leaves this to the garbage collector, which may run while the next client's loop starts; `__del__`
+            # Dask leaves this to the garbage collector, which may run while the next client's loop starts; `__del__`
             # would then wait for its lock.
             if not self.asynchronous:
                 with suppress(Exception):

@@ -74,7 +74,7 @@ class Actor:
         engine = client._engine
         may_wait = operation is _method and iscoroutinefunction(getattr(self._cls, name))
         if self._pid == os.getpid() and registry.task_engine() is engine:
-            # # A task on the actor's own worker, which may have the only thread there.
+            # A task on the actor's own worker, which may have the only thread there.
             if may_wait:
                 return _Running(_begin(client, _called(self._key, name, args, kwargs)))
             return _Returned(operation, self._key, name, args, kwargs)
@@ -204,7 +204,7 @@ def _method(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if not hasattr(result, "__await__"):
         return result
     running = signal_of(_begin(registry.default_client(), result))
-    # # What it waits for may need this thread.
+    # What it waits for may need this thread.
     secede()
     try:
         return block(running, None)
@@ -217,7 +217,7 @@ def _begin(client: Client, awaitable: Awaitable[Any]) -> concurrent.futures.Futu
     from thalweg.runtime import loops
 
     async def run() -> Any:
-        # # A thread of the loop is not one of the client's.
+        # A thread of the loop is not one of the client's.
         registry.current.set(client)
         return await awaitable
 

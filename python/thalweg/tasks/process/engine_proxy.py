@@ -59,7 +59,7 @@ class EngineProxy:
 
     def __init__(self, ask: Callable[[bytes, bool], bytes]) -> None:
         self._ask_parent = ask
-        # # Collected, since an object may be dropped in the middle of a request.
+        # Collected, since an object may be dropped in the middle of a request.
         self._released: deque[int] = deque()
 
     def ask(self, request: Request[R], seconds: float | None = None) -> R:
@@ -209,7 +209,7 @@ class RemoteFuture:
     def __reduce__(self) -> Any:
         if _here.asking:
             return future_at, (self.place,)
-        # # It leaves this process in another way, for example as a result.
+        # It leaves this process in another way, for example as a result.
         self.engine.ask(requests.GiveBack(self.place))
         return borrow, (self.key,)
 

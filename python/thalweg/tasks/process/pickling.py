@@ -82,12 +82,12 @@ def mapped(descriptor: int, length: int, most: int) -> memoryview | None:
     if len(_maps) >= most:
         return None
     try:
-        # # Not every system has such maps, and only Linux has worker processes.
+        # Not every system has such maps, and only Linux has worker processes.
         from mmap import MAP_PRIVATE
 
         memory = mmap(descriptor, length, flags=MAP_PRIVATE)
     except OSError:
-        # # It can be copied anyway.
+        # It can be copied anyway.
         return None
     _maps.add(memory)
     return memoryview(memory)
@@ -102,7 +102,7 @@ class _Reader(pickle.Unpickler):
         else:
             found = _in_turn(super().find_class, module_name, name)
         if name == "subimport" and module_name.startswith("cloudpickle"):
-            # # A module named by a function's globals.
+            # A module named by a function's globals.
             return _import
         if _is_imported(module_name):
             _imported.add(module_name)
@@ -115,7 +115,7 @@ def _import(name: str) -> Any:
 
 def _in_turn(function: Callable[..., Any], *args: Any) -> Any:
     """Import while no other thread does."""
-    # # If a module waits for another thread's import, it is better to continue.
+    # If a module waits for another thread's import, it is better to continue.
     is_alone = _importing.acquire(timeout=_PATIENCE)
     try:
         return function(*args)
@@ -165,7 +165,7 @@ def _pickler(cloudpickle: Any) -> Any:
 
     def with_file(code: CodeType) -> tuple[Any, ...]:
         make, parts = reduce(code)
-        # # Comparing bytes with text is an error under `python -bb`.
+        # Comparing bytes with text is an error under `python -bb`.
         named = (code.co_filename if type(part) is str and part == "<dynamic-code>" else part for part in parts)
         return make, tuple(named)
 
@@ -191,7 +191,7 @@ def _main() -> dict[str, Any]:
     main: dict[str, Any] = {
         name: known[name] for name in ("init_main_from_name", "init_main_from_path") if name in known
     }
-    # # Code from standard input, or edited in a notebook, has a file name but no file.
+    # Code from standard input, or edited in a notebook, has a file name but no file.
     if not os.path.exists(main.get("init_main_from_path", __file__)):
         return {}
     return main
@@ -214,7 +214,7 @@ def load_with_main(main: dict[str, Any], data: bytes) -> Any:
     try:
         return loads(data)
     except AttributeError as error:
-        # # It was defined at a prompt, or below the guard.
+        # It was defined at a prompt, or below the guard.
         raise AttributeError(f"{error}: the file of the main module does not define it{_CLOUDPICKLE}") from error
 
 
@@ -321,11 +321,11 @@ def dump_error(error: BaseException) -> bytes:
     try:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except Exception:
-        # # Its own code makes its text.
+        # Its own code makes its text.
         text = "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}\n"
     try:
         data = again(error, lambda _: True)
-        # # Some exceptions can be pickled but not unpickled, or unpickle as something else.
+        # Some exceptions can be pickled but not unpickled, or unpickle as something else.
         if not isinstance(pickle.loads(data), BaseException):
             data = pickle.dumps(_in_words(error))
     except Exception:
@@ -354,7 +354,7 @@ def _load_error(data: bytes, text: str) -> BaseException:
     try:
         error: Any = loads(data)
     except Exception as unread:
-        # # Its class may not be known here.
+        # Its class may not be known here.
         error = RemoteError(f"{text.strip().splitlines()[-1]} (it can't be read in this process: {unread})")
     if not isinstance(error, BaseException):
         error = RemoteError(text.strip().splitlines()[-1])

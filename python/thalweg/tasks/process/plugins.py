@@ -137,7 +137,7 @@ class Plugins(Base):
         """
         source = Path(filename)
         target = _workspace(self._engine) / source.name
-        # # Becomes visible complete or not at all.
+        # Becomes visible complete or not at all.
         part = target.with_name(f"{target.name}.{uuid4().hex}")
         shutil.copyfile(source, part)
         part.replace(target)
@@ -210,7 +210,7 @@ def _take_file(path: str, load: bool) -> None:
         return
     names = []
     if file.suffix == ".py":
-        # # Two versions within a second have the same time stamp, and would share bytecode.
+        # Two versions within a second have the same time stamp, and would share bytecode.
         shutil.rmtree(file.parent / "__pycache__", ignore_errors=True)
         names = [file.stem]
     elif file.suffix in (".zip", ".egg"):
@@ -256,5 +256,5 @@ def begin(workspace: str) -> None:
             worker.plugins[name] = plugin
             plugin.setup(worker=worker)
         except Exception:
-            # # The worker works without it, and a task that needs it sees why it is missing.
+            # The worker works without it, and a task that needs it sees why it is missing.
             traceback.print_exc()

@@ -27,7 +27,7 @@ class Worker:
 
     def __init__(self, engine: Any) -> None:
         self.pid: int = os.getpid()
-        # # An engine that nobody holds is closed.
+        # An engine that nobody holds is closed.
         self._engine = ref(engine)
         self._known: dict[str, Any] | None = None
         #: #: The plugins that have been set up, by name.

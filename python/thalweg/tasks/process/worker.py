@@ -49,7 +49,7 @@ def command(
     """
     import subprocess
 
-    # # A function may rely on the interpreter's options.
+    # A function may rely on the interpreter's options.
     options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     first = b""
     if initializer is not None:
@@ -58,7 +58,7 @@ def command(
             raise ValueError(f"initializer: {len(first)} bytes with its arguments, and {_MOST} can be sent at most")
     arguments = f"{list(preload)!r}, {first!r}, {shared!r}"
     start = f"import sys; sys.path[:] = {sys.path!r}; from thalweg.tasks.process.worker import main; main({arguments})"
-    # # Output of a task must appear, whatever becomes of its process.
+    # Output of a task must appear, whatever becomes of its process.
     return [sys.executable, *options, "-u", "-c", start]
 
 
@@ -99,7 +99,7 @@ def main(preload: Sequence[str] = (), first: bytes = b"", shared: str = "") -> N
 
     from thalweg._thalweg import tasks
 
-    # # Ctrl-C reaches all processes of a terminal. The parent decides how to handle it.
+    # Ctrl-C reaches all processes of a terminal. The parent decides how to handle it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     initializer, initargs = pickle.loads(first) if first else (None, ())
     prepare(preload, initializer, initargs)

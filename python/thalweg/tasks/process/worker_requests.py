@@ -81,7 +81,7 @@ class Known:
         if is_own:
             self._own.add(place)
         if self._is_lost:
-            # # It died while its request was answered.
+            # It died while its request was answered.
             self.lose()
         return place, future.key
 

@@ -82,13 +82,13 @@ class Waiting:
     """
 
     def __init__(self) -> None:
-        # # A plain dictionary would take longer and longer to find the first.
+        # A plain dictionary would take longer and longer to find the first.
         self._requests: OrderedDict[Request, None] = OrderedDict()
 
     def add(self, request: Request) -> None:
         """Add a request."""
         self._requests[request] = None
-        # # Removed by the cancelling thread without a lock: the dictionary has its own.
+        # Removed by the cancelling thread without a lock: the dictionary has its own.
         request.add_done_callback(lambda request: self._requests.pop(request, None))  # type: ignore[call-overload]
 
     def first(self) -> Request | None:
@@ -160,7 +160,7 @@ class State:
 
 def _kind(name: str) -> type[State]:
     if name not in State.kinds:
-        # # A worker process may be the first to ask for one.
+        # A worker process may be the first to ask for one.
         import_module(f"thalweg.tasks.{name}")
     return State.kinds[name]
 
@@ -211,7 +211,7 @@ class Coordinator:
         request = Request(kind, name, operation, args, asker)
         with self._lock:
             if request.worker in self._lost:
-                # # Its request was read after its death had been noticed.
+                # Its request was read after its death had been noticed.
                 request.cancel()
             elif operation == "forget":
                 self._forget(kind, name)

@@ -61,7 +61,7 @@ class _Locks(State, kind="multi_lock"):
             owner, names, count = request.args
             free = [name for name in names if name not in taken][:count]
             if len(free) < count:
-                # # Later requests do not overtake it.
+                # Later requests do not overtake it.
                 taken.update(names)
             elif answer(request, owner):
                 self._held[owner] = (set(free), request)
@@ -94,7 +94,7 @@ class MultiLock(Named):
     _given_back = ("acquire",)
 
     def __init__(self, names: Iterable[str] | None = None, client: Client | None = None) -> None:
-        # # One state, since a grant depends on all requests for its names.
+        # One state, since a grant depends on all requests for its names.
         super().__init__("all", client)
         self.names: list[str] = list(dict.fromkeys(names or ()))
         self._owner = uuid4().hex
@@ -130,7 +130,7 @@ class MultiLock(Named):
         try:
             answer = self._ask("acquire", *asked, timeout=timeout if blocking else 0)
         except TimeoutError:
-            # # Others may have waited only for this one.
+            # Others may have waited only for this one.
             self._ask("serve")
             return False
         return self._granted(answer) if hasattr(answer, "__await__") else True

@@ -77,7 +77,7 @@ class _Queue(State, kind="queue"):
     def lost(self, worker: int) -> None:
         for asker in [asker for asker in self._sent if asker.worker == worker]:
             self._put_back(self._sent.pop(asker))
-        # # Others may have waited behind its requests.
+        # Others may have waited behind its requests.
         self._serve()
 
     def qsize(self, request: Request) -> None:
@@ -200,7 +200,7 @@ class Queue(Named):
         try:
             answer = self._ask("get_many", batch, timeout=timeout)
         except BaseException:
-            # # Others may have waited behind it for fewer values.
+            # Others may have waited behind it for fewer values.
             self._ask("serve", asynchronous=False)
             raise
         return self._several(answer) if hasattr(answer, "__await__") else answer

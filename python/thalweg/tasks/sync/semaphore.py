@@ -33,7 +33,7 @@ class _Semaphore(State, kind="semaphore"):
         answer(request)
 
     def acquire(self, request: Request, max_leases: int) -> None:
-        # # One that was closed in between starts anew.
+        # One that was closed in between starts anew.
         if self._max_leases is None:
             self._max_leases = max_leases
         if self._taken.total() >= self._max_leases:
@@ -48,7 +48,7 @@ class _Semaphore(State, kind="semaphore"):
     def release(self, request: Request) -> None:
         if not self._taken.total():
             raise RuntimeError("release: no lease is taken")
-        # # It may be released by another process than the one that has it.
+        # It may be released by another process than the one that has it.
         worker = request.worker if self._taken[request.worker] else next(iter(+self._taken))
         self._free(worker)
         answer(request, True)

@@ -57,7 +57,7 @@ class Signal(Generic[T]):
                 return False
             self._value = value
             self._state = state
-        # # No more callbacks are added.
+        # No more callbacks are added.
         while self._callbacks:
             self._callbacks.pop(0)(self)
         return True
@@ -85,7 +85,7 @@ class Signal(Generic[T]):
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for so many seconds at most; return whether it is completed."""
         if self._state == "pending":
-            # # A queue of the interpreter's own, which takes no lock of Python's.
+            # A queue of the interpreter's own, which takes no lock of Python's.
             arrived: SimpleQueue[Signal[T]] = SimpleQueue()
             put = arrived.put
             self.add_done_callback(put)
@@ -93,7 +93,7 @@ class Signal(Generic[T]):
                 with suppress(Empty):
                     arrived.get(timeout=seconds)
             finally:
-                # # It may be removed by the completing thread.
+                # It may be removed by the completing thread.
                 with suppress(ValueError):
                     self._callbacks.remove(put)
         return self._state != "pending"
@@ -124,7 +124,7 @@ class Signal(Generic[T]):
             waiter: asyncio.Future[None] = loop.create_future()
 
             def wake(_: Any) -> None:
-                # # The loop may have been closed, and the waiting task with it.
+                # The loop may have been closed, and the waiting task with it.
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(_set, waiter)
 
