@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Bench", "KafkaBroker", "check_operator"]
 
-#: #: The elements of a check, and the one that fails.
+#: The elements of a check, and the one that fails.
 _ELEMENTS, _TROUBLED = range(1, 11), 3
 
-#: #: Seconds between two elements of a check, and seconds per element of its slow sinks.
+#: Seconds between two elements of a check, and seconds per element of its slow sinks.
 _PAUSE, _WORK = 0.3, 0.1
 
 
@@ -107,7 +107,7 @@ class Bench:
     def __init__(self, build: Callable[[Stream], Stream], work: float = 0) -> None:
         self.clock: VirtualClock = VirtualClock()
         self.source: Stream = Stream(loop=self.clock)
-        #: #: The acknowledged elements, in that order.
+        #: The acknowledged elements, in that order.
         self.acked: list[Any] = []
         self._out: list[tuple[float, Any]] = []
         note, clock = self._out.append, self.clock
@@ -288,7 +288,7 @@ class _Run:
             self._try(lambda x=x, counter=counter: source.emit(x, metadata=[{"ref": counter}]))  # type: ignore[misc]
             clock.advance(_PAUSE)
         clock.advance(60)
-        #: #: The elements that were not acknowledged before the drain.
+        #: The elements that were not acknowledged before the drain.
         self.held = sorted(set(_ELEMENTS) - set(self._acked()))
         self._try(lambda: source.drain(60))
         self.outputs = [what for kind, what in self._events if kind == "output"]

@@ -18,7 +18,7 @@ __all__ = [
     "partial_by_order",
 ]
 
-#: #: By kind of collection: the class for elements of a type, of a tuple of types, or for which a function is true; the
+#: By kind of collection: the class for elements of a type, of a tuple of types, or for which a function is true; the
 #: first match is used.
 _stream_types: dict[str, list[tuple[Any, type[Streaming]]]] = {"streaming": [], "updating": []}
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _US = "thalweg"
 
-#: #: Modules of streamz, and where their contents are here. They can be imported under thalweg's name too, so that a
+#: Modules of streamz, and where their contents are here. They can be imported under thalweg's name too, so that a
 #: program has to change its imports in one place only.
 FORMER_MODULES = {
     "thalweg.batch": "thalweg.collections.batch",
@@ -38,14 +38,14 @@ FORMER_MODULES = {
     "thalweg.compat.rapidz.parallel": "thalweg.parallel",
 }
 
-#: #: Targets of names that are not the package itself.
+#: Targets of names that are not the package itself.
 _SPECIAL = {
     "distributed": "thalweg.distributed",
     "dask.distributed": "thalweg.distributed",
     "rapidz": "thalweg.compat.rapidz",
 }
 
-#: #: Names installed together: two spellings of one package.
+#: Names installed together: two spellings of one package.
 _TOGETHER = {"distributed": ("dask.distributed",)}
 
 

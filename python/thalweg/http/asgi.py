@@ -128,5 +128,5 @@ def _url(scope: Message) -> str:
     return (path or "/") + ("?" + query.decode("latin-1") if query else "")
 
 
-#: #: Characters that need no escape in a path.
+#: Characters that need no escape in a path.
 _PLAIN = "/:@!$&'()*+,;=~"

@@ -56,7 +56,7 @@ class accumulate(Stream[R]):
 
     func: Any = LiveFunction()
 
-    #: #: Whether a stream can reset the state.
+    #: Whether a stream can reset the state.
     _has_reset = False
 
     if TYPE_CHECKING:

@@ -109,7 +109,7 @@ class _Gate:
         self._is_open = True
         self._is_ending = False
         self._waiting: list[asyncio.Future[None]] = []
-        #: #: Done when the newest call is finished.
+        #: Done when the newest call is finished.
         self.last: asyncio.Future[None] | None = None
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ class slice(Stream[T]):
     [2, 4]
     """
 
-    #: #: Named as in streamz, since `start` starts a source.
+    #: Named as in streamz, since `start` starts a source.
     star: Any = Live(check_index)
     end: Any = Live(check_index)
     step: Any = Live(check_index)

@@ -77,7 +77,7 @@ class zip(Stream[R]):
         self.maxsize = maxsize
         if not any(isinstance(upstream, Stream) for upstream in upstreams):
             raise ValueError("zip: at least one of what is joined has to be a stream")
-        #: #: The constants, with their positions.
+        #: The constants, with their positions.
         self.literals: list[tuple[int, Any]] = [
             (place, one) for place, one in enumerate(upstreams) if not isinstance(one, Stream)
         ]

@@ -23,7 +23,7 @@ __all__ = ["buffer", "flatten", "here", "partition", "partition_unique", "timed_
 class _Here(ParallelStream):
     """An operator that runs locally."""
 
-    #: #: Whether the order of elements from different upstreams matters.
+    #: Whether the order of elements from different upstreams matters.
     _minds_order = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -64,7 +64,7 @@ def pickled(sent: Any) -> tuple[bytes, bytes]:
     return blake2b(data, digest_size=16).digest(), data
 
 
-#: #: The latest programs by digest: functions are unpickled once, not once per batch.
+#: The latest programs by digest: functions are unpickled once, not once per batch.
 _programs: OrderedDict[bytes, Program] = OrderedDict()
 _lock = threading.Lock()
 _KEPT = 64

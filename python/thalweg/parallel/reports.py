@@ -9,7 +9,7 @@ from thalweg.stream import Stream
 
 __all__ = ["Site", "bearable", "report"]
 
-#: #: Default for the longest pause between two attempts, in seconds.
+#: Default for the longest pause between two attempts, in seconds.
 _LONGEST = 60.0
 
 

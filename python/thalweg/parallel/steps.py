@@ -36,7 +36,7 @@ class Stepping(ParallelStream):
         **kwargs: Any,
     ) -> None:
         self._site = Site(stream_name or describe(self), on_error)
-        #: #: Maximum time of one call for one element, in seconds.
+        #: Maximum time of one call for one element, in seconds.
         self._limit = check_limit(_time_limit, self._site.name)
         self._session = session_of(upstream)
         if self._limit is not None:

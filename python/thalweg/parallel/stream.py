@@ -65,13 +65,13 @@ class ParallelStream(Stream[T]):
     [(4, 1)]
     """
 
-    #: #: State shared with all nodes downstream of the same `scatter`.
+    #: State shared with all nodes downstream of the same `scatter`.
     _session: Any = None
 
-    #: #: Whether all its elements are known to have a value.
+    #: Whether all its elements are known to have a value.
     _is_settled = True
 
-    #: #: Whether its elements are bound for the engine, or need not go there.
+    #: Whether its elements are bound for the engine, or need not go there.
     _is_launched = False
 
     _may_need_engine = True

@@ -35,7 +35,7 @@ class VirtualClock:
     def __init__(self) -> None:
         from thalweg.runtime.virtual_loop import VirtualLoop
 
-        #: #: The asyncio loop, for code that takes one.
+        #: The asyncio loop, for code that takes one.
         self.asyncio_loop: VirtualLoop = VirtualLoop()
 
     def time(self) -> float:

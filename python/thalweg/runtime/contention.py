@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-#: #: Calls in which a function waits for another thread.
+#: Calls in which a function waits for another thread.
 _WAITS = (Future.result.__code__, Future.exception.__code__, threading.Thread.join.__code__)
 
-#: #: Files whose functions are not named: the standard library, and this package.
+#: Files whose functions are not named: the standard library, and this package.
 _ELSEWHERE = (sysconfig.get_path("stdlib"), os.path.dirname(os.path.dirname(__file__)), "<frozen")
 
-#: #: Maximum number of threads named in a message.
+#: Maximum number of threads named in a message.
 _NAMED = 5
 
 

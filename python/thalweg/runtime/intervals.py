@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any
 
-#: #: Seconds: the maximum of 64-bit nanoseconds.
+#: Seconds: the maximum of 64-bit nanoseconds.
 _LONGEST = 9_223_372_036
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
     from thalweg.stream import Stream
 
-#: #: Default time limit of a drain, in seconds.
+#: Default time limit of a drain, in seconds.
 PATIENCE = 60.0
 
 
@@ -233,5 +233,5 @@ def _finishes(node: Stream) -> list[Callable[[], None]]:
     return [other._finish for other in node._pipeline.nodes() if other._finish is not None]
 
 
-#: #: Time of a drain when none is left, in seconds: enough for a pipeline that has nothing to wait for.
+#: Time of a drain when none is left, in seconds: enough for a pipeline that has nothing to wait for.
 LEAST = 0.001

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import AsyncGenerator
 
-#: #: Time for calls that are finally cancelled, in seconds.
+#: Time for calls that are finally cancelled, in seconds.
 _PATIENCE_WITH_CANCELLED = 1.0
 
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from thalweg.stream import Stream
 
-#: #: The loops on threads of ours. Once it is cleared, the next pipeline gets a new one.
+#: The loops on threads of ours. Once it is cleared, the next pipeline gets a new one.
 shared_loops: list[Any] = []
 
-#: #: Held while a loop is started: several threads may build their first pipelines at the same time.
+#: Held while a loop is started: several threads may build their first pipelines at the same time.
 _starting = allocate_lock()
 
 
@@ -114,7 +114,7 @@ def to_asyncio(loop: Any) -> AbstractEventLoop:
     return inner
 
 
-#: #: Wrappers of loops in use, by the loops' identity.
+#: Wrappers of loops in use, by the loops' identity.
 _users: WeakValueDictionary[int, Loop] = WeakValueDictionary()
 
 
@@ -193,7 +193,7 @@ def ensure_future(awaitable: Awaitable[Any]) -> Future[Any]:
     return future
 
 
-#: #: The unfinished calls of asynchronous functions.
+#: The unfinished calls of asynchronous functions.
 _calls: set[Task[Any]] = set()
 
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from thalweg._thalweg import Pipeline
 
-#: #: All pipelines, the oldest first.
+#: All pipelines, the oldest first.
 _known: weakref.WeakKeyDictionary[Pipeline, None] = weakref.WeakKeyDictionary()
 
-#: #: Pipelines whose drain has ended, whatever its result.
+#: Pipelines whose drain has ended, whatever its result.
 _drained: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: #: Functions to call with the first pipeline of a process.
+#: Functions to call with the first pipeline of a process.
 _at_first: list[Callable[[], None]] = []
 
 _has_first = False

@@ -24,43 +24,43 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
     from thalweg.stream import Stream
 
-#: #: Time limit for all pipelines together at the end of a program, in seconds.
+#: Time limit for all pipelines together at the end of a program, in seconds.
 PATIENCE_AT_EXIT = 10.0
 
-#: #: Seconds that a loop on another thread has to answer, beyond the time of its drain.
+#: Seconds that a loop on another thread has to answer, beyond the time of its drain.
 _GRACE = 0.5
 
-#: #: Seconds of waiting after which the program says what it waits for.
+#: Seconds of waiting after which the program says what it waits for.
 SILENCE = 1.0
 
-#: #: Share of a drain's time in which pipelines that emit into one another may become idle, before any is closed.
+#: Share of a drain's time in which pipelines that emit into one another may become idle, before any is closed.
 _SHARE_TO_REST = 0.5
 
-#: #: Maximum number of times that pipelines that emit into one another are drained.
+#: Maximum number of times that pipelines that emit into one another are drained.
 _ROUNDS = 100
 
-#: #: Interval of checking whether a thread has left a pipeline, or executors are idle, in seconds.
+#: Interval of checking whether a thread has left a pipeline, or executors are idle, in seconds.
 _LOOK = 0.005
 
-#: #: Maximum wait for a thread before the next check, in seconds.
+#: Maximum wait for a thread before the next check, in seconds.
 _PATIENCE_WITH_THREAD = 0.1
 
-#: #: Number of consecutive checks that must find executors idle.
+#: Number of consecutive checks that must find executors idle.
 _LOOKS = 3
 
-#: #: Pipelines on closed event loops whose elements in flight have been reported.
+#: Pipelines on closed event loops whose elements in flight have been reported.
 _told: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: #: Pipelines for which the wait has been reported.
+#: Pipelines for which the wait has been reported.
 _said: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: #: Drained pipelines that have received elements since.
+#: Drained pipelines that have received elements since.
 _reopened: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: #: Whether the program has nothing left to do but drain its pipelines.
+#: Whether the program has nothing left to do but drain its pipelines.
 _is_ending = False
 
-#: #: Functions to call when all pipelines have been drained.
+#: Functions to call when all pipelines have been drained.
 _closers: list[Callable[[], None]] = []
 
 

@@ -34,7 +34,7 @@ class KafkaMessage(_MESSAGE):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        #: #: ``None`` deletes the messages with this key in a compacted topic.
+        #: ``None`` deletes the messages with this key in a compacted topic.
         value: bytes | None
         key: bytes | None
         #: Names and values.
@@ -42,7 +42,7 @@ class KafkaMessage(_MESSAGE):
         topic: str
         partition: int
         offset: int
-        #: #: Milliseconds since the epoch.
+        #: Milliseconds since the epoch.
         timestamp: int | None
 
 
@@ -59,17 +59,17 @@ class KafkaRecord(_RECORD):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        #: #: ``None`` deletes the messages with this key in a compacted topic.
+        #: ``None`` deletes the messages with this key in a compacted topic.
         value: bytes | str | None
-        #: #: Selects the partition.
+        #: Selects the partition.
         key: bytes | str | None
-        #: #: Values by names, or pairs of both.
+        #: Values by names, or pairs of both.
         headers: Mapping[str, Any] | Sequence[tuple[str, Any]]
-        #: #: The partition, instead of the one that the key selects.
+        #: The partition, instead of the one that the key selects.
         partition: int | None
-        #: #: Milliseconds since the epoch, instead of the current time.
+        #: Milliseconds since the epoch, instead of the current time.
         timestamp: int | None
-        #: #: The topic, instead of the sink's.
+        #: The topic, instead of the sink's.
         topic: str | None
 
 

@@ -62,11 +62,11 @@ class MongoDbChange(_CHANGE):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        #: #: ``"insert"``, ``"update"``, ``"replace"`` or ``"delete"``; ``"read"`` for an existing document.
+        #: ``"insert"``, ``"update"``, ``"replace"`` or ``"delete"``; ``"read"`` for an existing document.
         operation: str
         #: The document's ``_id``.
         id: Any
-        #: #: The document as it is when the change is read; ``None`` if it was deleted.
+        #: The document as it is when the change is read; ``None`` if it was deleted.
         document: dict[str, Any] | None
 
 

@@ -36,13 +36,13 @@ class MqttMessage(_MESSAGE):
     if TYPE_CHECKING:
         topic: str
         payload: bytes
-        #: #: Its quality of service: 0 or 1.
+        #: Its quality of service: 0 or 1.
         qos: int
-        #: #: Whether the broker had retained it for new subscribers.
+        #: Whether the broker had retained it for new subscribers.
         retain: bool
-        #: #: Its packet number on its connection.
+        #: Its packet number on its connection.
         mid: int
-        #: #: Whether it may have been delivered before.
+        #: Whether it may have been delivered before.
         dup: bool
 
 

@@ -34,9 +34,9 @@ class NatsMessage(_MESSAGE):
         subject: str
         payload: bytes
         headers: dict[str, str]
-        #: #: Sequence number in its stream, from 1; 0 without a stream.
+        #: Sequence number in its stream, from 1; 0 without a stream.
         sequence: int
-        #: #: Number of deliveries, including this one; 0 without a stream.
+        #: Number of deliveries, including this one; 0 without a stream.
         deliveries: int
 
 
@@ -55,10 +55,10 @@ class NatsRecord(_RECORD):
 
     if TYPE_CHECKING:
         payload: str | bytes
-        #: #: The subject, if it differs from the sink's.
+        #: The subject, if it differs from the sink's.
         subject: str | None
         headers: dict[str, str]
-        #: #: Id for deduplication: a stream keeps one of several messages with the same id within its window.
+        #: Id for deduplication: a stream keeps one of several messages with the same id within its window.
         id: str | None
 
     def __new__(

@@ -29,7 +29,7 @@ class RedisEntry(_ENTRY):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        #: #: Increases from entry to entry.
+        #: Increases from entry to entry.
         id: str
         fields: dict[str, bytes]
 

@@ -82,7 +82,7 @@ class sink_to_textfile(Sink):
             raise
 
 
-#: #: The open ones.
+#: The open ones.
 _sinks: weakref.WeakSet[sink_to_textfile] = weakref.WeakSet()
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from thalweg.database import Database
     from thalweg.dead_letters import DeadLetters
 
-#: #: Maximum characters of an element that is stored for display only.
+#: Maximum characters of an element that is stored for display only.
 _MAX_SHOWN = 1000
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from thalweg._types import Interval
 
-#: #: Ignored arguments.
+#: Ignored arguments.
 _HARMLESS = frozenset(
     {
         *("backlog", "close_timeout", "compression", "family", "flags", "logger", "max_queue", "open_timeout"),

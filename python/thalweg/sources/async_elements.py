@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from thalweg.sources.source import Source
 
-#: #: Elements emitted in a row before other tasks of the loop get a turn.
+#: Elements emitted in a row before other tasks of the loop get a turn.
 _BATCH = 256
 
 
@@ -30,9 +30,9 @@ class AsyncElements:
     def __init__(self, iterator: AsyncIterator[Any]) -> None:
         self._iterator = iterator
         self._task: asyncio.Future[None] | None = None
-        #: #: Set while a source runs and takes elements.
+        #: Set while a source runs and takes elements.
         self._may_send = asyncio.Event()
-        #: #: The current run's; a stopped source is not kept alive.
+        #: The current run's; a stopped source is not kept alive.
         self._source: Source[Any] | None = None
         self._is_sending = False
         self._is_parked = False

@@ -111,9 +111,9 @@ class from_tcp(ListeningSource[bytes]):
         super().__init__(**kwargs)
 
 
-#: #: Supported arguments of other servers.
+#: Supported arguments of other servers.
 _UNDERSTOOD = frozenset({"host", "ssl_options", "max_buffer_size"})
-#: #: Ignored ones.
+#: Ignored ones.
 _HARMLESS = frozenset(
     {
         *("backlog", "family", "flags", "keep_alive", "limit", "read_chunk_size", "reuse_address", "start_serving"),

@@ -75,7 +75,7 @@ class from_websocket_url(Source["bytes | str"]):
         made = websocket_url(
             url, headers, connect_timeout, 0, wait, max_len, dict(ws_kwargs or {}), "from_websocket_url"
         )
-        #: #: The URL without secrets.
+        #: The URL without secrets.
         self.url: str = made.shown
         first = [subscribe] if isinstance(subscribe, (str, bytes, bytearray)) else list(subscribe)
         self._messages = made.messages(first, bool(reconnect))

@@ -119,11 +119,11 @@ class HttpSource(ListeningSource[T]):
         raise NotImplementedError
 
 
-#: #: Supported arguments of Tornado's servers.
+#: Supported arguments of Tornado's servers.
 _UNDERSTOOD = frozenset({"address", "max_body_size", "max_header_size", "body_timeout", "ssl_options"})
-#: #: Ignored ones.
+#: Ignored ones.
 _HARMLESS = frozenset({"chunk_size", "idle_connection_timeout", "max_buffer_size", "trusted_downstream"})
-#: #: Unsupported ones, which are off in Tornado, too.
+#: Unsupported ones, which are off in Tornado, too.
 _REFUSED = frozenset({"decompress_request", "no_keep_alive", "protocol", "xheaders"})
 
 

@@ -16,7 +16,7 @@ class ListeningSource(Source[T]):
     _server: HttpServer | TcpServer | WebSocketServer
     _source: RustSource
     port: int
-    #: #: The listener, while there is one.
+    #: The listener, while there is one.
     server: HttpServer | TcpServer | WebSocketServer | None = None
 
     def start(self) -> None:

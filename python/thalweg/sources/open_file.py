@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-#: #: Size of a read, in bytes or characters.
+#: Size of a read, in bytes or characters.
 CHUNK = 64 * 1024
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from thalweg._types import Metadata, OnError
 
 
-#: #: Maximum time in seconds that a source emits before other tasks of its event loop get a turn.
+#: Maximum time in seconds that a source emits before other tasks of its event loop get a turn.
 _TURN = 0.01
 
 

@@ -108,7 +108,7 @@ def check_size(number: Any, operator: str, argument: str) -> int:
     return check_count(number, operator, argument)
 
 
-#: #: More elements than fit into memory.
+#: More elements than fit into memory.
 _UNBOUNDED = 2**62
 
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import Any
 
-#: #: Maximum nodes per chain: a function of a thousand calls takes long to compile.
+#: Maximum nodes per chain: a function of a thousand calls takes long to compile.
 LONGEST = 200
 
-#: #: Maximum nesting of statements: the interpreter has a limit.
+#: Maximum nesting of statements: the interpreter has a limit.
 DEEPEST = 8
 
-#: #: Maximum number of chains whose code is cached, for others with the same code.
+#: Maximum number of chains whose code is cached, for others with the same code.
 KEPT = 256
 
 _RAISE, _OTHER, _RETRY = range(3)
@@ -115,7 +115,7 @@ class Chain:
     """A chain, in the form that the engine takes."""
 
     def __init__(self) -> None:
-        #: #: Set by the engine when elements have arrived at active nodes.
+        #: Set by the engine when elements have arrived at active nodes.
         self.left: list[bool] = []
         self.nodes: list[Stream] = []
         self.parents: list[int] = []
@@ -124,13 +124,13 @@ class Chain:
         self.may_skip: list[bool] = []
         self.exits: list[tuple[int, int]] = []
         self.is_last = False
-        #: #: For each line of the source: its node's index, whether it runs after the node, and how many nodes have run
+        #: For each line of the source: its node's index, whether it runs after the node, and how many nodes have run
         #: by then.
         self.lines: list[tuple[int, bool, int]] = []
         self.source = ""
         self.parts: list[_Part] = []
         self.codes: list[Code] = []
-        #: #: The downstreams of each node: whether each is a node of the chain, and the index of the node or of the
+        #: The downstreams of each node: whether each is a node of the chain, and the index of the node or of the
         #: exit.
         self.children: list[list[tuple[bool, int]]] = []
 
@@ -246,12 +246,12 @@ class _Way(NamedTuple):
 
     part: _Part
     parent: int
-    #: #: Its nesting depth.
+    #: Its nesting depth.
     depth: int
-    #: #: Whether nothing follows in the innermost loop, and in the function.
+    #: Whether nothing follows in the innermost loop, and in the function.
     is_end: bool
     is_last: bool
-    #: #: Whether it is outside of any loop over an element's elements.
+    #: Whether it is outside of any loop over an element's elements.
     is_plain: bool
 
 

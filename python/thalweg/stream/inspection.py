@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
 
-#: #: Default that marks a missing argument.
+#: Default that marks a missing argument.
 no_default = "--no-default--"
 
 

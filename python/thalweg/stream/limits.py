@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: #: Default for the maximum length of a line, in bytes: 16 MiB.
+#: Default for the maximum length of a line, in bytes: 16 MiB.
 MAX_LEN = 16 * 1024 * 1024
 
 

@@ -107,7 +107,7 @@ class Kept(Sequence["Any"]):
 
     def __init__(self, node: Stream, maxsize: int = 0) -> None:
         self._node = node
-        #: #: The capacity; 0 if there is no limit.
+        #: The capacity; 0 if there is no limit.
         self.maxsize = maxsize
 
     def __getitem__(self, place: Any) -> Any:

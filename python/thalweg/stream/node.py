@@ -76,7 +76,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]] = {}
     _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]] = []
 
-    #: #: By method name: converts another package's arguments to ours. Nodes inherit it from their upstreams.
+    #: By method name: converts another package's arguments to ours. Nodes inherit it from their upstreams.
     _dialect: dict[str, Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]] | None = None
 
     name: str | None = None
@@ -129,7 +129,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         if code is not None and not code.co_flags & _TAKES_ANY and "metadata" not in _parameters(code):
             cls.update = _without_metadata(update)  # type: ignore[method-assign]
 
-    #: #: Whether the upstreams may include other objects than streams, as constants.
+    #: Whether the upstreams may include other objects than streams, as constants.
     _takes_literals = False
 
     def _checked(self, upstreams: Iterable[Any]) -> list[Any]:
@@ -154,13 +154,13 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
 
     _is_sink = False
 
-    #: #: Whether its elements may still be on an engine.
+    #: Whether its elements may still be on an engine.
     _may_need_engine: ClassVar[bool] = False
 
-    #: #: Called when the pipeline has been drained.
+    #: Called when the pipeline has been drained.
     _drained: Callable[[], None] | None = None
 
-    #: #: Called after that, on a thread that may block: not an event loop's, unless the loop is ending.
+    #: Called after that, on a thread that may block: not an event loop's, unless the loop is ending.
     _finish: Callable[[], None] | None = None
 
     def update(self, x: Any, who: Stream[Any] | None = None, metadata: Metadata = None) -> Any:
@@ -522,7 +522,7 @@ Stream.__init__ = _with_hint(Stream.__init__)  # type: ignore[method-assign]
 _thalweg.Node._own_emit(Stream)
 
 
-#: #: Flag of a code object: it accepts any keyword.
+#: Flag of a code object: it accepts any keyword.
 _TAKES_ANY = 0x08
 
 

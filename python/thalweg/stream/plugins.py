@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         def register_plugin_entry_point(self, entry_point: Any, modifier: Callable[[Any], Any] = ...) -> None: ...
 
 
-#: #: Modifier for each group's classes. Sources are called on the class ``Stream``, without an upstream.
+#: Modifier for each group's classes. Sources are called on the class ``Stream``, without an upstream.
 _MODIFIERS: dict[str, Callable[[Any], Any] | None] = {"sources": staticmethod, "nodes": None, "sinks": None}
 
 

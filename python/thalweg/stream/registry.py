@@ -48,10 +48,10 @@ class APIRegisterMixin:
     True
     """
 
-    #: #: Registered methods by name: callables, and their modifiers.
+    #: Registered methods by name: callables, and their modifiers.
     _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]]
 
-    #: #: Called with each new registration.
+    #: Called with each new registration.
     _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]]
 
     @classmethod

@@ -26,7 +26,7 @@ class Timed(Stream[R]):
     True
     """
 
-    #: #: Creates the blueprint for an interval in seconds.
+    #: Creates the blueprint for an interval in seconds.
     _operator: ClassVar[staticmethod[[float], _thalweg.Blueprint]]
 
     _graphviz_shape = "octagon"

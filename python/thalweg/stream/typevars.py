@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
-    #: #: Incoming elements, and other types of that kind.
+    #: Incoming elements, and other types of that kind.
     T = TypeVar("T", default=Any)
     U = TypeVar("U", default=Any)
     V = TypeVar("V", default=Any)
-    #: #: Outgoing elements.
+    #: Outgoing elements.
     R = TypeVar("R", default=Any)
     #: A state.
     S = TypeVar("S", default=Any)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from thalweg.stream import Stream
 
-#: #: Time limit of a drain that is requested there.
+#: Time limit of a drain that is requested there.
 _DRAIN_LIMIT = "1 min"
 
-#: #: Sources that were paused there, and not started since.
+#: Sources that were paused there, and not started since.
 _paused: weakref.WeakSet[Source[Any]] = weakref.WeakSet()
 
 

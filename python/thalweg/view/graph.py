@@ -15,7 +15,7 @@ from thalweg.stream import no_default
 
 __all__ = ["build_node_set", "create_graph", "readable_graph", "to_graphviz", "visualize"]
 
-#: #: Formats of `visualize`, by file extension.
+#: Formats of `visualize`, by file extension.
 _FORMATS = ("png", "pdf", "dot", "svg", "jpeg", "jpg")
 
 
@@ -209,7 +209,7 @@ def to_graphviz(graph: Any, **graph_attr: Any) -> Any:
     return drawing
 
 
-#: #: Default file name under the names of streamz and rapidz.
+#: Default file name under the names of streamz and rapidz.
 _PEERS_FILE = "mystream.png"
 
 

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from thalweg.stream import Stream
 
-#: #: Interval of updates in seconds.
+#: Interval of updates in seconds.
 _PERIOD = 1.0
 
-#: #: Seconds without a change after which updates end.
+#: Seconds without a change after which updates end.
 _PATIENCE = 600.0
 
-#: #: Maximum number of drawings that are updated: the latest ones.
+#: Maximum number of drawings that are updated: the latest ones.
 _MOST = 20
 
 _drawings: list[Drawing] = []

@@ -10,7 +10,7 @@ from thalweg.view.live_drawing import show as show_drawing
 if TYPE_CHECKING:
     from thalweg.stream import Stream
 
-#: #: Sinks that update displays, while these exist.
+#: Sinks that update displays, while these exist.
 _displays: set[Any] = set()
 
 

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 if TYPE_CHECKING:
     from thalweg.stream import Stream
 
-#: #: Characters of a bar.
+#: Characters of a bar.
 _WIDTH = 30
 
-#: #: Interval of updates in seconds.
+#: Interval of updates in seconds.
 _PERIOD = 0.1
 
 
 class State(NamedTuple):
     """A state of progress."""
 
-    #: #: Number of finished items, and of all items if that is known.
+    #: Number of finished items, and of all items if that is known.
     done: int
     total: int | None
-    #: #: Seconds since the beginning.
+    #: Seconds since the beginning.
     seconds: float
-    #: #: Number of failures by kind of exception.
+    #: Number of failures by kind of exception.
     failed: dict[str, int]
 
 
@@ -73,7 +73,7 @@ def _length(seconds: float) -> str:
 class Bar(Protocol):
     """A display of progress."""
 
-    #: #: Whether it keeps running after the call that shows it has returned.
+    #: Whether it keeps running after the call that shows it has returned.
     stays: bool
 
     def show(self, state: State) -> None:

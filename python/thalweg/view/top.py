@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-#: #: Timeout of a request in seconds.
+#: Timeout of a request in seconds.
 _PATIENCE = 5.0
 
 _COLUMNS = ("node", "state", "in/s", "in", "out", "failed", "held", "wait", "p99")

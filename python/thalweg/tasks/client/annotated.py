@@ -8,7 +8,7 @@ from typing import Any
 
 from thalweg.runtime.intervals import check_interval
 
-#: #: The annotations that are options of tasks.
+#: The annotations that are options of tasks.
 _OPTIONS = ("retries", "priority", "resources", "time_limit")
 
 

@@ -112,7 +112,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
     1
     """
 
-    #: #: The dashboard that it serves, if it started it.
+    #: The dashboard that it serves, if it started it.
     _dashboard: Dashboard | None = None
 
     def __new__(cls, address: object = None, *args: Any, **kwargs: Any) -> Self:

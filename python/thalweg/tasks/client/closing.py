@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["close", "close_later", "patience"]
 
-#: #: Default time that closing waits for streams to deliver their elements in flight, in seconds.
+#: Default time that closing waits for streams to deliver their elements in flight, in seconds.
 PATIENCE = 60.0
 
-#: #: The same after an interrupt.
+#: The same after an interrupt.
 PATIENCE_INTERRUPTED = 10.0
 
 

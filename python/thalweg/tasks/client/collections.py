@@ -193,7 +193,7 @@ def _options(
     }
 
 
-#: #: Ignored arguments of Dask.
+#: Ignored arguments of Dask.
 _HARMLESS = frozenset({
     "actors",
     "allow_other_workers",

@@ -66,7 +66,7 @@ class as_completed:
         self._end = None if timeout is None else time.monotonic() + convert_interval(timeout)
         # Locked by the thread that completes a future: it must be a lock that no interrupt leaves locked.
         self._lock = Lock()
-        #: #: One item for each finished future, taken by one of the waiting threads.
+        #: One item for each finished future, taken by one of the waiting threads.
         self._news: SimpleQueue[None] = SimpleQueue()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._pending: dict[Future[Any], int] = {}

@@ -26,7 +26,7 @@ class Store:
     {'seed': 7}
     """
 
-    #: #: Operations that worker processes may request.
+    #: Operations that worker processes may request.
     operations: frozenset[str] = frozenset({
         "get_dataset",
         "get_metadata",

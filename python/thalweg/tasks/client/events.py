@@ -19,7 +19,7 @@ from thalweg.tasks.client.waiting import either
 
 __all__ = ["EventLog", "Events", "print", "warn"]
 
-#: #: Number of events remembered per topic.
+#: Number of events remembered per topic.
 _REMEMBERED = 10_000
 
 Handler = Callable[[tuple[float, Any]], Any]

@@ -145,7 +145,7 @@ class ClientExecutor(concurrent.futures.Executor):
         self._changed = threading.Condition(self._lock)
         self._is_shut_down = False
         self._senders = 0
-        #: #: Unfinished calls, callbacks of their futures included.
+        #: Unfinished calls, callbacks of their futures included.
         self._submitted: dict[Future[Any], ExecutorFuture[Any]] = {}
         #: The tasks of `map`.
         engine = client.engine
@@ -291,7 +291,7 @@ class ClientExecutor(concurrent.futures.Executor):
 
 class _Here(threading.local):
     def __init__(self) -> None:
-        #: #: The executors whose futures' callbacks are running in this thread.
+        #: The executors whose futures' callbacks are running in this thread.
         self.executors: list[ClientExecutor] = []
 
 

@@ -23,17 +23,17 @@ except ImportError as error:
 
 __all__ = ["FutureNode", "Plan"]
 
-#: #: A call for the engine: function, arguments, keywords, pairs of a position and the number of a source, and perhaps
+#: A call for the engine: function, arguments, keywords, pairs of a position and the number of a source, and perhaps
 #: its options.
 Call = tuple[Any, ...]
 
-#: #: Types of keys in graphs of the older kind; other values are not looked up.
+#: Types of keys in graphs of the older kind; other values are not looked up.
 _KEYS = (str, tuple, int, float, bytes)
 
-#: #: Types without futures, not visited.
+#: Types without futures, not visited.
 _WITHOUT_FUTURES = frozenset({int, float, str, bytes, bool, type(None), slice, Alias, TaskRef})
 
-#: #: Types that may contain keys.
+#: Types that may contain keys.
 _INTRICATE = (list, dict, set, frozenset, GraphNode, Future)
 
 
@@ -118,16 +118,16 @@ class Plan:
     ) -> None:
         self._graph = graph
         self._engine = engine
-        #: #: By key: options of that call only.
+        #: By key: options of that call only.
         self._asked = asked
         self._calls: list[Call] = []
         self._given: list[Future[Any]] = []
-        #: #: By key: the number of a call, or of a given future, counted down from -1; None: a constant.
+        #: By key: the number of a call, or of a given future, counted down from -1; None: a constant.
         self._place: dict[Any, int | None] = {}
         self._constants: dict[Any, Any] = {}
-        #: #: By key: the result of `_parse`.
+        #: By key: the result of `_parse`.
         self._parsed: dict[Any, Any] = {}
-        #: #: By key: number of values held at once while it is computed, if each were used once.
+        #: By key: number of values held at once while it is computed, if each were used once.
         self._held: dict[Any, int] = {}
 
     def run(self, keys: Any, options: dict[str, Any]) -> dict[Any, Future[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-#: #: Prefix of a key that is not text; a Python literal follows.
+#: Prefix of a key that is not text; a Python literal follows.
 _LITERAL = "\0"
 
 

@@ -15,7 +15,7 @@ from thalweg.tasks.process import parent, pickling, worker
 if TYPE_CHECKING:
     from thalweg._types import Interval
 
-#: #: Ignored arguments of Dask's client and cluster.
+#: Ignored arguments of Dask's client and cluster.
 _HARMLESS = frozenset({
     "allowed_failures",
     "connection_limit",
@@ -45,7 +45,7 @@ _HARMLESS = frozenset({
     "worker_services",
 })  # fmt: skip
 
-#: #: Suggestions for unknown arguments.
+#: Suggestions for unknown arguments.
 _ARGUMENTS = (
     "address",
     "asynchronous",
@@ -63,7 +63,7 @@ _ARGUMENTS = (
     "worker_ttl",
 )
 
-#: #: Resource of which each worker has one: actors' methods are called one at a time, in the order of the requests.
+#: Resource of which each worker has one: actors' methods are called one at a time, in the order of the requests.
 TURN = "turn of an actor"
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}

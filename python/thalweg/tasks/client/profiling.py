@@ -28,16 +28,16 @@ __all__ = ["call", "collect", "merge", "profile", "sampled"]
 #: Pause between two samples, in seconds.
 _INTERVAL = 0.01
 
-#: #: Number of samples without a running task after which the sampler ends.
+#: Number of samples without a running task after which the sampler ends.
 _PATIENCE = 50
 
-#: #: Number of seconds with samples that are kept.
+#: Number of seconds with samples that are kept.
 _KEPT = 1000
 
-#: #: A tree of samples, as in Dask.
+#: A tree of samples, as in Dask.
 Tree = dict[str, Any]
 
-#: #: Group and name of the running task, by thread.
+#: Group and name of the running task, by thread.
 _running: dict[int, tuple[str, str]] = {}
 
 #: Samples by second, and in each by group and name.

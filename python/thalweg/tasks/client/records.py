@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["get_task_stream", "performance_report", "recorded"]
 
-#: #: The topic of the records.
+#: The topic of the records.
 _TOPIC = "task-stream"
 
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from thalweg.tasks.process.worker_requests import WorkerRequests
     from thalweg.tasks.sync.coordinator import Coordinator, RemoteCoordinator
 
-#: #: The client of the context, as `Client.as_current` sets it.
+#: The client of the context, as `Client.as_current` sets it.
 current: ContextVar[Client | None] = ContextVar("thalweg-client", default=None)
 
-#: #: The default clients, the latest last.
+#: The default clients, the latest last.
 _defaults: list[ReferenceType[Client]] = []
 
 
@@ -48,31 +48,31 @@ class Shared:
 
     def __init__(self, engine: Engine) -> None:
         self.client: ReferenceType[Client] | None = None
-        #: #: Resources that tasks may request.
+        #: Resources that tasks may request.
         self.resources: Mapping[str, float] = {}
-        #: #: The backends of streams on the engine: they deliver their elements in flight before it closes.
+        #: The backends of streams on the engine: they deliver their elements in flight before it closes.
         self.streams: WeakSet[Any] = WeakSet()
         self._coordinator: Coordinator | RemoteCoordinator | None = None
         self._requests: WorkerRequests | None = None
         self._store: Any = None
         self._events: EventLog | None = None
-        #: #: A directory shared with the workers, created when it is needed; removed with this object.
+        #: A directory shared with the workers, created when it is needed; removed with this object.
         self.workspace: Any = parent.workspace or parent.new_workspace()
         if not is_worker():
             finalize(self, shutil.rmtree, self.workspace, ignore_errors=True)
-        #: #: The plugins of workers, by name.
+        #: The plugins of workers, by name.
         self.plugins: dict[str, Any] = {}
-        #: #: Number of workers asked for, if they are threads.
+        #: Number of workers asked for, if they are threads.
         self.asked_workers = 1
-        #: #: Number of active recorders of task runs.
+        #: Number of active recorders of task runs.
         self.recorders = 0
-        #: #: Whether one of them is the client, which records from its first question on.
+        #: Whether one of them is the client, which records from its first question on.
         self.records_all = False
-        #: #: The chunks of persisted collections, by key.
+        #: The chunks of persisted collections, by key.
         self.persisted: WeakValueDictionary[Any, Any] = WeakValueDictionary()
-        #: #: Key of its tasks' samples, once its profile has been requested.
+        #: Key of its tasks' samples, once its profile has been requested.
         self.profile: str | None = None
-        #: #: The worker that is this process.
+        #: The worker that is this process.
         self.worker: Any = None
         self.lock: Any = RLock()
         # A weak reference: an engine that nobody holds is closed.
@@ -175,11 +175,11 @@ def close(engine: Engine) -> None:
     shared(engine).close()
 
 
-#: #: Seconds after which the end of a program says what it waits for.
+#: Seconds after which the end of a program says what it waits for.
 _PATIENCE = 5.0
 
 
-#: #: The process whose threads work for us.
+#: The process whose threads work for us.
 _home = os.getpid()
 
 

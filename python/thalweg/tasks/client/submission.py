@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 Key = str | bytes | int | float | tuple[Any, ...]
 
-#: #: Flag of a code object: it is asynchronous.
+#: Flag of a code object: it is asynchronous.
 _COROUTINE = 0x80
 
 

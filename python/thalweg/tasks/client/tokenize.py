@@ -72,7 +72,7 @@ def call_id(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     return int.from_bytes(blake2b(digest.encode(), digest_size=7).digest(), "big")
 
 
-#: #: Types that are identified by their value alone.
+#: Types that are identified by their value alone.
 _PLAIN = frozenset({str, int, float, bytes, bool, type(None)})
 
 

@@ -9,16 +9,16 @@ from thalweg._thalweg.tasks import Future
 from thalweg._thalweg.tasks import replace as _replace
 from thalweg._thalweg.tasks import search as _search
 
-#: #: Types of futures; worker processes have another one.
+#: Types of futures; worker processes have another one.
 KINDS: set[type] = {Future}
 
-#: #: Types of nodes in Dask's graphs that hold a future.
+#: Types of nodes in Dask's graphs that hold a future.
 HOLDERS: set[type] = set()
 
-#: #: Types that are visited, subclasses of the first three included.
+#: Types that are visited, subclasses of the first three included.
 _SEQUENCES = (list, tuple, dict, set, frozenset)
 
-#: #: Marks a value to leave out.
+#: Marks a value to leave out.
 skipped: object = object()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-#: #: Packages that are always included.
+#: Packages that are always included.
 PACKAGES = ("python", "thalweg", "dask", "distributed", "numpy", "pandas", "cloudpickle")
 
 

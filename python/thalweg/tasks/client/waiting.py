@@ -26,17 +26,17 @@ FIRST_EXCEPTION = "FIRST_EXCEPTION"
 
 ReturnWhen = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"]
 
-#: #: Statuses of a future that end the wait at once.
+#: Statuses of a future that end the wait at once.
 _ENOUGH: dict[str, frozenset[str]] = {
     ALL_COMPLETED: frozenset(),
     FIRST_COMPLETED: frozenset({"finished", "error", "cancelled"}),
     FIRST_EXCEPTION: frozenset({"error"}),
 }
-#: #: Interval of checking for cancellation and Ctrl-C while waiting, in seconds: a signal that arrives just before the
+#: Interval of checking for cancellation and Ctrl-C while waiting, in seconds: a signal that arrives just before the
 #: interpreter goes to sleep does not wake it.
 LOOK = 0.05
 
-#: #: Seconds that a task waits in its place: shorter waits are not worth another thread.
+#: Seconds that a task waits in its place: shorter waits are not worth another thread.
 _MOMENT = 0.001
 
 FAILED = frozenset({"error", "cancelled"})

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["connect"]
 
-#: #: Default timeout of connecting, in seconds.
+#: Default timeout of connecting, in seconds.
 _PATIENCE = 10.0
 
-#: #: Arguments about workers to start, which are useless with a cluster.
+#: Arguments about workers to start, which are useless with a cluster.
 _OURS = (
     "n_workers",
     "threads_per_worker",

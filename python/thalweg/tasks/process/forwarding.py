@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Forwarding"]
 
-#: #: Maximum characters of a line that are sent in one piece.
+#: Maximum characters of a line that are sent in one piece.
 _LONGEST = 64 << 10
 
-#: #: Attributes of a record that are needed here; others are optional.
+#: Attributes of a record that are needed here; others are optional.
 _USUAL = frozenset(vars(logging.makeLogRecord({})))
 
 
@@ -171,7 +171,7 @@ class _Lines(io.TextIOBase):
         self.inner: TextIO = inner.inner if isinstance(inner, _Lines) else inner
         self._is_error = is_error
         self._lock = threading.Lock()
-        #: #: The incomplete line of each thread.
+        #: The incomplete line of each thread.
         self._begun: dict[int, str] = {}
 
     @property

@@ -24,13 +24,13 @@ __all__ = ["answering", "borrow", "find", "reduce"]
 
 class _Here(threading.local):
     def __init__(self) -> None:
-        #: #: The worker process whose request is read or answered in this thread.
+        #: The worker process whose request is read or answered in this thread.
         self.asker: Known | None = None
 
 
 _here = _Here()
 
-#: #: The futures that have been pickled and are still alive, by engine and key.
+#: The futures that have been pickled and are still alive, by engine and key.
 _lent: WeakValueDictionary[tuple[int, Any], Future[Any]] = WeakValueDictionary()
 
 

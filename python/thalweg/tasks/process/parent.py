@@ -6,7 +6,7 @@ from thalweg._thalweg.tasks import ask as _ask
 
 __all__ = ["ask", "new_workspace", "workspace"]
 
-#: #: In a worker process: the directory shared by all workers.
+#: In a worker process: the directory shared by all workers.
 workspace = ""
 
 

@@ -19,7 +19,7 @@ from weakref import WeakSet
 
 from thalweg.tasks.errors import RemoteError, UnpicklableError
 
-#: #: Advice if cloudpickle is missing.
+#: Advice if cloudpickle is missing.
 _CLOUDPICKLE = (
     "; with cloudpickle, lambdas, closures and what a notebook defines can be sent: pip install 'thalweg[processes]'"
 )
@@ -38,14 +38,14 @@ __all__ = [
     "value_error",
 ]
 
-#: #: Held during imports for a pickle. Otherwise threads that import modules which need each other could see one
+#: Held during imports for a pickle. Otherwise threads that import modules which need each other could see one
 #: half-imported.
 _importing = RLock()
 
-#: #: Seconds that one thread waits for the imports of another.
+#: Seconds that one thread waits for the imports of another.
 _PATIENCE = 60.0
 
-#: #: Completely imported modules, with their packages.
+#: Completely imported modules, with their packages.
 _imported: set[str] = set()
 
 
@@ -62,7 +62,7 @@ def loads(data: bytes, *, buffers: Iterable[Any] | None = None) -> Any:
     return _Reader(BytesIO(data), buffers=buffers).load()
 
 
-#: #: Mapped memory; up to Python 3.12 each map has its own descriptor.
+#: Mapped memory; up to Python 3.12 each map has its own descriptor.
 _maps: WeakSet[mmap] = WeakSet()
 
 
@@ -197,7 +197,7 @@ def _main() -> dict[str, Any]:
     return main
 
 
-#: #: Whether the main module is being imported here, in a worker process.
+#: Whether the main module is being imported here, in a worker process.
 is_importing_main = False
 
 

@@ -19,7 +19,7 @@ from thalweg.tasks.client.base import Base
 
 __all__ = ["Plugins", "WorkerPlugin", "begin"]
 
-#: #: Suffix of files with plugins, in the directory that workers read when they start.
+#: Suffix of files with plugins, in the directory that workers read when they start.
 _ENDING = ".thalweg-plugin"
 
 

@@ -30,9 +30,9 @@ class Worker:
         # An engine that nobody holds is closed.
         self._engine = ref(engine)
         self._known: dict[str, Any] | None = None
-        #: #: The plugins that have been set up, by name.
+        #: The plugins that have been set up, by name.
         self.plugins: dict[str, Any] = {}
-        #: #: The actors that live here, each with a lock for one call at a time.
+        #: The actors that live here, each with a lock for one call at a time.
         self.actors: dict[str, Any] = {}
 
     def _info(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "main", "prepare"]
 
-#: #: Maximum size in bytes of a worker process's initial data.
+#: Maximum size in bytes of a worker process's initial data.
 _MOST = 96 << 10
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerRequests", "dumps", "future_at"]
 
-#: #: Objects that a worker process knows by number.
+#: Objects that a worker process knows by number.
 Futures: TypeAlias = "dict[int, Future[Any]]"
 
 
@@ -68,10 +68,10 @@ class Known:
         self.futures: Futures = {}
         self.waiting: set[Signal[Any]] = set()
         self._numbers = numbers
-        #: #: The numbers of those whose tasks it has submitted.
+        #: The numbers of those whose tasks it has submitted.
         self._own: set[int] = set()
         self._is_lost = False
-        #: #: Its number among the workers, once it has been asked for.
+        #: Its number among the workers, once it has been asked for.
         self.place: int | None = None
 
     def add(self, future: Future[Any], *, is_own: bool = False) -> tuple[int, Any]:
@@ -125,12 +125,12 @@ class WorkerRequests:
 
     def __init__(self, engine: Engine, coordinator: Coordinator) -> None:
         self._engine = ref(engine)
-        #: #: Of locks, events and the like.
+        #: Of locks, events and the like.
         self.coordinator = coordinator
         self._numbers = count(1)
         self._lock = threading.Lock()
         self._workers: dict[int, Known] = {}
-        #: #: Futures returned by tasks, by key, until the result is read.
+        #: Futures returned by tasks, by key, until the result is read.
         self.returned: dict[Any, Future[Any]] = {}
         self._lost: set[int] = set()
 

@@ -33,9 +33,9 @@ class Asker(NamedTuple):
     Asker(worker=1, request=2)
     """
 
-    #: #: The number of the worker; each one started has its own.
+    #: The number of the worker; each one started has its own.
     worker: int
-    #: #: The number of the request among those of that worker.
+    #: The number of the request among those of that worker.
     request: int
 
 
@@ -148,7 +148,7 @@ class State:
     """
 
     kinds: ClassVar[dict[str, type[State]]] = {}
-    #: #: Operations whose answer removes something: a worker process confirms that it has arrived.
+    #: Operations whose answer removes something: a worker process confirms that it has arrived.
     acknowledged: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, kind: str) -> None:
@@ -187,12 +187,12 @@ class Coordinator:
 
     def __init__(self) -> None:
         self._states: dict[tuple[str, str], State] = {}
-        #: #: In order of arrival.
+        #: In order of arrival.
         self._waiting: dict[Request, None] = {}
         self._lost: set[int] = set()
         self._is_closed = False
         self._lock = Lock()
-        #: #: The process it belongs to. A fork of it has a copy that nobody else sees.
+        #: The process it belongs to. A fork of it has a copy that nobody else sees.
         self._process = os.getpid()
 
     def ask(self, kind: str, name: str, operation: str, *args: Any, asker: Asker | None = None) -> Answer[Any]:

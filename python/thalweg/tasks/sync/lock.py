@@ -20,7 +20,7 @@ __all__ = ["Lock"]
 
 class _Lock(State, kind="lock"):
     def __init__(self) -> None:
-        #: #: The request that was granted.
+        #: The request that was granted.
         self._holder: Request | None = None
         self._waiting = Waiting()
 

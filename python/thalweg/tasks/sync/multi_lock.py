@@ -24,7 +24,7 @@ class _Locks(State, kind="multi_lock"):
     """All names that can be locked together. A name goes to the request that has waited longest for it."""
 
     def __init__(self) -> None:
-        #: #: By owner: the names it holds, and the request that was granted.
+        #: By owner: the names it holds, and the request that was granted.
         self._held: dict[str, tuple[set[str], Request]] = {}
         self._waiting = Waiting()
 

@@ -24,7 +24,7 @@ class Named:
     """A shared object that tasks find by its name, which is its pickled form."""
 
     _kind: str
-    #: #: The operations whose answer goes to somebody else if it arrives too late.
+    #: The operations whose answer goes to somebody else if it arrives too late.
     _given_back: tuple[str, ...] = ()
 
     def __init__(self, name: str | None = None, client: Client | None = None) -> None:

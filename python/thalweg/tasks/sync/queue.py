@@ -25,7 +25,7 @@ class _Queue(State, kind="queue"):
         self._values: deque[Any] = deque()
         self._getting = Waiting()
         self._putting = Waiting()
-        #: #: Values sent to a worker process that have not arrived there yet.
+        #: Values sent to a worker process that have not arrived there yet.
         self._sent: dict[Asker, list[Any]] = {}
 
     def limit(self, request: Request, maxsize: int) -> None:

@@ -22,7 +22,7 @@ __all__ = ["Semaphore"]
 class _Semaphore(State, kind="semaphore"):
     def __init__(self) -> None:
         self._max_leases: int | None = None
-        #: #: Number of leases by worker process; None is this process.
+        #: Number of leases by worker process; None is this process.
         self._taken: Counter[int | None] = Counter()
         self._waiting = Waiting()
 
