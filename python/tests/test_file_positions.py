@@ -65,5 +65,5 @@ def test_what_is_no_place_for_positions_is_told(tmp_path):
     with pytest.raises(TypeError, match="Files: `path` is a name or a path, not 7"):
         Files(7)
     (tmp_path / ".{number}.txt.position").write_text("?")
-    with pytest.raises(ValueError, match="move it away to begin anew"):
+    with pytest.raises(ValueError, match="move it away to start over"):
         Files(tmp_path / "{number}.txt").position("log")

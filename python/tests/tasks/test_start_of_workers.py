@@ -90,7 +90,7 @@ def test_without_cloudpickle_and_without_a_file(stdin):
     told, errors = run(_SUBMITS, stdin=stdin)
     lines = told.splitlines()
     assert len(lines) == 2, errors
-    assert lines[0].startswith("the function increment can't be sent to a worker process: it is of `__main__`")
+    assert lines[0].startswith("the function increment can't be sent to a worker process: it is defined in `__main__`")
     assert all(line.count("pip install 'thalweg[processes]'") == 1 for line in lines)
 
 
