@@ -1,9 +1,10 @@
 """Runs streamz's own tests, from its wheel, on thalweg.
 
-    python python/tests/peer [--plain] [PYTEST ARGUMENTS]...
+    python python/tests/peer [--plain] [--unoptimized] [PYTEST ARGUMENTS]...
 
 `streamz` is thalweg here, but for `streamz.tests` and `streamz.utils_test`, which are the peer's own files. With
-`--plain` it is the real one: what fails then fails for reasons that have nothing to do with us.
+`--plain` it is the real one: what fails then fails for reasons that have nothing to do with us. With `--unoptimized`,
+tests are skipped that expect a moment more exactly than an unoptimized build of thalweg meets it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ import pytest
 from excuses import Attempts, Excuses, Repeats, Skips
 
 HERE = Path(__file__).resolve().parent
+
+#: Tests that expect a moment within 4 ms.
+MOMENTS = ["test_core::test_map_async", "test_core::test_map_async_tornado"]
 
 MODULES = [
     "test_core",
@@ -68,11 +72,16 @@ def main(arguments: list[str]) -> int:
             f"--deselect={tests.relative_to(package.parent)}/test_sinks.py::test_mqtt_roundtrip",
             # The same rolling aggregations with more windows: they take minutes, and `-m slow` runs them.
             *(() if "-m" in arguments else ("-m", "not slow")),
-            *(argument for argument in arguments if argument != "--plain"),
+            *(argument for argument in arguments if argument not in ("--plain", "--unoptimized")),
             *(str(tests / f"{module}.py") for module in MODULES),
             *(str(package / "dataframe" / "tests" / f"{module}.py") for module in FRAMES),
         ],
-        plugins=[Excuses(HERE / "excused.txt", apply=not plain), Skips(needs()), Repeats(), Attempts()],
+        plugins=[
+            Excuses(HERE / "excused.txt", apply=not plain),
+            Skips(needs() | moments("--unoptimized" in arguments)),
+            Repeats(),
+            Attempts(),
+        ],
     )
 
 
@@ -83,6 +92,11 @@ def needs() -> dict[str, str]:
     if shutil.which("dot") is not None or Stream()._png() is not None:
         return {}
     return {"test_graph::test_create_file": "neither graphviz's `dot` nor a font is installed"}
+
+
+def moments(is_unoptimized: bool) -> dict[str, str]:
+    """The tests that an unoptimized build is too slow for."""
+    return dict.fromkeys(MOMENTS if is_unoptimized else [], "expects a moment within 4 ms: thalweg is not optimized")
 
 
 def become_streamz(package: Path) -> None:
