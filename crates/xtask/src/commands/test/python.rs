@@ -117,5 +117,7 @@ pub(super) fn build(project: &Project) -> Result<(), Stop> {
 
 pub(super) fn streamz(project: &Project) -> Result<(), Stop> {
     let python = Environment::with_wheel(project)?;
-    Ok(python.run("-I python/tests/peer --unoptimized").run(project)?)
+    Ok(python
+        .run("-I python/tests/peer --unoptimized")
+        .run(project)?)
 }
