@@ -69,7 +69,7 @@ impl Saving {
 
 impl Drop for Saving {
     fn drop(&mut self) {
-        // Once it has been renamed, there is none any more.
+        // After the rename there is no such file.
         let _ = std::fs::remove_file(&self.partial);
     }
 }

@@ -125,7 +125,7 @@ impl<W: TaskTypes> Slot<W> {
         self.asked_to_stop.load(Ordering::Relaxed)
     }
 
-    /// Stops the task once nobody wants it, even if it is running: whoever wanted it has died.
+    /// Stops the task, even if it is running, once no future of it is left: its owner has died.
     pub fn orphan(&self) {
         self.is_orphan.store(true, Ordering::Relaxed);
     }

@@ -264,7 +264,7 @@ impl Graph {
         Emit::pending(done)
     }
 
-    /// Whether a batch may pass node by node: nothing on its way can suspend or come back, so that no node sees a
+    /// Whether a batch may pass node by node: no node downstream can suspend or is on a cycle, so that none sees a
     /// difference.
     pub(crate) fn is_batchable(&self, pass: &Pass) -> bool {
         let mut state = self.state.get(pass);

@@ -299,7 +299,7 @@ fn a_full_disk_is_told() {
     let server = StandIn::with(&[("/file", &numbers(2000))]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("full");
-    // Whoever writes to this finds the disk full; it would take the place of what is no file.
+    // Writing to this fails as on a full disk.
     std::os::unix::fs::symlink("/dev/full", &path).unwrap();
     let file = RemoteFile::new(server.url("/file")).save_as(&path);
     let error = read(&quick(), file).unwrap_err().to_string();

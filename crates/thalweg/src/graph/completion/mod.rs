@@ -100,7 +100,7 @@ impl Completion {
         }
     }
 
-    /// Records a failure for the emitter; returns it if there is none.
+    /// Records a failure for the emitter; returns it if there is no emitter.
     pub(crate) fn fail(&self, failure: Failure) -> Option<Failure> {
         let mut state = lock(&self.state);
         if state.abandoned {
