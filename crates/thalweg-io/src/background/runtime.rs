@@ -24,7 +24,12 @@ impl Drop for Running {
     }
 }
 
-#[cfg(any(feature = "http-server", feature = "mqtt", feature = "websocket"))]
+#[cfg(any(
+    feature = "http-server",
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "websocket"
+))]
 impl Running {
     /// Detaches the task, so that it runs to its end.
     pub(crate) fn detach(mut self) {

@@ -1,8 +1,11 @@
 //! Writing messages.
 
+mod backlog;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -11,16 +14,14 @@ use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{
     BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
 };
-use tokio::sync::{Mutex as Turns, oneshot};
-use tokio::time::sleep;
+use tokio::sync::oneshot;
 
+use self::backlog::Backlog;
 use super::config::Config;
 use super::error::SEND_LESS;
 use super::{KafkaError, KafkaReceipt, KafkaRecord, KafkaSink};
-use crate::background::spawn;
 
-/// Pause before a retry while the client's queue is full. The client does not signal room: a message counts until some
-/// time after its delivery was reported.
+/// Interval at which [`Producer::flush`] looks again while messages wait for room in the client's queue.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The client takes milliseconds in 32 bits.
@@ -34,12 +35,10 @@ pub struct Producer(Arc<Shared>);
 
 struct Shared {
     sink: KafkaSink,
-    client: Mutex<Option<Client>>,
-    /// Keeps the order of messages while the client's queue is full.
-    turns: Turns<()>,
+    backlog: Mutex<Option<Arc<Backlog>>>,
 }
 
-type Client = Arc<ThreadedProducer<Context>>;
+type Client = ThreadedProducer<Context>;
 
 /// Delivery result of a message.
 type Delivery = Result<KafkaReceipt, (ClientError, Option<i32>)>;
@@ -48,111 +47,98 @@ struct Context {
     last_failure: Mutex<String>,
 }
 
+/// What errors say of a message.
+struct About {
+    topic: Option<String>,
+    partition: Option<i32>,
+    bytes: usize,
+}
+
 impl Producer {
     pub(super) fn new(sink: KafkaSink) -> Self {
         Self(Arc::new(Shared {
             sink,
-            client: Mutex::new(None),
-            turns: Turns::new(()),
+            backlog: Mutex::new(None),
         }))
     }
 
-    /// Writes a message; completes when the brokers have confirmed it. Messages are written in the order in which their
-    /// futures are first polled. Waits while the client's queue is full.
+    /// Writes a message; the future completes when the brokers have confirmed it. Messages are written in the order of
+    /// the calls, whether or not their futures are polled.
     ///
     /// # Errors
-    /// [`KafkaError::Invalid`], [`KafkaError::NotWritten`].
+    /// [`KafkaError::Invalid`], [`KafkaError::NotWritten`], [`KafkaError::Start`].
     pub fn send(
         &self,
         record: KafkaRecord,
     ) -> impl Future<Output = Result<KafkaReceipt, KafkaError>> + Send + use<> {
         let shared = self.0.clone();
-        let record = record.traced();
-        async move { shared.send(record).await }
+        let about = About {
+            topic: record.topic.clone(),
+            partition: record.partition,
+            bytes: record.len(),
+        };
+        let backlog = shared.backlog();
+        let sent = backlog.and_then(|backlog| Ok((backlog.push(record.traced())?, backlog)));
+        async move {
+            let (delivered, backlog) = sent?;
+            match delivered.await {
+                Ok(Ok(receipt)) => Ok(receipt),
+                Ok(Err((error, partition))) => {
+                    let reason = lock(&backlog.client().context().last_failure).clone();
+                    Err(shared.not_written(about, partition, &error, &reason))
+                }
+                Err(_) => Err(shared.not_written(about, None, &ClientError::Canceled, "")),
+            }
+        }
     }
 
     /// Number of messages that the brokers have not confirmed.
     pub fn in_flight(&self) -> usize {
-        let client = self.0.lock().clone();
-        let count = client.map_or(0, |client| client.in_flight_count());
-        usize::try_from(count).unwrap_or(0)
+        let backlog = lock(&self.0.backlog).clone();
+        backlog.map_or(0, |backlog| backlog.len())
     }
 
     /// Blocks until the brokers have confirmed all messages, for at most `limit` or 11 days; returns how many they have
     /// not.
     pub fn flush(&self, limit: Duration) -> usize {
-        if let Some(client) = self.0.lock().clone() {
+        let Some(backlog) = lock(&self.0.backlog).clone() else {
+            return 0;
+        };
+        let end = Instant::now() + limit.min(MAX_FLUSH);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
             // The number of unconfirmed messages tells whether it succeeded.
-            let _ = client.flush(limit.min(MAX_FLUSH));
+            let _ = backlog.client().flush(left);
+            let unconfirmed = backlog.len();
+            if unconfirmed == 0 || left.is_zero() {
+                return unconfirmed;
+            }
+            thread::sleep(PAUSE.min(left));
         }
-        self.in_flight()
     }
 }
 
 impl Shared {
-    async fn send(&self, record: KafkaRecord) -> Result<KafkaReceipt, KafkaError> {
-        let client = self.client()?;
-        let (sender, delivered) = oneshot::channel::<Delivery>();
-        self.enqueue(&client, &record, sender).await?;
-        match delivered.await {
-            Ok(Ok(receipt)) => Ok(receipt),
-            Ok(Err((error, partition))) => {
-                let reason = lock(&client.context().last_failure).clone();
-                Err(self.not_written(&record, partition, &error, &reason))
-            }
-            Err(_) => Err(self.not_written(&record, None, &ClientError::Canceled, "")),
-        }
-    }
-
-    /// Passes a message to the client, waiting for room in its queue.
-    async fn enqueue(
-        &self,
-        client: &Client,
-        record: &KafkaRecord,
-        mut sender: oneshot::Sender<Delivery>,
-    ) -> Result<(), KafkaError> {
-        let _turn = self.turns.lock().await;
-        loop {
-            let sent = client.send(self.base_record(record, sender));
-            let Err((error, unsent)) = sent else {
-                return Ok(());
-            };
-            if !matches!(error, ClientError::MessageProduction(Code::QueueFull)) {
-                return Err(self.not_written(record, record.partition, &error, ""));
-            }
-            sender = *unsent.delivery_opaque;
-            pause().await?;
-        }
-    }
-
-    fn base_record<'a>(
-        &'a self,
-        record: &'a KafkaRecord,
-        sender: oneshot::Sender<Delivery>,
-    ) -> BaseRecord<'a, [u8], [u8], Box<oneshot::Sender<Delivery>>> {
-        let topic = record.topic.as_deref().unwrap_or(&self.sink.topic);
-        filled(BaseRecord::with_opaque_to(topic, Box::new(sender)), record)
-    }
-
     /// The client, created if necessary.
-    fn client(&self) -> Result<Client, KafkaError> {
-        let mut client = self.lock();
-        if let Some(client) = &*client {
-            return Ok(client.clone());
+    fn backlog(&self) -> Result<Arc<Backlog>, KafkaError> {
+        let mut backlog = lock(&self.backlog);
+        if let Some(backlog) = &*backlog {
+            return Ok(backlog.clone());
         }
         self.sink.check()?;
         let config = self.sink.producer_config();
         let context = Context {
             last_failure: Mutex::default(),
         };
-        let made = config.client().create_with_context(context);
-        let made: ThreadedProducer<Context> = made.map_err(|error| config.refused(error))?;
-        Ok(client.insert(Arc::new(made)).clone())
+        let client = config.client().create_with_context(context);
+        let client: Client = client.map_err(|error| config.refused(error))?;
+        let made = Backlog::new(client, self.sink.topic.clone());
+        Ok(backlog.insert(Arc::new(made)).clone())
     }
 
     fn not_written(
         &self,
-        record: &KafkaRecord,
+        about: About,
         partition: Option<i32>,
         error: &ClientError,
         reason: &str,
@@ -164,12 +150,9 @@ impl Shared {
         }
         KafkaError::NotWritten {
             brokers: self.config().brokers(),
-            topic: record
-                .topic
-                .clone()
-                .unwrap_or_else(|| self.sink.topic.clone()),
-            partition: partition.or(record.partition).filter(|number| *number >= 0),
-            bytes: record.len(),
+            topic: about.topic.unwrap_or_else(|| self.sink.topic.clone()),
+            partition: partition.or(about.partition).filter(|number| *number >= 0),
+            bytes: about.bytes,
             problem,
             remedy: remedy(code),
         }
@@ -177,10 +160,6 @@ impl Shared {
 
     fn config(&self) -> &Config {
         &self.sink.config
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Client>> {
-        lock(&self.client)
     }
 }
 
@@ -202,18 +181,6 @@ pub(super) fn filled<'a, D: rdkafka::util::IntoOpaque>(
         base.headers = Some(headers);
     }
     base
-}
-
-/// Waits for a while, in real time.
-async fn pause() -> Result<(), KafkaError> {
-    let (sender, passed) = oneshot::channel::<()>();
-    let _pause = spawn(async move {
-        sleep(PAUSE).await;
-        drop(sender);
-    })
-    .map_err(KafkaError::Start)?;
-    let _ = passed.await;
-    Ok(())
 }
 
 /// Whether the error of a connection explains another error.

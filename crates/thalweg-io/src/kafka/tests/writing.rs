@@ -57,6 +57,41 @@ fn many_wait_for_room_and_keep_their_order() -> Outcome {
 }
 
 #[test]
+fn messages_are_written_in_the_order_of_the_calls() -> Outcome {
+    let broker = Broker::with_partitions(1);
+    block_on(async {
+        let sink = broker.sink();
+        let small = broker
+            .sink()
+            .option("queue.buffering.max.messages", "2")
+            .option("message.max.bytes", "2000");
+        for (round, sink) in (0..).zip([sink, small]) {
+            let producer = sink.producer();
+            let sent: Vec<_> = (0..50)
+                .map(|x| producer.send(KafkaRecord::from(x.to_string())))
+                .collect();
+            // Tasks are polled in any order.
+            for (x, sent) in (0..50_i32).zip(sent).rev() {
+                assert_eq!(sent.await?.offset, i64::from(50 * round + x));
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_flush_waits_for_messages_that_wait_for_room() {
+    let broker = Broker::with_partitions(1);
+    let sink = broker.sink().option("queue.buffering.max.messages", "2");
+    let producer = sink.producer();
+    let sent: Vec<_> = (0..20)
+        .map(|x| producer.send(KafkaRecord::from(x.to_string())))
+        .collect();
+    assert_eq!(producer.flush(PATIENCE), 0);
+    assert_eq!((sent.len(), producer.in_flight()), (20, 0));
+}
+
+#[test]
 fn a_message_that_is_too_large_is_a_failure_of_its_element() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {

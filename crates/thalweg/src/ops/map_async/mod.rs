@@ -336,7 +336,8 @@ where
 /// time, each when the one before has been accepted. Nothing is allocated in advance: `parallelism` may be as large as
 /// memory allows.
 ///
-/// Each future is a separate task of the pipeline's runtime. A future that fails or panics is handled by the node's
+/// The function is called in the order of the elements. Each future is a separate task of the pipeline's runtime, and
+/// which is polled first is not defined: what must happen in order belongs into the function itself. A future that fails or panics is handled by the node's
 /// policy, see [`on_error`](Self::on_error): an element that is retried keeps its place in the order. No emitter waits
 /// for an element once its call has started, so failures are unhandled, see [`on_unhandled`](Self::on_unhandled).
 impl<T: Element> Stream<T> {
