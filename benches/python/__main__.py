@@ -1,4 +1,4 @@
-"""`cargo xtask bench --python`, `--tasks`, `--parallel`, `--frames` and `--io`: thalweg and peers, side by side."""
+"""`cargo xtask bench` with `--python`, `--tasks`, `--parallel` and so on: thalweg and peers, side by side."""
 
 from __future__ import annotations
 
@@ -29,13 +29,17 @@ def _cases(kind: str) -> dict[str, Callable[[], Case]]:
         from io_cases import CASES
 
         return CASES
+    if kind == "--brokers":
+        from broker_cases import CASES
+
+        return CASES
     from cases import CASES
 
     return CASES
 
 
 def main() -> int:
-    kinds = ("--tasks", "--parallel", "--frames", "--io")
+    kinds = ("--tasks", "--parallel", "--frames", "--io", "--brokers")
     kind = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in kinds else "--python"
     cases = _cases(kind)
     # What one case has started, clusters above all, would take time from the next.

@@ -3,6 +3,8 @@
 //! `cargo xtask bench` runs everything; `cargo xtask bench -- --quick` a tenth of it; `cargo xtask bench -- --instructions`
 //! counts instructions instead, for which it needs valgrind.
 
+#[cfg(feature = "brokers")]
+mod brokers;
 mod cases;
 mod instructions;
 mod measure;
@@ -16,6 +18,8 @@ use report::Line;
 struct Arguments {
     quick: bool,
     instructions: bool,
+    #[cfg(feature = "brokers")]
+    brokers: bool,
     only: Option<String>,
 }
 
@@ -24,6 +28,8 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
     let mut arguments = Arguments {
         quick: false,
         instructions: false,
+        #[cfg(feature = "brokers")]
+        brokers: false,
         only: None,
     };
     let mut parser = lexopt::Parser::from_env();
@@ -31,6 +37,8 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
         match argument {
             Long("quick") => arguments.quick = true,
             Long("instructions") => arguments.instructions = true,
+            #[cfg(feature = "brokers")]
+            Long("brokers") => arguments.brokers = true,
             // What it runs itself with.
             Long("count") => {
                 let (half, elements) = (parser.value()?.string()?, parser.value()?.parse()?);
@@ -75,6 +83,14 @@ fn main() {
             eprintln!("compare: {problem}");
             std::process::exit(1);
         }
+        return;
+    }
+    #[cfg(feature = "brokers")]
+    if arguments.brokers {
+        let only = arguments.only.as_deref().unwrap_or_default();
+        let lines = brokers::lines(arguments.quick, |name| name.contains(only));
+        println!("Measured on: {}\n", report::machine());
+        print!("{}", report::table(&lines));
         return;
     }
     let scale = if arguments.quick { 10 } else { 1 };

@@ -42,7 +42,7 @@ pub(crate) fn cost(rounds: usize, looks: Looks) -> Line {
         }
         share_of_core(&shown)
     };
-    let pair = Pair::measure(rounds.min(5), ours, || share_of_core(&bare));
+    let pair = Pair::measure(rounds.min(11), ours, || share_of_core(&bare));
     let (case, target) = match looks {
         Looks::Somebody => ("dashboard-looked-at", "at most 2 % more"),
         Looks::Nobody => ("dashboard-not-looked-at", "as much"),

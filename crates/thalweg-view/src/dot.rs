@@ -64,7 +64,7 @@ impl GraphView {
     }
 }
 
-/// `text` for use between double quotes. Graphviz reads backslash escapes there, and HTML entities as well.
+/// Escapes text for use between double quotes, where Graphviz interprets backslash escapes and HTML entities.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars().map(label::printable) {

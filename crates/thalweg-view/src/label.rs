@@ -1,12 +1,12 @@
-//! The words in a picture, the same in every format.
+//! Texts in pictures, the same in every format.
 
 use super::Counters;
 use super::role::Role;
 use std::time::Duration;
 
-/// One line on what passed through a node: `12.3k in · 12.2k out · 3 failed · 5 held · 2.5s waited`.
+/// The counters of a node on one line: `12.3k in · 12.2k out · 3 failed · 5 held · 2.5s waited`.
 ///
-/// Zeros are left out, except of what a node with this role is there for.
+/// Zeros are left out, except of the main counter of the role.
 pub(super) fn counters(counters: &Counters, role: Role) -> String {
     let parts = [
         (counters.received, "in", role != Role::Source),
@@ -26,7 +26,7 @@ pub(super) fn counters(counters: &Counters, role: Role) -> String {
     parts.join(" · ")
 }
 
-/// The count itself up to four digits, else three or so and a suffix; rounded down, never to more than there was.
+/// A count: exact up to four digits, else about three digits and a suffix, rounded down.
 fn short(count: u64) -> String {
     let (unit, suffix) = match count {
         0..10_000 => return count.to_string(),
@@ -66,8 +66,8 @@ fn short_time(time: Duration) -> String {
     }
 }
 
-/// `text` on one line: every run of white space and control characters becomes a space, and what is longer than
-/// `limit` characters is cut.
+/// `text` on one line: runs of white space and control characters become a space, and text longer than `limit`
+/// characters is cut.
 pub(super) fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::new();
     let mut count = 0;
@@ -89,8 +89,8 @@ pub(super) fn one_line(text: &str, limit: usize) -> String {
     line
 }
 
-/// What a text format shows for a character that would not survive in it: line breaks and tabs stay, other
-/// control characters become the replacement character.
+/// The character to show in a text format: control characters other than line breaks and tabs become the replacement
+/// character.
 pub(super) fn printable(c: char) -> char {
     match c {
         '\n' | '\t' => c,

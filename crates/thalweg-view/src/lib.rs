@@ -1,7 +1,7 @@
-//! Pictures of a pipeline: what its nodes are, how they are connected and what has passed through them.
+//! Pictures of a pipeline: its nodes, edges and counters.
 //!
-//! A [`GraphView`] is a snapshot. It draws itself as DOT for Graphviz, as Mermaid for Markdown pages, and as SVG
-//! with no program but this one:
+//! A [`GraphView`] is a snapshot. It can be drawn as DOT for Graphviz, as Mermaid for Markdown pages, and as SVG, which
+//! needs no other program:
 //!
 //! ```
 //! use thalweg_view::{EdgeView, GraphView, NodeView};
@@ -15,8 +15,8 @@
 //! assert!(graph.to_svg().starts_with("<svg"));
 //! ```
 //!
-//! Every output is a function of the snapshot alone: the same graph gives the same text, byte for byte. Names may
-//! hold any character; each format gets its own escapes.
+//! Output depends on the snapshot only: the same graph gives the same text, byte for byte. Names may contain any
+//! character; each format has its escapes.
 
 mod dot;
 mod label;
@@ -36,14 +36,14 @@ use std::time::Duration;
 
 /// A snapshot of a pipeline graph.
 ///
-/// Nodes are drawn in the order they are listed where nothing else decides. An edge that names a node which is not
-/// listed is left out, and of two nodes with one id the first has the edges.
+/// Where the edges leave a choice, nodes are drawn in the order of the list. Edges with unknown ids are left out; if two
+/// nodes have the same id, the first has the edges.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct GraphView {
     /// The nodes.
     pub nodes: Vec<NodeView>,
-    /// The edges, each from a node to one downstream of it.
+    /// The edges.
     pub edges: Vec<EdgeView>,
 }
 
@@ -60,7 +60,7 @@ impl GraphView {
         Self { nodes, edges }
     }
 
-    /// The edges whose ends both exist, with the positions of their ends in `nodes`.
+    /// The edges between existing nodes, with the indices of their ends in `nodes`.
     fn connections(&self) -> Vec<Connection<'_>> {
         let mut positions = HashMap::with_capacity(self.nodes.len());
         for (position, node) in self.nodes.iter().enumerate() {
@@ -79,7 +79,7 @@ impl GraphView {
             .collect()
     }
 
-    /// Whether anything has passed through the graph: before that, a picture of zeros would only be clutter.
+    /// Whether the graph has run; counters are drawn only then.
     fn has_run(&self) -> bool {
         self.nodes
             .iter()
@@ -97,29 +97,29 @@ struct Connection<'a> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NodeView {
-    /// Identifier that edges refer to; unique in the graph.
+    /// Unique identifier, used by edges.
     pub id: u64,
-    /// The name the user gave it, or a derived one.
+    /// Name given by the user, or derived.
     pub name: String,
-    /// What group of nodes it belongs to, which decides its colour: `"source"`, `"operator"`, `"time"` for what
-    /// holds elements back or groups them by time, `"sink"`.
+    /// Kind of the node, which decides its colour: `"source"`, `"operator"`, `"sink"`, or `"time"` for operators that
+    /// delay elements or group them by time.
     ///
-    /// With any other text the node's place decides, feedback aside: with nothing upstream it is a source, with nothing
-    /// downstream a sink, and otherwise an operator.
+    /// With any other text, a node without upstream nodes is a source, one without downstream nodes a sink, and others
+    /// are operators. Feedback edges do not count.
     pub kind: &'static str,
     /// Counters of its elements.
     pub counters: Counters,
-    /// How late its elements were, if that has been measured.
+    /// Latencies of its elements, if measured.
     pub latency: Option<Box<Latency>>,
-    /// A word for how it is at the moment, made of letters: in SVG its box has the class `thalweg-is-WORD` as well, for
-    /// a page's own style sheet.
+    /// Current state, a word of letters: in SVG the box has the additional class `thalweg-is-WORD`, for the style sheet
+    /// of a page.
     pub state: Option<&'static str>,
-    /// Where its box leads to when it is clicked.
+    /// Target of the link on its box.
     pub link: Option<String>,
 }
 
 impl NodeView {
-    /// A node that has seen no elements.
+    /// A node with counters of zero.
     ///
     /// ```
     /// use thalweg_view::{Counters, NodeView};
@@ -140,7 +140,7 @@ impl NodeView {
         }
     }
 
-    /// The same node in a state.
+    /// Sets the state.
     ///
     /// ```
     /// use thalweg_view::{GraphView, NodeView};
@@ -156,7 +156,7 @@ impl NodeView {
         }
     }
 
-    /// The same node, whose box leads somewhere.
+    /// Sets the link on the box.
     ///
     /// ```
     /// use thalweg_view::{GraphView, NodeView};
@@ -172,7 +172,7 @@ impl NodeView {
         }
     }
 
-    /// The same node with these counters.
+    /// Sets the counters.
     ///
     /// ```
     /// use thalweg_view::{Counters, NodeView};
@@ -186,7 +186,7 @@ impl NodeView {
         Self { counters, ..self }
     }
 
-    /// The same node, with how late its elements were.
+    /// Sets the latencies.
     ///
     /// ```
     /// use thalweg_view::{Latency, NodeView};
@@ -204,9 +204,9 @@ impl NodeView {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EdgeView {
-    /// The [`NodeView::id`] of the node that sends.
+    /// [`NodeView::id`] of the upstream node.
     pub from: u64,
-    /// The [`NodeView::id`] of the node that receives.
+    /// [`NodeView::id`] of the downstream node.
     pub to: u64,
     /// Label beside the edge.
     pub label: Option<String>,
@@ -232,7 +232,7 @@ impl EdgeView {
         }
     }
 
-    /// The same edge with this label.
+    /// Sets the label.
     ///
     /// ```
     /// use thalweg_view::EdgeView;
@@ -247,7 +247,7 @@ impl EdgeView {
         }
     }
 
-    /// The same edge as one that closes a loop.
+    /// Marks the edge as one that closes a loop.
     ///
     /// ```
     /// use thalweg_view::EdgeView;
@@ -263,21 +263,21 @@ impl EdgeView {
     }
 }
 
-/// Counters of a node since it was made, in elements.
+/// Counters of a node since its creation, in elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Elements that came in.
+    /// Elements received.
     pub received: u64,
-    /// Elements that went out: what is sent to several downstream nodes counts once.
+    /// Elements emitted; an element sent to several downstream nodes counts once.
     pub sent: u64,
-    /// Elements the node failed on, whatever was done about the failure.
+    /// Elements on which the node failed, whatever its policy.
     pub failed: u64,
-    /// Elements in the node at the moment of the snapshot, in a buffer, a window or an unfinished future.
+    /// Elements in the node at the time of the snapshot: in a buffer, a window or an unfinished future.
     pub held: u64,
-    /// Those of them that are kept until others come, in a window, a group or a join: nothing holds them up.
+    /// Those of them that wait for other elements, in a window, a group or a join: nothing holds them up.
     pub gathered: u64,
-    /// The time elements were held in the node, summed over the elements: two that wait a second each make two seconds.
+    /// Time that elements were held in the node, summed over the elements: two that wait a second each make two seconds.
     pub waited: Duration,
 }
 

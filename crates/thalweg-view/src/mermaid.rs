@@ -1,4 +1,4 @@
-//! Mermaid, which GitHub, GitLab, Jupyter and many documentation tools draw inside Markdown.
+//! Mermaid, which GitHub, GitLab, Jupyter and many documentation tools render inside Markdown.
 
 use super::GraphView;
 use super::label;
@@ -58,11 +58,10 @@ impl GraphView {
     }
 }
 
-/// `text` for use between double quotes.
+/// Escapes text for use between double quotes.
 ///
-/// Brackets, quotes, `#`, backticks, `<` and some words all mean something to Mermaid, in places that change from
-/// release to release, and Markdown is understood as well; so everything but letters and digits becomes a numbered
-/// entity, except for plain punctuation inside a word.
+/// Mermaid interprets brackets, quotes, `#`, backticks, `<`, some words and Markdown, differently in each release. So
+/// everything but letters, digits and plain punctuation inside a word becomes a numbered entity.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut in_word = false;
@@ -80,7 +79,7 @@ fn escape(text: &str) -> String {
             }
         }
     }
-    // A label of nothing but white space is a syntax error in some releases.
+    // A blank label is a syntax error in some releases.
     if escaped.trim().is_empty() {
         "#160;".to_owned()
     } else {

@@ -1,4 +1,4 @@
-//! PNG, from the SVG.
+//! PNG, rendered from the SVG.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,10 +8,10 @@ use resvg::usvg::{Options, Tree};
 
 use super::GraphView;
 
-/// Pixels of the picture per pixel of the drawing: sharp on screens of high density, too.
+/// Pixels of the picture per pixel of the drawing; more than one, for sharpness on dense screens.
 const SCALE: f32 = 2.0;
 
-/// The system's fonts, which take a moment to find.
+/// The system's fonts, cached since finding them takes a while.
 static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut fonts = Database::new();
     fonts.load_system_fonts();
@@ -27,8 +27,8 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
 });
 
 impl GraphView {
-    /// The picture of [`to_svg`](Self::to_svg) as a PNG file, on white, with the system's fonts. `None` if there are
-    /// none, so that no name could be written, or if the picture is larger than memory allows.
+    /// The picture of [`to_svg`](Self::to_svg) as a PNG file, on white, with the system's fonts. `None` if the system
+    /// has no fonts, or if the picture does not fit in memory.
     ///
     /// ```
     /// use thalweg_view::{GraphView, NodeView};

@@ -43,7 +43,7 @@ class Inspected:
         a function is slow. For an element made of several, such as a window, the newest counts.
 
         The first call for any node of a pipeline begins the timing, by the pipeline's clock, of a sample:
-        the next element, and then about a hundred a second, fewer in a pipeline of more than 25 nodes.
+        the next element, and then about a hundred a second, fewer in a pipeline of more than 12 nodes.
         Before that nothing is measured, and it costs nothing.
 
         Returns

@@ -236,6 +236,9 @@ impl Kafka {
         config.set("enable.auto.commit".into(), "false".into());
         config.set("enable.auto.offset.store".into(), "false".into());
         config.set_default("queued.max.messages.kbytes", "16384");
+        // While its queue is full, the client stops fetching for this long: by default for a second, in which a fast
+        // pipeline empties the queue and waits.
+        config.set_default("fetch.queue.backoff.ms", "20");
         config
     }
 

@@ -15,6 +15,9 @@ use super::lane::Lane;
 use super::queue::{Came, Fetched, Queue};
 use super::{Kafka, KafkaError, KafkaMessage};
 
+/// Messages per reading of the clock.
+const PER_CLOCK: u32 = 16;
+
 /// Messages as a source: [`Stream::from_kafka`](FromKafka::from_kafka).
 pub struct KafkaSource(Intake);
 
@@ -56,6 +59,8 @@ struct Watch {
     limit: Duration,
     /// Time of the next check.
     look_at: Duration,
+    /// The time, and for how many more messages it is used: reading the clock for each costs more than emitting it.
+    now: Option<(Duration, u32)>,
 }
 
 /// Commits finished messages and leaves the group, for code that runs a source directly.
@@ -101,7 +106,8 @@ impl KafkaSource {
                 let Some(Fetched { lane, message }) = intake.taken.pop_front() else {
                     break;
                 };
-                let (ack, len) = (lane.begin(message.offset, out.now()), message.len());
+                let now = intake.watch.now(out);
+                let (ack, len) = (lane.begin(message.offset, now), message.len());
                 let ack = ack.map(|ack| match message.trace() {
                     Some(trace) => ack.in_trace(trace),
                     None => ack,
@@ -163,6 +169,7 @@ impl Intake {
                 lanes: Vec::new(),
                 limit: kafka.overdue_after,
                 look_at: Duration::ZERO,
+                now: None,
             },
             kafka,
             has_started: false,
@@ -180,6 +187,7 @@ impl Intake {
 
     /// Waits for messages; returns whether more may arrive.
     async fn fill<T: Element>(&mut self, out: &Emitter<T>) -> Result<bool, Stop> {
+        self.watch.now = None;
         self.watch.look(out);
         let next = out.or_stop(self.queue.next());
         match self.watch.while_waiting(out, next).await? {
@@ -215,6 +223,16 @@ impl Watch {
         }
     }
 
+    /// The time, at most [`PER_CLOCK`] messages old, and never from before a wait.
+    fn now<T: Element>(&mut self, out: &Emitter<T>) -> Duration {
+        let (now, left) = match self.now {
+            Some((now, left)) if left > 0 => (now, left - 1),
+            _ => (out.now(), PER_CLOCK),
+        };
+        self.now = Some((now, left));
+        now
+    }
+
     /// Reports the oldest message of each partition if it has been unfinished for too long, when a check is due.
     fn look<T: Element>(&mut self, out: &Emitter<T>) {
         let now = out.now();
@@ -242,6 +260,7 @@ impl Watch {
         if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
             return result;
         }
+        self.now = None;
         while self
             .lanes
             .iter()
@@ -304,7 +323,8 @@ impl Source for KafkaBatches {
                 let batch = take_batch(&mut self.intake.taken, &lane, len);
                 let last = batch.last().map_or(0, |message| message.offset);
                 let lens: Vec<usize> = batch.iter().map(KafkaMessage::len).collect();
-                let emitted = match lane.begin(last, out.now()) {
+                let now = self.intake.watch.now(out);
+                let emitted = match lane.begin(last, now) {
                     Some(ack) => {
                         let emit = out.emit_with(batch, ack);
                         self.intake.watch.while_waiting(out, emit).await

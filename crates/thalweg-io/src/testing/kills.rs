@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -109,14 +110,14 @@ impl Kills {
         println!("{}: killed {hits} times, seed {}", self.test, seed());
     }
 
-    fn start(&self) -> Child {
+    fn start(&self) -> Running {
         let _ = fs::remove_file(self.dir().join("begun"));
         let _ = fs::remove_file(self.dir().join("done"));
         self.spawn("")
     }
 
     /// Starts one of several processes that run at the same time, each with its own name, the setting `NAME`.
-    pub(crate) fn spawn(&self, name: &str) -> Child {
+    pub(crate) fn spawn(&self, name: &str) -> Running {
         let errors = self.dir().join(format!("errors{name}"));
         let errors = File::create(errors).expect("there is room");
         let out = errors.try_clone().expect("there are descriptors");
@@ -128,7 +129,7 @@ impl Kills {
             child.env(format!("THALWEG_KILL_{name}"), value);
         }
         child.stdout(out).stderr(errors).stdin(Stdio::null());
-        child.spawn().expect("it can be started")
+        Running(child.spawn().expect("it can be started"))
     }
 
     /// Waits until the process has written a mark, or has ended.
@@ -138,7 +139,6 @@ impl Kills {
         while !is_there() {
             let has_ended = child.try_wait().is_ok_and(|ended| ended.is_some());
             if (has_ended || Instant::now() > end) && !is_there() {
-                let _ = child.kill();
                 let errors = fs::read_to_string(self.dir().join("errors")).unwrap_or_default();
                 panic!("{} has not {mark}: {errors}", self.test);
             }
@@ -147,6 +147,30 @@ impl Kills {
         if mark == "done" {
             let _ = child.wait();
         }
+    }
+}
+
+/// A process, killed on drop: it must not outlive a test that fails.
+pub(crate) struct Running(Child);
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -1,10 +1,10 @@
-//! Chooses the links that point down, so that together they form no cycle.
+//! Chooses the links that point down, such that they form no cycle.
 
 use super::Link;
 
 /// For each link, whether it is drawn from its first box down to its second.
 ///
-/// Feedback links point up unless that would close a cycle. Of the others only those point up that close one.
+/// Feedback links point up unless that would close a cycle; others point down unless they close one.
 pub(super) fn downward(count: usize, links: &[Link]) -> Vec<bool> {
     let mut downward = vec![true; links.len()];
     let mut below = vec![Vec::new(); count];
@@ -44,8 +44,8 @@ pub(super) fn downward(count: usize, links: &[Link]) -> Vec<bool> {
     downward
 }
 
-/// The links that a depth-first walk finds leading back onto its own path. The walk starts where nothing comes in,
-/// so that a loop is entered where the data enters it.
+/// Links that lead back onto the path of a depth-first walk. The walk starts at boxes without incoming links, so that
+/// a loop is entered where elements enter it.
 fn back_links(below: &[Vec<(usize, usize)>]) -> Vec<usize> {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {

@@ -1,11 +1,11 @@
-//! The layers with what stands in them: boxes, and the bends of links that pass through.
+//! The layers and their cells: boxes, and bends of the links that pass through.
 
 use super::{Link, Size};
 
-/// Between neighbours in a layer.
+/// Distance between neighbours in a layer, in pixels.
 const BOX_GAP: f64 = 28.0;
 const BEND_GAP: f64 = 16.0;
-/// Between a box and the loop at its side, one loop and the next, a line and its label.
+/// Distance between a box and the loop at its side, between loops, and between a line and its label, in pixels.
 pub(super) const LOOP_REACH: f64 = 24.0;
 pub(super) const LABEL_GAP: f64 = 6.0;
 const LABEL_HEIGHT: f64 = 14.0;
@@ -21,21 +21,21 @@ pub(super) struct Grid {
     pub(super) downward: Vec<bool>,
 }
 
-/// What takes up room in a layer. It reaches from its anchor, where lines attach, to the left and to the right.
+/// An item in a layer. It extends to the left and right of its anchor, where lines attach.
 pub(super) struct Cell {
     pub(super) layer: usize,
     pub(super) left: f64,
     pub(super) right: f64,
     pub(super) height: f64,
     pub(super) is_box: bool,
-    /// The cells it is linked with in the next layer up, once for each link.
+    /// Linked cells in the next layer up, once for each link.
     pub(super) above: Vec<usize>,
     /// The same in the next layer down.
     pub(super) below: Vec<usize>,
 }
 
 impl Cell {
-    /// The distance to keep between the anchor of this cell and that of its right neighbour.
+    /// Minimum distance between the anchors of this cell and of its right neighbour.
     pub(super) fn distance_to(&self, right: &Self) -> f64 {
         let gap = if self.is_box && right.is_box {
             BOX_GAP
@@ -106,8 +106,8 @@ impl Grid {
     }
 }
 
-/// Each layer in the order a depth-first walk from the top meets its cells: what belongs together stays together,
-/// and what hangs below a box keeps the order it was attached in.
+/// Orders each layer by a depth-first walk from the top: connected cells stay together, and those below a box keep
+/// the order in which they were attached.
 fn layers_by_walk(cells: &[Cell]) -> Vec<Vec<usize>> {
     let depth = cells.iter().map(|cell| cell.layer + 1).max().unwrap_or(0);
     let mut layers = vec![Vec::new(); depth];

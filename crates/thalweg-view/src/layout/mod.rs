@@ -1,13 +1,13 @@
-//! Where the boxes and lines of a picture go: a layered drawing from top to bottom, after Sugiyama.
+//! Layered drawing from top to bottom, after Sugiyama.
 //!
-//! Each connected part of the graph is drawn by itself, in these steps, and the parts are then packed into rows:
+//! Each connected part of the graph is drawn separately, in these steps; then the parts are packed into rows:
 //!
-//! 1. [`direct`] decides which links point down, so that no cycle is left;
-//! 2. [`rank`] gives each box a layer below everything that leads to it;
-//! 3. [`grid`] lets links that pass a layer hold a place of their own there;
+//! 1. [`direct`] decides which links point down, without a cycle;
+//! 2. [`rank`] assigns each box to a layer below all boxes that lead to it;
+//! 3. [`grid`] reserves a cell for each link that passes a layer;
 //! 4. [`order`] sorts the layers so that few links cross;
-//! 5. [`place`] finds horizontal positions in that order;
-//! 6. [`route`] turns it all into boxes and lines.
+//! 5. [`place`] assigns horizontal positions in that order;
+//! 6. [`route`] computes the boxes and lines.
 
 mod direct;
 mod grid;
@@ -16,21 +16,21 @@ mod place;
 mod rank;
 mod route;
 
-/// A box to be placed.
+/// A box to place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Size {
     pub(super) width: f64,
     pub(super) height: f64,
 }
 
-/// A line to be drawn between two boxes, given by their positions in the list of boxes.
+/// A line between two boxes, which are given by their indices in the list of boxes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
     pub(super) from: usize,
     pub(super) to: usize,
     /// Drawn upwards where possible; all others go down unless they close a cycle.
     pub(super) feedback: bool,
-    /// The width of the text beside the line.
+    /// Width of the text beside the line, in pixels.
     pub(super) label: Option<f64>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Point {
     pub(super) y: f64,
 }
 
-/// A placed box: its left upper corner and its size.
+/// A placed box: its upper left corner and its size, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rect {
     pub(super) x: f64,
@@ -49,19 +49,19 @@ pub(super) struct Rect {
     pub(super) height: f64,
 }
 
-/// A placed line, in the direction elements take.
+/// A placed line, in the direction of the elements.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Route {
     pub(super) shape: Shape,
-    /// The left end and vertical middle of the text beside the line.
+    /// Left end and vertical middle of the text beside the line.
     pub(super) label: Option<Point>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Shape {
-    /// Through these points, passing each one vertically.
+    /// A curve through these points, vertical at each.
     Through(Vec<Point>),
-    /// From a box back to itself: out of its right side at the first height, as far as `reach`, back in at the second.
+    /// A loop at a box: out of its right side at the first height, as far as `reach`, and back in at the second.
     Loop {
         side: f64,
         reach: f64,
@@ -74,13 +74,13 @@ pub(super) enum Shape {
 pub(super) struct Drawing {
     pub(super) width: f64,
     pub(super) height: f64,
-    /// In the order the boxes were given.
+    /// In the order of the given boxes.
     pub(super) boxes: Vec<Rect>,
-    /// In the order the links were given.
+    /// In the order of the given links.
     pub(super) routes: Vec<Route>,
 }
 
-/// Between parts that are not connected.
+/// Distance between unconnected parts, in pixels.
 const PART_GAP: f64 = 48.0;
 
 /// Draws the boxes and links. The same input gives the same drawing.
@@ -173,7 +173,7 @@ impl Route {
     }
 }
 
-/// Boxes that are connected with each other and with nothing else.
+/// A connected part: boxes, and the links between them.
 struct Part {
     boxes: Vec<usize>,
     links: Vec<usize>,
@@ -202,7 +202,7 @@ impl Part {
     }
 }
 
-/// The connected parts, each by its first box.
+/// The connected parts, ordered by their first boxes.
 fn parts(count: usize, links: &[Link]) -> Vec<Part> {
     let mut neighbours = vec![Vec::new(); count];
     for link in links {
@@ -269,7 +269,7 @@ mod tests {
         prop::collection::vec(link, 0..30)
     }
 
-    /// Forward links that close no cycle, and links back.
+    /// Forward links without a cycle, and feedback links.
     fn sound_links() -> impl Strategy<Value = Vec<Link>> {
         links().prop_map(|links| {
             links
@@ -293,7 +293,7 @@ mod tests {
         a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
     }
 
-    /// Whether `y` is where a line may enter or leave the box, and `x` within its width.
+    /// Whether a line may enter or leave the box at this point.
     fn touches(point: Point, rect: &Rect, at_bottom: bool) -> bool {
         let y = if at_bottom {
             rect.y + rect.height

@@ -1,5 +1,5 @@
-//! The order of cells within layers: sweeps up and down that move each cell to the mean position of its neighbours,
-//! then swaps of neighbouring cells, as long as fewer links cross.
+//! Orders cells within layers: sweeps up and down move each cell to the mean position of its neighbours; then
+//! neighbouring cells are swapped, as long as that reduces the number of crossings.
 
 use super::grid::Grid;
 
@@ -45,7 +45,7 @@ fn number(layer: &[usize], positions: &mut [f64]) {
     }
 }
 
-/// Sorts a layer by the mean positions of the neighbours above, or below. Cells without any stay where they are.
+/// Sorts a layer by the mean positions of the neighbours above, or below. Cells without neighbours stay in place.
 fn sort_layer(grid: &mut Grid, layer: usize, by_above: bool, positions: &mut [f64]) {
     let cells = &grid.cells;
     let neighbours = |cell: usize| {
@@ -74,7 +74,7 @@ fn sort_layer(grid: &mut Grid, layer: usize, by_above: bool, positions: &mut [f6
     number(order, positions);
 }
 
-/// Swaps cells that stand side by side wherever that alone makes fewer links cross.
+/// Swaps adjacent cells where that reduces the number of crossings.
 fn swap_neighbours(grid: &mut Grid, positions: &mut [f64]) {
     for _ in 0..MAX_SWAP_PASSES {
         let mut swapped = false;
@@ -101,7 +101,7 @@ fn swap_neighbours(grid: &mut Grid, positions: &mut [f64]) {
     }
 }
 
-/// How often links of a cell cross links of its right neighbour, given what each is linked with on one side.
+/// Number of crossings between the links of a cell and those of its right neighbour, on one side.
 fn crossings_of_pair(left: &[usize], right: &[usize], positions: &[f64]) -> usize {
     let sorted = |cells: &[usize]| {
         let mut sorted: Vec<f64> = cells.iter().map(|&cell| positions[cell]).collect();
@@ -115,7 +115,7 @@ fn crossings_of_pair(left: &[usize], right: &[usize], positions: &[f64]) -> usiz
         .sum()
 }
 
-/// How many pairs of links cross between all layers.
+/// Number of crossings in all layers.
 fn crossings(grid: &Grid, positions: &[f64]) -> usize {
     let mut total = 0;
     for (layer, lower) in grid.layers.iter().zip(grid.layers.iter().skip(1)) {
@@ -134,7 +134,7 @@ fn crossings(grid: &Grid, positions: &[f64]) -> usize {
     total
 }
 
-/// Counts by position in a Fenwick tree: adding one, and summing all beyond a position, in logarithmic time.
+/// Counts by position in a Fenwick tree: adds one, and sums those beyond a position, in logarithmic time.
 struct Tally {
     tree: Vec<usize>,
     total: usize,

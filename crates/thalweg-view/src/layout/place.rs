@@ -1,14 +1,14 @@
-//! Horizontal positions: each cell as near as it can be to the mean of its neighbours, with the order and the
-//! distances in its layer kept.
+//! Assigns horizontal positions: each cell as near as possible to the mean of its neighbours, while order and minimum
+//! distances within the layer are kept.
 
 use super::grid::Grid;
 
 const ONE_SIDED_SWEEPS: usize = 6;
 const BALANCED_SWEEPS: usize = 12;
-/// Links between boxes that slant by less than this are made vertical where there is room for it.
+/// Links between boxes that slant by fewer pixels are made vertical where there is room.
 const NEARLY_VERTICAL: f64 = 24.0;
 
-/// The horizontal position of each cell's anchor, with the left edge of the drawing at 0.
+/// Horizontal position of each cell's anchor, relative to the left edge of the drawing.
 pub(super) fn anchors(grid: &Grid) -> Vec<f64> {
     let mut placer = Placer::new(grid);
     for _ in 0..ONE_SIDED_SWEEPS {
@@ -19,7 +19,7 @@ pub(super) fn anchors(grid: &Grid) -> Vec<f64> {
         placer.sweep_down(Side::Both);
         placer.sweep_up(Side::Both);
     }
-    // The second round profits from the room that the first has made.
+    // The second round uses the room that the first has made.
     for _ in 0..2 {
         placer.straighten();
     }
@@ -48,7 +48,7 @@ struct Placer<'a> {
 }
 
 impl<'a> Placer<'a> {
-    /// Every layer packed, and centred over the others.
+    /// All layers packed, and centred over each other.
     fn new(grid: &'a Grid) -> Self {
         let mut anchors = vec![0.0; grid.cells.len()];
         for layer in &grid.layers {
@@ -71,7 +71,7 @@ impl<'a> Placer<'a> {
             .for_each(|layer| self.settle(layer, side));
     }
 
-    /// Moves the cells of a layer to where their neighbours on `side` want them, as far as the others let them.
+    /// Moves the cells of a layer towards the mean of their neighbours on `side`, as far as the other cells allow.
     fn settle(&mut self, layer: usize, side: Side) {
         let order = &self.grid.layers[layer];
         let wishes = order
@@ -101,7 +101,7 @@ impl<'a> Placer<'a> {
                 anchor: sum / weight,
                 weight,
             },
-            // Nobody wants it anywhere: it yields to those that are wanted somewhere.
+            // Without neighbours it yields to cells that have some.
             false => Wish {
                 anchor: self.anchors[cell],
                 weight: 0.01,
@@ -109,7 +109,7 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// A kink in the middle of a long line is worse than a slant at its end.
+    /// Weight of a link: a kink in the middle of a long line is worse than a slant at its end.
     fn pull(&self, a: usize, b: usize) -> f64 {
         match (self.grid.cells[a].is_box, self.grid.cells[b].is_box) {
             (true, true) => 1.0,
@@ -118,7 +118,7 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// Puts what is nearly in one vertical line exactly into one, as far down as there is room for it.
+    /// Aligns cells that are nearly on a vertical line, as far down as there is room.
     fn straighten(&mut self) {
         let mut positions = vec![0; self.grid.cells.len()];
         for layer in &self.grid.layers {
@@ -154,7 +154,7 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// The cell below that should stand right under this one: the nearest, if this one is its nearest above as well.
+    /// The cell to align under this one: the nearest below, if this one is also the nearest above it.
     fn continuation(&self, cell: usize) -> Option<usize> {
         let cells = &self.grid.cells;
         let slant = |a: usize, b: usize| (self.anchors[a] - self.anchors[b]).abs();
@@ -170,7 +170,7 @@ impl<'a> Placer<'a> {
         (aligned && nearest(below, &cells[below].above) == Some(cell)).then_some(below)
     }
 
-    /// How far to the left and right a cell can go without coming too near its neighbours.
+    /// How far a cell can move to the left and to the right, given its neighbours.
     fn room(&self, cell: usize, position: usize) -> (f64, f64) {
         let cells = &self.grid.cells;
         let layer = &self.grid.layers[cells[cell].layer];
@@ -187,7 +187,7 @@ impl<'a> Placer<'a> {
     }
 }
 
-/// Cells below each other that can share an anchor.
+/// Cells below each other that can share a position.
 #[derive(Default)]
 struct Run {
     cells: Vec<usize>,
@@ -210,7 +210,7 @@ impl Run {
         );
     }
 
-    /// The mean of the cells' anchors, or the nearest to it that there is room for.
+    /// The mean of the cells' anchors, or the nearest position with room.
     fn anchor(&self) -> f64 {
         let (from, to) = self.room.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
         (self.sum / self.cells.len() as f64).max(from).min(to)
@@ -230,18 +230,17 @@ fn offsets(grid: &Grid, layer: &[usize]) -> Vec<f64> {
     offsets
 }
 
-/// Where something in a row wants to be, and how much.
+/// The wanted position of an item in a row, with its weight.
 #[derive(Clone, Copy)]
 pub(super) struct Wish {
     pub(super) anchor: f64,
     pub(super) weight: f64,
 }
 
-/// The anchors with the least weighted sum of squared distances from the wishes, among those that are at least as far
-/// apart as `offsets`.
+/// The anchors that minimize the weighted sum of squared distances from the wanted positions, with at least the
+/// distances `offsets` between them.
 ///
-/// With the offsets subtracted, this asks for the nearest sequence that never falls: isotonic regression, solved by
-/// pooling neighbours that are in each other's way.
+/// With the offsets subtracted, this is isotonic regression, solved by pooling adjacent violators.
 pub(super) fn nearest(wishes: &[Wish], offsets: &[f64]) -> Vec<f64> {
     struct Pool {
         anchor: f64,
@@ -324,7 +323,7 @@ mod tests {
                 let apart = anchors[index] - anchors[index - 1];
                 prop_assert!(apart >= offsets[index] - offsets[index - 1] - 1e-6);
             }
-            // Moving all of them by a little can't bring them nearer to what they want.
+            // A small common shift brings them no nearer to the wanted positions.
             let cost = |by: f64| wishes.iter().zip(&anchors).map(|(wish, anchor)| (anchor + by - wish.anchor).powi(2)).sum::<f64>();
             prop_assert!(cost(0.0) <= cost(0.1) && cost(0.0) <= cost(-0.1));
         }

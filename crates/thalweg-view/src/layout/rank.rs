@@ -1,14 +1,14 @@
-//! The layer of each box.
+//! Assigns boxes to layers.
 
 use super::Link;
 
-/// Passes over all boxes that pull them towards their neighbours. Few ever need more than three.
+/// Passes over all boxes that pull them towards their neighbours. Most drawings need at most three.
 const MAX_PASSES: usize = 16;
 
-/// The layer of each box, from 0 at the top. Every box is below all that link down to it.
+/// Layer of each box, from 0 at the top. A box is below all boxes that link down to it.
 ///
-/// A box is as high as it can be, unless it has more links down than up: then it is as low as it can be. So a source
-/// whose elements join late stands near where they join.
+/// A box is as high as possible, or as low as possible if it has more links down than up. So a source whose elements
+/// join late is near the join.
 pub(super) fn ranks(count: usize, links: &[Link], downward: &[bool]) -> Vec<usize> {
     let mut above = vec![Vec::new(); count];
     let mut below = vec![Vec::new(); count];
@@ -22,7 +22,7 @@ pub(super) fn ranks(count: usize, links: &[Link], downward: &[bool]) -> Vec<usiz
         } else {
             (link.to, link.from)
         };
-        // A label takes a layer of its own, so that no box is next to it by accident.
+        // A label takes a separate layer, so that no box is placed next to it.
         let span = if link.label.is_some() { 2 } else { 1 };
         above[lower].push((upper, span));
         below[upper].push((lower, span));

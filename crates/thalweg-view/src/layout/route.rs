@@ -1,17 +1,17 @@
-//! From positions in layers to boxes and lines.
+//! Computes boxes and lines from positions in layers.
 
 use super::grid::{Grid, LABEL_GAP, LOOP_REACH};
 use super::place::{Wish, nearest};
 use super::{Drawing, Link, Point, Rect, Route, Shape, Size};
 
-/// Between two layers: at least `MIN_GAP`, more where lines go far to the side, so that none gets too flat.
+/// Distance between two layers, in pixels: larger where lines go far to the side, so that none is too flat.
 const MIN_GAP: f64 = 40.0;
 const MAX_GAP: f64 = 130.0;
 const GAP_PER_SLANT: f64 = 0.12;
-/// Between lines at one side of a box, and from the outermost to the corner.
+/// Distance between lines at one side of a box, and from the outermost line to the corner, in pixels.
 const PORT_GAP: f64 = 12.0;
 const CORNER: f64 = 14.0;
-/// A line leaves its box this much of the way towards where it goes.
+/// How far the start of a line is shifted towards its end, as a fraction of the distance.
 const LEAN: f64 = 0.25;
 
 pub(super) fn drawing(grid: &Grid, anchors: &[f64], sizes: &[Size], links: &[Link]) -> Drawing {
@@ -90,7 +90,7 @@ pub(super) fn drawing(grid: &Grid, anchors: &[f64], sizes: &[Size], links: &[Lin
     }
 }
 
-/// The vertical room of a layer.
+/// Vertical extent of a layer.
 struct Band {
     top: f64,
     height: f64,
@@ -102,7 +102,7 @@ impl Band {
     }
 }
 
-/// The points of a line from the bottom of a box to that of its layer: next to a higher box it must not turn yet.
+/// Points of a line from the bottom of a box to the bottom of its layer: it must not turn beside a higher box.
 fn leaving(rect: &Rect, band: &Band, x: f64) -> Vec<Point> {
     let y = rect.y + rect.height;
     let mut points = vec![Point { x, y }];
@@ -115,7 +115,7 @@ fn leaving(rect: &Rect, band: &Band, x: f64) -> Vec<Point> {
     points
 }
 
-/// The same at the lower end, from the top of the layer to that of the box.
+/// The same at the lower end, from the top of the layer to the top of the box.
 fn entering(rect: &Rect, band: &Band, x: f64) -> Vec<Point> {
     let mut points = Vec::new();
     if rect.y > band.top {
@@ -152,8 +152,8 @@ enum End {
     Lower,
 }
 
-/// Where each link meets its upper, or lower, box: side by side in the order of where they go, so that links of one
-/// box don't cross near it, and straight up or down where one can.
+/// Where each link meets its upper, or lower, box: side by side in the order of the other ends, so that the links of a
+/// box do not cross near it, and vertical where possible.
 fn ports(grid: &Grid, anchors: &[f64], end: End) -> Vec<f64> {
     let mut meeting: Vec<Vec<(f64, usize)>> = vec![Vec::new(); grid.cells.len()];
     for (number, chain) in grid.chains.iter().enumerate() {
@@ -194,7 +194,7 @@ fn ports(grid: &Grid, anchors: &[f64], end: End) -> Vec<f64> {
     ports
 }
 
-/// A loop at the right side of a box, around those up to `taken`.
+/// A loop at the right side of a box, outside of the previous ones, which extend to `taken`.
 fn self_loop(rect: Rect, taken: &mut f64, link: &Link) -> Route {
     let reach = *taken + LOOP_REACH;
     *taken = reach + link.label.map_or(0.0, |width| width + LABEL_GAP);

@@ -1,4 +1,4 @@
-//! A node as it is drawn: a rounded box with the name and, once the graph has run, a line of counters.
+//! The drawing of a node: a rounded box with the name and, once the graph has run, a line of counters.
 
 use super::super::layout::{Rect, Size};
 use super::super::role::Role;
@@ -8,7 +8,7 @@ use super::style::{NAME_SIZE, SMALL_SIZE};
 use super::text::{escape, width};
 use std::fmt::Write;
 
-/// Longer names are cut in the picture; the whole name is in the tool tip.
+/// Maximum length of a name, in characters. Longer ones are cut; the tooltip has the whole name.
 const MAX_NAME: usize = 40;
 
 /// Sizes in pixels.
@@ -16,7 +16,7 @@ const PADDING: f64 = 14.0;
 const MIN_WIDTH: f64 = 72.0;
 const HEIGHT: f64 = 34.0;
 const HEIGHT_WITH_COUNTERS: f64 = 46.0;
-/// What a line at the top or bottom needs, and how much of a box's width at most is for the lines' sake.
+/// Minimum width of a box per line at its top or bottom, and the maximum of that.
 const WIDTH_PER_LINE: f64 = 10.0;
 const MAX_WIDTH_FOR_LINES: f64 = 240.0;
 
@@ -32,7 +32,7 @@ pub(super) struct Card {
 }
 
 impl Card {
-    /// The card of a node with so many lines at its busier side.
+    /// The card of a node; `lines` is the number of lines at its busier side.
     pub(super) fn new(node: &NodeView, role: Role, lines: usize, run: bool) -> Self {
         let name = label::one_line(&node.name, MAX_NAME);
         let counters = run.then(|| label::counters(&node.counters, role));
@@ -104,8 +104,8 @@ impl Card {
     }
 }
 
-/// Writes text whose vertical middle is at `y`. Attributes that would centre it are understood by few programs other
-/// than browsers.
+/// Writes text whose vertical middle is at `y`. It is computed here, since few programs other than browsers support the
+/// attributes that centre text.
 pub(super) fn draw_text(svg: &mut String, class: &str, text: &str, x: f64, y: f64, size: f64) {
     let baseline = y + 0.35 * size;
     let (x, y) = (short(x), short(baseline));
@@ -116,7 +116,7 @@ pub(super) fn draw_text(svg: &mut String, class: &str, text: &str, x: f64, y: f6
     );
 }
 
-/// The text that shows while the pointer rests on a node: nothing cut, nothing rounded.
+/// The tooltip of a node, with the full name and exact counters.
 fn tip(node: &NodeView) -> String {
     let Counters {
         received,

@@ -1,4 +1,4 @@
-//! SVG, drawn here from the ground up.
+//! SVG, without a graphics library.
 
 mod card;
 mod path;
@@ -12,18 +12,17 @@ use path::{paths, short};
 use std::fmt::Write;
 use style::SMALL_SIZE;
 
-/// Around the whole picture, in pixels.
+/// Margin around the picture, in pixels.
 const MARGIN: f64 = 16.0;
 
-/// Longer labels on edges are cut.
+/// Maximum length of an edge's label, in characters. Longer ones are cut.
 const MAX_LABEL: usize = 24;
 
 impl GraphView {
     /// The graph as a picture, with elements flowing from top to bottom and feedback dashed.
     ///
-    /// It is a complete SVG document that also works inside an HTML page. It has no background of its own and
-    /// follows the reader's preference for dark or light. Resting the pointer on a box shows its full name and exact
-    /// counters.
+    /// The result is a complete SVG document that also works inside an HTML page. It has no background and follows
+    /// the reader's preference for dark or light. The tooltip of a box shows its full name and exact counters.
     ///
     /// ```
     /// use thalweg_view::{EdgeView, GraphView, NodeView};
@@ -40,7 +39,7 @@ impl GraphView {
         self.draw(&style())
     }
 
-    /// The same without its style sheet, for a page that has it once: [`svg_style`].
+    /// The same without the style sheet, for pages that include [`svg_style`] once.
     ///
     /// ```
     /// use thalweg_view::{GraphView, NodeView};
@@ -69,7 +68,7 @@ impl GraphView {
             drawing.width + 2.0 * MARGIN,
             drawing.height + 2.0 * MARGIN,
             &title,
-            // What is an image has no links.
+            // Images have no links.
             if self.nodes.iter().any(|node| node.link.is_some()) {
                 "group"
             } else {
@@ -128,7 +127,7 @@ impl GraphView {
     }
 }
 
-/// The style sheet of pictures, for pages that have it once; see [`GraphView::to_bare_svg`].
+/// The style sheet of pictures, to be included once in a page of several; see [`GraphView::to_bare_svg`].
 ///
 /// ```
 /// assert!(thalweg_view::svg_style().contains(".thalweg-source"));
@@ -155,7 +154,7 @@ fn empty(style: &str) -> String {
     svg
 }
 
-/// The beginning of a document of this size in pixels.
+/// The start tag of a document of this size in pixels.
 fn open(width: f64, height: f64, title: &str, role: &str, style: &str) -> String {
     let (width, height) = (short(width.ceil()), short(height.ceil()));
     format!(

@@ -6,7 +6,7 @@ use std::fmt::Write;
 const HEAD_LENGTH: f64 = 8.0;
 const HALF_HEAD: f64 = 4.0;
 
-/// The path of a line and that of its arrow head.
+/// Paths of a line and of its arrow head.
 pub(super) fn paths(shape: &Shape) -> (String, String) {
     match shape {
         Shape::Through(points) => through(points),
@@ -19,8 +19,8 @@ pub(super) fn paths(shape: &Shape) -> (String, String) {
     }
 }
 
-/// A line that is vertical in every point. It begins and ends with a straight piece as long as the arrow head, so that
-/// a line and the one back beside it have the same curve.
+/// A curve through the points, vertical at each. It begins and ends with a straight piece as long as the arrow head, so
+/// that a line and its counterpart in the other direction have the same curve.
 fn through(points: &[Point]) -> (String, String) {
     let [first, .., last] = points else {
         return (String::new(), String::new());
@@ -59,7 +59,7 @@ fn through(points: &[Point]) -> (String, String) {
 }
 
 fn around(side: f64, reach: f64, out: f64, back: f64) -> (String, String) {
-    // A cubic curve comes three quarters of the way to its control points.
+    // A cubic curve reaches three quarters of the way to its control points.
     let control = short(side + (reach - side) / 0.75);
     let end = short(side + HEAD_LENGTH);
     let (side, out, back) = (short(side), short(out), short(back));
@@ -72,9 +72,9 @@ fn around(side: f64, reach: f64, out: f64, back: f64) -> (String, String) {
     )
 }
 
-/// A coordinate to a tenth of a pixel.
+/// A coordinate, rounded to a tenth of a pixel.
 pub(super) fn short(coordinate: f64) -> String {
-    // Adding zero turns a negative zero into a plain one.
+    // Adding zero turns a negative zero into a positive one.
     format!("{}", (coordinate * 10.0).round() / 10.0 + 0.0)
 }
 

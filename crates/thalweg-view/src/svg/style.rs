@@ -1,4 +1,4 @@
-//! How the picture looks. Class names carry a prefix because inside an HTML page they apply to all of it.
+//! The style sheet. Class names have a prefix, since inside an HTML page they apply to the whole page.
 
 use super::super::role::Role;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::fmt::Write;
 pub(super) const NAME_SIZE: f64 = 13.0;
 pub(super) const SMALL_SIZE: f64 = 10.5;
 
-/// Lines and labels have middling colours that can be seen on any page; boxes bring their own background.
+/// Lines and labels have medium colours, visible on any background; boxes have their own background.
 const COMMON: &str = "\
 .thalweg-name, .thalweg-counters { text-anchor: middle }
 .thalweg-label { fill: #7d8590 }
@@ -29,7 +29,7 @@ const DARK: &str = "\
 .thalweg-failed { fill: #ff8a85 }
 ";
 
-/// The content of the style element.
+/// Content of the style element.
 pub(super) fn sheet() -> String {
     let mut sheet = format!(
         ".thalweg-name {{ font-size: {NAME_SIZE}px }}\n.thalweg-counters, .thalweg-label {{ font-size: {SMALL_SIZE}px }}\n\

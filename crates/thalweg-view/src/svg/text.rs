@@ -1,13 +1,13 @@
-//! How wide text is, without a font at hand, and how it is written in XML.
+//! Estimates the width of text without a font, and escapes it for XML.
 
 use super::super::label;
 
-/// The width of `text` in pixels: rather too much than too little, since fonts differ from reader to reader.
+/// Estimated width of `text` in pixels, an upper estimate since readers' fonts differ.
 pub(super) fn width(text: &str, font_size: f64) -> f64 {
     text.chars().map(advance).sum::<f64>() * font_size
 }
 
-/// The width of a character relative to the font size, as wide sans-serif fonts have it.
+/// Width of a character in wide sans-serif fonts, relative to the font size.
 fn advance(c: char) -> f64 {
     match c {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' | '·' => 0.33,
@@ -15,7 +15,7 @@ fn advance(c: char) -> f64 {
         'm' | 'w' | 'M' | 'W' | '@' | '%' | '…' => 0.96,
         'A'..='Z' | '+' | '<' | '>' | '=' | '~' | '#' | '&' | '_' => 0.74,
         '\u{20}'..='\u{7e}' => 0.61,
-        // East Asian scripts and pictographs take a full square.
+        // East Asian scripts and pictographs are square.
         '\u{1100}'..='\u{11ff}'
         | '\u{2e80}'..='\u{d7a3}'
         | '\u{f900}'..='\u{faff}'
@@ -26,7 +26,7 @@ fn advance(c: char) -> f64 {
     }
 }
 
-/// `text` as XML character data, also inside attributes. Characters that XML can't hold are replaced.
+/// Escapes text for XML, also inside attributes. Characters that XML does not allow are replaced.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars().map(label::printable) {

@@ -19,7 +19,7 @@ use crate::trace;
 const SPACING: Duration = Duration::from_millis(10);
 
 /// Number of nodes from which the spacing grows in proportion, since a timed element costs something at every node.
-const NODES: usize = 25;
+const NODES: usize = 12;
 
 /// Greatest number of elements from one timed element to the next.
 const MAX_INTERVAL: u32 = 1 << 16;

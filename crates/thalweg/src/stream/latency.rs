@@ -15,7 +15,7 @@ impl<T: Element> Stream<T> {
     /// slow. For an element made of several, such as a window, the newest counts.
     ///
     /// The first call for any node of a pipeline begins the timing, by the pipeline's clock, of a sample: the next
-    /// element, and then about a hundred a second, fewer in a pipeline of more than 25 nodes. Before that nothing is
+    /// element, and then about a hundred a second, fewer in a pipeline of more than 12 nodes. Before that nothing is
     /// measured, and it costs nothing. `None` until an element has been timed here, and at nodes where elements are
     /// emitted.
     ///

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`
 
+use super::services::Brokers;
 use super::{become_command, give_up};
 use crate::args::Language;
 use crate::invocation::Invocation;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 pub(crate) const HELP: &str = "\
 Run the benchmarks: thalweg and its peers, side by side.
 
-Usage: cargo xtask bench [--python | --tasks | --parallel | --frames | --io] [ARGS]...
+Usage: cargo xtask bench [--python | --tasks | --parallel | --frames | --io | --brokers] [ARGS]...
 
 Arguments:
   [ARGS]...  Passed on to the benchmarks; `cargo xtask bench --help` shows what they take
@@ -23,10 +24,15 @@ Options:
       --parallel  Run those of streams on engines, in Python
       --frames  Run those of data frames on streams, in Python
       --io      Run those of sources and sinks, in Python
+      --brokers  Run those of Kafka, MQTT, NATS and Redis, in Rust, or after `--python` in Python, on servers that
+                `cargo xtask services up` has installed
 ";
 
 pub(crate) fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
     let is_first = |option| args.first().is_some_and(|first| first == option);
+    if is_first("--brokers") {
+        return brokers(project, language, args);
+    }
     let tasks = is_first("--tasks");
     let python_only = ["--parallel", "--frames", "--io"]
         .iter()
@@ -47,6 +53,31 @@ pub(crate) fn run(project: &Project, language: Language, args: Vec<OsString>) ->
         Err(stop) => return give_up(&stop),
     };
     become_command(&benches.args(args), project)
+}
+
+/// Runs the benchmarks of brokers, with servers started for them.
+fn brokers(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
+    let started = Brokers::start(project).and_then(|brokers| {
+        let bench = match language {
+            Language::Rust => {
+                Invocation::cargo("run --release --package thalweg-benches --features brokers --")
+            }
+            Language::Python => {
+                let python = python_with_peers(project)?;
+                python.install(project, "benches/python/requirements-brokers.txt")?;
+                python.run("benches/python")
+            }
+        };
+        Ok((brokers, bench.args(args)))
+    });
+    let (brokers, mut bench) = match started {
+        Ok(started) => started,
+        Err(stop) => return give_up(&stop),
+    };
+    for (name, address) in brokers.variables() {
+        bench = bench.variable(name, address);
+    }
+    become_command(&bench, project)
 }
 
 fn rust() -> Invocation {

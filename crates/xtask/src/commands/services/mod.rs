@@ -1,11 +1,13 @@
 //! `cargo xtask services`: real servers, for tests that find one.
 
+mod brokers;
 mod debian;
 mod ferretdb;
 mod gofakes3;
 mod kafka;
 mod nats;
 
+pub(crate) use self::brokers::Brokers;
 use super::give_up;
 use crate::project::Project;
 use crate::step::Stop;

@@ -1,0 +1,62 @@
+"""NATS, a stream of JetStream."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+
+from measure import Case, Contender, Target
+
+from broker_cases.meter import LIMIT, MESSAGE, Meter, unique
+
+COUNT = 20_000
+
+
+def nats() -> Case:
+    """Messages of 100 bytes, `len` of each."""
+    url = os.environ["THALWEG_BENCH_NATS"]
+
+    @functools.cache
+    def filled(count: int) -> str:
+        """Return a stream, also its subject."""
+        from thalweg import Stream
+
+        name, source = unique("nats"), Stream()
+        source.to_nats(url, name, name, create=True)
+        source.emit_many([MESSAGE] * count)
+        source.drain()
+        return name
+
+    def bare(count: int) -> float:
+        async def main() -> float:
+            import nats as client
+
+            meter, connection = Meter(count), await client.connect(url)
+            name = filled(count)
+            consumer = await connection.jetstream().pull_subscribe(name, unique("durable"), stream=name)
+            while meter.left:
+                for message in await consumer.fetch(256, LIMIT):
+                    meter(len(message.data))
+                    await message.ack()
+            await connection.close()
+            return meter.wait()
+
+        return asyncio.run(main())
+
+    def thalweg(count: int) -> float:
+        from thalweg import Stream
+
+        meter, name = Meter(count), filled(count)
+        source = Stream.from_nats(url, name, name, unique("durable"))
+        source.map(lambda message: len(message.payload)).sink(meter)
+        source.start()
+        time = meter.wait()
+        source.drain(LIMIT)
+        return time
+
+    return Case(
+        "JetStream -> map -> sink, one message",
+        [Contender("nats-py", bare, COUNT), Contender("thalweg", thalweg, COUNT)],
+        [Target("nats-py", 1 / 0.8)],
+    )
