@@ -24,7 +24,7 @@ Commands:
 Only cargo is needed. Steps that need more are skipped and named if it is missing.
 ";
 
-/// The language a command is about.
+/// Language of a command.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Language {
     Rust,
@@ -64,7 +64,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error
     };
     match command.as_str() {
         "test" => parse_test(parser),
-        // Their options are the demo's and the benchmarks' own, `--help` included.
+        // The demo and the benchmarks parse their own options, including `--help`.
         "demo" => rest(parser).map(|(language, args)| Request::Demo { language, args }),
         "bench" => rest(parser).map(|(language, args)| Request::Bench { language, args }),
         "docs" => parse_docs(parser),
@@ -157,7 +157,7 @@ fn parse_services(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> 
         }
     }
     match order.as_deref() {
-        // The port behind it is wanted as well.
+        // The next port is used as well.
         Some("up") if port < u16::MAX => Ok(Request::Services(services::Order::Up { port })),
         Some("up") => Err("--port is a number up to 65534".into()),
         Some("down") => Ok(Request::Services(services::Order::Down)),
@@ -248,7 +248,7 @@ fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     }
 }
 
-/// Everything that is left, without the `--` that may precede it; before that, `--python` chooses the language.
+/// The remaining arguments, without an optional `--` in front; `--python` before them chooses the language.
 fn rest(mut parser: lexopt::Parser) -> Result<(Language, Vec<OsString>), lexopt::Error> {
     let mut args: Vec<OsString> = parser.raw_args()?.collect();
     let mut language = Language::Rust;

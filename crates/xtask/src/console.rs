@@ -1,4 +1,4 @@
-//! Output between those of the commands.
+//! Console output, between that of the commands.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -13,14 +13,14 @@ pub(crate) enum Style {
     Skipped,
 }
 
-/// Whether styles show.
+/// Whether styles are printed.
 #[derive(Clone, Copy)]
 pub(crate) struct Palette {
     colours: bool,
 }
 
 impl Palette {
-    /// Colours if standard output is a terminal and nobody has asked for none.
+    /// Styles if standard output is a terminal and colours are not disabled.
     pub(crate) fn detect() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
@@ -47,7 +47,7 @@ impl Palette {
     }
 }
 
-/// A time for people: tenths of seconds up to a minute, then minutes and seconds.
+/// A duration in readable form: tenths of seconds up to a minute, then minutes and seconds.
 pub(crate) fn short_time(time: Duration) -> String {
     let tenths = (time.as_millis() + 50) / 100;
     if tenths < 600 {

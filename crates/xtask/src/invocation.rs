@@ -1,4 +1,4 @@
-//! A command that is shown before it runs.
+//! Commands, printed before they run.
 
 use crate::console::{Palette, Style};
 use crate::project::Project;
@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// A call of a program, with its arguments and variables.
+/// A program with arguments and environment variables.
 pub(crate) struct Invocation {
     program: Program,
     args: Vec<OsString>,
@@ -16,12 +16,12 @@ pub(crate) struct Invocation {
 }
 
 enum Program {
-    /// The one that runs this program, which is the one the user chose.
+    /// The cargo that runs this program.
     Cargo,
     At(PathBuf),
 }
 
-/// Why an invocation came to nothing.
+/// Error of an invocation.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
 
@@ -65,8 +65,8 @@ impl Invocation {
         self
     }
 
-    /// Shows and runs it with the terminal's input and output. Standard output is left to the command alone, so that
-    /// it can be piped.
+    /// Prints and runs it with the terminal's input and output. Nothing else is written to standard output, so that it
+    /// can be piped.
     pub(crate) fn run_interactively(&self, project: &Project) -> Result<ExitStatus, Failure> {
         eprintln!("$ {self}");
         self.command(project)
@@ -74,7 +74,7 @@ impl Invocation {
             .map_err(|error| self.failure(error))
     }
 
-    /// Shows and runs it with nothing to read. Whatever ends in failure is an error.
+    /// Prints and runs it without input. An unsuccessful exit is an error.
     pub(crate) fn run(&self, project: &Project) -> Result<(), Failure> {
         self.show();
         let status = self
@@ -85,13 +85,13 @@ impl Invocation {
         self.check(status)
     }
 
-    /// Shows and runs it, and returns what it writes to standard output.
+    /// Prints and runs it, and returns its standard output.
     pub(crate) fn read(&self, project: &Project) -> Result<String, Failure> {
         self.show();
         self.read_quietly(project)
     }
 
-    /// Runs it without a word, and returns what it writes to standard output.
+    /// Runs it without printing it, and returns its standard output.
     pub(crate) fn read_quietly(&self, project: &Project) -> Result<String, Failure> {
         let output = self
             .command(project)
@@ -103,7 +103,7 @@ impl Invocation {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Shows and runs it, and returns what it writes to standard output, also when it ends in failure.
+    /// Prints and runs it, and returns its standard output, even if it exits unsuccessfully.
     pub(crate) fn read_either_way(&self, project: &Project) -> Result<String, Failure> {
         self.show();
         let output = self
@@ -115,7 +115,7 @@ impl Invocation {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs it in silence, to see whether it can.
+    /// Runs it without output; returns whether it succeeds.
     pub(crate) fn succeeds(&self, project: &Project) -> bool {
         let quiet = self
             .command(project)
@@ -156,7 +156,7 @@ impl Invocation {
     }
 }
 
-/// The command as one would type it into a shell.
+/// The command in the shell's syntax.
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.variables {

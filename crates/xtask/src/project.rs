@@ -1,21 +1,21 @@
-//! Where the project is.
+//! Locations of the project.
 
 use std::path::{Path, PathBuf};
 
 pub(crate) struct Project {
-    /// The workspace's directory.
+    /// Directory of the workspace.
     pub root: PathBuf,
-    /// Where cargo builds.
+    /// Target directory of cargo.
     pub target: PathBuf,
 }
 
 impl Project {
     pub(crate) fn locate() -> Self {
-        // Cargo sets the variable when it runs this program; the path from the build is for who starts it by hand.
+        // Cargo sets the variable when it runs this program; otherwise the path of the build is used.
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
             .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let root = ancestor(Path::new(&manifest), 2).unwrap_or_else(|| PathBuf::from("."));
-        // This program is `target/debug/xtask`, wherever configuration has put the target directory.
+        // This program is `debug/xtask` in the configured target directory.
         let target = std::env::current_exe()
             .ok()
             .and_then(|program| ancestor(&program, 2));

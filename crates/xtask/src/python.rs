@@ -1,4 +1,4 @@
-//! Python, in an environment of the project's own under the target directory.
+//! Python, in virtual environments in the target directory.
 
 use crate::invocation::Invocation;
 use crate::project::Project;
@@ -11,22 +11,22 @@ use std::path::{Path, PathBuf};
 /// The oldest minor version of Python 3 that thalweg runs on.
 const OLDEST: u32 = 10;
 
-/// Packages that the tests need beside thalweg.
+/// Requirements of the tests, besides thalweg.
 const TEST_REQUIREMENTS: &str = "python/tests/requirements.txt";
 
-/// Packages that build the site of the documentation.
+/// Requirements of the documentation site.
 const SITE_REQUIREMENTS: &str = "python/site/requirements.txt";
 
-/// What runs pyright.
+/// Requirements of pyright.
 const PYRIGHT_REQUIREMENTS: &str = "python/tests/typed/requirements.txt";
 
-/// Packages that build wheels for other machines.
+/// Requirements for building wheels for other platforms.
 const WHEEL_REQUIREMENTS: &str = "python/wheels/requirements.txt";
 
-/// The first day that a zip archive can name, 1980-01-01.
+/// 1980-01-01, the earliest date in a zip archive.
 const EPOCH: &str = "315532800";
 
-/// A virtual environment that holds what its requirements name. It is kept until they change.
+/// A virtual environment with its requirements. It is reused until they change.
 pub(crate) struct Environment {
     directory: PathBuf,
 }
@@ -62,7 +62,7 @@ impl Environment {
         )
     }
 
-    /// The environment of another Python 3, with the test requirements and the wheel that was built last.
+    /// The environment of another Python 3, with the test requirements and the latest wheel.
     pub(crate) fn of_minor(project: &Project, minor: u32) -> Result<Self, Stop> {
         let python = interpreter_of(project, minor)?;
         let environment = Self::with(project, &python, "", TEST_REQUIREMENTS)?;
@@ -94,18 +94,18 @@ impl Environment {
         let site = project.target.join("site");
         self.run("-I -m mkdocs build --quiet --strict --site-dir")
             .arg(&site)
-            // What is loaded from the sources leaves nothing there.
+            // No compiled files in the sources.
             .variable("PYTHONDONTWRITEBYTECODE", "1")
             .run(project)?;
         Ok(site)
     }
 
-    /// The environment with thalweg as well, built for tests: quickly, and with debug assertions.
+    /// The environment with thalweg, in a build for tests: fast to compile, with debug assertions.
     pub(crate) fn with_wheel(project: &Project) -> Result<Self, Stop> {
         Self::with_wheel_of(project, "dev")
     }
 
-    /// The environment with thalweg as users get it: as fast as can be, which takes longer to build.
+    /// The environment with thalweg, in a release build.
     pub(crate) fn with_released_wheel(project: &Project) -> Result<Self, Stop> {
         Self::with_wheel_of(project, "release")
     }
@@ -113,7 +113,7 @@ impl Environment {
     fn with_wheel_of(project: &Project, profile: &str) -> Result<Self, Stop> {
         let environment = Self::with_tools(project)?;
         let wheels = project.target.join("wheels");
-        // Wheels of other versions must not be taken for this one.
+        // No wheels of other versions.
         remove_directory(&wheels)?;
         Invocation::program(environment.tool("maturin"), "build --locked --quiet --out")
             .arg(&wheels)
@@ -121,14 +121,14 @@ impl Environment {
             .arg("--interpreter")
             .arg(environment.python())
             .variable("CARGO_TARGET_DIR", &project.target)
-            // Equal contents make equal wheels, which need not be installed again.
+            // Equal contents give equal wheels, which need not be reinstalled.
             .variable("SOURCE_DATE_EPOCH", EPOCH)
             .run(project)?;
         environment.install_wheel(project)?;
         Ok(environment)
     }
 
-    /// Installs the wheel that was built last, unless it is there.
+    /// Installs the latest wheel, unless it is installed.
     fn install_wheel(&self, project: &Project) -> Result<(), Stop> {
         let wheel = only_file(&project.target.join("wheels"), "whl")?;
         let installed = self.directory.join("installed.whl");
@@ -141,7 +141,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Builds a wheel of what a source distribution holds, and of nothing else.
+    /// Builds a wheel from a source distribution.
     pub(crate) fn build_from_sdist(&self, project: &Project) -> Result<(), Stop> {
         let directory = project.target.join("sdist");
         remove_directory(&directory)?;
@@ -166,7 +166,7 @@ impl Environment {
         only_file(&directory.join("wheels"), "whl").map(drop)
     }
 
-    /// Installs what a file of requirements names, unless that was done already.
+    /// Installs the requirements of a file, unless they are installed.
     pub(crate) fn install(&self, project: &Project, requirements: &str) -> Result<(), Stop> {
         let wanted = project.root.join(requirements);
         let done = self.directory.join(requirements.replace('/', "-"));
@@ -185,7 +185,7 @@ impl Environment {
         Invocation::program(self.python(), args)
     }
 
-    /// A program that the requirements brought.
+    /// A program of the environment.
     pub(crate) fn tool(&self, name: &str) -> PathBuf {
         self.programs()
             .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
@@ -195,10 +195,10 @@ impl Environment {
         self.tool("python")
     }
 
-    /// The variable PATH with its programs in front.
+    /// The variable PATH, with the environment's programs first.
     ///
     /// # Errors
-    /// When there is something in it that a path cannot have.
+    /// The value cannot be represented.
     pub(crate) fn path(&self) -> Result<OsString, Stop> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(self.programs()).chain(std::env::split_paths(&path));
@@ -216,13 +216,13 @@ impl Environment {
     }
 }
 
-/// An interpreter, and what tells its environments from those of others.
+/// An interpreter, and the name of its environments.
 struct Interpreter {
     path: PathBuf,
     tag: String,
 }
 
-/// The interpreter that `PYTHON` names, or else `python3`.
+/// The interpreter in the variable `PYTHON`, or `python3`.
 fn interpreter(project: &Project) -> Result<Interpreter, Stop> {
     let path = std::env::var_os("PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
     interpreter_at(project, &path)
@@ -297,7 +297,7 @@ fn remove_directory(path: &Path) -> Result<(), Stop> {
     }
 }
 
-/// Whether both files are there and equal.
+/// Whether both files exist and are equal.
 fn same_contents(a: &Path, b: &Path) -> bool {
     matches!((fs::read(a), fs::read(b)), (Ok(a), Ok(b)) if a == b)
 }

@@ -1,24 +1,24 @@
-//! One step of a command, and how it ends.
+//! A step of a command, and its result.
 
 use crate::console::{Palette, Style, short_time};
 use crate::invocation::Failure;
 use crate::project::Project;
 use std::time::{Duration, Instant};
 
-/// Something to do that succeeds, fails or can't be done here.
+/// An action that passes, fails or is skipped.
 pub(crate) struct Step {
     pub name: &'static str,
-    /// What holds when the step has passed.
+    /// What a passed step shows.
     pub claim: &'static str,
     pub action: fn(&Project) -> Result<(), Stop>,
 }
 
-/// How a step ends that does not simply pass, and why.
+/// Result of a step that has not simply passed, with the reason.
 #[derive(Debug)]
 pub(crate) enum Stop {
     Failed(String),
     Skipped(String),
-    /// It passed, but not each time.
+    /// It has failed first, and passed when repeated.
     Unsteady(String),
 }
 

@@ -1,4 +1,4 @@
-//! What came of all steps.
+//! Results of all steps.
 
 use crate::console::{Palette, Style, short_time};
 use crate::step::{Report, Stop};
@@ -25,7 +25,7 @@ impl Summary {
             .count()
     }
 
-    /// A line for each step, then one for all of them.
+    /// A line for each step, then a total.
     pub(crate) fn text(&self, palette: Palette) -> String {
         let mut text = palette.paint(Style::Heading, "\n── summary") + "\n";
         let name_width = self

@@ -1,4 +1,4 @@
-//! Machines and systems to compile for, with Zig as the compiler of what is in C.
+//! Target platforms, with Zig as the C compiler.
 
 use crate::invocation::Invocation;
 use crate::project::Project;
@@ -7,24 +7,24 @@ use crate::step::Stop;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A machine to compile for.
+/// A target platform.
 pub(crate) struct Target {
-    /// Its name for Rust's compiler.
+    /// Name in Rust.
     pub rust: &'static str,
-    /// Its name for Zig, with the oldest C library that will do.
+    /// Name in Zig, with the oldest supported C library.
     pub zig: &'static str,
 }
 
 impl Target {
-    /// Whether Rust's standard library for it is there.
+    /// Whether Rust's standard library for it is installed.
     pub(crate) fn is_installed(&self, project: &Project) -> bool {
         is_installed(project, self.rust)
     }
 
-    /// Has an invocation compile what is in C for this machine.
+    /// Sets the C compiler of an invocation.
     ///
     /// # Errors
-    /// When the compiler cannot be written down, or the variable PATH says nothing that could be added to.
+    /// The compiler's wrapper cannot be written, or the variable PATH cannot be extended.
     pub(crate) fn compiles_c(
         &self,
         project: &Project,
@@ -34,8 +34,8 @@ impl Target {
         let folder = project.target.join("zig").join(self.rust);
         let python = tools.tool("python");
         let script = |name: &str, command: String| write_script(&folder, name, &python, &command);
-        // The wrappers of `cargo-zigbuild` are for build scripts that ask for the compiler of a target. Those that
-        // configure and make as on any Unix take these.
+        // The wrappers of `cargo-zigbuild` are for build scripts that use the compiler of a target. Those that
+        // run `configure` and `make` use these.
         let invocation = invocation
             .variable("CC", script("cc", format!("cc -target {}", self.zig))?)
             .variable("CXX", script("c++", format!("c++ -target {}", self.zig))?)
@@ -43,14 +43,14 @@ impl Target {
             .variable("RANLIB", script("ranlib", "ranlib".into())?)
             .variable("PATH", tools.path()?);
         Ok(match self.rust.contains("linux") {
-            // A list of exported symbols may name some that are not built.
+            // Lists of exported symbols may contain some that are not built.
             true => invocation.variable("LDFLAGS", "-Wl,--undefined-version"),
             false => invocation,
         })
     }
 }
 
-/// Whether Rust's standard library for that target is there.
+/// Whether Rust's standard library for a target is installed.
 pub(crate) fn is_installed(project: &Project, target: &str) -> bool {
     let asked = format!("--print target-libdir --target {target}");
     let folder = Invocation::program("rustc", &asked).read_quietly(project);

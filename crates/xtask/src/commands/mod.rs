@@ -1,4 +1,4 @@
-//! The commands, a file each.
+//! The commands, one file each.
 
 pub(crate) mod bench;
 pub(crate) mod demo;
@@ -15,7 +15,7 @@ use crate::project::Project;
 use crate::step::Stop;
 use std::process::ExitCode;
 
-/// Runs a single command with the terminal's input and output, and ends as it does.
+/// Runs a command with the terminal's input and output; returns its exit code.
 fn become_command(invocation: &Invocation, project: &Project) -> ExitCode {
     match invocation.run_interactively(project) {
         Ok(status) if status.success() => ExitCode::SUCCESS,
@@ -30,7 +30,7 @@ fn become_command(invocation: &Invocation, project: &Project) -> ExitCode {
     }
 }
 
-/// Ends a command that could not begin.
+/// Reports why a command cannot run.
 fn give_up(stop: &Stop) -> ExitCode {
     eprintln!("error: {}", stop.why());
     ExitCode::FAILURE

@@ -50,7 +50,7 @@ const SYSTEMS: [(&str, &str); 10] = [
     (NETWORK, "network_tests"),
 ];
 
-/// The system whose test kills nothing.
+/// The system whose test has no kills.
 const NETWORK: &str = "network";
 
 /// Duration of a run over the faulty network, in seconds.

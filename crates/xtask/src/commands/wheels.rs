@@ -26,17 +26,17 @@ Zig, which compiles C code, comes from Python's package index. Targets without a
 add`) are left out, and named.
 ";
 
-/// What is asked for.
+/// The requested wheels.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Order {
-    /// Wheels for these targets; for all, if none is named.
+    /// Targets; all if empty.
     Build(Vec<String>),
     Check,
 }
 
 struct Wheel {
     target: Target,
-    /// The systems that it runs on, by the name that package indices have for them.
+    /// Supported systems, as platform tags.
     platform: &'static str,
 }
 
@@ -82,12 +82,12 @@ const OTHER_SYSTEMS: [Target; 2] = [
     },
 ];
 
-/// Whether there is a wheel for that target.
+/// Whether wheels are built for a target.
 pub(crate) fn is_known(target: &str) -> bool {
     WHEELS.iter().any(|wheel| wheel.target.rust == target)
 }
 
-/// The targets that there are wheels for.
+/// The targets of wheels.
 pub(crate) fn known() -> String {
     WHEELS.map(|wheel| wheel.target.rust).join(", ")
 }
@@ -158,7 +158,7 @@ fn build(project: &Project, tools: &Environment, wheel: &Wheel) -> Result<PathBu
         .run("-I -m auditwheel show")
         .arg(&file)
         .read(project)?;
-    // It breaks lines wherever they end.
+    // Its output is wrapped at any column.
     let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     println!("{shown}");
     if !shown.contains(&format!("\"{}_", wheel.platform)) {
@@ -168,7 +168,7 @@ fn build(project: &Project, tools: &Environment, wheel: &Wheel) -> Result<PathBu
     Ok(file)
 }
 
-/// The wheel in a folder of its own.
+/// The only wheel in a folder.
 fn only_wheel(folder: &std::path::Path) -> Result<PathBuf, Stop> {
     let entries = std::fs::read_dir(folder);
     let entries =

@@ -1,4 +1,4 @@
-//! Debian's packages of servers, unpacked where no right to install them is needed.
+//! Debian's packages of servers, unpacked without being installed, which needs no privileges.
 
 use super::{is_there, refused};
 use crate::invocation::Invocation;
@@ -20,7 +20,7 @@ const SERVERS: [(&str, &str); 6] = [
     ("openssh-server", "sbin/sshd"),
 ];
 
-/// Fetches and unpacks the servers that are not there, with the libraries that they need beside those of the system.
+/// Downloads and unpacks missing servers, with the libraries that the system lacks.
 pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     let root = project.target.join("services/debian");
     let is_missing = |file: &str| {
@@ -44,7 +44,7 @@ pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     }
     let packages = root.join("packages");
     fs::create_dir_all(&packages).map_err(refused(&packages))?;
-    // What would be installed, with everything it needs: file names like `libuv1_1.44.2-1_amd64.deb`.
+    // The packages to install, with dependencies: file names like `libuv1_1.44.2-1_amd64.deb`.
     let wanted = Invocation::program(
         "apt-get",
         "install --print-uris -qq --no-install-recommends",
@@ -52,7 +52,7 @@ pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     .args(missing.iter().map(Into::into))
     .read(project)?;
     let wanted: Vec<Package<'_>> = packages_of(&wanted).collect();
-    // It checks what it fetches against the index that Debian has signed.
+    // Verifies downloads against Debian's signed index.
     Invocation::program("env", "-C")
         .arg(&packages)
         .args(["apt-get", "download", "-qq"].map(Into::into))
@@ -67,15 +67,14 @@ pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A package that is to be fetched.
+/// A package to download.
 #[derive(Debug, PartialEq)]
 struct Package<'a> {
     name: &'a str,
     file: &'a str,
 }
 
-/// The packages of lines like `'http://…/x_1_amd64.deb' x_1_amd64.deb 1234 SHA256:…`; those of some archives have no
-/// checksum there.
+/// Parses lines like `'http://…/x_1_amd64.deb' x_1_amd64.deb 1234 SHA256:…`; some archives have no checksum there.
 fn packages_of(lines: &str) -> impl Iterator<Item = Package<'_>> {
     lines.lines().filter_map(|line| {
         let mut words = line.strip_prefix('\'')?.split_whitespace();

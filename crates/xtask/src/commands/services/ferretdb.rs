@@ -1,4 +1,4 @@
-//! FerretDB, a server of MongoDB's protocol, which Go builds into a small program of ours.
+//! FerretDB, a server for MongoDB's protocol, built by Go as part of a small program.
 
 use super::{is_there, refused};
 use crate::invocation::Invocation;
@@ -9,7 +9,7 @@ use std::fs;
 const MODULE: &str = "github.com/FerretDB/FerretDB";
 const VERSION: &str = "v1.24.2";
 
-/// Keeps documents in files of SQLite, which it does not wait for: tests end with their servers.
+/// Stores documents in SQLite without syncing: data need not survive the tests.
 const MAIN: &str = r#"package main
 
 import (
@@ -36,7 +36,7 @@ func main() {
 }
 "#;
 
-/// Builds the server, unless there is one.
+/// Builds the server, unless it exists.
 pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     let dir = project.target.join("services/ferretdb");
     if dir.join("ferretdb-sqlite").is_file() {
@@ -66,7 +66,7 @@ pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     };
     go("mod tidy")?;
     go("mod vendor")?;
-    // The module lacks a file that its own build makes.
+    // The module lacks a file that its own build generates.
     write(
         &format!("vendor/{MODULE}/build/version/version.txt"),
         VERSION,

@@ -1,4 +1,4 @@
-//! A server of S3's protocol, which Go builds.
+//! A server for the S3 protocol, built by Go.
 
 use super::{is_there, refused};
 use crate::invocation::Invocation;
@@ -8,7 +8,7 @@ use std::fs;
 
 const MODULE: &str = "github.com/johannesboyne/gofakes3/cmd/gofakes3@v1.2.0";
 
-/// Builds the server, unless there is one.
+/// Builds the server, unless it exists.
 pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     let dir = project.target.join("services/gofakes3");
     if dir.join("gofakes3").is_file() || is_there(project, "gofakes3", "-help") {

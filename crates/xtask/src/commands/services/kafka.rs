@@ -11,9 +11,9 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long it may take to start, or to stop.
+/// Timeout of its start, and of its end.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A name for the cluster, which has the form of an id.
+/// Id of the cluster.
 const CLUSTER: &str = "dGhhbHdlZy1zZXJ2aWNlcw";
 
 const PROJECT_FILE: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -32,7 +32,7 @@ const PROJECT_FILE: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0"
 </project>
 "#;
 
-/// Kafka in a directory of its own.
+/// Kafka in its directory.
 pub(super) struct Kafka {
     dir: PathBuf,
 }
@@ -56,7 +56,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// Has Maven fetch what is not there.
+    /// Downloads missing files by Maven.
     fn install(&self, project: &Project) -> Result<(), Stop> {
         if self.dir.join("installed").exists() {
             return Ok(());
@@ -77,7 +77,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// Writes the settings, and makes an empty directory for the topics.
+    /// Writes the settings, and creates an empty directory for the topics.
     fn format(&self, project: &Project, port: u16) -> Result<(), Stop> {
         let (data, settings) = (self.dir.join("data"), self.settings());
         if data.exists() {
@@ -108,7 +108,7 @@ impl Kafka {
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(errors);
-        // Ctrl-C in this terminal is none of its business.
+        // Not interrupted by Ctrl-C in this terminal.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(refused(Path::new("java")))?;
@@ -144,7 +144,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// The number of its process, if that is still one of Kafka in this directory.
+    /// Its process id, if that process is still Kafka in this directory.
     fn process(&self) -> Option<u32> {
         let number = fs::read_to_string(self.dir.join("process")).ok()?;
         let number: u32 = number.trim().parse().ok()?;

@@ -1,4 +1,4 @@
-//! `cargo xtask services`: real servers, for tests that find one.
+//! `cargo xtask services`: real servers for the tests.
 
 mod brokers;
 mod debian;
@@ -35,10 +35,10 @@ Options:
       --port PORT  Port of Kafka (default: 19092); its controller uses the next one
 ";
 
-/// Where Kafka listens if nothing is said.
+/// Default port of Kafka.
 pub(crate) const PORT: u16 = 19_092;
 
-/// What to do with the servers.
+/// The requested action.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Order {
     Up { port: u16 },
@@ -57,7 +57,7 @@ pub(crate) fn run(project: &Project, order: Order) -> ExitCode {
     }
 }
 
-/// Brings one after the other, also where one cannot be brought.
+/// Installs all servers; one that cannot be installed does not stop the others.
 fn up(project: &Project, kafka: &Kafka, port: u16) -> Result<(), Stop> {
     let mut done = Ok(());
     for (name, one) in [
@@ -75,7 +75,7 @@ fn up(project: &Project, kafka: &Kafka, port: u16) -> Result<(), Stop> {
     done
 }
 
-/// Whether there is a program of this name that answers when it is asked by this argument.
+/// Whether a program with this name exists and succeeds with this argument.
 fn is_there(project: &Project, program: &str, argument: &str) -> bool {
     crate::invocation::Invocation::program(program, argument).succeeds(project)
 }

@@ -1,4 +1,4 @@
-//! NATS, which Go builds.
+//! NATS, built by Go.
 
 use super::{is_there, refused};
 use crate::invocation::Invocation;
@@ -8,7 +8,7 @@ use std::fs;
 
 const MODULE: &str = "github.com/nats-io/nats-server/v2@v2.15.2";
 
-/// Builds the server, unless there is one.
+/// Builds the server, unless it exists.
 pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     let dir = project.target.join("services/nats");
     let program = dir.join("nats-server");

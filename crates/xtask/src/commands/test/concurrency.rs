@@ -1,4 +1,4 @@
-//! Tests that loom runs through every interleaving of their threads.
+//! Tests under loom, which runs all interleavings of their threads.
 
 use super::needs_tests;
 use crate::invocation::Invocation;
@@ -7,7 +7,7 @@ use crate::step::Stop;
 
 pub(super) fn loom(project: &Project) -> Result<(), Stop> {
     for package in ["thalweg --test loom", "thalweg-tasks --lib"] {
-        // The flag reaches every crate, so the ordinary build is kept apart. Without optimisation loom takes minutes.
+        // The flag applies to every crate, hence a separate target directory. Optimized, since loom takes minutes otherwise.
         let tests = || {
             Invocation::cargo(&format!(
                 "test --profile tested --package {package} --no-default-features loom_"

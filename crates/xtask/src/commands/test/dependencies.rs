@@ -30,7 +30,7 @@ pub(super) fn pure(project: &Project) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Known weaknesses are not asked for: their list is somewhere else, and changes by itself.
+/// Runs cargo-deny, without known vulnerabilities, whose list is external and changes at any time.
 pub(super) fn deny(project: &Project) -> Result<(), Stop> {
     if !Invocation::cargo("deny --version").succeeds(project) {
         return Err(Stop::Skipped(
@@ -42,7 +42,7 @@ pub(super) fn deny(project: &Project) -> Result<(), Stop> {
     Ok(Invocation::cargo(check).run(project)?)
 }
 
-/// Whether a crate binds to Python, going by its name.
+/// Whether a crate binds to Python, judged by its name.
 fn is_python(name: &str) -> bool {
     name.starts_with("pyo3") || name.contains("python") || ["numpy", "maturin"].contains(&name)
 }

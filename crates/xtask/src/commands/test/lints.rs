@@ -1,4 +1,4 @@
-//! Checks of the sources that run nothing.
+//! Static checks of the sources.
 
 use super::needs_component;
 use crate::invocation::Invocation;

@@ -1,4 +1,4 @@
-//! Tests of unsafe code, under a tool that sees every access to memory.
+//! Tests of unsafe code under valgrind.
 
 use super::needs_tests;
 use super::tests::WORKSPACE;
@@ -7,7 +7,7 @@ use crate::project::Project;
 use crate::step::Stop;
 use std::process::{Command, Stdio};
 
-/// Blocks that are "possibly lost" do not count: the test harness's own main thread is one, now and then.
+/// "Possibly lost" blocks do not count: the test harness's main thread is sometimes reported as one.
 const RUNNER: &str = r#"target."cfg(all())".runner=["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite", "--error-exitcode=1"]"#;
 
 pub(super) fn valgrind(project: &Project) -> Result<(), Stop> {

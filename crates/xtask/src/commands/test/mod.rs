@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every step runs, also after one has failed.
+//! `cargo xtask test`: runs every step, even after a failure.
 
 mod concurrency;
 mod dependencies;
@@ -32,7 +32,7 @@ Options:
   -h, --help   Print this help
 ";
 
-/// The tests proper come last, so that their results end the log.
+/// The tests come last, so that their results end the log.
 pub(crate) const STEPS: [Step; 20] = [
     Step {
         name: "fmt",
@@ -136,7 +136,7 @@ pub(crate) const STEPS: [Step; 20] = [
     },
 ];
 
-/// Which steps are to run.
+/// The selected steps.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Choice {
     All,
@@ -145,7 +145,7 @@ pub(crate) enum Choice {
     Named(Vec<String>),
 }
 
-/// What `--quick` runs, of those above, before the unit tests of the core.
+/// Steps of `--quick`, before the unit tests of the core.
 const QUICK: [&str; 5] = ["fmt", "clippy", "pure", "floors", "python"];
 
 const CORE: Step = Step {
@@ -154,7 +154,7 @@ const CORE: Step = Step {
     action: tests::core,
 };
 
-/// What `--pythons` runs.
+/// Steps of `--pythons`.
 const PYTHONS: [Step; 6] = [
     Step {
         name: "wheel",
@@ -182,7 +182,7 @@ pub(crate) fn list() {
     }
 }
 
-/// Runs the steps that were chosen.
+/// Runs the selected steps.
 pub(crate) fn run(project: &Project, choice: &Choice) -> ExitCode {
     let of_all = STEPS.iter().filter(|step| match choice {
         Choice::All => true,
@@ -204,7 +204,7 @@ pub(crate) fn run(project: &Project, choice: &Choice) -> ExitCode {
     }
 }
 
-/// Skips the step if cargo lacks the command that a component brings.
+/// Skips the step if cargo lacks a command of an optional component.
 fn needs_component(project: &Project, command: &str, component: &str) -> Result<(), Stop> {
     if Invocation::cargo(command)
         .arg("--version")

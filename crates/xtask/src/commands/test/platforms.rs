@@ -1,15 +1,14 @@
-//! Other systems than this one: what is not written for Linux alone is checked for them, without being run.
+//! Other systems: code that is not specific to Linux is checked for them, but not run.
 
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
 use crate::target::is_installed;
 
-/// By their names for the compiler.
+/// Names of the targets.
 const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
 
-/// What is of Rust alone. Clients for other systems have parts in C, which a compiler for this system does not build:
-/// `cargo xtask wheels --check` has one that does.
+/// Packages without C code, which needs a compiler for the target: `cargo xtask wheels --check` has one.
 const CHECKED: [&str; 5] = [
     "thalweg --all-features",
     "thalweg-view",

@@ -1,5 +1,5 @@
-//! The tests of the Python package. The few that fail are tried once more, alone: a test that then passes depends on
-//! what else the machine does, which is a fault as well, but no reason to hold back everything else.
+//! The tests of the Python package. If only few fail, they are repeated alone: a test that then passes depends on the
+//! load of the machine, which is reported as unsteady.
 
 use crate::project::Project;
 use crate::python::Environment;
@@ -8,14 +8,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// More failures than this are nobody's bad luck.
+/// Maximum number of failures that are repeated.
 const MOST_TRIED_AGAIN: usize = 3;
 
 pub(super) fn tests(project: &Project) -> Result<(), Stop> {
     run_tests(project, &Environment::with_wheel(project)?)
 }
 
-/// Installs the wheel with Python 3 of a minor version, and runs all tests there.
+/// Installs the wheel in another version of Python 3, and runs all tests there.
 pub(super) fn tests_on(project: &Project, minor: u32) -> Result<(), Stop> {
     run_tests(project, &Environment::of_minor(project, minor)?)
 }
@@ -35,7 +35,7 @@ fn run_tests(project: &Project, python: &Environment) -> Result<(), Stop> {
     };
     let record = cache.join("v/cache/lastfailed");
     remove_file(&record)?;
-    // Two at a time, and those of a file one after the other: they may share what they have started.
+    // Two at a time, with the tests of a file in sequence: they may share processes.
     let first = tests("--numprocesses 2 --dist loadfile");
     let Err(failure) = first else {
         return Ok(examples?);
@@ -52,7 +52,7 @@ fn run_tests(project: &Project, python: &Environment) -> Result<(), Stop> {
     Err(Stop::Unsteady(format!("failed once, then passed: {names}")))
 }
 
-/// The tests that pytest has noted as failed: the keys of a JSON object with one line for each.
+/// The failed tests in pytest's cache: the keys of a JSON object, one per line.
 fn failed_tests(record: &Path) -> Vec<String> {
     let text = fs::read_to_string(record).unwrap_or_default();
     let keys = text.lines().filter_map(|line| {

@@ -7,12 +7,12 @@ use crate::step::Stop;
 use std::ffi::OsStr;
 use std::fs;
 
-/// Where there is Python.
+/// Directories with Python code.
 const SOURCES: &str = "python benches/python";
 
 pub(super) fn lint(project: &Project) -> Result<(), Stop> {
     let ruff = Environment::with_tools(project)?.tool("ruff");
-    // Both are of interest, also when the first fails.
+    // Runs both, even if the first fails.
     let formatted = Invocation::program(&ruff, "format --check --quiet --diff")
         .args(SOURCES.split(' ').map(Into::into))
         .run(project);
@@ -25,7 +25,7 @@ pub(super) fn lint(project: &Project) -> Result<(), Stop> {
 
 pub(super) fn wheel(project: &Project) -> Result<(), Stop> {
     let python = Environment::with_wheel(project)?;
-    // Away from the sources, what is imported is what was installed.
+    // Outside of the sources, so that the installed package is imported.
     Ok(python
         .run("-I -c")
         .arg("import thalweg; print('thalweg', thalweg.__version__)")
@@ -48,7 +48,7 @@ pub(super) fn types(project: &Project) -> Result<(), Stop> {
     Ok(derived?)
 }
 
-/// Of what the package exports, at least this part has a type that pyright knows, in percent.
+/// Minimum share of exported names with a type known to pyright, in percent.
 const KNOWN: f64 = 95.0;
 
 pub(super) fn pyright(project: &Project) -> Result<(), Stop> {
@@ -56,7 +56,7 @@ pub(super) fn pyright(project: &Project) -> Result<(), Stop> {
     let tools = Environment::for_pyright(project)?;
     let pyright = |args| {
         let invocation = Invocation::program(tools.tool("pyright"), args);
-        // It looks for packages where the first interpreter finds them.
+        // Uses the packages of the first interpreter.
         Ok::<_, Stop>(invocation.variable("PATH", package.path()?))
     };
     pyright("--project python/tests/typed")?.run(project)?;
@@ -103,14 +103,14 @@ pub(super) fn site(project: &Project) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What a page has that loads something from another host.
+/// Patterns in pages that load something from another host.
 const FOREIGN: [&str; 3] = [
     r#"src="http"#,
     r#"rel="stylesheet" href="http"#,
     r#"src="//"#,
 ];
 
-/// Builds the wheel, which is the same for every Python.
+/// Builds the wheel, the same for all versions of Python.
 pub(super) fn build(project: &Project) -> Result<(), Stop> {
     Environment::with_wheel(project).map(drop)
 }

@@ -4,16 +4,16 @@ use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
 
-/// All but the Python module, which cannot be linked without an interpreter; its tests are in Python.
+/// All packages except the Python module, which cannot be linked without an interpreter and is tested in Python.
 pub(super) const WORKSPACE: &str =
     "test --workspace --exclude thalweg-python --all-features --no-fail-fast";
 
 pub(super) fn unit(project: &Project) -> Result<(), Stop> {
-    // The other examples are run by a test of their package.
+    // Tests of their packages run the other examples.
     let targets = "--lib --bins --tests --example demo";
     Ok(Invocation::cargo(WORKSPACE)
         .args(targets.split(' ').map(Into::into))
-        // Many wait for others, those with Kafka for seconds.
+        // Many tests wait, those with Kafka for seconds.
         .variable("RUST_TEST_THREADS", "4")
         .run(project)?)
 }
