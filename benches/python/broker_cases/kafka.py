@@ -11,7 +11,7 @@ from typing import Any
 
 from measure import Case, Contender, Target
 
-from broker_cases.meter import LIMIT, MESSAGE, Meter, unique
+from broker_cases.meter import LIMIT, MESSAGE, Meter, through_a_map, unique
 
 #: After so many nanoseconds without a message no more are waited for.
 QUIET = 2_000_000_000
@@ -61,12 +61,7 @@ def kafka() -> Case:
     def thalweg(count: int) -> float:
         from thalweg import Stream
 
-        meter, source = Meter(count), Stream.from_kafka(filled(count), options())
-        source.map(len).sink(meter)
-        source.start()
-        figure = meter.wait()
-        source.drain()
-        return figure
+        return through_a_map(Stream.from_kafka(filled(count), options()), len, count)
 
     def streamz(count: int) -> float:
         from streamz import Stream

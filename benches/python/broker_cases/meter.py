@@ -6,6 +6,8 @@ import itertools
 import os
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 MESSAGE = b"x" * 100
 """A message; all have this length."""
@@ -41,3 +43,13 @@ class Meter:
         if not self.done.wait(LIMIT):
             raise TimeoutError(f"{self.left} of {self.count} messages have not come")
         return (self.last - self.first) / self.count
+
+
+def through_a_map(source: Any, length: Callable[[Any], int], count: int) -> float:
+    """Run a source of thalweg through a `map` to a sink; return nanoseconds per message."""
+    meter = Meter(count)
+    source.map(length).sink(meter)
+    source.start()
+    figure = meter.wait()
+    source.drain(LIMIT)
+    return figure

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from measure import Case, Contender, Target
 
-from broker_cases.meter import LIMIT, MESSAGE, Meter, unique
+from broker_cases.meter import MESSAGE, Meter, through_a_map, unique
 
 COUNT = 20_000
 
@@ -52,13 +52,9 @@ def mqtt() -> Case:
     def thalweg(count: int) -> float:
         from thalweg import Stream
 
-        topic, meter = filled(count), Meter(count)
+        topic = filled(count)
         source = Stream.from_mqtt("127.0.0.1", port, topic, client_id=topic)
-        source.map(lambda message: len(message.payload)).sink(meter)
-        source.start()
-        time = meter.wait()
-        source.drain(LIMIT)
-        return time
+        return through_a_map(source, lambda message: len(message.payload), count)
 
     return Case(
         "MQTT -> map -> sink, one message of quality 1",

@@ -8,7 +8,7 @@ import os
 
 from measure import Case, Contender, Target
 
-from broker_cases.meter import LIMIT, MESSAGE, Meter, unique
+from broker_cases.meter import LIMIT, MESSAGE, Meter, through_a_map, unique
 
 COUNT = 20_000
 
@@ -47,13 +47,9 @@ def nats() -> Case:
     def thalweg(count: int) -> float:
         from thalweg import Stream
 
-        meter, name = Meter(count), filled(count)
+        name = filled(count)
         source = Stream.from_nats(url, name, name, unique("durable"))
-        source.map(lambda message: len(message.payload)).sink(meter)
-        source.start()
-        time = meter.wait()
-        source.drain(LIMIT)
-        return time
+        return through_a_map(source, lambda message: len(message.payload), count)
 
     return Case(
         "JetStream -> map -> sink, one message",

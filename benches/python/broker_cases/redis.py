@@ -7,7 +7,7 @@ import os
 
 from measure import Case, Contender, Target
 
-from broker_cases.meter import LIMIT, MESSAGE, Meter, unique
+from broker_cases.meter import MESSAGE, Meter, through_a_map, unique
 
 COUNT = 50_000
 
@@ -43,13 +43,8 @@ def redis() -> Case:
     def thalweg(count: int) -> float:
         from thalweg import Stream
 
-        meter = Meter(count)
         source = Stream.from_redis_stream(url, filled(count), unique("group"))
-        source.map(lambda entry: len(entry.fields["value"])).sink(meter)
-        source.start()
-        time = meter.wait()
-        source.drain(LIMIT)
-        return time
+        return through_a_map(source, lambda entry: len(entry.fields["value"]), count)
 
     return Case(
         "Redis stream -> map -> sink, one entry",
