@@ -1,5 +1,6 @@
 //! An assigned partition.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -16,17 +17,13 @@ pub(super) struct Lane {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
     position: Position,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    is_revoked: bool,
-    /// Value of the position at the last commit.
-    committed: Option<String>,
     /// End offset of the partition when it was assigned, if the source ends there.
     end: Option<i64>,
-    is_at_end: bool,
+    is_at_end: AtomicBool,
+    /// Set under the lock.
+    is_revoked: AtomicBool,
+    /// Value of the position at the last commit.
+    committed: Mutex<Option<String>>,
 }
 
 impl Lane {
@@ -36,11 +33,10 @@ impl Lane {
             topic: topic.into(),
             partition,
             position,
-            state: Mutex::new(State {
-                committed,
-                end,
-                ..State::default()
-            }),
+            end,
+            is_at_end: AtomicBool::new(false),
+            is_revoked: AtomicBool::new(false),
+            committed: Mutex::new(committed),
         }
     }
 
@@ -54,17 +50,18 @@ impl Lane {
 
     /// The token for the message that ends at this offset; `None` if the partition was revoked.
     pub(super) fn begin(&self, offset: i64, now: Duration) -> Option<Ack> {
-        let state = self.lock();
         // Under the lock, so that no message starts once the partition is revoked.
-        (!state.is_revoked).then(|| self.position.ack(offset.to_string(), now))
+        let _committed = self.lock();
+        (!self.is_revoked()).then(|| self.position.ack(offset.to_string(), now))
     }
 
     pub(super) fn is_revoked(&self) -> bool {
-        self.lock().is_revoked
+        self.is_revoked.load(Ordering::Relaxed)
     }
 
     pub(super) fn revoke(&self) {
-        self.lock().is_revoked = true;
+        let _committed = self.lock();
+        self.is_revoked.store(true, Ordering::Relaxed);
     }
 
     /// Blocks until nothing is in flight, or until the deadline; returns whether nothing is.
@@ -86,38 +83,39 @@ impl Lane {
     /// The offset to commit, that of the next message to be read, if it has changed since the last commit.
     pub(super) fn to_commit(&self) -> Option<i64> {
         let value = self.position.value()?;
-        let mut state = self.lock();
-        if state.committed.as_ref() == Some(&value) {
+        let mut committed = self.lock();
+        if committed.as_ref() == Some(&value) {
             return None;
         }
         let next = value.parse::<i64>().ok()?.checked_add(1);
-        state.committed = Some(value);
+        *committed = Some(value);
         next
     }
 
     /// Makes the next commit include the offset again.
     pub(super) fn forget_commit(&self) {
-        self.lock().committed = None;
+        *self.lock() = None;
     }
 
     /// Notes that the message at this offset was read.
     pub(super) fn has_read(&self, offset: i64) {
-        let mut state = self.lock();
-        if state.end.is_some_and(|end| offset + 1 >= end) {
-            state.is_at_end = true;
+        if self.end.is_some_and(|end| offset + 1 >= end) {
+            self.set_at_end();
         }
     }
 
     pub(super) fn set_at_end(&self) {
-        self.lock().is_at_end = true;
+        self.is_at_end.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_at_end(&self) -> bool {
-        self.lock().is_at_end
+        self.is_at_end.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.committed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

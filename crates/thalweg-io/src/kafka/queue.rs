@@ -10,7 +10,7 @@ use super::lane::Lane;
 use super::{KafkaError, KafkaMessage};
 
 /// Maximum messages that a source takes at once before other tasks get a turn.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 
 /// A message, and the lane of its partition.
 #[derive(Debug)]
@@ -68,11 +68,14 @@ impl Queue {
 
     /// Adds messages; their room was checked before they were read.
     pub(super) fn push(&self, fetched: Vec<Fetched>) {
+        let bytes: usize = fetched.iter().map(|one| one.message.len()).sum();
         let mut state = self.lock();
-        for one in fetched {
-            state.messages += 1;
-            state.bytes += one.message.len();
-            state.fetched.push_back(one);
+        state.messages += fetched.len();
+        state.bytes += bytes;
+        match state.fetched.is_empty() {
+            // Moves no message.
+            true => state.fetched = fetched.into(),
+            false => state.fetched.extend(fetched),
         }
         wake(state);
     }
@@ -118,10 +121,10 @@ impl Queue {
         state.wants_room = false;
     }
 
-    /// The source has finished a message.
-    pub(super) fn release(&self, bytes: usize) {
+    /// The source has finished messages.
+    pub(super) fn release(&self, messages: usize, bytes: usize) {
         let mut state = self.lock();
-        state.messages = state.messages.saturating_sub(1);
+        state.messages = state.messages.saturating_sub(messages);
         state.bytes = state.bytes.saturating_sub(bytes);
         if state.wants_room
             && state.messages <= self.max_messages / 2
@@ -137,8 +140,11 @@ impl Queue {
         poll_fn(|cx| {
             let mut state = self.lock();
             if !state.fetched.is_empty() {
-                let count = state.fetched.len().min(BATCH);
-                return Poll::Ready(Came::Messages(state.fetched.drain(..count).collect()));
+                let messages = match state.fetched.len() <= BATCH {
+                    true => std::mem::take(&mut state.fetched),
+                    false => state.fetched.drain(..BATCH).collect(),
+                };
+                return Poll::Ready(Came::Messages(messages));
             }
             if let Some(error) = state.errors.pop_front() {
                 return Poll::Ready(Came::Error(error));

@@ -18,6 +18,9 @@ use super::{Kafka, KafkaError, KafkaMessage};
 /// Messages per reading of the clock.
 const PER_CLOCK: u32 = 16;
 
+/// Maximum finished messages that still count as buffered: the queue's lock is taken once for all of them.
+const PER_RELEASE: usize = 16;
+
 /// Messages as a source: [`Stream::from_kafka`](FromKafka::from_kafka).
 pub struct KafkaSource(Intake);
 
@@ -50,7 +53,15 @@ struct Intake {
     queue: Arc<Queue>,
     has_started: bool,
     taken: VecDeque<Fetched>,
+    finished: Finished,
     watch: Watch,
+}
+
+/// Finished messages that still count as buffered.
+#[derive(Default)]
+struct Finished {
+    messages: usize,
+    bytes: usize,
 }
 
 /// Checks for messages that have been unfinished for a long time.
@@ -124,7 +135,7 @@ impl KafkaSource {
                     // The partition belongs to another member.
                     None => Ok(()),
                 };
-                intake.queue.release(len);
+                intake.finish(len);
                 emitted?;
             }
             if !intake.fill(out).await? {
@@ -174,6 +185,7 @@ impl Intake {
             kafka,
             has_started: false,
             taken: VecDeque::new(),
+            finished: Finished::default(),
         }
     }
 
@@ -185,12 +197,30 @@ impl Intake {
         Ok(())
     }
 
+    /// Counts a message as finished.
+    fn finish(&mut self, len: usize) {
+        self.finished.messages += 1;
+        self.finished.bytes += len;
+        if self.finished.messages >= PER_RELEASE.min(self.kafka.max_messages / 8) {
+            self.release();
+        }
+    }
+
+    /// Makes room for as many messages as have finished.
+    fn release(&mut self) {
+        let Finished { messages, bytes } = std::mem::take(&mut self.finished);
+        self.queue.release(messages, bytes);
+    }
+
     /// Waits for messages; returns whether more may arrive.
     async fn fill<T: Element>(&mut self, out: &Emitter<T>) -> Result<bool, Stop> {
+        self.release();
         self.watch.now = None;
         self.watch.look(out);
         let next = out.or_stop(self.queue.next());
         match self.watch.while_waiting(out, next).await? {
+            // Moves no message.
+            Came::Messages(messages) if self.taken.is_empty() => self.taken = messages,
             Came::Messages(messages) => self.taken.extend(messages),
             Came::Error(error) if error.is_temporary() => {
                 out.report(error);
@@ -322,7 +352,7 @@ impl Source for KafkaBatches {
                 self.intake.room(out, &lane).await?;
                 let batch = take_batch(&mut self.intake.taken, &lane, len);
                 let last = batch.last().map_or(0, |message| message.offset);
-                let lens: Vec<usize> = batch.iter().map(KafkaMessage::len).collect();
+                let (messages, bytes) = (batch.len(), batch.iter().map(KafkaMessage::len).sum());
                 let now = self.intake.watch.now(out);
                 let emitted = match lane.begin(last, now) {
                     Some(ack) => {
@@ -331,8 +361,7 @@ impl Source for KafkaBatches {
                     }
                     None => Ok(()),
                 };
-                lens.into_iter()
-                    .for_each(|len| self.intake.queue.release(len));
+                self.intake.queue.release(messages, bytes);
                 emitted?;
             }
             if !self.intake.fill(out).await? {
