@@ -220,7 +220,7 @@ class as_completed:
         if error is None:
             return future, result_of(future)
         if future.status == "cancelled":
-            # Not a failure: whoever cancelled it knows.
+            # Not a failure: it was cancelled on request.
             return future, error
         if self.raise_errors:
             raise raisable(error)

@@ -63,7 +63,7 @@ class ExecutorFuture(concurrent.futures.Future[T]):
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return the exception of the call, once it has ended."""
         error = super().exception(timeout)
-        # An event loop's futures refuse StopIteration: whoever awaited one would wait for ever.
+        # An event loop's futures refuse StopIteration: awaiting one would never end.
         if isinstance(error, StopIteration) and asyncio._get_running_loop() is not None:
             return raisable(error)
         return error

@@ -112,7 +112,7 @@ def find(engine: Engine, key: Any) -> Future[Any]:
     found = None
     requests = registry.shared(engine).requests
     if requests is not None:
-        # Returned by a task. From now on it is held by whoever reads the result.
+        # Returned by a task. From now on the reader of the result holds it.
         found = requests.returned.pop(key, None)
         if found is not None:
             _lent[id(engine), key] = found

@@ -337,9 +337,11 @@ where
 /// memory allows.
 ///
 /// The function is called in the order of the elements. Each future is a separate task of the pipeline's runtime, and
-/// which is polled first is not defined: what must happen in order belongs into the function itself. A future that fails or panics is handled by the node's
-/// policy, see [`on_error`](Self::on_error): an element that is retried keeps its place in the order. No emitter waits
-/// for an element once its call has started, so failures are unhandled, see [`on_unhandled`](Self::on_unhandled).
+/// futures may be polled in any order: work that must happen in order belongs in the function, before its future.
+///
+/// A future that fails or panics is handled by the node's policy, see [`on_error`](Self::on_error): an element that is
+/// retried keeps its place in the order. No emitter waits for an element once its call has started, so failures are
+/// unhandled, see [`on_unhandled`](Self::on_unhandled).
 impl<T: Element> Stream<T> {
     /// Calls an asynchronous function with every element, up to `parallelism` at a time, and emits the results in the
     /// order of the elements. A parallelism of 0 is a build error, see [`check`](Self::check).

@@ -81,13 +81,14 @@ impl<'a> Brokers<'a> {
         };
         if std::env::var_os(KAFKA).is_none() {
             let kafka = Kafka::new(project);
-            match kafka.up(project, PORT) {
-                Ok(()) => {
-                    brokers.addresses.push((KAFKA, format!("127.0.0.1:{PORT}")));
-                    brokers.kafka = Some(kafka);
-                }
-                Err(Stop::Skipped(why)) => eprintln!("Kafka: skipped: {why}"),
-                Err(stop) => return Err(stop),
+            if kafka.is_running() {
+                eprintln!("skipped: Kafka runs already; {KAFKA}=127.0.0.1:PORT says where");
+            } else if kafka.is_installed() {
+                kafka.up(project, PORT)?;
+                brokers.addresses.push((KAFKA, format!("127.0.0.1:{PORT}")));
+                brokers.kafka = Some(kafka);
+            } else {
+                eprintln!("skipped: there is no Kafka; `cargo xtask services up` brings it");
             }
         }
         for kind in KINDS {

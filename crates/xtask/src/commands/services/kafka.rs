@@ -56,9 +56,18 @@ impl Kafka {
         Ok(())
     }
 
+    /// Whether `services up` has installed it.
+    pub(super) fn is_installed(&self) -> bool {
+        self.dir.join("installed").exists()
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.process().is_some()
+    }
+
     /// Downloads missing files by Maven.
     fn install(&self, project: &Project) -> Result<(), Stop> {
-        if self.dir.join("installed").exists() {
+        if self.is_installed() {
             return Ok(());
         }
         fs::create_dir_all(&self.dir).map_err(refused(&self.dir))?;
