@@ -286,47 +286,6 @@ fn so_many_pages_may_be_open_and_no_more() {
 }
 
 #[test]
-fn more_event_streams_than_there_may_be_are_all_answered() {
-    let (dashboard, _source) = watched();
-    let mut streams: Vec<_> = (0..400)
-        .map(|_| {
-            let mut stream = connect(&dashboard);
-            let request = "GET /live/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
-            stream.write_all(request.as_bytes()).expect("sent");
-            stream
-        })
-        .collect();
-    let (mut open, mut refused) = (Vec::new(), 0);
-    for mut stream in streams.drain(..) {
-        let mut status = [0; 12];
-        stream.read_exact(&mut status).expect("an answer");
-        match &status {
-            b"HTTP/1.1 200" => open.push(stream),
-            b"HTTP/1.1 503" => refused += 1,
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!((open.len(), refused), (100, 300));
-    assert_eq!(get(&dashboard, "/health"), "ok\n");
-    // A page that is closed makes room for another.
-    drop(open);
-    let end = Instant::now() + BOUND;
-    let mut stream = loop {
-        let mut stream = connect(&dashboard);
-        let request = "GET /live/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request.as_bytes()).expect("sent");
-        let mut status = [0; 12];
-        stream.read_exact(&mut status).expect("an answer");
-        if &status == b"HTTP/1.1 200" {
-            break stream;
-        }
-        assert!(Instant::now() < end, "no room");
-        std::thread::yield_now();
-    };
-    stream.flush().expect("it is open");
-}
-
-#[test]
 fn a_function_that_takes_long_keeps_nobody_from_looking() {
     let dashboard = serve("127.0.0.1:0").expect("a port is free");
     let source = Stream::new();
