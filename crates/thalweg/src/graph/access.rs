@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::monitor::{Entry, Posted};
+use super::monitor::{Entry, Monitor, Posted};
 use super::pass::{Lease, Pass};
 use super::{Graph, Mail, thread_state};
 use crate::runtime::RuntimeHandle;
@@ -69,11 +69,23 @@ impl Graph {
     /// Runs `mail` inside the monitor, between passes: at once if that is possible without waiting, otherwise by the
     /// thread inside, before it leaves.
     pub(crate) fn post(self: &Arc<Self>, mail: Mail) {
+        self.post_by(mail, Monitor::post);
+    }
+
+    /// The same for a rare look from outside, after which the graph's own thread emits as fast as before.
+    pub(crate) fn post_as_visitor(self: &Arc<Self>, mail: Mail) {
+        self.post_by(mail, Monitor::post_as_visitor);
+    }
+
+    fn post_by(
+        self: &Arc<Self>,
+        mut mail: Mail,
+        post: fn(&Monitor<Mail>, usize, Mail) -> Posted<Mail>,
+    ) {
         let me = thread_state::thread_id();
-        let mut mail = mail;
         loop {
             let root = self.root();
-            match root.monitor.post(me, mail) {
+            match post(&root.monitor, me, mail) {
                 Posted::Left => return,
                 Posted::Closed(back) => mail = back,
                 Posted::Entered(mail) => {

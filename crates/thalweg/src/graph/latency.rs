@@ -44,6 +44,16 @@ pub(super) struct Timing {
 }
 
 impl Timing {
+    /// Counts an element that is not to be timed; returns false for one that is.
+    #[inline(always)]
+    pub(super) fn skips_one(&self) -> bool {
+        let left = self.left.load(Ordering::Relaxed);
+        if left > 1 {
+            self.left.store(left - 1, Ordering::Relaxed);
+        }
+        left > 1
+    }
+
     /// A reference for an element on its way that needs the nodes' flags.
     pub(super) fn alive(&self) -> Arc<()> {
         self.alive.clone()
@@ -119,12 +129,8 @@ impl Graph {
     pub(super) fn watch_if_due(&self, lease: Lease, node: NodeId) -> Lease {
         let detours = self.detours.load(Ordering::Relaxed);
         let mut lease = lease;
-        if detours & detour::TIMED != 0 {
-            let left = self.timing.left.load(Ordering::Relaxed);
-            match left > 1 {
-                true => self.timing.left.store(left - 1, Ordering::Relaxed),
-                false => lease = self.time(lease),
-            }
+        if detours & detour::TIMED != 0 && !self.timing.skips_one() {
+            lease = self.time(lease);
         }
         match detours & detour::TRACED {
             0 => lease,

@@ -64,7 +64,7 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn measure_latency(&self, limit: impl IntoInterval) -> Result<(), IntervalError> {
         let limit = Some(wait(limit)?);
-        self.graph().post(Box::new(move |pass| {
+        self.graph().post_as_visitor(Box::new(move |pass| {
             pass.graph().measure_latency(limit, pass)
         }));
         Ok(())
@@ -90,7 +90,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn keep_elements(&self, limit: usize) {
-        self.graph().post(Box::new(move |pass| {
+        self.graph().post_as_visitor(Box::new(move |pass| {
             pass.graph().keep_elements(limit, pass)
         }));
     }
@@ -108,7 +108,8 @@ impl<T: Element> Stream<T> {
         node: u64,
         f: impl FnOnce(Vec<Box<dyn Any + Send>>) + Send + 'static,
     ) {
-        self.graph().post(Box::new(move |pass| f(kept(node, pass))));
+        self.graph()
+            .post_as_visitor(Box::new(move |pass| f(kept(node, pass))));
     }
 }
 
@@ -122,7 +123,7 @@ impl<T: Element> WeakStream<T> {
     /// As [`Stream::keep_elements`]; no effect if the pipeline is gone.
     pub fn keep_elements(&self, limit: usize) {
         if let Some(graph) = self.live_graph() {
-            graph.post(Box::new(move |pass| {
+            graph.post_as_visitor(Box::new(move |pass| {
                 pass.graph().keep_elements(limit, pass)
             }));
         }
@@ -135,7 +136,7 @@ impl<T: Element> WeakStream<T> {
         f: impl FnOnce(Vec<Box<dyn Any + Send>>) + Send + 'static,
     ) {
         if let Some(graph) = self.live_graph() {
-            graph.post(Box::new(move |pass| f(kept(node, pass))));
+            graph.post_as_visitor(Box::new(move |pass| f(kept(node, pass))));
         }
     }
 
@@ -146,7 +147,7 @@ impl<T: Element> WeakStream<T> {
     pub fn measure_latency(&self, limit: impl IntoInterval) -> Result<(), IntervalError> {
         let limit = Some(wait(limit)?);
         if let Some(graph) = self.live_graph() {
-            graph.post(Box::new(move |pass| {
+            graph.post_as_visitor(Box::new(move |pass| {
                 pass.graph().measure_latency(limit, pass)
             }));
         }

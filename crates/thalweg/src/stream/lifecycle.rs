@@ -483,7 +483,8 @@ impl<T: Element> Stream<T> {
     /// assert_eq!(told.recv(), Ok(3));
     /// ```
     pub fn send_graph_view(&self, f: impl FnOnce(GraphView) + Send + 'static) {
-        self.graph().post(Box::new(move |pass| f(view(pass))));
+        self.graph()
+            .post_as_visitor(Box::new(move |pass| f(view(pass))));
     }
 }
 
@@ -492,7 +493,7 @@ impl<T: Element> WeakStream<T> {
     pub fn send_graph_view(&self, f: impl FnOnce(GraphView) + Send + 'static) -> bool {
         let graph = self.live_graph();
         if let Some(graph) = &graph {
-            graph.post(Box::new(move |pass| f(view(pass))));
+            graph.post_as_visitor(Box::new(move |pass| f(view(pass))));
         }
         graph.is_some()
     }

@@ -62,7 +62,7 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn trace(&self, tracer: impl Tracer, one_in: u32) {
         let tracer: Arc<dyn Tracer> = Arc::new(tracer);
-        self.graph().post(Box::new(move |pass| {
+        self.graph().post_as_visitor(Box::new(move |pass| {
             pass.graph().trace(Some(tracer), one_in);
         }));
     }
@@ -75,7 +75,7 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn untrace(&self) {
         self.graph()
-            .post(Box::new(|pass| pass.graph().trace(None, 0)));
+            .post_as_visitor(Box::new(|pass| pass.graph().trace(None, 0)));
     }
 }
 
@@ -84,7 +84,7 @@ impl<T: Element> WeakStream<T> {
     pub fn trace(&self, tracer: impl Tracer, one_in: u32) {
         let tracer: Arc<dyn Tracer> = Arc::new(tracer);
         if let Some(graph) = self.live_graph() {
-            graph.post(Box::new(move |pass| {
+            graph.post_as_visitor(Box::new(move |pass| {
                 pass.graph().trace(Some(tracer), one_in);
             }));
         }

@@ -55,6 +55,13 @@ impl Shared {
         }
     }
 
+    fn visit_add(&self, me: usize, n: usize) {
+        if let Posted::Entered(n) = self.monitor.post_as_visitor(me, n) {
+            self.add(n);
+            self.leave(me);
+        }
+    }
+
     /// Looks at the total, if that is possible at once.
     fn try_inspect(&self, me: usize) -> Option<usize> {
         let _inspection = self.monitor.try_inspect(me)?;
@@ -206,6 +213,69 @@ fn loom_a_thread_is_given_the_bias_while_another_looks_in() {
         shared.enter_add(4, 4);
         other.join().unwrap();
         assert_eq!(shared.total(), 7);
+    });
+}
+
+#[test]
+fn loom_the_bias_is_lent_and_taken_back() {
+    model(|| {
+        let shared = Shared::new();
+        shared.enter_add(4, 1);
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.visit_add(8, 2);
+                shared.visit_add(8, 4);
+            })
+        };
+        shared.enter_add(4, 8);
+        shared.enter_add(4, 16);
+        other.join().unwrap();
+        shared.enter_add(4, 32);
+        assert_eq!(shared.monitor.bias.load(Ordering::Relaxed), 4);
+        assert_eq!(shared.total(), 63);
+    });
+}
+
+#[test]
+fn loom_a_lent_bias_is_revoked_by_an_emitter() {
+    model(|| {
+        let shared = Shared::new();
+        shared.enter_add(4, 1);
+        let others: Vec<_> = [8, 12]
+            .map(|me| {
+                let shared = shared.clone();
+                thread::spawn(move || match me {
+                    8 => shared.visit_add(me, 2),
+                    _ => shared.enter_add(me, 4),
+                })
+            })
+            .into_iter()
+            .collect();
+        shared.enter_add(4, 8);
+        shared.post_add(4, 16);
+        others.into_iter().for_each(|t| t.join().unwrap());
+        assert_eq!(shared.total(), 31);
+    });
+}
+
+#[test]
+fn loom_mail_to_oneself_outlives_a_visit() {
+    model(|| {
+        let shared = Shared::new();
+        shared.enter_add(4, 1);
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || shared.visit_add(8, 2))
+        };
+        if shared.monitor.try_enter(4) != Entry::Entered {
+            shared.monitor.enter_waiting(4);
+        }
+        assert_eq!(shared.monitor.post(4, 4), Posted::Left);
+        shared.leave(4);
+        shared.enter_add(4, 8);
+        other.join().unwrap();
+        assert_eq!(shared.total(), 15);
     });
 }
 

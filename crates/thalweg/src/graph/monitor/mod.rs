@@ -4,7 +4,9 @@
 //! and another to leave would cost more than ten nodes do. So a monitor is *biased* to the first thread that emits:
 //! that thread enters and leaves with plain stores. The first other thread revokes the bias for good, with a barrier
 //! that the operating system runs on all processors ([`barrier`]); from then on the lock is one word, changed by
-//! compare-and-swap: the token of the thread inside, and two flags.
+//! compare-and-swap: the token of the thread inside, and two flags. A visitor, which looks at the graph once in a
+//! while, only borrows the bias: its owner takes it back when it enters next. Meanwhile every thread that wants in
+//! takes the mutex first, so that the owner sees whether the monitor is free.
 //!
 //! The flags are set only while a thread is inside and only under the mutex, and a thread that leaves with a flag set
 //! takes the mutex too, so neither mail nor a waiting thread can be missed. The bias changes only under the mutex as
@@ -34,6 +36,8 @@ const UNDECIDED: usize = 0;
 const REVOKING: usize = 1;
 /// No thread is biased any more.
 const REVOKED: usize = 2;
+/// A visitor has borrowed the bias of the thread in [`Slow::lender`].
+const LENT: usize = 3;
 
 /// Position of the biased thread when it is not inside.
 const AWAY: usize = 0;
@@ -67,10 +71,12 @@ struct Slow<M> {
     /// lock first.
     reserved: bool,
     closed: bool,
+    /// Owner of the bias while it is lent.
+    lender: usize,
 }
 
 pub(crate) struct Monitor<M> {
-    /// Owner of the bias: a thread id, or one of the three states above.
+    /// Owner of the bias: a thread id, or one of the states above.
     bias: AtomicUsize,
     /// The token of the biased thread while it is inside, or about to see that its bias is revoked; flagged if it has
     /// left mail for itself. Only that thread changes it.
@@ -118,6 +124,7 @@ impl<M> Monitor<M> {
                 waiting: 0,
                 reserved: false,
                 closed: false,
+                lender: 0,
             }),
             left: Condvar::new(),
         }
@@ -156,7 +163,9 @@ impl<M> Monitor<M> {
     /// The bias was revoked while this thread was entering. The revoking thread may have seen us inside.
     #[cold]
     fn enter_revoked(&self, me: usize) -> Entry {
-        drop(lock(&self.slow));
+        if self.take_back(me, &lock(&self.slow)) {
+            return Entry::Entered;
+        }
         self.biased.store(AWAY, Ordering::Relaxed);
         if self.state.load(Ordering::Relaxed) & !FLAGS == me {
             return Entry::Entered;
@@ -168,7 +177,11 @@ impl<M> Monitor<M> {
         if self.bias.load(Ordering::Acquire) == REVOKED {
             return self.compete(me);
         }
-        let slow = lock(&self.slow);
+        let mut slow = lock(&self.slow);
+        if self.take_back(me, &slow) {
+            self.biased.store(me, Ordering::Relaxed);
+            return Entry::Entered;
+        }
         if emits
             && self.bias.load(Ordering::Relaxed) == UNDECIDED
             && self.state.load(Ordering::Acquire) == 0
@@ -180,7 +193,7 @@ impl<M> Monitor<M> {
             }
             self.bias.store(REVOKED, Ordering::Release);
         }
-        self.take_bias(me, &slow);
+        self.take_bias(me, &mut slow, REVOKED);
         self.compete(me)
     }
 
@@ -196,12 +209,16 @@ impl<M> Monitor<M> {
         }
     }
 
-    /// Revokes another thread's bias. If that thread is inside, it is from now on as if it had entered without.
-    fn take_bias(&self, me: usize, slow: &MutexGuard<'_, Slow<M>>) {
-        let owner = self.bias.load(Ordering::Relaxed);
-        if matches!(owner, UNDECIDED | REVOKED) || owner == me {
-            return;
-        }
+    /// Takes another thread's bias: for good, or as a loan (`REVOKED` or `LENT`). If that thread is inside, it is from
+    /// now on as if it had entered without.
+    fn take_bias(&self, me: usize, slow: &mut MutexGuard<'_, Slow<M>>, then: usize) {
+        let owner = match self.bias.load(Ordering::Relaxed) {
+            UNDECIDED | REVOKED => return,
+            LENT if then == LENT || slow.lender == me => return,
+            LENT => return self.bias.store(then, Ordering::Release),
+            owner if owner == me => return,
+            owner => owner,
+        };
         self.bias.store(REVOKING, Ordering::Relaxed);
         // From here on either we see the owner inside, or it sees that the bias is revoked.
         barrier::heavy();
@@ -209,7 +226,20 @@ impl<M> Monitor<M> {
             let mail = if slow.mail.is_empty() { 0 } else { MAIL };
             self.state.store(owner | mail, Ordering::Relaxed);
         }
-        self.bias.store(REVOKED, Ordering::Release);
+        slow.lender = owner;
+        self.bias.store(then, Ordering::Release);
+    }
+
+    /// Gives the bias back to this thread, if it is lent and the monitor is free. No thread can be waiting: another
+    /// than this one would have revoked the bias.
+    fn take_back(&self, me: usize, slow: &MutexGuard<'_, Slow<M>>) -> bool {
+        let is_free = self.bias.load(Ordering::Relaxed) == LENT
+            && slow.lender == me
+            && self.state.load(Ordering::Acquire) == 0;
+        if is_free {
+            self.bias.store(me, Ordering::Relaxed);
+        }
+        is_free
     }
 
     /// Enters if no thread is working inside, and keeps everybody from leaving mail, so that leaving needs nothing
@@ -219,7 +249,7 @@ impl<M> Monitor<M> {
     /// If every thread that enters holds some lock of the host, the result stays the same as long as this thread holds
     /// that lock: a collector that looks twice sees the same.
     pub(crate) fn try_inspect(&self, me: usize) -> Option<Inspection<'_, M>> {
-        let slow = lock(&self.slow);
+        let mut slow = lock(&self.slow);
         if slow.closed {
             return None;
         }
@@ -231,7 +261,7 @@ impl<M> Monitor<M> {
             });
         }
         // The thread may have ended, since it has not emitted for a long time.
-        self.take_bias(me, &slow);
+        self.take_bias(me, &mut slow, REVOKED);
         let is_biased = self.bias.load(Ordering::Relaxed) == me;
         if is_biased {
             if self.biased.load(Ordering::Relaxed) != AWAY {
@@ -291,14 +321,18 @@ impl<M> Monitor<M> {
     /// Waits for at most `limit`, if there is one; returns whether the monitor is this thread's.
     fn reserve(&self, me: usize, limit: Option<Duration>) -> bool {
         let mut slow = lock(&self.slow);
-        self.take_bias(me, &slow);
-        if self.bias.load(Ordering::Relaxed) == me {
-            self.biased.store(me, Ordering::Relaxed);
-            slow.reserved = true;
-            return true;
+        self.take_bias(me, &mut slow, REVOKED);
+        match self.bias.load(Ordering::Relaxed) {
+            owner if owner == me => {
+                self.biased.store(me, Ordering::Relaxed);
+                slow.reserved = true;
+                return true;
+            }
+            // Its own: nobody else takes it back.
+            LENT => {}
+            // Several threads come here: none is to be given the bias while this one waits.
+            _ => self.bias.store(REVOKED, Ordering::Release),
         }
-        // Several threads come here: none is to be given the bias while this one waits.
-        self.bias.store(REVOKED, Ordering::Release);
         slow.waiting += 1;
         let mut is_over = false;
         loop {
@@ -329,11 +363,20 @@ impl<M> Monitor<M> {
 
     /// Leaves mail for the thread inside, or enters if there is none.
     pub(crate) fn post(&self, me: usize, mail: M) -> Posted<M> {
+        self.post_and(me, mail, REVOKED)
+    }
+
+    /// The same for a visitor: the owner of the bias gets it back. Each visit costs a barrier, so they should be rare.
+    pub(crate) fn post_as_visitor(&self, me: usize, mail: M) -> Posted<M> {
+        self.post_and(me, mail, LENT)
+    }
+
+    fn post_and(&self, me: usize, mail: M, then: usize) -> Posted<M> {
         let mut slow = lock(&self.slow);
         if slow.closed {
             return Posted::Closed(mail);
         }
-        self.take_bias(me, &slow);
+        self.take_bias(me, &mut slow, then);
         if self.bias.load(Ordering::Relaxed) == me {
             if self.biased.load(Ordering::Relaxed) == AWAY {
                 self.biased.store(me, Ordering::Relaxed);

@@ -48,6 +48,56 @@ fn mail_for_oneself_and_a_bias_that_goes() {
 }
 
 #[test]
+fn the_owner_of_the_bias_takes_it_back_after_a_visit() {
+    let monitor = Monitor::new();
+    assert_eq!(monitor.try_enter(4), Entry::Entered);
+    assert_eq!(monitor.post_as_visitor(8, "while inside"), Posted::Left);
+    assert_eq!(
+        monitor.leave(4),
+        Some(VecDeque::from(["while inside"])),
+        "the thread inside runs a visitor's mail"
+    );
+    assert_eq!(monitor.leave(4), None);
+    assert_eq!(monitor.try_enter(4), Entry::Entered);
+    assert!(is_biased_to(&monitor, 4));
+    assert_eq!(monitor.try_enter(4), Entry::Within);
+    assert_eq!(monitor.leave(4), None);
+    assert_eq!(
+        monitor.post_as_visitor(8, "nobody in"),
+        Posted::Entered("nobody in")
+    );
+    assert_eq!(
+        monitor.try_enter(4),
+        Entry::Occupied,
+        "the visitor is inside"
+    );
+    assert_eq!(monitor.leave(8), None);
+    assert_eq!(monitor.try_enter(4), Entry::Entered);
+    assert!(is_biased_to(&monitor, 4));
+    assert_eq!(monitor.leave(4), None);
+}
+
+#[test]
+fn another_emitter_revokes_a_lent_bias() {
+    let monitor = Monitor::new();
+    assert_eq!(monitor.try_enter(4), Entry::Entered);
+    assert_eq!(monitor.leave(4), None);
+    assert_eq!(monitor.post_as_visitor(8, ()), Posted::Entered(()));
+    assert_eq!(monitor.leave(8), None);
+    assert_eq!(monitor.try_enter(8), Entry::Entered);
+    assert_eq!(monitor.leave(8), None);
+    for me in [4, 8] {
+        assert_eq!(monitor.try_enter(me), Entry::Entered);
+        assert!(is_biased_to(&monitor, REVOKED));
+        assert_eq!(monitor.leave(me), None);
+    }
+}
+
+fn is_biased_to<M>(monitor: &Monitor<M>, owner: usize) -> bool {
+    monitor.bias.load(Ordering::Relaxed) == owner
+}
+
+#[test]
 fn a_glance_needs_a_monitor_that_is_free() {
     let monitor = Monitor::<()>::new();
     assert!(monitor.try_inspect(4).is_some(), "nobody has emitted yet");
