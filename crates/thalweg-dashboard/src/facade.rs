@@ -28,7 +28,9 @@ pub(crate) fn record(families: &[Family], recorded: &mut Recorded) {
                 .collect();
             match number {
                 Number::Count(count) => counter!(name.clone(), labels).absolute(*count),
-                Number::Seconds(seconds) => gauge!(name.clone(), labels).set(*seconds),
+                Number::Seconds(seconds) | Number::Age(seconds) => {
+                    gauge!(name.clone(), labels).set(*seconds)
+                }
                 Number::Level(level) => gauge!(name.clone(), labels).set(*level as f64),
                 Number::Latency(latency) => {
                     let earlier = before.get(own_labels);

@@ -1,7 +1,7 @@
 //! All metrics: names, descriptions and values.
 
 use prometheus_client::registry::Unit;
-use thalweg::view::{Counters, Latency};
+use thalweg::view::{Counters, Latency, PositionView};
 
 use crate::observe::{Engine, Worker};
 use crate::server::Snapshot;
@@ -29,6 +29,8 @@ pub(crate) enum Number {
     Seconds(f64),
     /// Gauge.
     Level(u64),
+    /// Gauge of seconds.
+    Age(f64),
     /// Histogram of seconds.
     Latency(Box<Latency>),
 }
@@ -77,7 +79,7 @@ pub(crate) fn families(snapshot: &Snapshot) -> Vec<Family> {
 }
 
 fn of_nodes(snapshot: &Snapshot) -> Vec<Family> {
-    let mut nodes: Vec<(Labels, Counters)> = Vec::new();
+    let mut nodes: Vec<(Labels, Counters, Vec<PositionView>)> = Vec::new();
     let mut latencies: Vec<(Labels, Number)> = Vec::new();
     for pipeline in snapshot.history.pipelines.values() {
         nodes.extend(pipeline.graph.nodes.iter().map(|node| {
@@ -89,14 +91,28 @@ fn of_nodes(snapshot: &Snapshot) -> Vec<Family> {
             if let Some(latency) = &node.latency {
                 latencies.push((labels.clone(), Number::Latency(latency.clone())));
             }
-            (labels, node.counters)
+            (labels, node.counters, node.positions.clone())
         }));
     }
     let each = |of: fn(&Counters) -> Number| {
         let nodes = nodes.iter();
-        nodes.map(move |(labels, counters)| (labels.clone(), of(counters)))
+        nodes.map(move |(labels, counters, _)| (labels.clone(), of(counters)))
     };
-    let elements = nodes.iter().flat_map(|(labels, counters)| {
+    let positions: Vec<(Labels, PositionView)> = nodes
+        .iter()
+        .flat_map(|(labels, _, positions)| {
+            positions.iter().map(|position| {
+                let mut labels = labels.clone();
+                labels.push(("position", position.name.clone()));
+                (labels, position.clone())
+            })
+        })
+        .collect();
+    let of_positions = |of: fn(&PositionView) -> Option<Number>| {
+        let positions = positions.iter();
+        positions.filter_map(move |(labels, position)| Some((labels.clone(), of(position)?)))
+    };
+    let elements = nodes.iter().flat_map(|(labels, counters, _)| {
         [("in", counters.received), ("out", counters.sent)].map(|(direction, count)| {
             let mut labels = labels.clone();
             labels.push(("direction", direction.to_string()));
@@ -134,6 +150,28 @@ fn of_nodes(snapshot: &Snapshot) -> Vec<Family> {
             Kind::Histogram,
             "Time from when an element was emitted until it came to a node, or a sink was done with it, of those that were timed",
             latencies.into_iter(),
+        )
+        .in_unit(Unit::Seconds),
+        Family::new(
+            "acknowledged_offset",
+            Kind::Gauge,
+            "Offset of the last element of a source before which everything is acknowledged",
+            of_positions(|position| position.offset().map(Number::Level)),
+        ),
+        Family::new(
+            "unacknowledged_elements",
+            Kind::Gauge,
+            "Elements read by a source after its last acknowledged position",
+            of_positions(|position| Some(Number::Level(position.unacknowledged))),
+        ),
+        Family::new(
+            "oldest_unacknowledged",
+            Kind::Gauge,
+            "Time since the oldest unacknowledged element of a source was read",
+            of_positions(|position| {
+                let age = position.oldest.unwrap_or_default();
+                Some(Number::Age(age.as_secs_f64()))
+            }),
         )
         .in_unit(Unit::Seconds),
     ]

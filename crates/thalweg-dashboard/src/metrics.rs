@@ -178,6 +178,7 @@ impl Collector for Collected {
                         let level = i64::try_from(*level).unwrap_or(i64::MAX);
                         ConstGauge::new(level).encode(encoder)?;
                     }
+                    Number::Age(seconds) => ConstGauge::new(*seconds).encode(encoder)?,
                     Number::Latency(latency) => {
                         let buckets = latency.buckets();
                         let buckets: Vec<(f64, u64)> = buckets

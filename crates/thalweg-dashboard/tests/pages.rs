@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use thalweg::view::{Counters, GraphView, NodeView};
+use thalweg::view::{Counters, GraphView, NodeView, PositionView};
 use thalweg::{Failure, OnError, Stream};
 use thalweg_dashboard::{
     Builder, Cause, Dashboard, Engine, Metrics, Observe, Outcome, Pipeline, Run, Task, Worker,
@@ -283,6 +283,50 @@ fn so_many_pages_may_be_open_and_no_more() {
         );
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn the_positions_of_a_source_are_shown() {
+    let dashboard = serve("127.0.0.1:0").expect("a port is free");
+    let source = Stream::<i32>::new().named("orders");
+    source.show_positions(|_now| {
+        let mut first = PositionView::new("orders/0");
+        first.value = Some("41".into());
+        first.unacknowledged = 3;
+        first.oldest = Some(Duration::from_millis(2_500));
+        let mut second = PositionView::new("a feed");
+        second.value = Some("event-<7>".into());
+        vec![first, second]
+    });
+    dashboard.watch("kafka", &source);
+    let page = get(&dashboard, &format!("/node/{0}/{0}", source.node_id()));
+    for text in [
+        "orders/0",
+        "<td>41</td>",
+        ">3</td>",
+        "2.5 s",
+        "event-&lt;7&gt;",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let metrics = get(&dashboard, "/metrics");
+    let labels = |position: &str| {
+        let id = source.node_id();
+        format!("{{pipeline=\"kafka\",node=\"orders\",id=\"{id}\",position=\"{position}\"}}")
+    };
+    let (first, second) = (labels("orders/0"), labels("a feed"));
+    for line in [
+        format!("thalweg_acknowledged_offset{first} 41\n"),
+        format!("thalweg_unacknowledged_elements{first} 3\n"),
+        format!("thalweg_unacknowledged_elements{second} 0\n"),
+        format!("thalweg_oldest_unacknowledged_seconds{first} 2.5\n"),
+    ] {
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+    assert!(!metrics.contains(&format!("thalweg_acknowledged_offset{second}")));
+    let positions = &info(&dashboard)["pipelines"][0]["nodes"][0]["positions"];
+    assert_eq!(positions[0]["value"], "41");
+    assert_eq!(positions[1]["oldest_seconds"], Value::Null);
 }
 
 #[test]

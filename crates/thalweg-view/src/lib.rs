@@ -111,6 +111,8 @@ pub struct NodeView {
     pub counters: Counters,
     /// Latencies of its elements, if measured.
     pub latency: Option<Box<Latency>>,
+    /// Positions of a source: one for each partition, file or query that it reads.
+    pub positions: Vec<PositionView>,
     /// Current state, a word of letters: in SVG the box has the additional class `thalweg-is-WORD`, for the style sheet
     /// of a page.
     pub state: Option<&'static str>,
@@ -135,6 +137,7 @@ impl NodeView {
             kind,
             counters: Counters::default(),
             latency: None,
+            positions: Vec::new(),
             state: None,
             link: None,
         }
@@ -197,6 +200,66 @@ impl NodeView {
     #[must_use]
     pub fn with_latency(self, latency: Option<Box<Latency>>) -> Self {
         Self { latency, ..self }
+    }
+
+    /// Sets the positions of a source.
+    ///
+    /// ```
+    /// use thalweg_view::{NodeView, PositionView};
+    ///
+    /// let position = PositionView::new("orders/0");
+    /// let node = NodeView::new(1, "from_kafka orders", "source").with_positions(vec![position]);
+    /// assert_eq!(node.positions[0].name, "orders/0");
+    /// ```
+    #[must_use]
+    pub fn with_positions(self, positions: Vec<PositionView>) -> Self {
+        Self { positions, ..self }
+    }
+}
+
+/// How far the elements of a source have been acknowledged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PositionView {
+    /// Name of what is read: a partition, or the name under which the position is stored.
+    pub name: String,
+    /// Offset or id of the last element before which everything is acknowledged; `None` before the first.
+    pub value: Option<String>,
+    /// Number of elements read after it.
+    pub unacknowledged: u64,
+    /// Time since the oldest of them was read; `None` if there is none.
+    pub oldest: Option<Duration>,
+}
+
+impl PositionView {
+    /// A position before the first element.
+    ///
+    /// ```
+    /// use thalweg_view::PositionView;
+    ///
+    /// let position = PositionView::new("orders/0");
+    /// assert_eq!((position.value, position.unacknowledged), (None, 0));
+    /// ```
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The value as an offset, if it is one.
+    ///
+    /// ```
+    /// use thalweg_view::PositionView;
+    ///
+    /// let mut position = PositionView::new("orders/0");
+    /// position.value = Some("41".into());
+    /// assert_eq!(position.offset(), Some(41));
+    /// position.value = Some("event-41".into());
+    /// assert_eq!(position.offset(), None);
+    /// ```
+    pub fn offset(&self) -> Option<u64> {
+        self.value.as_ref()?.parse().ok()
     }
 }
 

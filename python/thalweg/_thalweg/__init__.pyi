@@ -213,6 +213,7 @@ class Node(Generic[T]):
     def _untrace(self) -> None:
         """Have no more elements traced."""
 
+    def _positions(self) -> list[tuple[str, str | None, int, float | None]]: ...
     def _latency(self) -> tuple[int, float, float, float, float] | None:
         """Return how many elements have been timed, and their mean, median, 99th percentile and longest latency."""
 

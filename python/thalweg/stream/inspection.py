@@ -18,6 +18,7 @@ class Inspected:
     str_list: ClassVar[list[str]]
     _counters: Any
     _latency: Any
+    _positions: Any
 
     def counters(self) -> dict[str, Any]:
         """Return how many elements this node has received, sent, failed on and holds, and for how
@@ -69,6 +70,40 @@ class Inspected:
         names = ("count", "mean", "p50", "p99", "max")
         values = self._latency() or (0, None, None, None, None)
         return dict(zip(names, values, strict=True))
+
+    def positions(self) -> list[dict[str, Any]]:
+        """Return how far the elements of this source have been acknowledged.
+
+        Each partition, file or query that the source reads has a position. They are also on the dashboard
+        and in its metrics.
+
+        Returns
+        -------
+        list of dict
+            The `name` of the position; the `value`, an offset or id as text, of the last element before
+            which everything is acknowledged, or None; the number of elements read after it, as
+            `unacknowledged`; and the seconds since the `oldest` of them was read, or None. Empty for other
+            nodes, and for sources without positions.
+
+        Examples
+        --------
+        >>> import asyncio, pathlib, tempfile
+        >>> from thalweg import Database, Stream
+        >>> async def read(path):
+        ...     position = Database("sqlite::memory:").position("rivers")
+        ...     rivers = Stream.from_csv(path, position=position, asynchronous=True)
+        ...     rivers.sink(lambda river: None)
+        ...     rivers.start()
+        ...     await rivers.finished()
+        ...     return rivers.positions()[0]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "rivers.csv")
+        ...     size = path.write_text("name\\nOb\\n")
+        ...     asyncio.run(read(path))
+        {'name': 'rivers', 'value': '8', 'unacknowledged': 0, 'oldest': None}
+        """
+        names = ("name", "value", "unacknowledged", "oldest")
+        return [dict(zip(names, position, strict=True)) for position in self._positions()]
 
     def __str__(self) -> str:
         parts = [f"{self.name}; {type(self).__name__}" if self.name else type(self).__name__]

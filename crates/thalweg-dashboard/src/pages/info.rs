@@ -1,7 +1,7 @@
 //! `/info`: the status as JSON, for programs.
 
 use serde_json::{Map, Value, json};
-use thalweg::view::Counters;
+use thalweg::view::{Counters, PositionView};
 
 use crate::history::PipelineHistory;
 use crate::observe::Engine;
@@ -42,6 +42,7 @@ fn pipeline(id: u64, pipeline: &PipelineHistory) -> Value {
             "held": node.counters.held,
             "waited_seconds": node.counters.waited.as_secs_f64(),
             "mean_wait_seconds": mean_wait.map(|wait| wait.as_secs_f64()),
+            "positions": node.positions.iter().map(position).collect::<Vec<_>>(),
             "latency_p50_seconds": quantile(0.5),
             "latency_p99_seconds": quantile(0.99),
             "received_per_second": rate(|counters| counters.received as f64),
@@ -58,6 +59,15 @@ fn pipeline(id: u64, pipeline: &PipelineHistory) -> Value {
         "busy": pipeline.busy_since.is_some(),
         "nodes": nodes.collect::<Vec<_>>(),
         "edges": edges.collect::<Vec<_>>(),
+    })
+}
+
+fn position(position: &PositionView) -> Value {
+    json!({
+        "name": position.name,
+        "value": position.value,
+        "unacknowledged": position.unacknowledged,
+        "oldest_seconds": position.oldest.map(|age| age.as_secs_f64()),
     })
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use maud::{Markup, PreEscaped, html};
-use thalweg::view::{Counters, Latency};
+use thalweg::view::{Counters, Latency, PositionView};
 
 use super::failures;
 use super::status::badge;
@@ -48,6 +48,10 @@ pub(super) fn content(app: &App, pipeline_id: u64, id: u64) -> Markup {
             }
         }
         (latencies(pipeline.node(id).and_then(NodeHistory::latency).as_ref()))
+        @if !view.positions.is_empty() {
+            h3 { "Acknowledged" }
+            (positions(&view.positions))
+        }
         @if let Some(history) = pipeline.node(id) {
             (chart(history))
         }
@@ -67,6 +71,34 @@ fn last_elements(texts: Option<Vec<String>>) -> Markup {
             None => { p.empty { "Being fetched." } }
             Some(texts) if texts.is_empty() => { p.empty { "No elements yet." } }
             Some(texts) => { ol.elements { @for text in texts { li { code { (text) } } } } }
+        }
+    }
+}
+
+/// How far the elements of a source have been acknowledged.
+fn positions(positions: &[PositionView]) -> Markup {
+    html! {
+        div.scrolls tabindex="0" {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Position" }
+                        th scope="col" { "Acknowledged up to" }
+                        th.number scope="col" { "Unacknowledged" }
+                        th.number scope="col" { "Oldest" }
+                    }
+                }
+                tbody {
+                    @for position in positions {
+                        tr {
+                            th scope="row" { (position.name) }
+                            td { (position.value.as_deref().unwrap_or("–")) }
+                            td.number { (position.unacknowledged) }
+                            td.number { @if let Some(age) = position.oldest { (duration(age)) } @else { "–" } }
+                        }
+                    }
+                }
+            }
         }
     }
 }

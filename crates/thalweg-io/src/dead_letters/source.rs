@@ -226,6 +226,7 @@ impl Stored {
                 self.lock().insert(position).clone()
             }
         };
+        position.show(out);
         if self.letters.is_none() {
             let letters = out.or_stop(self.store.letters(position.value())).await?;
             self.letters = Some(letters?);

@@ -7,6 +7,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use thalweg::Ack;
+use thalweg::view::PositionView;
 
 use crate::Position;
 
@@ -42,6 +43,13 @@ impl Lane {
 
     pub(super) fn is(&self, topic: &str, partition: i32) -> bool {
         self.partition == partition && &*self.topic == topic
+    }
+
+    /// Snapshot of its position.
+    pub(super) fn view(&self, now: Duration) -> PositionView {
+        let mut view = self.position.view(now);
+        view.name = format!("{}/{}", self.topic, self.partition);
+        view
     }
 
     pub(super) fn position(&self) -> &Position {

@@ -23,7 +23,7 @@ mod tests;
 mod transactions;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thalweg::BoxError;
@@ -37,6 +37,10 @@ pub use self::source::{FromKafka, FromKafkaBatches, KafkaBatches, KafkaCloser, K
 pub use self::testing::TestBroker;
 pub use self::transactions::{KafkaTransactions, TransactionalSink};
 use crate::Position;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Returns the position of a partition.
 type PositionOf = dyn Fn(&str, i32) -> Result<Position, BoxError> + Send + Sync;

@@ -3,7 +3,7 @@
 mod backlog;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use self::backlog::Backlog;
 use super::config::Config;
 use super::error::SEND_LESS;
-use super::{KafkaError, KafkaReceipt, KafkaRecord, KafkaSink};
+use super::{KafkaError, KafkaReceipt, KafkaRecord, KafkaSink, lock};
 
 /// Interval at which [`Producer::flush`] looks again while messages wait for room in the client's queue.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -243,8 +243,4 @@ impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Producer").field(&self.0.sink).finish()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use thalweg::{Ack, BoxError, Element, Emitter, Source, Stop, Stream};
 
 use super::consumer;
 use super::lane::Lane;
+use super::lock;
 use super::queue::{Came, Fetched, Queue};
 use super::{Kafka, KafkaError, KafkaMessage};
 
@@ -67,6 +68,8 @@ struct Finished {
 /// Checks for messages that have been unfinished for a long time.
 struct Watch {
     lanes: Vec<Arc<Lane>>,
+    /// The same, for views of the pipeline.
+    shown: Arc<Mutex<Vec<Arc<Lane>>>>,
     limit: Duration,
     /// Time of the next check.
     look_at: Duration,
@@ -110,6 +113,7 @@ impl KafkaSource {
     ) -> Result<(), Stop> {
         let intake = &mut self.0;
         intake.start()?;
+        intake.watch.show(out);
         loop {
             while let Some(next) = intake.taken.front() {
                 let lane = next.lane.clone();
@@ -178,6 +182,7 @@ impl Intake {
             queue: Arc::new(Queue::new(kafka.max_messages, kafka.max_bytes)),
             watch: Watch {
                 lanes: Vec::new(),
+                shown: Arc::default(),
                 limit: kafka.overdue_after,
                 look_at: Duration::ZERO,
                 now: None,
@@ -250,6 +255,7 @@ impl Watch {
     fn add(&mut self, lane: &Arc<Lane>) {
         if !self.lanes.iter().any(|known| Arc::ptr_eq(known, lane)) {
             self.lanes.push(lane.clone());
+            lock(&self.shown).clone_from(&self.lanes);
         }
     }
 
@@ -263,6 +269,16 @@ impl Watch {
         now
     }
 
+    /// Shows the positions of the partitions that messages have come from.
+    fn show<T: Element>(&self, out: &Emitter<T>) {
+        let lanes = self.shown.clone();
+        out.show_positions(move |now| {
+            let lanes = lock(&lanes);
+            let assigned = lanes.iter().filter(|lane| !lane.is_revoked());
+            assigned.map(|lane| lane.view(now)).collect()
+        });
+    }
+
     /// Reports the oldest message of each partition if it has been unfinished for too long, when a check is due.
     fn look<T: Element>(&mut self, out: &Emitter<T>) {
         let now = out.now();
@@ -271,7 +287,10 @@ impl Watch {
         }
         let pause = (self.limit / 4).max(Duration::from_millis(10));
         self.look_at = now.saturating_add(pause);
-        self.lanes.retain(|lane| !lane.is_revoked());
+        if self.lanes.iter().any(|lane| lane.is_revoked()) {
+            self.lanes.retain(|lane| !lane.is_revoked());
+            lock(&self.shown).clone_from(&self.lanes);
+        }
         for lane in &self.lanes {
             if let Some(overdue) = lane.position().overdue(now, self.limit) {
                 out.report(KafkaError::from(overdue));
@@ -347,6 +366,7 @@ impl Source for KafkaBatches {
 
     async fn run(&mut self, out: &Emitter<Vec<KafkaMessage>>) -> Result<(), Stop> {
         self.intake.start()?;
+        self.intake.watch.show(out);
         loop {
             while let Some((lane, len)) = next_batch(&self.intake.taken, self.max_len) {
                 self.intake.room(out, &lane).await?;

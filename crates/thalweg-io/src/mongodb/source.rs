@@ -184,6 +184,9 @@ impl Source for MongoDbSource {
     }
 
     async fn run(&mut self, out: &Emitter<MongoDbChange>) -> Result<(), Stop> {
+        if let Some(position) = &self.mongo.position {
+            position.show(out);
+        }
         match self.mongo.cursor {
             Some(_) => self.run_documents(out).await,
             None => self.run_changes(out).await,

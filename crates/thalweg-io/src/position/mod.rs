@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use thalweg::{Ack, Outcome};
+use thalweg::view::PositionView;
+use thalweg::{Ack, Element, Emitter, Outcome};
 
 #[cfg(any(feature = "files", feature = "kafka", feature = "sql"))]
 pub(crate) use self::rows::{Pending, Rows};
@@ -142,6 +143,36 @@ impl Position {
         let state = self.lock();
         let (value, at) = state.watermark.oldest()?;
         Some((value.to_string(), at))
+    }
+
+    /// Snapshot of it at a time of the clock that [`ack`](Self::ack) was given.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use thalweg_io::Position;
+    ///
+    /// let position = Position::new("readings");
+    /// let acks = ["17", "18"].map(|offset| position.ack(offset, Duration::from_secs(1)));
+    /// let view = position.view(Duration::from_secs(4));
+    /// assert_eq!((view.value.as_deref(), view.unacknowledged), (None, 2));
+    /// assert_eq!(view.oldest, Some(Duration::from_secs(3)));
+    /// drop(acks);
+    /// assert_eq!(position.view(Duration::from_secs(5)).offset(), Some(18));
+    /// ```
+    pub fn view(&self, now: Duration) -> PositionView {
+        let state = self.lock();
+        let mut view = PositionView::new(self.name());
+        view.value = state.watermark.value().map(str::to_string);
+        view.unacknowledged = state.watermark.len() as u64;
+        let oldest = state.watermark.oldest();
+        view.oldest = oldest.map(|(_, at)| now.saturating_sub(at));
+        view
+    }
+
+    /// Shows it in views of the pipeline, dashboards and metrics, as a position of the source that has this emitter.
+    pub fn show<T: Element>(&self, out: &Emitter<T>) {
+        let position = self.clone();
+        out.show_positions(move |now| vec![position.view(now)]);
     }
 
     /// Returns the token for the next element, which has the value `value` and is sent at the time `now`. Once the

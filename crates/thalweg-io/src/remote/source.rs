@@ -183,6 +183,9 @@ impl<T: Element> Source for UrlSource<T> {
     }
 
     async fn run(&mut self, out: &Emitter<T>) -> Result<(), Stop> {
+        if let Some(position) = &self.position {
+            position.show(out);
+        }
         let mut reading = match self.reading.take() {
             Some(reading) => reading,
             None => self.open()?,

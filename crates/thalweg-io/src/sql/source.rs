@@ -195,6 +195,9 @@ impl Source for SqlSource {
     }
 
     async fn run(&mut self, out: &Emitter<SqlRow>) -> Result<(), Stop> {
+        if let Some(position) = &self.query.position {
+            position.show(out);
+        }
         let poll = self.query.poll.clone().transpose()?;
         loop {
             self.emit(out).await?;

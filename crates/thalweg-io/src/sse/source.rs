@@ -52,6 +52,9 @@ impl Source for SseSource {
     }
 
     async fn run(&mut self, out: &Emitter<SseEvent>) -> Result<(), Stop> {
+        if let Some(position) = &self.sse.position {
+            position.show(out);
+        }
         let inbox = match self.inbox.take() {
             Some(inbox) => inbox,
             None => {

@@ -15,6 +15,9 @@ impl<T: Element> Source for TextFile<T> {
     }
 
     async fn run(&mut self, out: &Emitter<T>) -> Result<(), Stop> {
+        if let Some(position) = &self.position {
+            position.show(out);
+        }
         let mut pause = Pause::new(self.poll_interval.clone()?, out);
         let mut watch = Watch::default();
         loop {

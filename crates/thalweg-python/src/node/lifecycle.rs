@@ -11,6 +11,9 @@ use crate::run_on_loop::Begun;
 use crate::{failure, interpreter, interrupt, policy};
 use thalweg_tasks::host;
 
+/// Name, value, unacknowledged elements, and age of the oldest of them in seconds.
+type Position = (String, Option<String>, u64, Option<f64>);
+
 /// Count, and mean, median, 99th percentile and maximum in seconds.
 type Latencies = (u64, f64, f64, f64, f64);
 
@@ -185,6 +188,21 @@ impl Node {
 
     /// Number of elements timed at the node, and the mean, median, 99th percentile and maximum of their latencies in
     /// seconds. The first call begins the timing.
+    /// Positions of the source: name, value, number of unacknowledged elements, and age of the oldest in seconds.
+    fn _positions(&self) -> PyResult<Vec<Position>> {
+        let positions = self.parts()?.out.positions().into_iter();
+        let shown = positions.map(|position| {
+            let oldest = position.oldest.map(|age| age.as_secs_f64());
+            (
+                position.name,
+                position.value,
+                position.unacknowledged,
+                oldest,
+            )
+        });
+        Ok(shown.collect())
+    }
+
     fn _latency(&self) -> PyResult<Option<Latencies>> {
         let found = self.parts()?.inlet.latency();
         Ok(found.map(|latency| {

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyWeakrefMethods, PyWeakrefReference};
+use thalweg::view::PositionView;
 use thalweg::{
     Acks, BoxError, Element, Emit, EmitResult, Emitter, Failure, Never, Operator, Sink, Source,
     Stop, Stream,
@@ -77,6 +78,7 @@ trait Switch: Send + Sync {
     fn start(&self) -> Result<(), thalweg::Error>;
     fn stop(&self);
     fn move_to(&self, event_loop: &EventLoop) -> Result<(), thalweg::Error>;
+    fn positions(&self) -> Vec<PositionView>;
 }
 
 impl<T: Element> Switch for Stream<T> {
@@ -90,6 +92,10 @@ impl<T: Element> Switch for Stream<T> {
 
     fn move_to(&self, event_loop: &EventLoop) -> Result<(), thalweg::Error> {
         self.run_on(event_loop.handle())
+    }
+
+    fn positions(&self) -> Vec<PositionView> {
+        Stream::positions(self)
     }
 }
 
@@ -184,7 +190,14 @@ impl RustSource {
         self.site.is_ending.store(false, Ordering::Relaxed);
         let started = self
             .switch(&event_loop)
-            .and_then(|switch| switch.start())
+            .and_then(|switch| {
+                let shown = Arc::downgrade(&switch);
+                let positions = move || Some(shown.upgrade()?.positions());
+                parts
+                    .out
+                    .show_positions(move |_now| positions().unwrap_or_default());
+                switch.start()
+            })
             .map_err(|error| failure::raise(py, &error));
         if let Err(error) = started {
             drop(lock(&self.site.run).take());

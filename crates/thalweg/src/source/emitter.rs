@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use thalweg_view::PositionView;
+
 use super::Stop;
 use crate::ack::Ack;
 use crate::debug::shows;
@@ -126,6 +128,54 @@ impl<T: Element> Emitter<T> {
     /// policy applies: the failure goes to [`Stream::errors`], for example, or is unhandled.
     pub fn report(&self, cause: impl Into<BoxError>) {
         self.stream.report_unmade(cause.into());
+    }
+
+    /// Sets the function that returns the source's positions: how far its elements have been acknowledged. Views of the
+    /// graph, dashboards and metrics show them. The function gets the time of the pipeline's clock. It is called on any
+    /// thread, possibly inside the pipeline: it must neither block nor touch a pipeline.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use thalweg::view::PositionView;
+    /// use thalweg::{Ack, Emitter, Source, Stop, Stream};
+    ///
+    /// /// A queue's messages, one at a time.
+    /// struct Queue;
+    ///
+    /// impl Source for Queue {
+    ///     type Item = u64;
+    ///     const KIND: &'static str = "queue";
+    ///
+    ///     async fn run(&mut self, out: &Emitter<u64>) -> Result<(), Stop> {
+    ///         let last = Arc::new(AtomicU64::new(0));
+    ///         let shown = last.clone();
+    ///         out.show_positions(move |_now| {
+    ///             let mut position = PositionView::new("messages");
+    ///             position.value = Some(shown.load(Ordering::Relaxed).to_string());
+    ///             vec![position]
+    ///         });
+    ///         for message in 1..=3 {
+    ///             let last = last.clone();
+    ///             let done = Ack::new(move |_| last.store(message, Ordering::Relaxed));
+    ///             out.emit_with(message, done).await?;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let messages = Stream::from_source(Queue);
+    /// messages.sink(drop);
+    /// messages.run("10s").wait()?;
+    /// let positions = &messages.graph_view().nodes[0].positions;
+    /// assert_eq!(positions[0].offset(), Some(3));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn show_positions(
+        &self,
+        positions: impl Fn(Duration) -> Vec<PositionView> + Send + 'static,
+    ) {
+        self.stream.show_positions(positions);
     }
 
     async fn settle(&self, mut emit: Emit) -> Result<(), Stop> {

@@ -508,6 +508,7 @@ fn view(pass: &mut Pass) -> GraphView {
         NodeView::new(core.id(), core.name(), role(core, pass))
             .with_counters(counters(&**node, pass))
             .with_latency(core.latency())
+            .with_positions(core.positions(pass.now()))
     });
     let edges = graph.edges(pass).into_iter();
     let edges = edges.map(|(from, to, feedback)| {

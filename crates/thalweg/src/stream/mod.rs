@@ -9,6 +9,7 @@ mod latency;
 mod lifecycle;
 mod on_error;
 mod open_join;
+mod positions;
 mod trace;
 mod wiring;
 

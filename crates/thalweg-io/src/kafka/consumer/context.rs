@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -15,7 +15,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::super::lane::Lane;
 use super::super::queue::Queue;
 use super::super::transactions::Restored;
-use super::super::{Kafka, KafkaError, KafkaTransactions};
+use super::super::{Kafka, KafkaError, KafkaTransactions, lock};
 use super::committer::{Commit, Committer};
 use super::{ANSWER, LAST_ANSWER};
 use crate::Position;
@@ -467,8 +467,4 @@ fn is_rebalancing(error: &ClientError) -> bool {
         error.rdkafka_error_code(),
         Some(Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId)
     )
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

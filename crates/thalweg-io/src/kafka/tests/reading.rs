@@ -104,6 +104,11 @@ fn a_commit_never_passes_what_is_not_done() -> Outcome {
         messages.start()?;
         until(|| list.len() == 9).await;
         until(|| broker.committed(1) == [Some(3)]).await;
+        let positions = messages.positions();
+        assert_eq!(positions[0].name, "readings/0");
+        assert_eq!(positions[0].offset(), Some(2));
+        assert_eq!(positions[0].unacknowledged, 7);
+        assert!(positions[0].oldest.is_some());
         messages.stop();
         closer.close().await?;
         assert_eq!(broker.committed(1), [Some(3)]);

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use thalweg_view::Latency;
+use thalweg_view::{Latency, PositionView};
 
 use super::{NodeKind, Pass};
 use crate::failure::{BoxError, Failure};
@@ -51,7 +51,12 @@ pub(crate) struct Core {
     waited: AtomicU64,
     /// Latencies, once measured. For a sink, until it is done.
     latency: Mutex<Option<Box<Latency>>>,
+    /// Positions of a source, by the time of the pipeline's clock.
+    positions: Mutex<Option<Positions>>,
 }
+
+/// Returns a source's positions at a time of the pipeline's clock.
+pub(crate) type Positions = Box<dyn Fn(Duration) -> Vec<PositionView> + Send>;
 
 #[derive(Default)]
 struct Waiting {
@@ -85,6 +90,7 @@ impl Core {
             waiting: Slot::new(Waiting::default()),
             waited: AtomicU64::new(0),
             latency: Mutex::default(),
+            positions: Mutex::default(),
         }
     }
 
@@ -254,6 +260,18 @@ impl Core {
     /// The latencies; `None` if no element has been timed.
     pub(crate) fn latency(&self) -> Option<Box<Latency>> {
         lock(&self.latency).clone()
+    }
+
+    pub(crate) fn show_positions(&self, positions: Positions) {
+        let earlier = lock(&self.positions).replace(positions);
+        // Dropping its contents may run anything.
+        drop(earlier);
+    }
+
+    /// The source's positions; none for other nodes.
+    pub(crate) fn positions(&self, now: Duration) -> Vec<PositionView> {
+        let positions = lock(&self.positions);
+        positions.as_ref().map_or_else(Vec::new, |of| of(now))
     }
 
     /// Sets the number of elements held from now on.
