@@ -46,7 +46,7 @@ def serve(make, *requests, **kwargs):
     return asyncio.run(main())
 
 
-def test_a_request_is_answered_by_what_comes_of_it():
+def test_a_request_is_answered_with_its_result():
     def make(source):
         return source.map(lambda request: 10 // int(request.body)).map(lambda x: {"x": x} if x < 9 else None).respond()
 
@@ -74,7 +74,7 @@ def test_a_request_is_answered_by_what_comes_of_it():
         ({"path": "/a", "root_path": "/in"}, "/a"),
     ],
 )
-def test_a_request_is_seen_as_it_came(scope, url):
+def test_a_request_is_passed_on_unchanged(scope, url):
     async def main():
         source = Stream.from_http_requests(None, asynchronous=True)
         L = source.sink_to_list()
@@ -88,7 +88,7 @@ def test_a_request_is_seen_as_it_came(scope, url):
     assert request.headers == {"x-key": "7, \ufffd"}
 
 
-def test_a_body_that_is_too_long_is_not_read_to_its_end():
+def test_an_oversized_body_is_not_read_to_its_end():
     asked = 0
 
     async def main():
@@ -117,7 +117,7 @@ def test_a_body_that_is_too_long_is_not_read_to_its_end():
     assert asked <= 21
 
 
-def test_a_full_pipeline_says_when_to_come_again_and_one_that_is_closing_that_it_is():
+def test_a_full_or_closing_pipeline_answers_503():
     async def main():
         source = Stream.from_http_requests(None, max_in_flight=1, asynchronous=True)
         seen = asyncio.Event()
@@ -138,7 +138,7 @@ def test_a_full_pipeline_says_when_to_come_again_and_one_that_is_closing_that_it
     assert (closing[0], closing[2]) == (503, b"the pipeline is closing")
 
 
-def test_bodies_are_answered_when_they_have_been_taken_and_only_posts_are():
+def test_bodies_are_answered_once_accepted_and_only_posts_are_accepted():
     async def main():
         source = Stream.from_http_server(None, asynchronous=True)
         L = source.map(int).sink_to_list()
@@ -166,7 +166,7 @@ def test_a_head_has_the_length_and_no_body():
     assert (status, headers[b"content-length"], body) == (200, b"5", b"")
 
 
-def test_a_client_that_goes_in_the_middle_of_its_body_is_forgotten():
+def test_a_client_that_disconnects_within_its_body_is_dropped():
     async def main():
         source = Stream.from_http_requests(None, max_in_flight=1, asynchronous=True)
         L = source.sink_to_list()
@@ -187,7 +187,7 @@ def test_a_client_that_goes_in_the_middle_of_its_body_is_forgotten():
     assert asyncio.run(main()) == ([], 204, [b"whole"])
 
 
-def test_a_pipeline_on_a_thread_of_its_own_answers_the_loop_that_asks():
+def test_a_pipeline_on_its_own_thread_answers_the_calling_loop():
     threads = set()
 
     def upper(request):
@@ -209,7 +209,7 @@ def test_a_pipeline_on_a_thread_of_its_own_answers_the_loop_that_asks():
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
-def test_a_server_of_its_own_starts_and_drains_the_pipeline(asynchronous):
+def test_the_lifespan_starts_and_drains_the_pipeline(asynchronous):
     sent, messages = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     async def main():
@@ -239,7 +239,7 @@ def test_a_server_of_its_own_starts_and_drains_the_pipeline(asynchronous):
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-def test_a_websocket_is_refused_and_what_is_unknown_an_error():
+def test_websockets_are_refused_and_unknown_scopes_raise():
     async def main():
         app, sent = Stream.from_http_requests(None).asgi(), []
 
@@ -257,7 +257,7 @@ def test_a_websocket_is_refused_and_what_is_unknown_an_error():
     assert asyncio.run(main()) == [{"type": "websocket.close"}]
 
 
-def test_it_is_mounted_in_an_app_of_starlettes_that_uvicorn_serves():
+def test_the_app_can_be_mounted_in_starlette_and_served_by_uvicorn():
     applications = pytest.importorskip("starlette.applications")
     uvicorn = pytest.importorskip("uvicorn")
 

@@ -48,7 +48,7 @@ def fail(x):
     raise ValueError("no <b>price</b>")
 
 
-def test_a_page_that_is_open_shows_where_elements_wait(page, dashboard):
+def test_an_open_page_shows_where_elements_wait(page, dashboard):
     clock = thalweg.VirtualClock()
     source = Stream(stream_name="orders <script>window.intruder = 1</script>", loop=clock)
     source.buffer(9, stream_name="queue").rate_limit(1e7, stream_name="slow").sink(lambda x: None)
@@ -71,7 +71,7 @@ def test_a_page_that_is_open_shows_where_elements_wait(page, dashboard):
     clock.advance(4e7)
 
 
-def test_failures_are_seen_with_their_text(page, dashboard):
+def test_failures_are_shown_with_their_message(page, dashboard):
     source = Stream(stream_name="failing")
     source.map(fail, on_error="skip", stream_name="price").sink(lambda x: None)
     page.show(address(dashboard, "/failures"))
@@ -80,7 +80,7 @@ def test_failures_are_seen_with_their_text(page, dashboard):
     assert page.look("document.querySelectorAll('#content b').length") == 0
 
 
-def test_a_worker_that_dies_is_seen(page, dashboard):
+def test_a_dead_worker_is_shown(page, dashboard):
     with Client(processes=True, n_workers=1, name="mortal") as client:
         page.show(address(dashboard, "/tasks"))
         until(lambda: "mortal" in text(page))
@@ -103,7 +103,7 @@ def press(page, label, report):
     until(lambda: report in text(page))
 
 
-def test_buttons_are_pressed_with_the_keyboard(page):
+def test_buttons_work_with_the_keyboard(page):
     clock = thalweg.VirtualClock()
     ticks = Stream.from_periodic(lambda: "tick", "1s", loop=clock, start=True, stream_name="metronome")
     L = ticks.partition(1000).sink_to_list()
@@ -142,7 +142,7 @@ def test_buttons_without_the_token_do_nothing(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/status", "/graph", "/tasks", "/failures"])
-def test_pages_fit_into_a_telephone_and_can_be_read(page, dashboard, path, scheme):
+def test_pages_are_readable_on_a_phone(page, dashboard, path, scheme):
     source = Stream(stream_name="a name that is too long for any telephone, in one word: " + 60 * "x")
     source.map(fail, on_error="skip").buffer(3).sliding_window(3).sink(print)
     source.emit(1)
@@ -155,7 +155,7 @@ def test_pages_fit_into_a_telephone_and_can_be_read(page, dashboard, path, schem
         assert (background < 128) == (scheme == "dark")
 
 
-def test_nothing_is_loaded_from_elsewhere_and_nothing_is_refused(page, dashboard):
+def test_nothing_is_loaded_from_other_hosts_or_blocked(page, dashboard):
     # What an earlier page had open has ended by now.
     page.show("about:blank")
     page.complaints.clear()

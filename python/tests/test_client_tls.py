@@ -60,7 +60,7 @@ async def drained(stream):
     return await asyncio.wait_for(stream.drain(), PATIENCE)
 
 
-def test_messages_of_mqtt_come_by_tls(tmp_path):
+def test_mqtt_messages_are_read_over_tls(tmp_path):
     files = make_certificate(tmp_path)
     own = make_certificate(tmp_path, "client")
 
@@ -79,7 +79,7 @@ def test_messages_of_mqtt_come_by_tls(tmp_path):
     assert asyncio.run(main()) == b"20.5!"
 
 
-def test_elements_go_to_redis_by_tls(tmp_path):
+def test_elements_are_written_to_redis_over_tls(tmp_path):
     files = make_certificate(tmp_path)
     received.clear()
 
@@ -103,7 +103,7 @@ def test_elements_go_to_redis_by_tls(tmp_path):
     ],
     ids=["mqtt", "redis"],
 )
-def test_a_certificate_that_nobody_vouches_for_ends_the_source(tmp_path, caplog, make):
+def test_an_untrusted_certificate_ends_the_source(tmp_path, caplog, make):
     files = make_certificate(tmp_path)
 
     async def main():
@@ -121,7 +121,7 @@ def test_a_certificate_that_nobody_vouches_for_ends_the_source(tmp_path, caplog,
     assert re.search(told, record.getMessage())
 
 
-def test_files_that_are_none_are_told_at_the_call(tmp_path):
+def test_missing_files_are_reported_at_the_call(tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     told = re.escape(f"MQTT at broker:8883: TLS: {empty}: there is no certificate in it")

@@ -89,7 +89,7 @@ def test_results_are_those_of_a_local_stream(client, build, inputs):
     assert here
 
 
-def test_everything_on_the_way_stays_on_the_cluster(client):
+def test_intermediate_results_stay_on_the_cluster(client):
     source = Stream()
     on_cluster = source.scatter()
     for node in (on_cluster.zip_latest(on_cluster), on_cluster.unique(), on_cluster.buffer(3), on_cluster.collect()):
@@ -112,7 +112,7 @@ def test_a_failure_is_reported_to_the_emitter(client):
 
 
 @pytest.mark.parametrize("build", [lambda s: s.accumulate(fail_on_2, start=0), lambda s: s.map(fail_on_2).scan(add)])
-def test_a_failure_leaves_the_state_alone(client, build):
+def test_a_failure_does_not_change_the_state(client, build):
     source = Stream()
     results = build(source.scatter()).gather().sink_to_list()
     with pytest.raises(ArithmeticError):

@@ -105,7 +105,7 @@ def test_functions_before_it_are_called_by_the_loop(name):
     assert threads and threading.main_thread() not in threads
 
 
-def test_an_interval_that_is_set_to_zero_later_counts():
+def test_an_interval_set_to_zero_later_takes_effect():
     threads = []
     source = Stream()
     node = source.debounce("1h")
@@ -117,7 +117,7 @@ def test_an_interval_that_is_set_to_zero_later_counts():
     assert threads and threading.main_thread() not in threads
 
 
-def test_an_edge_that_is_added_later_counts():
+def test_an_edge_added_later_takes_effect():
     threads = []
     source = Stream()
     source.buffer(10).sink(lambda x: None)
@@ -128,7 +128,7 @@ def test_an_edge_that_is_added_later_counts():
     assert len(threads) == 1 and threading.main_thread() not in threads
 
 
-def test_a_full_buffer_holds_up_its_emitter():
+def test_a_full_buffer_blocks_the_emitter():
     release, begun = threading.Event(), threading.Event()
     source = Stream()
     L = []

@@ -32,7 +32,7 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("command", OUTPUTS)
-def test_an_example_shows_what_it_should(python, command):
+def test_an_example_prints_the_expected_output(python, command):
     program, *arguments = command.split()
     done = python(EXAMPLES / program, *arguments)
     assert (done.returncode, done.stderr) == (0, "")

@@ -36,7 +36,7 @@ def copy(log, out, **limits):
     return asyncio.run(main())
 
 
-def test_a_source_goes_on_where_the_files_end(tmp_path):
+def test_a_source_resumes_after_the_written_files(tmp_path):
     log, out = tmp_path / "log", tmp_path / "part-{number}.jsonl"
     log.write_text("1\n2\n")
     assert copy(log, out, max_rows=1) == "4"
@@ -48,7 +48,7 @@ def test_a_source_goes_on_where_the_files_end(tmp_path):
     assert (tmp_path / "part-000003.jsonl").read_text() == "1\n"
 
 
-def test_rows_that_are_in_files_already_are_not_written_again(tmp_path):
+def test_rows_already_in_files_are_not_written_again(tmp_path):
     log, out = tmp_path / "log", tmp_path / "{number}.jsonl"
     log.write_text("3\n")
     record = '{"next": 1, "positions": {"log": {"number": 0, "value": null, "rows": "1x2,"}}}'
@@ -57,7 +57,7 @@ def test_rows_that_are_in_files_already_are_not_written_again(tmp_path):
     assert [path.name for path in sorted(tmp_path.glob("0*"))] == ["000001.jsonl"]
 
 
-def test_what_is_no_place_for_positions_is_told(tmp_path):
+def test_an_invalid_place_for_positions_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"need `\{number\}`"):
         Files(tmp_path / "all.txt").position("log")
     with pytest.raises(ValueError, match="no other braces"):

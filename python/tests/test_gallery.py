@@ -23,14 +23,14 @@ PROGRAMS = {
 }
 
 
-def test_there_are_twelve():
+def test_every_program_of_the_page_has_a_picture():
     assert len(PROGRAMS) == PAGE.count("\n## ") == 12
     drawn = {path.relative_to(DOCS).as_posix() for path in (DOCS / "gallery").iterdir()}
     assert {picture for _, picture in PROGRAMS.values()} == drawn
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_does_what_it_says_and_looks_like_its_picture(name):
+def test_a_program_passes_and_matches_its_picture(name):
     code, picture = PROGRAMS[name]
     namespace: dict = {"__name__": "gallery"}
     exec(compile(code, name, "exec"), namespace)

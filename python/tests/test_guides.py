@@ -39,7 +39,7 @@ def test_the_snippets_run(page, tmp_path, python):
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
-def test_links_lead_somewhere(page):
+def test_links_are_valid(page):
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" not in target:

@@ -72,18 +72,18 @@ def floor(module: str) -> int:
     return min(found, default=len(FLOORS))
 
 
-def test_no_module_is_in_a_circle():
+def test_there_are_no_import_cycles():
     try:
         TopologicalSorter(graph()).prepare()
     except CycleError as error:
         raise AssertionError(f"modules that import one another: {' <- '.join(error.args[1])}") from None
 
 
-def test_rooms_know_only_those_below():
+def test_packages_import_only_lower_layers():
     upwards = {(name, other) for name, others in graph().items() for other in others if floor(other) > floor(name)}
     assert not upwards
 
 
-def test_every_room_has_its_floor():
+def test_every_package_has_a_layer():
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
     assert rooms - {"_thalweg", "distributed"} <= set(FLOORS)

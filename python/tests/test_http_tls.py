@@ -36,7 +36,7 @@ def agreed(port, context, *protocols):
         return secure.selected_alpn_protocol()
 
 
-def test_requests_are_answered_by_tls(files):
+def test_requests_are_answered_over_tls(files):
     async def main():
         requests = Stream.from_http_requests(0, tls=files, asynchronous=True)
         requests.map(lambda request: request.text().upper()).respond()
@@ -59,7 +59,7 @@ def test_requests_are_answered_by_tls(files):
     assert asyncio.run(main()) == ((200, b"RIVER"), ["h2", "http/1.1"])
 
 
-def test_clients_may_have_to_show_a_certificate(files, tmp_path):
+def test_client_certificates_may_be_required(files, tmp_path):
     own = make_certificate(tmp_path, "client")
     options = {"certfile": files[0], "keyfile": files[1], "ca_certs": own[0], "cert_reqs": ssl.CERT_REQUIRED}
 
@@ -78,7 +78,7 @@ def test_clients_may_have_to_show_a_certificate(files, tmp_path):
     assert asyncio.run(main()) == ((200, b"OK"), [b"river"])
 
 
-def test_a_key_of_another_certificate_is_told_at_the_call(files, tmp_path):
+def test_a_key_of_another_certificate_is_reported_at_the_call(files, tmp_path):
     _, other = make_certificate(tmp_path)
     told = re.escape(f"from_http_server: TLS: {other}: it is not the key of the certificate in {files[0]}")
     with pytest.raises(ValueError, match=told):

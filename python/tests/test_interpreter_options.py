@@ -50,7 +50,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("options", [["-bb"], ["-OO"], ["-W", "error"], ["-X", "dev"]], ids=" ".join)
-def test_a_program_under(options, tmp_path):
+def test_a_program_runs_under_interpreter_options(options, tmp_path):
     pytest.importorskip("cloudpickle")
     path = tmp_path / "program.py"
     path.write_text(PROGRAM)

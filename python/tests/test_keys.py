@@ -47,7 +47,7 @@ def test_a_comparison_that_fails_is_a_failure(operator):
 
 
 @pytest.mark.parametrize("operator", [name for name in OPERATORS if name != "frequencies"])
-def test_its_policy_decides(operator):
+def test_the_policy_handles_failing_keys(operator):
     source = Stream()
     node = OPERATORS[operator](source, on_error="skip")
     node.sink(lambda x: None)
@@ -66,7 +66,7 @@ def test_a_hash_that_fails_is_a_failure(operator):
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_an_interrupt_passes(operator, interrupt):
+def test_an_interrupt_propagates(operator, interrupt):
     source = Stream()
     OPERATORS[operator](source).sink(lambda x: None)
     source.emit(Key())

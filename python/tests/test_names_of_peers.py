@@ -78,7 +78,7 @@ def takes(function: Any, theirs: list[inspect.Parameter]) -> str:
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
-def test_a_name_of_streamz_is_ours_too(module, name):
+def test_every_name_of_streamz_exists_here(module, name):
     theirs = getattr(importlib.import_module(f"streamz.{module}"), name)
     ours = getattr(importlib.import_module(f"thalweg.{module}"), name)
     if inspect.isfunction(theirs) or (inspect.isclass(theirs) and "__init__" in vars(theirs)):
@@ -89,7 +89,7 @@ def test_a_name_of_streamz_is_ours_too(module, name):
         assert not lacking
 
 
-def test_what_the_package_gives_to_all_who_import_everything_is_ours_too():
+def test_a_star_import_gives_every_name_of_streamz():
     theirs: dict[str, Any] = {}
     exec("from streamz import *", theirs)
     ours: dict[str, Any] = {}

@@ -19,12 +19,12 @@ def shown(notebook):
     return [[output.get("data", {}).get("text/plain", output.get("text")) for output in cell.outputs] for cell in cells]
 
 
-def test_there_are_four():
+def test_all_notebooks_are_tested():
     assert len(NOTEBOOKS) == 4
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_shows_what_it_has(path, monkeypatch, tmp_path):
+def test_a_notebook_runs_and_matches_its_stored_output(path, monkeypatch, tmp_path):
     # The kernel is this interpreter, and leaves no files behind.
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))

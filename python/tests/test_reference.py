@@ -27,5 +27,5 @@ def test_every_public_name_is_on_a_page(package):
     assert missing == []
 
 
-def test_nothing_is_shown_twice():
+def test_no_name_is_documented_twice():
     assert sorted(set(shown())) == sorted(shown())

@@ -127,7 +127,7 @@ def records(url, *args, **kwargs):
     return asyncio.run(main())
 
 
-def test_contents_come_in_order_and_keep_their_secrets(web):
+def test_contents_arrive_in_order_and_hide_secrets(web):
     web.files.update({"/a%20%C3%BC": b"[20.5]", "/empty": b""})
     (first, second), failed = read([f"{web.url}/a ü", f"{web.url}/empty?key=secret"])
     assert not failed
@@ -140,7 +140,7 @@ def test_contents_come_in_order_and_keep_their_secrets(web):
     assert type(first) is RemoteContent
 
 
-def test_a_large_file_is_saved_in_parts_through_connections_that_are_cut(web, tmp_path):
+def test_a_large_file_is_saved_in_parts_over_broken_connections(web, tmp_path):
     web.files["/large"] = NUMBERS
     web.cut_after = 70_000
     path, remote = tmp_path / "large", quick(part_len=150_000, parallel=2)
@@ -154,7 +154,7 @@ def test_a_large_file_is_saved_in_parts_through_connections_that_are_cut(web, tm
     assert any("bytes=300000-" in line for line in web.asked)
 
 
-def test_what_cannot_be_read_is_named_without_secrets(web):
+def test_unreadable_files_are_named_without_secrets(web):
     web.files["/file"] = b"abc"
     host = web.url.removeprefix("http://")
     files = [
@@ -176,7 +176,7 @@ def test_what_cannot_be_read_is_named_without_secrets(web):
     ]
 
 
-def test_files_are_written_whole(tmp_path):
+def test_files_are_written_atomically(tmp_path):
     name = tmp_path / "new folder" / "über mich.txt"
     local = tmp_path / "local"
     local.write_bytes(NUMBERS)
@@ -198,7 +198,7 @@ def has(scheme):
 
 
 @pytest.mark.skipif(not has("s3"), reason="built without the feature `remote-s3`")
-def test_s3_takes_a_file_and_refuses_a_login(web):
+def test_s3_stores_a_file_and_rejects_wrong_credentials(web):
     login = {"endpoint": web.url, "region": "us-east-1", "secret_key": "s3cret"}
     remote = quick(access_key="river", **login)
     write([("s3://bucket/a/b.txt", b"20.5")], remote)
@@ -224,7 +224,7 @@ def test_records_of_every_format(web, format, content, expected):
     assert records(f"{web.url}/file", format) == (expected, [])
 
 
-def test_lines_come_through_connections_that_are_cut(web):
+def test_lines_are_read_over_broken_connections(web):
     lines = [f"line {number}" for number in range(20_000)]
     web.files["/lines"] = "\n".join(lines).encode()
     web.cut_after = 50_000
@@ -233,7 +233,7 @@ def test_lines_come_through_connections_that_are_cut(web):
     assert (b"".join(found), failed) == (web.files["/lines"], [])
 
 
-def test_a_position_goes_on_at_its_byte(web):
+def test_a_position_resumes_at_its_byte(web):
     web.files["/lines"] = b"one\n"
     position = Database("sqlite::memory:").position("lines")
     assert records(f"{web.url}/lines", position=position) == (["one"], [])
@@ -243,7 +243,7 @@ def test_a_position_goes_on_at_its_byte(web):
     assert "GET /lines bytes=4-" in web.asked
 
 
-def test_a_record_that_is_none_is_a_failure_with_its_place(web):
+def test_an_invalid_record_is_a_failure_with_its_place(web):
     web.files["/values"] = b"[1]\n[2\n[3]\n"
     found, failed = records(f"{web.url}/values?key=secret", "jsonl")
     assert found == [[1], [3]]
@@ -251,7 +251,7 @@ def test_a_record_that_is_none_is_a_failure_with_its_place(web):
 
 
 @pytest.mark.parametrize("scheme", ["s3", "sftp"])
-def test_what_this_build_lacks_is_said_with_how_to_have_it(scheme):
+def test_missing_build_features_are_named_with_a_remedy(scheme):
     if has(scheme):
         pytest.skip(f"built with the feature `remote-{scheme}`")
     problem = f"pip install . --config-settings=build-args=--features=remote-{scheme}"
@@ -305,7 +305,7 @@ def vsftpd(tmp_path, **more):
     return server("vsftpd", FETCHED, arguments)
 
 
-def test_vsftpd_takes_and_gives_files(tmp_path):
+def test_vsftpd_round_trip(tmp_path):
     with vsftpd(tmp_path) as port:
         folder, url = tmp_path / "files/pub", f"ftp://127.0.0.1:{port}/pub/a b.csv"
         write([(url, "name\nspring\nmouth\n")])
@@ -321,7 +321,7 @@ def test_vsftpd_takes_and_gives_files(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no `openssl` to make a certificate with")
-def test_vsftpd_speaks_tls_and_is_verified(tmp_path, python, monkeypatch):
+def test_vsftpd_is_verified_over_tls(tmp_path, python, monkeypatch):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     settings = tmp_path / "openssl.cnf"
     extensions = "subjectAltName = DNS:localhost\nbasicConstraints = critical, CA:FALSE\n"
@@ -411,7 +411,7 @@ def sftp(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not has("sftp"), reason="built without the feature `remote-sftp`")
 @pytest.mark.skipif(not shutil.which("ssh"), reason="there is no program `ssh`; install OpenSSH's client")
-def test_openssh_takes_and_gives_files(sftp, monkeypatch):
+def test_openssh_round_trip(sftp, monkeypatch):
     url, remote, folder = sftp
     files = {"a b.txt": b"20.5", "new/über.txt": NUMBERS, "empty": b""}
     write([(f"{url}/a b.txt", "old"), *((f"{url}/{name}", content) for name, content in files.items())], remote)

@@ -54,7 +54,7 @@ REGISTERED = registered()
 
 
 @pytest.mark.parametrize("name", sorted(REGISTERED))
-def test_what_a_method_is_declared_to_take_its_class_takes(name):
+def test_declared_method_parameters_match_the_class(name):
     original = REGISTERED[name]
     taken = inspect.signature(original.__init__ if inspect.isclass(original) else original).parameters
     takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values())
@@ -82,16 +82,16 @@ def test_a_method_returns_a_stream_or_its_class(name):
         assert returned == "Stream" or getattr(rooms[module], kind) is REGISTERED[name]
 
 
-def test_editors_are_told_that_there_are_types():
+def test_the_package_has_a_py_typed_marker():
     assert (PACKAGE / "py.typed").exists()
 
 
-def test_modules_that_mirror_others_leave_nothing_out():
+def test_mirror_modules_are_complete():
     assert set(ops.__all__) < set(core.__all__) < set(thalweg.__all__)
     assert all(hasattr(thalweg, name) for name in thalweg.__all__)
 
 
-def test_what_is_loaded_later_is_declared_and_there():
+def test_lazily_loaded_names_are_declared_and_exist():
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
     blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]

@@ -24,7 +24,7 @@ RIGHT = {
 
 
 @pytest.mark.parametrize(("build", "keeps"), RIGHT.values(), ids=RIGHT.keys())
-def test_operators_of_ours_pass(build, keeps):
+def test_the_operators_of_the_library_pass(build, keeps):
     check_operator(build, keeps)
 
 
@@ -71,7 +71,7 @@ def test_wrong_operators_do_not_pass(build, complaint):
     selfish.everyone.clear()
 
 
-def test_a_bench_with_a_slow_sink_tells_when_elements_are_done():
+def test_a_bench_with_a_slow_sink_shows_when_elements_are_done():
     bench = Bench(lambda source: source.map(abs), work=0.25)
     bench.emit(-1)
     assert (bench.take(), bench.acked) == ([(0.25, 1)], [-1])

@@ -233,7 +233,7 @@ def calls_by_node(log: list[Any]) -> dict[Any, list[Any]]:
 
 @MANY
 @given(programs().filter(lambda program: all(action.what != "emit_many" for action in program.actions)))
-def test_element_by_element_it_is_the_same_compiled_and_not(program):
+def test_compiled_and_interpreted_chains_agree_element_by_element(program):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THALWEG_COMPILE", "0")
         expected = run(program)
@@ -243,7 +243,7 @@ def test_element_by_element_it_is_the_same_compiled_and_not(program):
 
 @MANY
 @given(programs(emits=False))
-def test_in_batches_every_node_does_the_same_compiled_and_not(program):
+def test_compiled_and_interpreted_chains_agree_in_batches(program):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THALWEG_COMPILE", "0")
         expected = run(program)
@@ -262,7 +262,7 @@ def fails_behind_a_partition(program: Program) -> bool:
 
 @MANY
 @given(programs(policies=False, emits=False, joins=False).filter(lambda program: not fails_behind_a_partition(program)))
-def test_compiled_it_is_what_streamz_does(program):
+def test_compiled_chains_match_streamz(program):
     streamz = pytest.importorskip("streamz")
     actions = tuple(action for action in program.actions if action.what == "emit")
     program = program._replace(actions=actions)

@@ -26,24 +26,24 @@ def expected(program: Program) -> list[tuple[Any, ...]]:
         reject()
 
 
-def test_the_peer_is_the_peer():
+def test_the_peer_is_the_real_streamz():
     assert streamz.Stream is not thalweg.Stream
 
 
 @settings(MANY, max_examples=200)
 @given(programs())
-def test_a_program_does_the_same_each_time(program):
+def test_a_program_is_deterministic(program):
     assert expected(program) == expected(program)
 
 
 @MANY
 @given(programs())
-def test_thalweg_does_what_streamz_does(program):
+def test_thalweg_matches_streamz(program):
     assert run(program, thalweg) == expected(program)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_a_fault_in_any_operator_is_noticed(operator, monkeypatch):
+def test_a_fault_in_any_operator_is_detected(operator, monkeypatch):
     monkeypatch.setattr(streamz.Stream, operator, lambda self, *args, **kwargs: self.map(lambda x: x))
 
     def differs(program: Program) -> bool:

@@ -47,7 +47,7 @@ def engine(request):
 
 
 @pytest.mark.parametrize("name", sorted(BUILDS))
-def test_results_are_the_same_as_without(engine, name):
+def test_results_match_those_without_an_engine(engine, name):
     found = []
     for scatter in (lambda source: source, lambda source: source.scatter(engine)):
         source = Stream()
@@ -74,7 +74,7 @@ class Meeting(Mergeable):
         return a + b
 
 
-def test_batches_are_worked_on_at_the_same_time():
+def test_batches_are_processed_in_parallel():
     with Client(n_workers=2, set_as_default=False) as client:
         source = Stream()
         sdf = source.scatter(client).to_dataframe(EXAMPLE)
@@ -84,7 +84,7 @@ def test_batches_are_worked_on_at_the_same_time():
         assert results[-1] == sum(range(24))
 
 
-def test_steps_and_states_can_be_sent():
+def test_steps_and_states_can_be_pickled():
     from thalweg.dataframe.reductions import GroupReduction
     from thalweg.dataframe.sliding import LastRows
     from thalweg.dataframe.statistics import Mean

@@ -132,7 +132,7 @@ def drained(build, inputs, **options):
         lambda s: s.map(add, 1).zip(s.map(add, 2)).map(sum).accumulate(add),
     ],
 )
-def test_results_are_those_of_streamz(client, build):
+def test_results_match_streamz(client, build):
     import streamz
     import streamz.dask
 
@@ -149,7 +149,7 @@ def test_results_are_those_of_streamz(client, build):
     assert ours
 
 
-def test_an_element_fails_alone_and_says_where(client):
+def test_a_failure_affects_one_element_and_names_its_node(client):
     source = Stream()
     L = source.scatter(client).map(fail_on_2).buffer(20).gather().sink_to_list()
     for x in range(10):
@@ -162,7 +162,7 @@ def test_an_element_fails_alone_and_says_where(client):
     assert "in fail_on_2" in str(caught.value.__cause__)
 
 
-def test_survivors_only_and_in_order(client):
+def test_only_surviving_elements_arrive_in_order(client):
     """The faults of the peers: `filter` raised, `unique` passed equal values, and what a filter dropped poisoned
     states and lost those it was together with."""
     assert drained(lambda s: s.filter(is_odd), range(6), client=client) == [1, 3, 5]
@@ -176,7 +176,7 @@ def test_survivors_only_and_in_order(client):
     assert drained(lambda s: s.map(fail_on_2, on_error="skip").accumulate(add), range(5), client=client) == [0, 1, 4, 8]
 
 
-def test_a_busy_cluster_gets_elements_together(client):
+def test_a_busy_cluster_gets_batches(client):
     submitted = []
     submit = client.submit
 
@@ -276,7 +276,7 @@ def address(cluster):
 
 
 @pytest.mark.parametrize("options", [{}, {"backend": "dask"}, {"client": None}])
-def test_a_client_of_ours(address, options):
+def test_a_thalweg_client_of_a_dask_cluster(address, options):
     with Client(address) as client:
         options = {**options, "client": client} if "client" in options else options
         source = Stream()
@@ -289,7 +289,7 @@ def test_a_client_of_ours(address, options):
 
 
 @pytest.mark.parametrize("kind", [AioClient, lambda address: Client(address, asynchronous=True)])
-def test_an_asynchronous_client_of_ours(address, kind):
+def test_an_asynchronous_thalweg_client_of_a_dask_cluster(address, kind):
     async def main():
         async with kind(address) as client:
             source = Stream(asynchronous=True)

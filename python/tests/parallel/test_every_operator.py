@@ -128,7 +128,7 @@ def outcome(name, kind, on_engine):
 
 
 @pytest.mark.parametrize("name", operators())
-def test_it_comes_to_the_same(name, engine):
+def test_results_match_those_without_an_engine(name, engine):
     kind = operators()[name]
     here = outcome(name, kind, lambda stream: stream)
     there = outcome(name, kind, lambda stream: stream.scatter(engine).map(tuple))

@@ -22,7 +22,7 @@ PROGRAM = Path(__file__).with_name("chaos.py")
 @pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 @pytest.mark.parametrize("mode", ["blocking", "asynchronous"])
-def test_right_results_or_right_errors_and_nothing_left(kind, mode):
+def test_results_or_errors_are_right_and_nothing_leaks(kind, mode):
     arguments = [kind, mode, str(SECONDS), str(SEED)]
     done = subprocess.run(
         [sys.executable, "-I", PROGRAM, *arguments], capture_output=True, text=True, timeout=SECONDS + 100, check=False

@@ -101,7 +101,7 @@ def test_random_graphs(data):
 SHARED = Client(n_workers=3, set_as_default=False)
 
 
-def test_a_graph_that_can_not_be_run(client):
+def test_an_invalid_graph_is_refused(client):
     with pytest.raises(ValueError, match="cycle"):
         client.get({"a": (add, "b"), "b": (add, "c"), "c": (add, "a")}, "a")
     with pytest.raises(ValueError, match="cycle"):
@@ -123,7 +123,7 @@ class Value:
     pass
 
 
-def test_values_go_when_nothing_needs_them_any_more():
+def test_values_are_dropped_when_no_longer_needed():
     alive, most = weakref.WeakSet(), [0]
 
     def make(*_):
@@ -224,14 +224,14 @@ def test_persisted_collections_are_computed_once(client):
     assert len(calls) == 3
 
 
-def test_persisted_by_dask(client):
+def test_dask_persist_uses_the_client(client):
     with dask.config.set(scheduler=client.get):
         one, two = dask.persist(delayed(add)(1), delayed(add)(2))
         assert len(futures_of([one, two])) == 2
         assert dask.compute(one, two) == (1, 2)
 
 
-def test_persisting_before_it_is_done(client):
+def test_using_a_persisted_collection_before_it_is_computed(client):
     go_on = threading.Event()
     persisted = client.persist(delayed(lambda: go_on.wait(60) and 5)())
     both = client.compute(delayed(add)(persisted, 1))
@@ -240,19 +240,19 @@ def test_persisting_before_it_is_done(client):
     assert both.result() == 6
 
 
-def test_futures_of_another_client(client):
+def test_futures_of_another_client_are_refused(client):
     with Client(set_as_default=False) as other:
         persisted = other.persist(delayed(add)(1))
         with pytest.raises(ValueError, match="another client"):
             client.compute(delayed(add)(persisted))
 
 
-def test_persisting_what_is_no_collection(client):
+def test_persisting_a_non_collection_is_refused(client):
     with pytest.raises(TypeError, match="5"):
         client.persist(5)
 
 
-def test_it_is_dasks_scheduler_while_it_is_open():
+def test_an_open_client_is_the_dask_scheduler():
     # What a client of Dask's may have left that another test had.
     dask.config.config.pop("scheduler", None)
     names = []
@@ -275,7 +275,7 @@ def test_it_is_dasks_scheduler_while_it_is_open():
     assert names[2].rstrip("0123456789-") != mine
 
 
-def test_what_was_configured_stays():
+def test_an_explicitly_configured_scheduler_stays():
     with dask.config.set(scheduler="sync"), Client():
         assert dask.config.get("scheduler") == "sync"
 

@@ -78,13 +78,13 @@ ENDS = ["dies", "is over its limit", "is cancelled"]
 
 
 @pytest.mark.parametrize("then", ENDS)
-def test_a_lock_is_given_back(client, then):
+def test_the_lock_of_a_dead_worker_is_released(client, then):
     run_and_end(client, holds_lock, then)
     assert Lock("lock", client).acquire(timeout=BOUND)
 
 
 @pytest.mark.parametrize("then", ENDS)
-def test_leases_are_given_back(client, then):
+def test_the_leases_of_a_dead_worker_are_released(client, then):
     run_and_end(client, holds_lease, then)
     semaphore = Semaphore(2, "semaphore", client)
     assert semaphore.acquire(timeout=BOUND)
@@ -133,7 +133,7 @@ def waits_until_it_has_died(client, what):
 
 
 @pytest.mark.parametrize("what", ["lock", "semaphore"])
-def test_the_dead_are_granted_nothing(client, what):
+def test_a_dead_worker_is_granted_nothing(client, what):
     it = {"lock": lambda: Lock("it", client), "semaphore": lambda: Semaphore(1, "it", client)}[what]()
     assert it.acquire()
     waits_until_it_has_died(client, what)
@@ -141,7 +141,7 @@ def test_the_dead_are_granted_nothing(client, what):
     assert it.acquire(timeout=BOUND)
 
 
-def test_the_dead_take_nothing_out_of_a_queue(client):
+def test_a_dead_worker_takes_nothing_out_of_a_queue(client):
     queue = Queue("it", client)
     for x in range(3):
         waits_until_it_has_died(client, "queue")
@@ -150,7 +150,7 @@ def test_the_dead_take_nothing_out_of_a_queue(client):
 
 
 @pytest.mark.parametrize("what", ["lock", "semaphore", "queue", "event", "variable"])
-def test_the_dead_wait_for_nothing(client, what):
+def test_a_dead_worker_stops_waiting(client, what):
     if what in ("lock", "semaphore"):
         assert {"lock": Lock("it", client), "semaphore": Semaphore(1, "it", client)}[what].acquire()
     waits_until_it_has_died(client, what)
@@ -165,7 +165,7 @@ def gets_and_dies():
     Queue("queue").get()
 
 
-def test_values_on_their_way_to_the_dead_go_back(client):
+def test_values_in_flight_to_a_dead_worker_are_put_back(client):
     queue = Queue("queue", client)
     queue.put("a")
     queue.put("b")
@@ -195,7 +195,7 @@ def starts_others_and_dies():
         die()
 
 
-def test_what_the_dead_had_asked_for_is_let_go(client):
+def test_futures_of_a_dead_worker_are_released(client):
     with pytest.raises(KilledWorker):
         client.submit(starts_others_and_dies).result(BOUND)
     Event("begin", client).set()
@@ -209,7 +209,7 @@ def submits_and_dies(path):
     die()
 
 
-def test_inner_tasks_of_the_dead_do_not_begin(tmp_path, monkeypatch):
+def test_inner_tasks_of_a_dead_worker_do_not_begin(tmp_path, monkeypatch):
     lose, goes_on = WorkerRequests.lose, threading.Event()
     monkeypatch.setattr(WorkerRequests, "lose", lambda self, worker: (goes_on.wait(BOUND), lose(self, worker)))
     with Client(processes=True, n_workers=1, threads_per_worker=1) as client:
@@ -247,7 +247,7 @@ def is_alive(pid):
 
 
 @pytest.mark.parametrize("then", ["dies", "is cancelled", "waits for it and is cancelled"])
-def test_inner_tasks_of_the_dead_are_ended(client, then):
+def test_running_inner_tasks_of_a_dead_worker_are_stopped(client, then):
     task = client.submit(submits_what_begins, then)
     inner = Variable("inner", client).get(timeout=BOUND)
     if then != "dies":
@@ -274,7 +274,7 @@ def waits_for_its_end():
     return "done"
 
 
-def test_inner_tasks_of_the_dead_that_others_want_go_on(client):
+def test_inner_tasks_of_a_dead_worker_continue_if_others_need_them(client):
     with pytest.raises(KilledWorker):
         client.submit(submits_for_others).result(BOUND)
     requests = registry.shared(client._engine)._requests
@@ -284,7 +284,7 @@ def test_inner_tasks_of_the_dead_that_others_want_go_on(client):
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_those_who_wait_for_what_is_closed_wait_for_the_next_of_that_name(processes):
+def test_waiters_of_a_closed_primitive_wait_for_its_successor_of_the_same_name(processes):
     with Client(processes=processes, n_workers=2, threads_per_worker=1) as client:
         lock = Lock("lock", client)
         assert lock.acquire()
@@ -295,7 +295,7 @@ def test_those_who_wait_for_what_is_closed_wait_for_the_next_of_that_name(proces
         assert waiting.result(timeout=BOUND) is True
 
 
-def test_who_gives_up_waiting_leaves_nothing(client):
+def test_a_timed_out_wait_leaves_nothing_behind(client):
     event = Event("never", client)
     for _ in range(20):
         assert not event.wait(timeout=0)

@@ -40,14 +40,14 @@ OF_ONE_PROCESS = {"by_key", "one_at_a_time", "tracebacks", "trying_again", "tryi
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_it_comes_to_the_same(name, theirs):
+def test_threads_match_dask(name, theirs):
     expected = theirs(name)
     with thalweg.distributed.Client(n_workers=1, threads_per_worker=4, processes=False) as ours:
         assert PROGRAMS[name](thalweg.distributed, ours) == expected
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS.keys() - OF_ONE_PROCESS))
-def test_it_comes_to_the_same_on_processes(name, theirs):
+def test_processes_match_dask(name, theirs):
     expected = theirs(name)
     with thalweg.distributed.Client(n_workers=2, threads_per_worker=2, processes=True) as ours:
         assert PROGRAMS[name](thalweg.distributed, ours) == expected

@@ -57,7 +57,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 @pytest.mark.parametrize("way", WAYS)
-def test_ctrl_c_is_heard(tmp_path, way):
+def test_ctrl_c_interrupts_the_program(tmp_path, way):
     pytest.importorskip("dask") if way == "get" else None
     program = PROGRAM.replace("{way}", WAYS[way])
     program = program.replace("{needs_no_task}", str(way in ("event", "lock", "queue", "sync")))
@@ -95,7 +95,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_program_that_ends_without_closing(python, tmp_path, end):
+def test_a_program_ends_without_closing_its_client(python, tmp_path, end):
     program = """
         import threading
         from thalweg.tasks import *

@@ -73,7 +73,7 @@ def client():
 
 
 @pytest.mark.parametrize("how", ["dies", "leaves"])
-def test_the_death_of_a_worker_that_has_forked_is_noticed(client, tmp_path, how):
+def test_the_death_of_a_worker_with_forked_children_is_noticed(client, tmp_path, how):
     path = tmp_path / "child"
     with pytest.raises(KilledWorker):
         client.submit(forks_and, how, path, retries=0).result(BOUND / 2)
@@ -84,7 +84,7 @@ def test_the_death_of_a_worker_that_has_forked_is_noticed(client, tmp_path, how)
     assert client.submit(abs, -1).result(BOUND) == 1
 
 
-def test_force_ends_what_a_task_has_forked(client, tmp_path):
+def test_a_forced_cancel_kills_children_forked_by_the_task(client, tmp_path):
     path = tmp_path / "child"
     future = client.submit(forks_and, "runs", path)
     child = written(path)
@@ -93,7 +93,7 @@ def test_force_ends_what_a_task_has_forked(client, tmp_path):
     assert client.submit(abs, -1).result(BOUND) == 1
 
 
-def test_limits_and_closing_end_what_a_task_has_forked(client, tmp_path):
+def test_time_limits_and_close_kill_children_forked_by_a_task(client, tmp_path):
     # The import of this module is no part of what the limit is for.
     assert client.submit(is_running, os.getpid()).result(BOUND)
     with pytest.raises(TimeoutError):
@@ -132,7 +132,7 @@ def in_child(function):
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_a_forked_process_is_told_that_the_client_is_not_its_own(processes):
+def test_a_forked_process_is_refused_the_client_of_its_parent(processes):
     with Client(processes=processes, n_workers=1) as client:
         begin = threading.Event()
         future = client.submit(abs, -1)
@@ -158,7 +158,7 @@ def test_a_forked_process_is_told_that_the_client_is_not_its_own(processes):
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_a_forked_process_ends_nothing_of_its_parents(processes):
+def test_a_forked_process_stops_nothing_of_its_parent(processes):
     client = Client(processes=processes, n_workers=1, threads_per_worker=1)
     with client:
         before = client.submit(os.getpid).result(BOUND)
@@ -184,7 +184,7 @@ def test_a_forked_process_ends_nothing_of_its_parents(processes):
         assert client.submit(os.getpid).result(BOUND) == before
 
 
-def test_multiprocessing_beside_a_client(client):
+def test_multiprocessing_works_with_an_open_client(client):
     before = client.submit(os.getpid).result(BOUND)
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.map(abs, [-1, -2]) == [1, 2]

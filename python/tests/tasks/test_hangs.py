@@ -91,7 +91,7 @@ def test_a_callback_that_blocks_delays_no_result(client):
         gate.set()
 
 
-def test_executors_hand_on_large_results(client):
+def test_executors_return_large_results(client):
     executor = client.get_executor()
     futures = [executor.submit(large) for _ in range(5)]
     assert [len(future.result(BOUND)) for future in futures] == [LARGE] * 5
@@ -118,12 +118,12 @@ def _completes():
 
 
 @pytest.mark.parametrize("function", [_gathers, _results, _completes])
-def test_tasks_fetch_large_results_of_tasks_of_theirs(client, function):
+def test_tasks_fetch_large_results_of_their_inner_tasks(client, function):
     assert client.submit(function).result(BOUND) == LARGE
     assert client.submit(small).result(BOUND) == 1
 
 
-def test_closing_waits_for_callbacks_that_return():
+def test_close_waits_for_callbacks():
     client = Client(n_workers=1)
     got = []
     future, begin = held(client, small)

@@ -61,7 +61,7 @@ def first(futures):
     [lambda futures: wait(futures, timeout=0), first, lambda futures: futures[0].result(0)],
     ids=["wait", "as_completed", "result"],
 )
-def test_interrupts_keep_no_future_from_ending(client, waits):
+def test_futures_finish_in_spite_of_interrupts(client, waits):
     number = 0
     goes_on = True
     while goes_on:

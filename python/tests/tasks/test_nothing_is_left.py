@@ -57,7 +57,7 @@ def cycle(client: Client, number: int) -> None:
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not say how much memory is used")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("processes", [False, True])
-def test_cycles_leave_memory_threads_and_files_where_they_were(processes: bool) -> None:
+def test_cycles_leak_no_memory_threads_or_files(processes: bool) -> None:
     with Client(processes=processes, n_workers=2 if processes else 1, threads_per_worker=2) as client:
 
         def some(count: int) -> tuple[int, int, int]:
@@ -77,7 +77,7 @@ def test_cycles_leave_memory_threads_and_files_where_they_were(processes: bool) 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("start", [lambda: Client(n_workers=1, threads_per_worker=2), lambda: Client(processes=True)])
-def test_clients_leave_threads_files_and_processes_where_they_were(start: Callable[[], Client]) -> None:
+def test_clients_leak_no_threads_files_or_processes(start: Callable[[], Client]) -> None:
     def children() -> int:
         return len(open(f"/proc/self/task/{os.getpid()}/children").read().split())
 
@@ -108,7 +108,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize("how", WAITS)
-def test_who_has_waited_and_left_wants_nothing_more(how: str) -> None:
+def test_a_wait_that_timed_out_does_not_keep_its_task(how: str) -> None:
     gate = threading.Event()
     with Client(n_workers=1) as client:
         busy, future = client.submit(gate.wait), client.submit(abs, -1)

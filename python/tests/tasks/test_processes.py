@@ -98,7 +98,7 @@ def read_when_there_is(path):
     return ReadsSlowly(path)
 
 
-def test_what_a_function_imports_is_no_time_of_the_task(client, tmp_path):
+def test_imports_do_not_count_against_the_time_limit(client, tmp_path):
     path = tmp_path / "begin"
     future = client.submit(ReadsSlowly(str(path)), 1, time_limit="10ms")
     with pytest.raises(TimeoutError):
@@ -121,7 +121,7 @@ def test_cancelling_by_force_stops_the_work(client):
     assert set(client.run(os.getpid).values()) != pids
 
 
-def test_a_worker_that_dies(client):
+def test_a_dead_worker_fails_its_tasks_and_is_replaced(client):
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -130,7 +130,7 @@ def test_a_worker_that_dies(client):
     assert client.gather(client.map(increment, range(10))) == list(range(1, 11))
 
 
-def test_what_can_not_be_sent(client):
+def test_values_that_cannot_be_pickled_are_named(client):
     with pytest.raises(UnpicklableError, match="argument 1"):
         client.submit(operator.add, 1, threading.Lock()).result(timeout=60)
 
@@ -146,7 +146,7 @@ def test_tasks_that_start_tasks(client):
     assert client.submit(tree, 3).result(timeout=60) == 8
 
 
-def test_everything_a_task_can_ask_its_client(client):
+def test_client_calls_from_inside_a_task(client):
     def everything():
         client = get_client()
         secede()
@@ -186,7 +186,7 @@ def test_everything_a_task_can_ask_its_client(client):
     assert Event("forgotten", client).wait(timeout=60)
 
 
-def test_futures_that_a_task_lets_go_of(client):
+def test_futures_dropped_by_a_task_are_released(client):
     def use():
         with worker_client() as client:
             for _ in range(5):
@@ -237,7 +237,7 @@ def test_a_lock_as_an_argument(client):
         assert not future.result(timeout=60)
 
 
-def test_asynchronously():
+def test_with_an_asynchronous_client():
     async def main():
         async with AioClient(processes=True, n_workers=1) as client:
             event = Event("asynchronously")
@@ -273,7 +273,7 @@ def test_an_executor(client):
         client.get_executor(time_limit=0.05).submit(forever).result(60)
 
 
-def test_a_listing_that_times_out(client):
+def test_a_time_limit_stops_a_blocking_call_under_asyncio(client):
     """A call that blocks is given up by the loop, and it does stop."""
 
     async def main():
@@ -286,7 +286,7 @@ def test_a_listing_that_times_out(client):
     assert client.gather(client.map(increment, range(8))) == list(range(1, 9))
 
 
-def test_no_process_stays(python):
+def test_no_process_is_left_behind(python):
     program = (
         "import os\n"
         "from thalweg.tasks import Client\n"

@@ -114,7 +114,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(5))
-def test_graphs_come_to_what_plain_execution_comes_to(client: Client, part: int) -> None:
+def test_random_graphs_match_plain_execution(client: Client, part: int) -> None:
     for seed in range(part * GRAPHS // 20, (part + 1) * GRAPHS // 20):
         graph = Graph(seed)
         check(graph, graph.submit(client), also=set())
@@ -122,7 +122,7 @@ def test_graphs_come_to_what_plain_execution_comes_to(client: Client, part: int)
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(5))
-def test_what_is_cancelled_takes_along_what_needs_it_and_nothing_else(client: Client, part: int) -> None:
+def test_cancelling_affects_only_dependents(client: Client, part: int) -> None:
     for seed in range(1_000 + part * GRAPHS // 20, 1_000 + (part + 1) * GRAPHS // 20):
         graph = Graph(seed)
         futures = graph.submit(client)
@@ -146,7 +146,7 @@ def test_what_is_cancelled_takes_along_what_needs_it_and_nothing_else(client: Cl
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(5))
-def test_killed_workers_fail_what_they_ran_and_nothing_else(part: int) -> None:
+def test_killed_workers_fail_only_the_tasks_they_ran(part: int) -> None:
     with Client(processes=True, n_workers=2, threads_per_worker=1) as client:
         for seed in range(2_000 + part * GRAPHS // 20, 2_000 + (part + 1) * GRAPHS // 20):
             graph = Graph(seed)

@@ -46,20 +46,20 @@ def run(python, tmp_path):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_after_one_import_has_been_changed(run, name):
+def test_the_snippets_run_with_one_import_changed(run, name):
     done = run(listing(name, ours=True, last="print({})"))
     assert (done.stdout, done.stderr, done.returncode) == ("11\n", "", 0)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_as_they_stand(run, name):
+def test_the_snippets_run_unchanged(run, name):
     done = run(listing(name), "-m", "thalweg", "run", "--as", "distributed")
     assert (done.stderr, done.returncode) == ("", 0)
     done = run(listing(name, last="print({})"), "-m", "thalweg", "run", "--as", "distributed")
     assert (done.stdout, done.stderr, done.returncode) == ("11\n", "", 0)
 
 
-def test_what_tornado_does_not_have_any_more(run):
+def test_a_snippet_for_an_older_tornado_fails(run):
     done = run((SEEDS / "tornado_coroutine.py").read_text(), "-m", "thalweg", "run", "--as", "distributed")
     assert done.stderr.splitlines()[-1].startswith("AttributeError: module 'tornado.gen' has no attribute 'Result'")
 
@@ -84,11 +84,11 @@ def test_basic_operation(capsys):
     assert capsys.readouterr().out == "11\n"
 
 
-def test_the_asyncio_client():
+def test_the_asyncio_client_example():
     assert evaluate("aio_client")["result"] == 11
 
 
-def test_one_client_both_ways():
+def test_one_client_works_sync_and_async():
     space = {"Client": Client, "func": lambda x: x * x, "L": range(3)}
     exec(listing("both_ways"), space)
     with space["client"]:
@@ -152,7 +152,7 @@ def test_names():
     assert [name for name in names if not hasattr(distributed, name)] == ["ALL_COMPLETED", "FIRST_COMPLETED"]
 
 
-def test_nothing_of_it_is_imported_early(python):
+def test_importing_thalweg_does_not_import_tasks(python):
     heavy = "asyncio", "concurrent.futures", "logging", "pickle", "multiprocessing", "thalweg.tasks"
     done = python("-c", f"import sys, thalweg; print([name for name in {heavy} if name in sys.modules])")
     assert done.stdout == "[]\n"
@@ -168,11 +168,11 @@ print(distributed.Client is dask.distributed.Client is distributed.client.Client
 """
 
 
-def test_both_of_its_names(python):
+def test_both_names_are_one_module(python):
     assert python("-c", ALIASED).stdout == "True thalweg.distributed\n"
 
 
-def test_both_of_its_names_without_dask(python):
+def test_both_names_are_one_module_without_dask(python):
     program = """
 import importlib.machinery
 find_spec = importlib.machinery.PathFinder.find_spec
@@ -183,7 +183,7 @@ importlib.machinery.PathFinder.find_spec = without_dask
     assert python("-c", program + ALIASED).stdout == "True thalweg.distributed\n"
 
 
-def test_dask_computes_on_it_under_its_name(python):
+def test_dask_computes_on_the_aliased_client(python):
     pytest.importorskip("dask")
     program = """
 from dask import delayed

@@ -120,7 +120,7 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_task_waits_for_what_another_does(client, function):
+def test_a_task_waits_for_another_task(client, function):
     assert client.submit(function).result(BOUND) == 6
     # As many run at a time as before.
     assert client.gather(client.map(increment, range(20))) == list(range(1, 21))
@@ -130,7 +130,7 @@ def test_tasks_wait_for_tasks_at_any_depth(client):
     assert client.submit(fibonacci, 10).result(BOUND) == 55
 
 
-def test_a_place_that_was_given_stays_given():
+def test_waiting_after_secede_starts_no_extra_task():
     running, most = [], []
 
     def run(x):
