@@ -119,7 +119,7 @@ fn sources_are_paused_and_resumed_and_pipelines_drained() {
 }
 
 #[test]
-fn nothing_is_done_without_the_token_or_for_a_foreign_page() {
+fn requests_without_the_token_or_from_foreign_pages_do_nothing() {
     let (dashboard, token) = controllable();
     let source = Stream::<i32>::new();
     dashboard.watch("numbers", &source);
@@ -160,7 +160,7 @@ fn nothing_is_done_without_the_token_or_for_a_foreign_page() {
 }
 
 #[test]
-fn the_token_is_shown_to_those_who_started_it_alone() {
+fn the_token_is_shown_only_to_the_program() {
     let (dashboard, token) = controllable();
     let source = Stream::<i32>::new();
     dashboard.watch("numbers", &source);

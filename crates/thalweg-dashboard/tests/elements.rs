@@ -55,7 +55,7 @@ fn elements_are_private_unless_told_otherwise() {
 }
 
 #[test]
-fn the_newest_are_shown_as_text_and_cut() {
+fn the_newest_elements_are_shown_as_truncated_text() {
     let dashboard = Builder::new()
         .show_elements(2, |element| {
             let private = element.downcast_ref::<Private>()?;
@@ -94,7 +94,7 @@ fn the_newest_are_shown_as_text_and_cut() {
 }
 
 #[test]
-fn a_text_that_is_never_made_holds_nobody_up() {
+fn a_text_that_is_never_made_blocks_nothing() {
     let barrier = Arc::new(Barrier::new(2));
     let end = barrier.clone();
     let dashboard = Builder::new()

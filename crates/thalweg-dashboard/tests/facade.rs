@@ -159,7 +159,7 @@ fn written(text: &str) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn a_recorder_gets_what_the_text_has() {
+fn a_recorder_gets_the_same_metrics_as_the_text() {
     let source = Stream::new().named("numbers");
     source
         .try_map(|x: &i32| if *x == 0 { Err("zero") } else { Ok(*x) })

@@ -71,7 +71,7 @@ fn tell(what: &str, count: u64, (times, longest): (u32, Duration), grown: u64) {
 }
 
 #[test]
-fn what_is_sent_by_a_method_that_may_be_repeated_arrives() -> Tested {
+fn requests_by_idempotent_methods_arrive() -> Tested {
     let server = HttpServer::new(0).host("127.0.0.1");
     let address = server.listen()?;
     let arrived = Arc::new(AtomicU64::new(0));
@@ -152,7 +152,7 @@ fn send_events(mut client: TcpStream, is_over: &AtomicBool) -> std::io::Result<(
 }
 
 #[test]
-fn events_come_once_and_in_order() -> Tested {
+fn events_arrive_once_and_in_order() -> Tested {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let is_over = Arc::new(AtomicBool::new(false));

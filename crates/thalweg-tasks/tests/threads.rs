@@ -20,7 +20,7 @@ fn held() -> (Client, mpsc::Sender<()>, Future<()>) {
 }
 
 #[test]
-fn as_many_run_at_a_time_as_there_are_threads() {
+fn as_many_tasks_run_as_there_are_threads() {
     let client = Client::threads(5).unwrap();
     let barrier = Arc::new(Barrier::new(5));
     // None of them ends unless all five run.
@@ -32,7 +32,7 @@ fn as_many_run_at_a_time_as_there_are_threads() {
 }
 
 #[test]
-fn tasks_that_wait_for_tasks_need_not_wait_for_threads() {
+fn tasks_waiting_for_tasks_do_not_occupy_threads() {
     fn sum_to(client: &Client, n: u64) -> u64 {
         if n == 0 {
             return 0;
@@ -50,7 +50,7 @@ fn tasks_that_wait_for_tasks_need_not_wait_for_threads() {
 }
 
 #[test]
-fn a_task_that_blocks_lets_others_run_if_it_says_so() {
+fn block_in_place_lets_other_tasks_run() {
     let client = Client::threads(1).unwrap();
     let inner = client.clone();
     let outer = client.submit(move || {
@@ -63,7 +63,7 @@ fn a_task_that_blocks_lets_others_run_if_it_says_so() {
 }
 
 #[test]
-fn what_nobody_wants_is_not_run() {
+fn a_task_without_a_future_does_not_run() {
     let (client, open, holding) = held();
     let runs = Arc::new(AtomicUsize::new(0));
     let count = |runs: &Arc<AtomicUsize>| {
@@ -87,7 +87,7 @@ fn what_nobody_wants_is_not_run() {
 }
 
 #[test]
-fn failures_reach_whatever_needs_them_and_can_be_tried_again() {
+fn failures_reach_dependents_and_can_be_retried() {
     let client = Client::threads(1).unwrap();
     let mut calls = 0;
     let flaky = client.task().repeat(move || {
@@ -106,7 +106,7 @@ fn failures_reach_whatever_needs_them_and_can_be_tried_again() {
 }
 
 #[test]
-fn a_panic_is_an_error_and_the_thread_goes_on() {
+fn a_panic_is_an_error_and_its_thread_continues() {
     let client = Client::threads(1).unwrap();
     let panics = client.submit(|| -> u32 { panic!("over {}", 9000) });
     let Err(Error::Task(failure)) = panics.result() else {
@@ -119,7 +119,7 @@ fn a_panic_is_an_error_and_the_thread_goes_on() {
 }
 
 #[test]
-fn cancelling_takes_along_what_needs_it() {
+fn cancelling_includes_dependents() {
     let (client, open, holding) = held();
     let first = client.submit(|| 1);
     let second = client.submit_with(&first, |x| x + 1);
@@ -155,7 +155,7 @@ fn a_thread_cannot_be_killed() {
 }
 
 #[test]
-fn higher_priorities_come_first() {
+fn higher_priorities_run_first() {
     let (client, open, holding) = held();
     let (seen, order) = mpsc::channel();
     let futures: Vec<_> = [0.0, -1.0, 5.0, 0.0, 10.0]
@@ -178,7 +178,7 @@ fn higher_priorities_come_first() {
 }
 
 #[test]
-fn a_closed_client_refuses() {
+fn a_closed_client_refuses_tasks() {
     let (client, open, _holding) = held();
     let waiting = client.submit(|| 1);
     open.send(()).unwrap();
@@ -207,7 +207,7 @@ proptest! {
 
     /// Each task adds its number to the sum of some before it; some fail.
     #[test]
-    fn random_graphs_come_to_what_plain_execution_comes_to(
+    fn random_graphs_match_plain_execution(
         tasks in prop::collection::vec((prop::collection::vec(0..1_000_usize, 0..4), 0..20_u8), 1..200),
         threads in 1..4_usize,
     ) {
@@ -231,7 +231,7 @@ proptest! {
 }
 
 #[test]
-fn a_callback_that_panics_keeps_nobody_from_working() {
+fn a_panicking_callback_does_not_affect_tasks() {
     let client = Client::threads(1).unwrap();
     let (open, gate) = mpsc::channel::<()>();
     let task = client.submit(move || gate.recv().is_err());
@@ -264,7 +264,7 @@ fn callbacks_wait_for_tasks_and_for_one_another() {
 }
 
 #[test]
-fn closing_waits_for_callbacks_that_return() {
+fn close_waits_for_callbacks() {
     let client = Client::threads(1).unwrap();
     let (open, gate) = mpsc::channel::<()>();
     let task = client.submit(move || gate.recv().is_err());
@@ -276,7 +276,7 @@ fn closing_waits_for_callbacks_that_return() {
 }
 
 #[test]
-fn gathering_fails_with_the_first_failure() {
+fn gather_fails_with_the_first_failure() {
     let client = Client::threads(2).unwrap();
     let (open, gate) = mpsc::channel::<()>();
     let endless = client.submit(move || {
@@ -296,7 +296,7 @@ fn gathering_fails_with_the_first_failure() {
 }
 
 #[test]
-fn threads_are_started_as_tasks_need_them() {
+fn threads_are_started_on_demand() {
     const TASKS: usize = 200;
     let client = Client::threads(100_000).unwrap();
     let all = Arc::new(Barrier::new(TASKS));

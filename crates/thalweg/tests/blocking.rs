@@ -14,7 +14,7 @@ fn count(block: Blocking<'_>) {
 
 /// One test, because there is one host to a process.
 #[test]
-fn the_host_is_told_when_a_thread_blocks_and_only_then() {
+fn the_host_is_notified_only_when_a_thread_blocks() {
     assert!(thalweg::block_around(count));
     let source = Stream::new();
     let (entered, inside) = mpsc::channel();

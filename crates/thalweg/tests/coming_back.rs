@@ -34,7 +34,7 @@ fn upto(last: u64) -> Vec<u64> {
 }
 
 #[test]
-fn in_every_operator_that_awaits() {
+fn every_awaiting_operator_can_emit_back_into_the_pipeline() {
     type Build = fn(&Stream<u64>, &Stream<u64>, &Log);
     let operators: [(&str, Build); 9] = [
         ("then", |s, to, log| {
@@ -100,7 +100,7 @@ async fn ends(
 }
 
 #[test]
-fn between_two_pipelines() {
+fn two_pipelines_emit_into_each_other() {
     for buffered in [false, true] {
         let clock = VirtualClock::new();
         let (ping, pong) = (Stream::on(&clock), Stream::on(&clock));
@@ -122,7 +122,7 @@ fn between_two_pipelines() {
 }
 
 #[test]
-fn through_a_function_that_does_not_wait_itself() {
+fn emitting_back_through_a_synchronous_function() {
     let clock = VirtualClock::new();
     let (outer, relay) = (Stream::on(&clock), Stream::on(&clock));
     let (log, back) = (Log::default(), outer.clone());
@@ -133,7 +133,7 @@ fn through_a_function_that_does_not_wait_itself() {
 }
 
 #[test]
-fn the_element_outside_waits_for_those_that_came_back() {
+fn the_outer_element_waits_for_those_it_caused() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let (log, timer, to) = (Log::default(), clock.clone(), source.clone());
@@ -156,7 +156,7 @@ fn the_element_outside_waits_for_those_that_came_back() {
 }
 
 #[test]
-fn what_fails_far_round_is_told_to_the_first_emitter() {
+fn a_late_failure_on_a_cycle_is_reported_to_the_first_emitter() {
     let clock = VirtualClock::new();
     let source = Stream::<u64>::on(&clock);
     let to = source.clone();
@@ -177,7 +177,7 @@ fn what_fails_far_round_is_told_to_the_first_emitter() {
 }
 
 #[test]
-fn many_rounds_leave_nothing_waiting() {
+fn many_rounds_leave_no_element_waiting() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let log = Log::default();
@@ -273,7 +273,7 @@ fn full_queues_of_two_pipelines_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn what_comes_from_outside_waits_for_room_on_a_cycle() {
+fn elements_from_outside_wait_for_room_on_a_cycle() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let next = source.buffer(2).rate_limit("1s");

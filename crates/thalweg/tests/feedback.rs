@@ -57,7 +57,7 @@ fn rounds(build: Build, entry: fn(&Stream<u32>) -> Stream<u32>) -> (VirtualClock
 }
 
 #[test]
-fn no_loop_stalls() {
+fn no_feedback_loop_stalls() {
     for (name, build) in OPERATORS {
         for entry in [|s: &Stream<u32>| s.clone(), |s: &Stream<u32>| s.map(|x| x)] {
             let (_, got) = rounds(build, entry);

@@ -115,7 +115,7 @@ fn periodic(runtime: &RuntimeHandle) -> Stream<u32> {
 }
 
 #[test]
-fn lateness_does_not_add_up() {
+fn lateness_does_not_accumulate() {
     let ticks: Vec<u64> = (1..=9).map(|tick| tick * 1000 + 300).collect();
     for (name, times) in [
         ("rate_limit", times(&[300], rate_limited)),

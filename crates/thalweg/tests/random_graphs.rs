@@ -263,7 +263,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn every_graph_does_what_plain_recursion_does(
+    fn random_graphs_match_plain_recursion(
         nodes in graphs(true),
         inputs in prop::collection::vec((any::<Index>(), -50_i64..50, any::<bool>()), 0..30),
         one_in in prop::option::of(1_u32..4),
@@ -286,7 +286,7 @@ proptest! {
     }
 
     #[test]
-    fn a_batch_does_what_one_by_one_does(
+    fn batches_match_single_emits(
         nodes in graphs(true),
         batches in prop::collection::vec((any::<Index>(), prop::collection::vec(-50_i64..50, 0..20)), 0..6),
         is_timed in any::<bool>(),
@@ -316,7 +316,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_left_of_a_dropped_graph(nodes in graphs(true), inputs in inputs()) {
+    fn a_dropped_graph_is_freed(nodes in graphs(true), inputs in inputs()) {
         let alive = Arc::new(());
         let sources = sources(&nodes);
         {

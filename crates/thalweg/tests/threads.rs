@@ -68,7 +68,7 @@ fn only_one_thread_is_inside_at_a_time() {
 }
 
 #[test]
-fn pipelines_join_while_others_emit() {
+fn pipelines_are_joined_while_others_emit() {
     for _ in 0..50 {
         let streams: Vec<Stream<usize>> = (0..4).map(|_| Stream::new()).collect();
         let all = Stream::<usize>::new();
@@ -118,7 +118,7 @@ fn pipelines_are_joined_from_two_threads_at_once() {
 }
 
 #[test]
-fn building_and_dropping_goes_on_while_others_emit() {
+fn nodes_are_built_and_dropped_while_others_emit() {
     let source = Stream::new();
     let list = source.sink_to_list();
     let done = AtomicBool::new(false);
@@ -227,7 +227,7 @@ impl Runtime for Passing {
 }
 
 #[test]
-fn many_elements_let_others_on_the_thread_have_their_turn() {
+fn emit_many_does_not_starve_other_tasks_on_the_thread() {
     let time = Arc::<AtomicU64>::default();
     let own = Own(VirtualClock::new(), thread::current().id());
     let source = Stream::on(RuntimeHandle::new(Passing(own, time.clone())));
@@ -265,7 +265,7 @@ impl Drop for Lingering {
 }
 
 #[test]
-fn a_thread_that_looks_in_leaves_functions_to_the_thread_of_the_runtime() {
+fn an_inspecting_thread_leaves_functions_to_the_runtime_thread() {
     let me = thread::current().id();
     let clock = VirtualClock::new();
     let source = Stream::on(RuntimeHandle::new(Own(clock.clone(), me)));

@@ -167,7 +167,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn every_operator_shows_each_element_as_often_as_it_keeps_it() {
+fn every_operator_visits_each_element_once_per_reference() {
     for (name, build) in CASES {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
@@ -201,7 +201,7 @@ fn every_operator_shows_each_element_as_often_as_it_keeps_it() {
 }
 
 #[test]
-fn nothing_is_shown_while_somebody_is_inside() {
+fn traverse_is_refused_while_a_thread_is_inside() {
     let source = Stream::new();
     let pairs = source.partition(2);
     let (inside, done) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
@@ -225,7 +225,7 @@ fn nothing_is_shown_while_somebody_is_inside() {
 }
 
 #[test]
-fn those_that_come_during_a_look_wait_for_its_end() {
+fn threads_entering_during_a_traverse_wait_for_its_end() {
     let source = Stream::new();
     let list = source.sink_to_list();
     let pairs = source.partition(100);
@@ -254,7 +254,7 @@ fn those_that_come_during_a_look_wait_for_its_end() {
 }
 
 #[test]
-fn a_look_takes_no_notice_of_what_there_is_to_do_and_allocates_nothing() {
+fn traverse_runs_no_pending_work_and_allocates_nothing() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let slow = source.rate_limit("1s");

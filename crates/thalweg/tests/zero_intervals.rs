@@ -33,7 +33,7 @@ const OPERATORS: [(&str, Build); 9] = [
 ];
 
 #[test]
-fn nothing_waits_and_nothing_is_made_of_nothing() {
+fn zero_intervals_do_not_wait_and_make_no_empty_windows() {
     for (name, build) in OPERATORS {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
@@ -53,7 +53,7 @@ fn nothing_waits_and_nothing_is_made_of_nothing() {
 }
 
 #[test]
-fn another_attempt_is_made_at_once() {
+fn retries_without_a_pause_are_made_at_once() {
     let source = Stream::new();
     let mut calls = 0;
     let list = source
@@ -68,7 +68,7 @@ fn another_attempt_is_made_at_once() {
 }
 
 #[test]
-fn a_source_calls_again_as_soon_as_its_element_has_been_taken() {
+fn a_source_calls_again_once_its_element_is_accepted() {
     let clock = VirtualClock::new();
     let mut calls = 0;
     let source = Stream::from_periodic_on(&clock, 0, move || {
@@ -84,7 +84,7 @@ fn a_source_calls_again_as_soon_as_its_element_has_been_taken() {
 }
 
 #[test]
-fn others_on_the_event_loop_have_their_turn() {
+fn other_tasks_on_the_event_loop_are_not_starved() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -103,7 +103,7 @@ fn others_on_the_event_loop_have_their_turn() {
 }
 
 #[test]
-fn a_drain_that_must_not_wait_delivers_what_needs_no_wait() {
+fn a_drain_with_timeout_zero_delivers_what_needs_no_wait() {
     let source = Stream::new();
     let list = source.partition(2).sink_to_list();
     source.emit_many([1, 2, 3]).wait().unwrap();

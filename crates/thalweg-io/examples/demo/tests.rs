@@ -104,7 +104,7 @@ impl Ended {
 const INPUT: &[u8] = include_bytes!("input.csv");
 
 #[test]
-fn a_file_gives_the_result_that_the_check_finds() {
+fn a_file_gives_the_result_of_the_check_command() {
     let directory = tempfile::tempdir().unwrap();
     let (file, svg) = (
         directory.path().join("input.csv"),
@@ -126,7 +126,7 @@ fn a_file_gives_the_result_that_the_check_finds() {
 }
 
 #[test]
-fn standard_input_gives_the_same() {
+fn standard_input_gives_the_same_result() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("input.csv");
     fs::write(&file, INPUT).unwrap();
@@ -139,7 +139,7 @@ fn standard_input_gives_the_same() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn this_machine_gives_the_result_that_the_check_finds() {
+fn this_machine_gives_the_result_of_the_check_command() {
     let ended = Demo::start(&["--seconds", "2.5"]).end(b"");
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
     let result = ended.result("readings");
@@ -188,7 +188,7 @@ fn ctrl_c_drains_and_the_result_is_printed() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said() {
+fn errors_are_explained() {
     let missing = Demo::start(&["--input", "no-such-file"]).end(b"");
     assert_eq!(missing.code, Some(1));
     assert!(

@@ -111,7 +111,7 @@ fn letters_in_a_topic_are_replayed_once() -> Tested {
 }
 
 #[test]
-fn a_letter_that_fails_without_a_policy_is_replayed_again_with_those_behind_it() -> Tested {
+fn a_letter_that_fails_without_a_policy_is_replayed_again_with_its_successors() -> Tested {
     in_dir(async |dir| {
         let letters = DeadLetters::file(dir.join("letters"));
         fail(&letters, &["one", "two", "three"]).await?;
@@ -139,7 +139,7 @@ fn a_letter_that_fails_without_a_policy_is_replayed_again_with_those_behind_it()
 }
 
 #[test]
-fn a_line_that_was_cut_off_is_passed_over_and_reported() -> Tested {
+fn a_truncated_line_is_skipped_and_reported() -> Tested {
     in_dir(async |dir| {
         let path = dir.join("letters");
         let letters = DeadLetters::file(&path);
@@ -167,7 +167,7 @@ fn a_line_that_was_cut_off_is_passed_over_and_reported() -> Tested {
 }
 
 #[test]
-fn bytes_and_what_is_only_shown_are_kept() -> Tested {
+fn bytes_and_debug_texts_are_kept() -> Tested {
     in_dir(async |dir| {
         let letters = DeadLetters::file(dir.join("letters"));
         let source = Stream::new();
@@ -197,7 +197,7 @@ fn bytes_and_what_is_only_shown_are_kept() -> Tested {
 }
 
 #[test]
-fn a_letter_that_is_too_long_fails_alone() -> Tested {
+fn an_oversized_letter_fails_alone() -> Tested {
     in_dir(async |dir| {
         let letters = DeadLetters::file(dir.join("letters"));
         let source = Stream::new();

@@ -35,7 +35,7 @@ fn run(fetch: Fetch, requests: Vec<HttpRequest>) -> (Vec<HttpResponse>, Vec<Stri
 }
 
 #[test]
-fn a_response_is_an_element_and_a_busy_server_is_asked_again() {
+fn a_response_is_an_element_and_a_busy_server_is_retried() {
     let (url, server) = serve([
         answer("503 Service Unavailable\r\nRetry-After: 0", ""),
         answer("200 OK\r\nX-Key: 7", "20.5"),
@@ -65,7 +65,7 @@ fn a_response_is_an_element_and_a_busy_server_is_asked_again() {
 }
 
 #[test]
-fn what_may_not_be_done_twice_is_not() {
+fn requests_that_are_not_idempotent_are_not_repeated() {
     let (url, server) = serve([
         answer("429 Too Many Requests", ""),
         answer("500 Internal Server Error", ""),
@@ -96,7 +96,7 @@ fn what_may_not_be_done_twice_is_not() {
 }
 
 #[test]
-fn a_host_is_asked_at_its_interval_on_the_clock_of_the_pipeline() {
+fn requests_to_a_host_are_spaced_on_the_pipelines_clock() {
     let (url, server) = serve([1, 2, 3].map(|x| answer("200 OK", &x.to_string())));
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
@@ -126,7 +126,7 @@ fn a_host_is_asked_at_its_interval_on_the_clock_of_the_pipeline() {
 }
 
 #[test]
-fn a_body_goes_to_a_file_whole_or_not_at_all() {
+fn a_body_is_saved_to_a_file_atomically() {
     let (url, server) = serve([
         answer("200 OK", "0123456789"),
         answer("200 OK", "0123456789ab"),
@@ -147,7 +147,7 @@ fn a_body_goes_to_a_file_whole_or_not_at_all() {
 
 #[cfg(unix)]
 #[test]
-fn a_body_does_not_take_the_place_of_what_is_no_file() {
+fn a_body_does_not_replace_a_non_file() {
     use std::os::unix::fs::FileTypeExt;
 
     let (url, server) = serve([answer("200 OK", "0123456789")]);
@@ -164,7 +164,7 @@ fn a_body_does_not_take_the_place_of_what_is_no_file() {
 }
 
 #[test]
-fn an_element_that_was_posted_is_acknowledged() {
+fn a_posted_element_is_acknowledged() {
     let (url, server) = serve([answer("201 Created", ""), answer("400 Bad Request", "")]);
     let source = Stream::new();
     source.to_http(url);
@@ -203,7 +203,7 @@ fn site(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, Arc<Mutex
 }
 
 #[test]
-fn what_robots_txt_does_not_allow_is_not_asked_for() {
+fn urls_disallowed_by_robots_txt_are_not_requested() {
     let (url, asked) = site(|path| {
         let found = match path {
             "/robots.txt" => answer(
@@ -264,7 +264,7 @@ fn what_robots_txt_does_not_allow_is_not_asked_for() {
 }
 
 #[test]
-fn a_robots_txt_that_is_not_there_allows_everything_and_one_that_cannot_be_had_nothing() {
+fn a_missing_robots_txt_allows_everything_and_an_unreachable_one_nothing() {
     for (status, is_allowed) in [
         ("404 Not Found", true),
         ("403 Forbidden", true),
@@ -293,7 +293,7 @@ fn a_robots_txt_that_is_not_there_allows_everything_and_one_that_cannot_be_had_n
 }
 
 #[test]
-fn of_a_robots_txt_that_has_no_end_the_beginning_counts() {
+fn an_endless_robots_txt_is_truncated() {
     let (url, _) = site(|path| match path {
         "/robots.txt" => {
             let mut file = b"HTTP/1.1 200 OK\r\n\r\nUser-agent: *\nDisallow: /b\n".to_vec();

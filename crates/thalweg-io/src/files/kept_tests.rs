@@ -31,7 +31,7 @@ fn kept(dir: &TempDir, name: &str) -> (Stream<String>, Files, Position) {
 }
 
 #[test]
-fn a_position_goes_on_behind_what_is_in_files_that_others_have_taken_away() {
+fn a_position_resumes_after_files_removed_by_others() {
     let dir = tempdir().unwrap();
     fs::write(dir.path().join("log"), "a\nb\nc\n").unwrap();
     let (lines, files, position) = kept(&dir, "{number}.txt");
@@ -72,7 +72,7 @@ impl Format<String> for Intruded {
 }
 
 #[test]
-fn what_was_lost_with_a_file_is_read_again_and_nothing_behind_it_is_doubled() {
+fn rows_of_a_lost_file_are_read_again_without_duplicates_after_it() {
     let dir = tempdir().unwrap();
     fs::write(dir.path().join("log"), "a\nb\nc\nd\ne\n").unwrap();
     let (lines, files, position) = kept(&dir, "{number}.txt");
@@ -100,7 +100,7 @@ fn what_was_lost_with_a_file_is_read_again_and_nothing_behind_it_is_doubled() {
 }
 
 #[test]
-fn a_record_holds_if_its_file_has_got_its_name() {
+fn a_position_is_valid_only_if_its_file_was_renamed() {
     let record = |number: u64| {
         format!(
             r#"{{"next": {}, "positions": {{"lines": {{"number": {number}, "value": "{number}", "rows": ""}}}}}}"#,
@@ -129,7 +129,7 @@ fn a_record_holds_if_its_file_has_got_its_name() {
 }
 
 #[test]
-fn where_no_position_can_be_kept_is_told() {
+fn places_without_positions_are_refused() {
     let dir = tempdir().unwrap();
     let error = Files::new(dir.path().join("all.txt")).position("lines");
     assert!(error.unwrap_err().to_string().contains("need `{number}`"));

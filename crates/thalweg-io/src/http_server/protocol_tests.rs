@@ -49,7 +49,7 @@ fn serve(server: HttpServer) -> Result<(u16, Stream<HttpRequest>), Box<dyn Error
 }
 
 #[test]
-fn a_client_chooses_its_protocol_by_tls() -> Tested {
+fn a_client_chooses_its_protocol_by_alpn() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let (port, requests) = serve(HttpServer::new(0).tls(TlsFiles::new(certificate, key)))?;
@@ -165,7 +165,7 @@ impl Frames {
 }
 
 #[test]
-fn who_takes_requests_back_again_and_again_is_cut_off() -> Tested {
+fn a_client_that_keeps_resetting_streams_is_disconnected() -> Tested {
     const ENHANCE_YOUR_CALM: u32 = 11;
 
     let (port, requests) = serve(HttpServer::new(0))?;
@@ -193,7 +193,7 @@ fn who_takes_requests_back_again_and_again_is_cut_off() -> Tested {
 }
 
 #[test]
-fn idle_connections_are_closed_whatever_they_have_begun_with() -> Tested {
+fn idle_connections_are_closed_in_every_protocol() -> Tested {
     let server = HttpServer::new(0).read_timeout(Duration::from_millis(40));
     let (port, requests) = serve(server)?;
     let mut silent = TcpStream::connect(("localhost", port))?;
@@ -209,7 +209,7 @@ fn idle_connections_are_closed_whatever_they_have_begun_with() -> Tested {
 }
 
 #[test]
-fn who_waits_for_an_answer_when_the_source_stops_gets_it_and_then_a_farewell() -> Tested {
+fn pending_requests_are_answered_before_a_stopped_source_says_goaway() -> Tested {
     let server = HttpServer::new(0);
     let port = server.listen()?.port();
     let requests = Stream::from_http_requests(server);
@@ -246,7 +246,7 @@ fn who_waits_for_an_answer_when_the_source_stops_gets_it_and_then_a_farewell() -
 }
 
 #[test]
-fn files_that_do_not_fit_are_named_before_anything_is_served() -> Tested {
+fn mismatched_certificate_files_are_named_before_serving() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let (_, other_key) = authority.certificate("elsewhere")?;

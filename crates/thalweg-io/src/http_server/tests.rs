@@ -54,7 +54,7 @@ fn number(request: &HttpRequest) -> Result<i32, std::num::ParseIntError> {
 }
 
 #[test]
-fn a_body_is_answered_when_the_pipeline_has_taken_it() {
+fn a_body_is_answered_when_the_pipeline_has_accepted_it() {
     let server = HttpServer::new(0).path("/in.*").max_len(8);
     let address = server.listen().unwrap();
     let bodies = Stream::from_http_server(server);
@@ -101,7 +101,7 @@ fn a_body_is_answered_when_the_pipeline_has_taken_it() {
 }
 
 #[test]
-fn who_sends_a_body_that_is_too_long_is_told_so() {
+fn an_oversized_body_is_refused_with_413() {
     let server = HttpServer::new(0).max_len(1 << 20);
     let address = server.listen().unwrap();
     let bodies = Stream::from_http_server(server);
@@ -113,7 +113,7 @@ fn who_sends_a_body_that_is_too_long_is_told_so() {
 }
 
 #[test]
-fn each_request_gets_its_result_whatever_lies_between() {
+fn each_request_gets_its_own_result() {
     let (address, requests) = serve(HttpServer::new(0), |requests| {
         let numbers = requests.try_map(number);
         // Odd ones are dropped, from 100 on they come several times, and from a buffer.
@@ -139,7 +139,7 @@ fn each_request_gets_its_result_whatever_lies_between() {
 }
 
 #[test]
-fn a_window_answers_all_its_requests_and_a_drain_the_last() {
+fn a_window_answers_all_its_requests_and_a_drain_the_rest() {
     let (seen, is_seen) = channel();
     let (address, requests) = serve(HttpServer::new(0).max_in_flight(2), |requests| {
         let numbers = requests.try_map(number);
@@ -161,7 +161,7 @@ fn a_window_answers_all_its_requests_and_a_drain_the_last() {
 }
 
 #[test]
-fn a_full_pipeline_and_a_slow_one_are_told_of() {
+fn full_and_slow_pipelines_answer_with_their_status() {
     let (seen, is_seen) = channel();
     let server = HttpServer::new(0)
         .max_in_flight(1)
@@ -194,7 +194,7 @@ fn a_full_pipeline_and_a_slow_one_are_told_of() {
 }
 
 #[test]
-fn an_error_is_shown_when_it_is_asked_for() {
+fn error_texts_are_shown_if_enabled() {
     let server = HttpServer::new(0).show_errors();
     let (address, requests) = serve(server, |requests| {
         requests.try_map(number).map(|x| x.to_string()).respond();
@@ -218,7 +218,7 @@ fn an_element_without_a_request_cannot_respond() {
 }
 
 #[test]
-fn what_listens_where_another_does_is_told() {
+fn a_taken_address_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let requests = Stream::from_http_requests(port);
@@ -233,7 +233,7 @@ fn what_listens_where_another_does_is_told() {
 }
 
 #[test]
-fn nobody_connects_once_the_address_is_given_back() {
+fn a_released_address_accepts_no_connections() {
     let server = HttpServer::new(0).host("127.0.0.1");
     let address = server.listen().unwrap();
     let bodies = Stream::from_http_server(server.clone());
@@ -247,7 +247,7 @@ fn nobody_connects_once_the_address_is_given_back() {
 }
 
 #[tokio::test]
-async fn a_service_is_a_part_of_another_server() {
+async fn a_service_can_be_mounted_in_another_server() {
     use http_body_util::{BodyExt, Full};
     use tower_service::Service;
 
@@ -280,7 +280,7 @@ async fn a_service_is_a_part_of_another_server() {
 }
 
 #[test]
-fn a_body_in_pieces_has_the_limits_of_any_other() {
+fn a_chunked_body_has_the_same_limits() {
     let server = HttpServer::mounted().max_len(10).path("/in");
     let service = server.service().unwrap();
     let requests = Stream::from_http_requests(server.clone());
@@ -317,7 +317,7 @@ fn a_body_in_pieces_has_the_limits_of_any_other() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_never_an_element() {
+fn a_truncated_body_is_never_emitted() {
     let server = HttpServer::mounted();
     let service = server.body_service().unwrap();
     let bodies = Stream::from_http_server(server.clone());

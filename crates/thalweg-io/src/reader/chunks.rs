@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_read_than_the_queue_holds() {
+    fn reading_stops_when_the_queue_is_full() {
         let reads = Arc::new(AtomicUsize::new(0));
         let chunks = Chunks::read("test", Counting(Arc::clone(&reads)), |end| end);
         let chunks = chunks.expect("a thread can be started");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_lets_go_of_its_source_when_nobody_listens() {
+    fn the_thread_drops_its_source_when_the_receiver_is_gone() {
         let reads = Arc::new(AtomicUsize::new(0));
         let (done, ended) = std::sync::mpsc::channel::<()>();
         let chunks = Chunks::read("test", Counting(Arc::clone(&reads)), move |end| {

@@ -42,7 +42,7 @@ fn value(slot: &Slot<Numbers>) -> Option<u32> {
 }
 
 #[test]
-fn loom_every_task_is_run_by_one_of_the_threads() {
+fn loom_every_task_runs_exactly_once() {
     loom::model(|| {
         let engine = TaskEngine::threads();
         let other = engine.clone();
@@ -58,7 +58,7 @@ fn loom_every_task_is_run_by_one_of_the_threads() {
 }
 
 #[test]
-fn loom_a_plain_task_is_heard_of_by_a_thread_that_goes_to_sleep() {
+fn loom_a_plain_task_wakes_a_thread_going_to_sleep() {
     loom::model(|| {
         let engine: Engine = TaskEngine::threads();
         let other = engine.clone();
@@ -70,7 +70,7 @@ fn loom_a_plain_task_is_heard_of_by_a_thread_that_goes_to_sleep() {
 }
 
 #[test]
-fn loom_a_thread_that_sleeps_hears_of_the_end() {
+fn loom_closing_wakes_a_sleeping_thread() {
     loom::model(|| {
         let engine: Engine = TaskEngine::threads();
         let other = engine.clone();
@@ -87,7 +87,7 @@ fn loom_a_thread_that_sleeps_hears_of_the_end() {
 }
 
 #[test]
-fn loom_a_task_ends_once_whether_it_is_cancelled_or_run() {
+fn loom_a_task_that_is_cancelled_while_run_ends_once() {
     loom::model(|| {
         let engine: Engine = TaskEngine::threads();
         let slot = engine.submit(spec(1, Vec::new(), None));

@@ -137,18 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn one_goes_first_to_see_how_long_it_takes() {
+    fn the_first_element_is_sent_alone_to_measure_its_duration() {
         assert_eq!(Pace::default().room(100, 0, 0, 2, false), 1);
     }
 
     #[test]
-    fn slow_elements_go_alone() {
+    fn slow_elements_are_sent_alone() {
         assert_eq!(after(0.005, 0.0).room(100, 0, 0, 2, false), 1);
         assert_eq!(after(0.001, 0.0).room(100, 0, 0, 2, false), 5);
     }
 
     #[test]
-    fn elements_are_shared_out_among_as_many_as_are_worth_a_trip() {
+    fn elements_are_split_among_as_many_workers_as_pay_off() {
         assert_eq!(after(1e-6, 1e-4).room(100, 0, 0, 2, false), 50);
         assert_eq!(after(1e-6, 1e-4).room(100, 1, 0, 4, false), 25);
         assert_eq!(after(1e-7, 1e-4).room(100, 0, 0, 2, false), 100);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn few_wait_for_more_while_many_are_on_their_way() {
+    fn a_small_batch_waits_for_more_while_many_are_in_flight() {
         assert_eq!(after(1e-7, 1e-4).room(3, 1, 100, 2, false), 0);
         // Where the work is longer than the trip, nothing waits.
         assert_eq!(after(1e-3, 1e-4).room(3, 1, 4, 2, false), 2);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_many_waits_for_the_others() {
+    fn the_first_of_a_burst_waits_for_the_others() {
         let mut pace = after(1e-7, 1e-4);
         assert_eq!(pace.room(6, 0, 0, 2, false), 6);
         assert_eq!(pace.room(1, 0, 0, 2, false), 0);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn large_elements_do_not_wait_for_more_than_go_together() {
+    fn large_elements_wait_for_at_most_one_batch() {
         let mut pace = after(1e-7, 1e-4);
         assert_eq!(pace.room(40, 0, 0, 2, false), 40);
         pace.went(4, true);

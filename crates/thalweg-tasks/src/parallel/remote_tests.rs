@@ -89,7 +89,7 @@ fn launched(queue: &Arc<Queue<Sums>>, values: impl IntoIterator<Item = u32>) -> 
 }
 
 #[test]
-fn what_waits_meanwhile_goes_together() {
+fn elements_queued_meanwhile_are_batched() {
     let (engine, queue) = engine();
     let parts = launched(&queue, 0..101);
     let batches = engine.run_all();
@@ -104,7 +104,7 @@ fn what_waits_meanwhile_goes_together() {
 }
 
 #[test]
-fn large_elements_do_not_go_together() {
+fn large_elements_are_not_batched() {
     let (engine, queue) = engine();
     let _parts = launched(&queue, [1_000; 40]);
     let batches = engine.run_all();
@@ -113,7 +113,7 @@ fn large_elements_do_not_go_together() {
 }
 
 #[test]
-fn what_is_held_back_for_more_goes_in_a_moment() {
+fn held_back_elements_are_sent_after_a_moment() {
     let (engine, queue) = engine();
     drop(launched(&queue, 0..20));
     engine.run_all();
@@ -129,7 +129,7 @@ fn what_is_held_back_for_more_goes_in_a_moment() {
 }
 
 #[test]
-fn what_is_held_back_is_looked_after_also_when_a_state_goes_on_just_then() {
+fn held_back_elements_are_sent_even_if_a_state_advances_meanwhile() {
     let (engine, queue) = engine();
     drop(launched(&queue, 0..20));
     engine.run_all();
@@ -150,7 +150,7 @@ fn what_is_held_back_is_looked_after_also_when_a_state_goes_on_just_then() {
 }
 
 #[test]
-fn a_chain_goes_as_one_and_a_shared_step_is_done_once() {
+fn a_chain_is_sent_as_one_and_a_shared_step_runs_once() {
     let (engine, queue) = engine();
     let shared = Part::first(&queue, 1, add(1));
     let (left, right) = (shared.clone().then(add(10)), shared.then(add(20)));
@@ -164,7 +164,7 @@ fn a_chain_goes_as_one_and_a_shared_step_is_done_once() {
 }
 
 #[test]
-fn the_elements_of_a_lost_batch_go_again_each_alone() {
+fn elements_of_a_lost_batch_are_resent_one_by_one() {
     let (engine, queue) = engine();
     drop(launched(&queue, [0]));
     engine.run_all();
@@ -193,7 +193,7 @@ fn the_elements_of_a_lost_batch_go_again_each_alone() {
 }
 
 #[test]
-fn a_batch_that_is_dropped_is_lost() {
+fn a_dropped_batch_counts_as_lost() {
     let (engine, queue) = engine();
     let parts = launched(&queue, [1]);
     drop(engine.take());
@@ -223,7 +223,7 @@ fn a_state_goes_through_batches_in_order() {
 }
 
 #[test]
-fn a_state_waits_for_what_is_still_made_and_survives_a_lost_batch() {
+fn a_state_waits_for_pending_elements_and_survives_a_lost_batch() {
     let (engine, queue) = engine();
     let sums = Strand::new(0);
     let parts: Vec<_> = [1, 2, 3]
@@ -283,7 +283,7 @@ impl BatchEngine<Sums> for Asking {
 }
 
 #[test]
-fn no_lock_is_held_while_a_size_is_asked_for() {
+fn no_lock_is_held_while_a_size_is_measured() {
     let (away, strand) = (Away::default(), Strand::new(0));
     let queue = Queue::batched(Asking {
         away: away.clone(),

@@ -363,7 +363,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_searches_remember_is_true(
+        fn cached_search_results_are_right(
             edges in prop::collection::vec((0..COUNT, 0..COUNT), 0..30),
             steps in prop::collection::vec((0..6_u8, 0..COUNT, 0..COUNT), 0..60),
         ) {
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_come_to_again_from_a_cycle_within_a_cycle() {
+    fn a_node_is_revisited_from_a_nested_cycle() {
         let edges = [
             (7, 4),
             (0, 5),

@@ -285,7 +285,7 @@ mod tests {
     use crate::{Ack, Outcome, Stream};
 
     #[test]
-    fn what_a_window_carries_goes_with_it_when_a_function_behind_panics() {
+    fn the_lease_of_a_window_is_dropped_when_a_downstream_function_panics() {
         let source = Stream::new();
         let windows = source.sliding_window(2);
         windows.sink(|window| assert!(window != [1, 2], "one and two"));

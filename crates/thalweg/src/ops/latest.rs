@@ -157,12 +157,12 @@ mod tests {
     use crate::Stream;
 
     #[test]
-    fn what_is_quick_gets_everything_in_a_batch_too() {
+    fn a_fast_sink_gets_every_element_even_of_a_batch() {
         assert_eq!(outputs(0..1000, Stream::latest), Vec::from_iter(0..1000));
     }
 
     #[test]
-    fn in_the_next_round_what_is_slow_skips_ahead_as_well() {
+    fn a_deferred_latest_skips_elements_for_a_slow_sink_too() {
         let bench =
             Bench::with_slow_sink(ms(1000), |s| s.apply(super::Latest::new().in_next_round()));
         for x in 0..5 {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_slow_skips_ahead_and_what_it_skips_is_let_go() {
+    fn a_slow_sink_skips_elements_which_are_released() {
         let bench = Bench::with_slow_sink(ms(1000), |s| s.latest());
         for x in 0..5 {
             bench.advance_to(x * 300);

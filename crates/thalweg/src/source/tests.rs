@@ -8,7 +8,7 @@ use crate::Error;
 use crate::VirtualClock;
 
 #[test]
-fn a_source_without_end_leaves_others_their_turn() -> Result<(), Error> {
+fn an_endless_source_does_not_starve_others() -> Result<(), Error> {
     let clock = VirtualClock::new();
     let numbers = Stream::from_source_on(Numbers(0), &clock);
     let list = numbers.sink_to_list();
@@ -23,7 +23,7 @@ fn a_source_without_end_leaves_others_their_turn() -> Result<(), Error> {
 }
 
 #[test]
-fn what_cannot_be_made_goes_where_the_policy_says() -> Result<(), Error> {
+fn failures_to_create_an_element_follow_the_policy() -> Result<(), Error> {
     /// Makes every second number.
     struct Evens;
     impl Source for Evens {
@@ -68,7 +68,7 @@ fn what_cannot_be_made_goes_where_the_policy_says() -> Result<(), Error> {
 }
 
 #[test]
-fn a_source_that_is_started_while_it_stops_goes_on() -> Result<(), Error> {
+fn a_source_started_while_stopping_continues() -> Result<(), Error> {
     /// Counts its runs, and does something when it is stopped.
     struct Runs<F>(u32, F);
     impl<F: FnMut() + Send + 'static> Source for Runs<F> {
@@ -103,7 +103,7 @@ fn a_source_that_is_started_while_it_stops_goes_on() -> Result<(), Error> {
 }
 
 #[test]
-fn nothing_is_taken_from_a_batch_that_cannot_be_sent() -> Result<(), Error> {
+fn a_batch_that_cannot_be_sent_is_left_untouched() -> Result<(), Error> {
     let clock = VirtualClock::new();
     let numbers = Stream::from_source_on(Numbers(0), &clock);
     let list = numbers.rate_limit("1s").sink_to_list();

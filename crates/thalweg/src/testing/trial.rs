@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "keeps until the drain")]
-    fn an_operator_that_holds_more_than_it_says_does_not_pass() {
+    fn an_operator_that_holds_more_than_declared_does_not_pass() {
         super::super::Case::new("partition", |s, t| t.groups(s.partition(4))).check();
     }
 

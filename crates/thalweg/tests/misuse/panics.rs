@@ -18,7 +18,7 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn a_drop_that_panics_leaves_the_thread_as_it_was() {
+fn a_panicking_drop_leaves_the_thread_usable() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let bomb = Bomb;
@@ -84,7 +84,7 @@ fn a_clone_that_panics_stalls_no_loop() {
 }
 
 #[test]
-fn dead_letters_that_come_back_are_not_stuck_behind_a_panic() {
+fn failures_fed_back_are_not_blocked_by_a_panic() {
     let source = Stream::new();
     let parsed = source.try_map(odd_fails);
     // Two error streams: the node itself hands each failure around.
@@ -109,7 +109,7 @@ fn dead_letters_that_come_back_are_not_stuck_behind_a_panic() {
 }
 
 #[test]
-fn panics_wherever_users_write_code_are_failures_and_leave_everything_usable() {
+fn panics_in_any_user_code_are_failures_and_leave_the_pipeline_usable() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let bad = |x: i32| assert_ne!(x, 1, "on purpose");

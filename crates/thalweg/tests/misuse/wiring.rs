@@ -49,7 +49,7 @@ fn pipelines_on_different_loops_cannot_be_connected() {
 }
 
 #[test]
-fn a_completion_may_be_polled_after_its_end() {
+fn a_completion_may_be_polled_after_it_is_ready() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     source.rate_limit("1s").sink(drop::<i32>);
@@ -91,7 +91,7 @@ fn an_operator_that_makes_no_progress_stalls_nothing() {
 }
 
 #[test]
-fn tokens_survive_every_way_to_be_joined() {
+fn tokens_survive_every_kind_of_join() {
     let (left, right) = (Stream::new(), Stream::new());
     let zipped = left.zip(&right).map(|(x, y): (i32, i32)| x + y);
     let latest = left.combine_latest(&right).map(|(x, y)| x * y);
@@ -109,7 +109,7 @@ fn tokens_survive_every_way_to_be_joined() {
 }
 
 #[test]
-fn a_pipeline_may_be_taken_apart_and_put_together_from_inside() {
+fn a_pipeline_may_be_rewired_by_its_own_functions() {
     let source = Stream::<i32>::new();
     let other = Stream::<i32>::new();
     let list = other.sink_to_list();

@@ -12,22 +12,22 @@ mod cases;
 use thalweg::testing::Case;
 
 #[test]
-fn a_token_fires_once_and_not_before_everything_made_of_its_element_is_sunk() {
+fn a_token_fires_once_after_all_results_of_its_element_reach_a_sink() {
     each(Case::check_acks);
 }
 
 #[test]
-fn a_pipeline_that_is_dropped_gives_up_what_it_keeps() {
+fn a_dropped_pipeline_releases_held_elements() {
     each(Case::check_drop);
 }
 
 #[test]
-fn a_function_that_fails_on_element_3_leaves_the_others_alone() {
+fn a_function_failing_on_element_3_does_not_affect_others() {
     each(Case::check_policies);
 }
 
 #[test]
-fn a_function_behind_that_fails_on_element_3_leaves_the_others_alone() {
+fn a_downstream_function_failing_on_element_3_does_not_affect_others() {
     each(Case::check_policies_behind);
 }
 

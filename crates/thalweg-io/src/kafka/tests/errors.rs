@@ -50,7 +50,7 @@ fn a_topic_that_does_not_exist_ends_the_source() -> Outcome {
 }
 
 #[test]
-fn brokers_that_cannot_be_reached_are_named_and_tried_again() -> Outcome {
+fn unreachable_brokers_are_named_and_retried() -> Outcome {
     let free = std::net::TcpListener::bind("127.0.0.1:0")?;
     let brokers = free.local_addr()?.to_string();
     drop(free);
@@ -71,7 +71,7 @@ fn brokers_that_cannot_be_reached_are_named_and_tried_again() -> Outcome {
 }
 
 #[test]
-fn a_broker_that_comes_back_is_read_on() -> Outcome {
+fn reading_continues_when_a_broker_returns() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..10, 1).await;
@@ -108,7 +108,7 @@ fn a_broker_that_comes_back_is_read_on() -> Outcome {
 }
 
 #[test]
-fn while_a_commit_waits_messages_are_read() -> Outcome {
+fn a_pending_commit_does_not_stop_reading() -> Outcome {
     use rdkafka::types::RDKafkaApiKey as Key;
     let broker = Broker::with_partitions(1);
     block_on(async {
@@ -137,7 +137,7 @@ fn while_a_commit_waits_messages_are_read() -> Outcome {
 }
 
 #[test]
-fn an_offset_that_is_not_there_ends_the_source_if_told_to() -> Outcome {
+fn a_missing_offset_ends_the_source_if_configured() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..5, 1).await;
@@ -161,7 +161,7 @@ fn an_offset_that_is_not_there_ends_the_source_if_told_to() -> Outcome {
 }
 
 #[test]
-fn a_commit_that_is_refused_is_reported_and_done_again() -> Outcome {
+fn a_rejected_commit_is_reported_and_repeated() -> Outcome {
     use rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
     let broker = Broker::with_partitions(1);
     block_on(async {
@@ -180,7 +180,7 @@ fn a_commit_that_is_refused_is_reported_and_done_again() -> Outcome {
 }
 
 #[test]
-fn what_is_overdue_is_reported_once() -> Outcome {
+fn overdue_messages_are_reported_once() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..3, 1).await;
@@ -214,7 +214,7 @@ fn what_is_overdue_is_reported_once() -> Outcome {
 }
 
 #[test]
-fn options_are_checked_and_their_values_are_shown_nowhere() {
+fn options_are_checked_and_their_values_stay_hidden() {
     let kafka = Kafka::new("localhost:9092", ["readings"]).group("averages");
     let refused = |kafka: Kafka| kafka.check().expect_err("it is wrong").to_string();
     let error = refused(kafka.clone().option("enable.auto.commit", "true"));

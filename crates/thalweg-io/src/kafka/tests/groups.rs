@@ -64,7 +64,7 @@ fn members_share_partitions_cooperatively() -> Outcome {
 }
 
 #[test]
-fn what_is_in_flight_too_long_is_read_again_by_the_next_member() -> Outcome {
+fn messages_in_flight_too_long_are_read_again_by_the_next_member() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..10, 1).await;

@@ -8,7 +8,7 @@ use thalweg::OnError;
 use super::*;
 
 #[test]
-fn messages_have_all_that_was_written() -> Outcome {
+fn messages_keep_key_headers_and_timestamp() -> Outcome {
     let broker = Broker::with_partitions(2);
     block_on(async {
         let source = Stream::new();
@@ -56,7 +56,7 @@ fn topics_may_be_a_pattern() -> Outcome {
 }
 
 #[test]
-fn a_group_goes_on_where_it_was() -> Outcome {
+fn a_group_resumes_where_it_was() -> Outcome {
     let broker = Broker::with_partitions(2);
     block_on(async {
         let mut seen = Vec::new();
@@ -80,7 +80,7 @@ fn a_group_goes_on_where_it_was() -> Outcome {
 }
 
 #[test]
-fn a_commit_never_passes_what_is_not_done() -> Outcome {
+fn a_commit_never_passes_unfinished_messages() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..10, 1).await;
@@ -114,7 +114,7 @@ fn a_commit_never_passes_what_is_not_done() -> Outcome {
 }
 
 #[test]
-fn what_has_failed_is_read_again() -> Outcome {
+fn failed_messages_are_read_again() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..5, 1).await;
@@ -141,7 +141,7 @@ fn what_has_failed_is_read_again() -> Outcome {
 }
 
 #[test]
-fn stopped_and_started_again_it_goes_on() -> Outcome {
+fn a_restarted_source_resumes() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..2000, 1).await;
@@ -160,7 +160,7 @@ fn stopped_and_started_again_it_goes_on() -> Outcome {
 }
 
 #[test]
-fn a_position_says_where_to_begin() -> Outcome {
+fn a_position_determines_the_first_offset() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..5, 1).await;
@@ -175,7 +175,7 @@ fn a_position_says_where_to_begin() -> Outcome {
 }
 
 #[test]
-fn without_a_position_it_begins_at_the_beginning_whatever_the_group_has_committed() -> Outcome {
+fn without_a_stored_position_reading_starts_at_the_beginning() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..3, 1).await;
@@ -192,7 +192,7 @@ fn without_a_position_it_begins_at_the_beginning_whatever_the_group_has_committe
 }
 
 #[test]
-fn a_new_group_begins_with_what_comes_after_its_source_has_begun() -> Outcome {
+fn a_new_group_reads_messages_written_after_its_start() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..5, 1).await;
@@ -214,7 +214,7 @@ fn a_new_group_begins_with_what_comes_after_its_source_has_begun() -> Outcome {
 }
 
 #[test]
-fn only_the_first_partitions_are_read_if_told_to() -> Outcome {
+fn max_partitions_reads_only_the_first_partitions() -> Outcome {
     let broker = Broker::with_partitions(3);
     block_on(async {
         broker.write(0..9, 3).await;
@@ -228,7 +228,7 @@ fn only_the_first_partitions_are_read_if_told_to() -> Outcome {
 }
 
 #[test]
-fn behind_a_slow_pipeline_the_partitions_are_paused() -> Outcome {
+fn a_slow_pipeline_pauses_the_partitions() -> Outcome {
     let broker = Broker::with_partitions(2);
     block_on(async {
         broker.write(0..5000, 2).await;
@@ -270,7 +270,7 @@ fn behind_a_slow_pipeline_the_partitions_are_paused() -> Outcome {
 }
 
 #[test]
-fn batches_are_of_one_partition_and_committed_as_a_whole() -> Outcome {
+fn a_batch_comes_from_one_partition_and_is_committed_as_a_whole() -> Outcome {
     let broker = Broker::with_partitions(2);
     block_on(async {
         broker.write(0..50, 2).await;

@@ -38,7 +38,7 @@ async fn write(brokers: &str, topic: &str, numbers: std::ops::Range<i32>) {
 }
 
 #[test]
-fn a_group_of_a_real_server_goes_on_where_it_was() -> Outcome {
+fn a_group_on_a_real_server_resumes_where_it_was() -> Outcome {
     let Some((brokers, topic)) = topic(3) else {
         return Ok(());
     };
@@ -107,7 +107,7 @@ fn members_at_a_real_server_share_partitions_and_read_nothing_twice() -> Outcome
 }
 
 #[test]
-fn a_topic_that_a_real_server_does_not_have_ends_the_source() -> Outcome {
+fn a_missing_topic_on_a_real_server_ends_the_source() -> Outcome {
     let Some((brokers, topic)) = topic(1) else {
         return Ok(());
     };

@@ -47,7 +47,7 @@ impl Span for Kept {
 }
 
 #[test]
-fn messages_carry_the_trace_on() -> Outcome {
+fn messages_carry_the_trace() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         let source = Stream::new();

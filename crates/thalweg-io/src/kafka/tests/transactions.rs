@@ -91,7 +91,7 @@ fn killed_from_kafka_into_kafka_nothing_is_lost_or_doubled() -> Outcome {
 }
 
 #[test]
-fn transactions_that_are_incomplete_are_refused() {
+fn incomplete_transactions_are_refused() {
     let transactions = KafkaTransactions::new("id");
     let sink = || KafkaSink::new("127.0.0.1:1", "out").transactions(&transactions);
     let source = Stream::<String>::new();
@@ -108,7 +108,7 @@ fn transactions_that_are_incomplete_are_refused() {
 }
 
 #[test]
-fn a_source_without_a_sink_says_so() {
+fn transactions_without_a_sink_are_reported() {
     let broker = Broker::with_partitions(1);
     let kafka = broker.kafka().transactions(&KafkaTransactions::new("id"));
     let ended = block_on(Stream::from_kafka(kafka).run(PATIENCE));

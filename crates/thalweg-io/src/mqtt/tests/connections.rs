@@ -63,7 +63,7 @@ fn a_remembered_subscription_is_not_renewed() -> Tested {
 }
 
 #[test]
-fn messages_are_delivered_that_come_with_the_end_of_a_connection() -> Tested {
+fn messages_arriving_with_the_end_of_a_connection_are_delivered() -> Tested {
     let (port, served) = peer::serve(|mut peer| {
         peer.accept_subscriber();
         for (number, text) in (1..).zip(["one", "two", "three"]) {

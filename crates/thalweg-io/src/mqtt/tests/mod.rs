@@ -31,7 +31,7 @@ fn text(message: &MqttMessage) -> String {
 const VERSIONS: [MqttVersion; 2] = [MqttVersion::V3, MqttVersion::V5];
 
 #[test]
-fn a_login_that_is_refused_ends_the_source() -> Tested {
+fn a_rejected_login_ends_the_source() -> Tested {
     // As 3.1.1 and 5 say it.
     for (version, answer) in [
         (MqttVersion::V3, &[0x20, 2, 0, 5][..]),
@@ -100,7 +100,7 @@ fn a_message_is_acknowledged_when_the_last_sink_is_done() -> Tested {
 }
 
 #[test]
-fn what_the_broker_has_not_taken_is_written_again_over_another_connection() -> Tested {
+fn unconfirmed_messages_are_sent_again_over_a_new_connection() -> Tested {
     let (port, served) = peer::serve(|mut peer: Peer| {
         peer.accept();
         let first = peer.published();
@@ -125,7 +125,7 @@ fn what_the_broker_has_not_taken_is_written_again_over_another_connection() -> T
 }
 
 #[test]
-fn a_broker_that_cannot_be_reached_is_named() -> Tested {
+fn an_unreachable_broker_is_named() -> Tested {
     // Nobody listens there any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
@@ -149,7 +149,7 @@ fn a_broker_that_cannot_be_reached_is_named() -> Tested {
 }
 
 #[test]
-fn arguments_that_are_wrong_are_build_errors() {
+fn wrong_arguments_are_build_errors() {
     let reading = Stream::from_mqtt(Mqtt::new("localhost", 1, "x").client_id(""));
     let error = reading.check().expect_err("it is wrong").to_string();
     assert!(error.contains("the client's id is empty"), "{error}");
@@ -160,7 +160,7 @@ fn arguments_that_are_wrong_are_build_errors() {
 }
 
 #[test]
-fn a_message_that_is_too_long_fails_alone() -> Tested {
+fn an_oversized_message_fails_alone() -> Tested {
     let (port, served) = peer::serve(|mut peer: Peer| {
         peer.accept();
         let payloads = [(); 2].map(|()| {
@@ -213,7 +213,7 @@ async fn read(mqtt: Mqtt, count: usize) -> Result<Vec<String>, Box<dyn Error>> {
 }
 
 #[test]
-fn what_comes_while_a_client_is_away_is_kept_for_it() -> Tested {
+fn messages_for_a_disconnected_client_are_kept() -> Tested {
     let Some(broker) = Mosquitto::start()? else {
         return Ok(());
     };
@@ -236,7 +236,7 @@ fn what_comes_while_a_client_is_away_is_kept_for_it() -> Tested {
 }
 
 #[test]
-fn what_failed_is_delivered_again_and_what_is_done_is_not() -> Tested {
+fn failed_messages_are_delivered_again_and_acknowledged_ones_are_not() -> Tested {
     let Some(broker) = Mosquitto::start()? else {
         return Ok(());
     };
@@ -267,7 +267,7 @@ fn what_failed_is_delivered_again_and_what_is_done_is_not() -> Tested {
 }
 
 #[test]
-fn a_broker_that_comes_back_is_found_again() -> Tested {
+fn the_connection_is_restored_when_the_broker_returns() -> Tested {
     let Some(mut broker) = Mosquitto::start()? else {
         return Ok(());
     };

@@ -30,7 +30,7 @@ fn end(mqtt: Mqtt) -> String {
 }
 
 #[test]
-fn messages_come_by_tls_from_a_broker_that_is_vouched_for() -> Tested {
+fn messages_arrive_over_tls_from_a_trusted_broker() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let (own, own_key) = authority.certificate("client")?;
@@ -50,7 +50,7 @@ fn messages_come_by_tls_from_a_broker_that_is_vouched_for() -> Tested {
 }
 
 #[test]
-fn what_is_not_accepted_ends_the_source_and_fails_the_sink_at_once() -> Tested {
+fn a_rejected_certificate_ends_the_source_and_fails_the_sink_at_once() -> Tested {
     let (authority, other) = (Authority::new()?, Authority::new()?);
     let serve = |host: &str| {
         let (certificate, key) = authority.certificate(host)?;
@@ -90,7 +90,7 @@ fn what_is_not_accepted_ends_the_source_and_fails_the_sink_at_once() -> Tested {
 }
 
 #[test]
-fn a_client_without_the_certificate_that_is_asked_for_ends() -> Tested {
+fn a_client_without_the_required_certificate_ends() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let files = TlsFiles::new(certificate, key).clients(authority.path());
@@ -106,7 +106,7 @@ fn a_client_without_the_certificate_that_is_asked_for_ends() -> Tested {
 }
 
 #[test]
-fn files_that_are_none_are_named_before_anything_is_sent() {
+fn missing_files_are_named_before_anything_is_sent() {
     let mqtt = Mqtt::new("mqtts://broker", 8883, "numbers").authorities("/no/file");
     let error = mqtt.check().expect_err("there is no such file");
     assert!(matches!(error, MqttError::Invalid { .. }));
@@ -118,7 +118,7 @@ fn files_that_are_none_are_named_before_anything_is_sent() {
 }
 
 #[test]
-fn a_real_broker_is_read_and_written_by_tls() -> Tested {
+fn a_real_broker_is_read_and_written_over_tls() -> Tested {
     let Some(broker) = Mosquitto::start()? else {
         return Ok(());
     };

@@ -53,7 +53,7 @@ fn serve() -> std::io::Result<(u16, thread::JoinHandle<Vec<String>>)> {
 }
 
 #[test]
-fn elements_go_by_tls_to_a_server_that_is_vouched_for() -> Tested {
+fn elements_are_written_over_tls_to_a_trusted_server() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let (own, own_key) = authority.certificate("client")?;
@@ -70,7 +70,7 @@ fn elements_go_by_tls_to_a_server_that_is_vouched_for() -> Tested {
 }
 
 #[test]
-fn what_is_not_accepted_ends_the_source_and_fails_the_sink_at_once() -> Tested {
+fn a_rejected_certificate_ends_the_source_and_fails_the_sink_at_once() -> Tested {
     let (authority, other) = (Authority::new()?, Authority::new()?);
     let front = |host: &str, asks: bool| {
         let (certificate, key) = authority.certificate(host)?;
@@ -115,7 +115,7 @@ fn what_is_not_accepted_ends_the_source_and_fails_the_sink_at_once() -> Tested {
 }
 
 #[test]
-fn files_that_are_none_and_turning_verification_off_are_named() {
+fn missing_files_and_disabled_verification_are_named() {
     let redis = Redis::new("rediss://localhost", "rivers").authorities("/no/file");
     let error = redis.check().expect_err("there is no such file");
     assert!(matches!(error, RedisError::Invalid { .. }));
@@ -133,7 +133,7 @@ fn files_that_are_none_and_turning_verification_off_are_named() {
 }
 
 #[test]
-fn a_real_server_is_read_and_written_by_tls() -> Tested {
+fn a_real_server_is_read_and_written_over_tls() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };

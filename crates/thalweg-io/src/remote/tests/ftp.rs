@@ -138,7 +138,7 @@ fn serve(mut client: TcpStream, shared: &Shared) -> Option<()> {
 }
 
 #[test]
-fn a_transfer_that_is_cut_goes_on_at_its_byte() {
+fn a_broken_transfer_resumes_at_its_byte() {
     let content = numbers(500_000);
     let (address, shared) = start(&[("a b/über", &content)]);
     shared.lock().unwrap().cut_after = Some(200_000);
@@ -155,7 +155,7 @@ fn a_transfer_that_is_cut_goes_on_at_its_byte() {
 }
 
 #[test]
-fn parts_are_read_side_by_side_and_data_comes_from_the_same_address_only() {
+fn parts_are_read_in_parallel_and_only_from_the_same_address() {
     let content = numbers(500_000);
     let (address, shared) = start(&[("file", &content), ("empty", b"")]);
     shared.lock().unwrap().has_no_extended = true;
@@ -176,7 +176,7 @@ fn parts_are_read_side_by_side_and_data_comes_from_the_same_address_only() {
 }
 
 #[test]
-fn files_are_written_under_another_name_and_renamed() {
+fn files_are_written_under_a_temporary_name_and_renamed() {
     let (address, shared) = start(&[]);
     let url = format!("ftp://{address}/folder/file.txt");
     write(&quick(), (url.clone(), "20.5")).unwrap();
@@ -197,7 +197,7 @@ fn files_are_written_under_another_name_and_renamed() {
 }
 
 #[test]
-fn what_a_server_refuses_is_named_without_the_password() {
+fn server_errors_hide_the_password() {
     let (address, _shared) = start(&[]);
     let error = read(&quick(), format!("ftp://anna:wrong@{address}/file")).unwrap_err();
     assert_eq!(reason(&error), Some(RemoteFailure::Denied));

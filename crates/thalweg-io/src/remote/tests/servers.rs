@@ -53,7 +53,7 @@ fn exercise(base: &str, folder: Option<&Path>, remote: &Remote) {
 }
 
 #[test]
-fn nginx_takes_and_gives_files_by_webdav() {
+fn nginx_webdav_round_trip() {
     let Some(module) = find_file("lib/nginx/modules/ngx_http_dav_ext_module.so") else {
         eprintln!("skipped: there is no module `dav-ext` of nginx; {REMEDY}");
         return;
@@ -108,7 +108,7 @@ fn nginx_takes_and_gives_files_by_webdav() {
 
 #[cfg(feature = "remote-ftp")]
 #[test]
-fn vsftpd_takes_and_gives_files() {
+fn vsftpd_round_trip() {
     let server = TestServer::start("vsftpd", REMEDY, |dir, port| {
         let (folder, settings) = (dir.display(), dir.join("vsftpd.conf"));
         fs::create_dir_all(dir.join("files/pub")).unwrap();
@@ -146,7 +146,7 @@ fn vsftpd_takes_and_gives_files() {
 
 #[cfg(feature = "remote-s3")]
 #[test]
-fn gofakes3_takes_and_gives_files_also_in_parts() {
+fn gofakes3_round_trip_with_multipart() {
     let server = TestServer::start("gofakes3", REMEDY, |_, port| {
         let host = format!("127.0.0.1:{port}");
         let arguments = ["-backend", "mem", "-autobucket", "-host", &host];

@@ -49,7 +49,7 @@ fn pairs(name: &str) -> Table<(i64, &'static str)> {
 }
 
 #[test]
-fn values_go_in_and_come_out_as_what_the_columns_hold() {
+fn values_round_trip_by_column_type() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -124,7 +124,7 @@ fn values_go_in_and_come_out_as_what_the_columns_hold() {
 }
 
 #[test]
-fn rows_are_replaced_by_their_key_and_refused_alone() {
+fn rows_are_replaced_by_key_and_rejected_rows_fail_alone() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -165,7 +165,7 @@ fn rows_are_replaced_by_their_key_and_refused_alone() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_a_remedy_and_without_the_password() {
+fn errors_name_a_remedy_and_hide_the_password() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -197,7 +197,7 @@ fn what_is_wrong_is_named_with_a_remedy_and_without_the_password() {
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_while_the_server_crashes_and_connections_are_cut() {
+fn nothing_is_lost_or_doubled_when_server_and_connections_fail() {
     const LINES: usize = 4_000;
     let Some(mut server) = Server::start() else {
         return;

@@ -382,7 +382,7 @@ proptest! {
     }
 
     #[test]
-    fn threads_do_the_same_with_tasks_that_need_nothing_and_others(moves in moves()) {
+    fn thread_engines_handle_plain_and_dependent_tasks_alike(moves in moves()) {
         let mut play = Play::on(TaskEngine::threads(), true);
         for one in moves {
             play.make(one);
@@ -392,7 +392,7 @@ proptest! {
 }
 
 #[test]
-fn a_task_three_workers_died_of_is_given_up() {
+fn a_task_that_killed_three_workers_is_given_up() {
     let mut play = Play::new();
     play.submit(&[], 10, false);
     for death in 1..=3 {
@@ -413,7 +413,7 @@ fn a_task_three_workers_died_of_is_given_up() {
 }
 
 #[test]
-fn of_several_that_ran_nobody_is_blamed_at_once() {
+fn several_running_tasks_are_suspects_at_first() {
     let mut play = Play::new();
     play.submit(&[], 0, false);
     play.submit(&[], 0, false);
@@ -448,7 +448,7 @@ fn suspects(count: usize) -> Play {
 }
 
 #[test]
-fn suspects_are_tried_alone_and_the_innocent_go_on() {
+fn suspects_run_alone_and_innocent_tasks_continue() {
     let mut play = suspects(2);
     play.submit(&[], 0, false);
     let take = |play: &Play, worker: usize| {
@@ -473,7 +473,7 @@ fn suspects_are_tried_alone_and_the_innocent_go_on() {
 }
 
 #[test]
-fn who_waits_for_an_answer_is_not_blamed() {
+fn a_task_waiting_for_an_answer_is_not_blamed() {
     let mut play = Play::new();
     for number in 0..2 {
         play.submit(&[], 0, false);
@@ -499,7 +499,7 @@ fn who_waits_for_an_answer_is_not_blamed() {
 }
 
 #[test]
-fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
+fn a_suspect_gets_an_empty_worker_unless_its_tasks_may_wait_for_it() {
     let mut play = Play::new();
     for worker in [0, 0, 1] {
         play.submit(&[], 0, false);
@@ -522,7 +522,7 @@ fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
 }
 
 #[test]
-fn resources_limit_what_runs_at_a_time() {
+fn resources_limit_concurrent_tasks() {
     let engine: Arc<TaskEngine<Sums>> = TaskEngine::threads();
     let worker = engine.add_worker(vec![("card".into(), 2.0)]);
     let take = || engine.next(worker);

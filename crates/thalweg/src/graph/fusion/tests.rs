@@ -198,7 +198,7 @@ fn elements_go_through_the_body_and_are_counted_at_the_nodes() {
 }
 
 #[test]
-fn a_batch_of_the_hosts_is_run_as_it_is() {
+fn a_host_batch_is_run_without_unpacking() {
     let pipeline = Pipeline::new(ADD, ODD);
     let many = pipeline.source.emit_host_batches(Host(1..601)).wait();
     assert_eq!(many.expect_err("half are even").failures().len(), 300);
@@ -211,7 +211,7 @@ fn a_batch_of_the_hosts_is_run_as_it_is() {
 }
 
 #[test]
-fn a_batch_of_the_hosts_is_taken_apart_for_nodes_that_take_elements() {
+fn a_host_batch_is_unpacked_for_nodes_that_take_elements() {
     let pipeline = Pipeline::new(ADD, ADD);
     let beside = pipeline.source.sink_to_list();
     pipeline
@@ -231,7 +231,7 @@ fn a_batch_of_the_hosts_is_taken_apart_for_nodes_that_take_elements() {
 }
 
 #[test]
-fn a_batch_waits_for_a_thread_that_is_inside_and_stays_one() {
+fn a_batch_that_waits_for_another_thread_stays_whole() {
     /// Says when it is asked for a batch.
     struct Telling(Host, std::sync::mpsc::Sender<()>);
 
@@ -281,7 +281,7 @@ fn a_batch_waits_for_a_thread_that_is_inside_and_stays_one() {
 }
 
 #[test]
-fn an_element_that_is_timed_goes_to_the_nodes_and_the_others_through_the_body() {
+fn a_timed_element_visits_the_nodes_and_others_the_body() {
     let pipeline = Pipeline::new(ADD, ADD);
     assert_eq!(pipeline.nodes[1].latency(), None);
     for x in 1..4 {
@@ -299,7 +299,7 @@ fn an_element_that_is_timed_goes_to_the_nodes_and_the_others_through_the_body() 
 }
 
 #[test]
-fn a_failure_names_the_node_and_the_element_and_the_batch_goes_on() {
+fn a_failure_names_node_and_element_and_the_batch_continues() {
     let pipeline = Pipeline::new(ADD, ODD);
     let many = pipeline.source.emit_many([2, 3, 4]).wait();
     let error = many.expect_err("4 is even");
@@ -334,7 +334,7 @@ fn an_edge_that_changes_ends_the_run() {
 }
 
 #[test]
-fn what_comes_to_a_node_in_the_middle_goes_through_it_and_those_behind() {
+fn an_element_emitted_at_an_inner_node_visits_it_and_its_downstreams() {
     let pipeline = Pipeline::new(ADD, ADD);
     pipeline.nodes[0].emit(5).wait().expect("taken");
     pipeline.source.emit(1).wait().expect("taken");
@@ -343,7 +343,7 @@ fn what_comes_to_a_node_in_the_middle_goes_through_it_and_those_behind() {
 }
 
 #[test]
-fn a_function_that_emits_into_its_own_node_waits_its_turn() {
+fn an_emit_into_the_calling_node_is_queued() {
     let back: Arc<Mutex<Option<Stream<i32>>>> = Arc::default();
     let way = back.clone();
     let pipeline = Pipeline::new(
@@ -367,7 +367,7 @@ fn a_function_that_emits_into_its_own_node_waits_its_turn() {
 }
 
 #[test]
-fn nodes_that_are_not_as_described_are_left_alone() {
+fn nodes_that_do_not_match_the_description_are_not_fused() {
     let pipeline = Pipeline::new(ADD, ADD);
     // They run as one already.
     assert!(!pipeline.fuse(ADD, ADD));

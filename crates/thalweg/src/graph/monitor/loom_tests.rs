@@ -109,7 +109,7 @@ fn loom_mail_is_never_left_behind() {
 }
 
 #[test]
-fn loom_two_monitors_that_post_into_each_other() {
+fn loom_two_monitors_post_into_each_other() {
     model(|| {
         let (left, right) = (Shared::new(), Shared::new());
         let other = {
@@ -135,7 +135,7 @@ fn loom_two_monitors_that_post_into_each_other() {
 }
 
 #[test]
-fn loom_the_bias_goes_while_its_thread_comes_and_leaves() {
+fn loom_the_bias_ends_while_its_thread_enters_and_leaves() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(4, 1);
@@ -151,7 +151,7 @@ fn loom_the_bias_goes_while_its_thread_comes_and_leaves() {
 }
 
 #[test]
-fn loom_mail_reaches_a_thread_that_loses_its_bias() {
+fn loom_mail_reaches_a_thread_losing_its_bias() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(4, 1);
@@ -167,7 +167,7 @@ fn loom_mail_reaches_a_thread_that_loses_its_bias() {
 }
 
 #[test]
-fn loom_the_bias_goes_to_two_threads_at_once() {
+fn loom_two_threads_compete_for_the_bias() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(4, 1);
@@ -188,7 +188,7 @@ fn loom_the_bias_goes_to_two_threads_at_once() {
 }
 
 #[test]
-fn loom_a_thread_is_given_the_bias_while_another_looks_in() {
+fn loom_a_thread_gets_the_bias_during_try_inspect() {
     model(|| {
         let shared = Shared::new();
         let other = {
@@ -326,7 +326,7 @@ fn loom_three_threads_while_two_monitors_become_one() {
 }
 
 #[test]
-fn loom_a_glance_is_alone_and_leaves_no_mail_behind() {
+fn loom_try_inspect_is_exclusive_and_leaves_no_mail_behind() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(8, 1);
@@ -345,7 +345,7 @@ fn loom_a_glance_is_alone_and_leaves_no_mail_behind() {
 }
 
 #[test]
-fn loom_a_glance_of_the_thread_with_the_bias() {
+fn loom_try_inspect_by_the_biased_thread() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(4, 1);

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_literal_in_the_lossless_place_sends_nothing() {
+    fn a_literal_as_lossless_input_sends_nothing() {
         let source = Stream::new();
         let list = zip_latest((literal('a'), &source)).sink_to_list();
         source.emit(1).wait().expect("taken");
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fails_does_not_keep_those_behind_it_waiting() {
+    fn a_failed_element_does_not_block_later_ones() {
         let (left, right) = (Stream::new(), Stream::new());
         let list = left
             .zip_latest(&right)
