@@ -1,4 +1,4 @@
-"""Chromium without a window, told what to do by way of two pipes: no package is needed, and nobody else can connect."""
+"""Headless Chromium, driven over two pipes: no package is needed, and nobody else can connect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-#: Puts the ends of the pipes where Chromium has them, at 3 and 4, whatever they were.
+#: Moves the pipe ends to descriptors 3 and 4, where Chromium expects them.
 _START = """
 import os, sys
 ends = [os.dup(int(end)) for end in sys.argv[1:3]]
@@ -52,7 +52,7 @@ class Browser:
         os.close(theirs_back)
         self._out, self._in = os.fdopen(ours, "wb", buffering=0), os.fdopen(ours_back, "rb")
         self._number = 0
-        #: What the page complained of.
+        #: Errors reported by the page.
         self.complaints: list[Any] = []
         self._session: str | None = None
         target = self.tell("Target.createTarget", url="about:blank")["targetId"]

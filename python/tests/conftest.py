@@ -1,4 +1,4 @@
-"""Fixtures that several tests share."""
+"""Shared fixtures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support import PATIENCE, Python, without_progress
 from thalweg import _upcalls
 from thalweg.runtime import pipelines
 
-# A process in the background of a shell ignores Ctrl-C, and so does whatever it starts.
+# Background processes of a shell ignore Ctrl-C, and their children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

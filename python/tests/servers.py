@@ -1,4 +1,4 @@
-"""Servers of the tests' own, where their programs are on this machine."""
+"""Servers started for tests, if their programs are installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Shared test helpers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Seconds; enough for a process on a machine that is busy. Nothing takes that long unless it hangs.
+#: In seconds; enough for a process on a busy machine. Only a hang takes that long.
 PATIENCE = 60
 
 #: Runs the interpreter with these arguments, in an empty directory.

@@ -1,4 +1,4 @@
-"""When an element is done with: its counter comes down to zero once, after the last sink, and not before."""
+"""When an element is done: its counter drops to zero once, after the last sink, and not before."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def slowly(x):
     return x
 
 
-# What streamz gets wrong.
+# Cases that streamz gets wrong.
 
 
 def test_map_async_releases_once_when_its_call_has_ended(clock, counters):
@@ -204,7 +204,7 @@ def test_a_callback_may_emit():
     assert L == [1, 2]
 
 
-# Every operator: nothing is done with while it is held, everything once when all is over.
+# Every operator: held elements are not done, and all are done exactly once at the end.
 
 
 async def latter(a, b):

@@ -1,4 +1,4 @@
-"""`install_as`. Each test has a process of its own: an import can't be undone."""
+"""`install_as`. Each test runs in a separate process: an import can't be undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipelines that answer requests as a part of an ASGI server."""
+"""Pipelines that answer requests inside an ASGI server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def ask(app, path="/", *pieces, method="POST", **scope):
 
     async def receive():
         await asyncio.sleep(0)
-        # As servers do, it says nothing more until the client goes.
+        # Like a server, sends nothing more until the client disconnects.
         return coming.pop(0) if coming else await asyncio.get_running_loop().create_future()
 
     async def send(message):
@@ -70,7 +70,7 @@ def test_a_request_is_answered_with_its_result():
         ({"path": "/in/a", "raw_path": b"/in/a", "root_path": "/in"}, "/a"),
         ({"path": "/in", "root_path": "/in"}, "/"),
         ({"path": "/inner", "root_path": "/in"}, "/inner"),
-        # Before 0.33, Starlette's mounts gave the rest of the path.
+        # Before 0.33, Starlette's mounts passed only the rest of the path.
         ({"path": "/a", "root_path": "/in"}, "/a"),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_full_or_closing_pipeline_answers_503():
         first = asyncio.ensure_future(ask(app))
         await asyncio.wait_for(seen.wait(), PATIENCE)
         refused = await ask(app)
-        # It sends what is in the window.
+        # The drain sends the window.
         await source.drain()
         closing = await ask(app)
         del sinks
@@ -201,7 +201,7 @@ def test_a_pipeline_on_its_own_thread_answers_the_calling_loop():
     async def main():
         return await asyncio.gather(*[ask(app, "/", b"river") for _ in range(20)])
 
-    # One loop after the other.
+    # Works on two loops in succession.
     for _ in range(2):
         assert {body for _, _, body in asyncio.run(main())} == {b"RIVER"}
     source.drain()
@@ -224,7 +224,7 @@ def test_the_lifespan_starts_and_drains_the_pipeline(asynchronous):
             if message["type"] == "lifespan.shutdown":
                 assert source.started
                 waiting = asyncio.ensure_future(ask(app))
-                # It is in the window then.
+                # Wait until it is in the window.
                 while not source.counters()["sent"]:
                     await asyncio.sleep(0)
             return message

@@ -1,4 +1,4 @@
-"""`from_iterable` with what is iterated over by `async for`."""
+"""`from_iterable` with asynchronous iterables."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_source_stopped_while_waiting_resumes_the_same_generator(clock):
     source.stop()
     clock.advance("1s")
     assert source._run_state.is_over()
-    # What comes meanwhile is kept.
+    # Elements arriving meanwhile are kept.
     clock.advance("1min")
     assert (L, numbers.asked, numbers.closed) == ([0], 2, 0)
     source.start()

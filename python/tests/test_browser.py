@@ -1,4 +1,4 @@
-"""The dashboard's pages in Chromium: what is seen, live, at any width, in light and dark."""
+"""The dashboard's pages in Chromium: live updates, any width, light and dark."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(chromium.found() is None, reason="Chromium is no
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     started = chromium.Browser(chromium.found(), tmp_path_factory.mktemp("chromium"))
-    # It ends with its pipes, whatever it is at.
+    # Closing its pipes ends Chromium in any state.
     too_long = threading.Timer(5 * BOUND, started.close)
     too_long.start()
     yield started
@@ -58,14 +58,14 @@ def test_an_open_page_shows_where_elements_wait(page, dashboard):
         source.emit(x)
 
     def waits():
-        # The pipeline's time is that of its clock, which somebody has to move.
+        # Waiting is measured on the pipeline's virtual clock.
         clock.advance("1s")
         return "Elements wait in slow" in text(page)
 
     until(waits)
     assert "orders <script>" in text(page)
     assert page.look("window.intruder") is None
-    # Pipelines of other tests may be drawn as well.
+    # Pipelines of other tests may be drawn too.
     drawing = "[...document.querySelectorAll('svg')].find((svg) => svg.textContent.includes('orders'))"
     assert page.look(f"{drawing}.querySelectorAll('rect.thalweg-is-slow').length") == 1
     clock.advance(4e7)
@@ -112,7 +112,7 @@ def test_buttons_work_with_the_keyboard(page):
     page.complaints.clear()
     with thalweg.dashboard(port=0, allow_control=True) as served:
         page.open(served.control_link)
-        # The token is not to be seen in the address, and is there.
+        # The token is removed from the address but kept in the page.
         until(lambda: page.look("location.href") == served.link)
         assert page.look("document.getElementById('token').value") == served.token
         press(page, "pause metronome", "paused: 1 source")
@@ -120,7 +120,7 @@ def test_buttons_work_with_the_keyboard(page):
         press(page, "resume metronome", "resumed: 1 source")
         assert not ticks.stopped
         press(page, "drain metronome", "drained")
-        # A token that was entered is kept while one goes on.
+        # The page keeps an entered token.
         assert page.look("document.getElementById('token').value") == served.token
         assert page.complaints == []
         page.show("about:blank")
@@ -156,7 +156,7 @@ def test_pages_are_readable_on_a_phone(page, dashboard, path, scheme):
 
 
 def test_nothing_is_loaded_from_other_hosts_or_blocked(page, dashboard):
-    # What an earlier page had open has ended by now.
+    # Ends connections of the previous page.
     page.show("about:blank")
     page.complaints.clear()
     for path in ("/status", "/graph", "/tasks", "/failures"):

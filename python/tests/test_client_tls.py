@@ -1,4 +1,4 @@
-"""Clients that speak TLS: of MQTT and of Redis, against servers that answer just enough."""
+"""TLS of the MQTT and Redis clients, against minimal servers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def serve(answer, certificate, key, authority=None):
         context.load_verify_locations(authority)
         context.verify_mode = ssl.CERT_REQUIRED
     server = await asyncio.start_server(answer, "localhost", 0, ssl=context)
-    # Both addresses of the host: the first is as good as any.
+    # The server may listen on two addresses: either will do.
     return server, server.sockets[0].getsockname()[1]
 
 

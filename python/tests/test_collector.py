@@ -1,4 +1,4 @@
-"""How long nodes live, and that nothing is left of what nobody can reach any more."""
+"""Lifetime of nodes: unreachable pipelines are freed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def watch(thing):
     return weakref.ref(thing)
 
 
-# References count, without the collector's help.
+# Reference counting alone.
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def test_an_error_stream_in_a_cycle():
     assert is_freed(build)
 
 
-# Through elements that wait.
+# Cycles through waiting elements.
 
 
 WAITING = {
@@ -327,7 +327,7 @@ def test_elements_waiting_in_a_cycle(build):
     for _ in range(2):
         source.emit(Thing([source, node]), asynchronous=True)
     reference = weakref.ref(node)
-    # The engine shows what it keeps, once for each time; states are in lists, and chains in generators.
+    # The engine shows each held reference once; states are in lists, and chains in generators.
     shown = gc.get_referents(node)
     shown += gc.get_referents(*[x for x in shown if isinstance(x, (list, types.GeneratorType))])
     assert any(isinstance(x, Thing) for x in shown)
@@ -419,7 +419,7 @@ def grow(randomness):
     for _ in range(5):
         source.emit(Thing(list(nodes)), asynchronous=True)
     clock.advance(randomness.choice([0, 1, 1000]))
-    # What is on its way still gets there after the pipeline has been dropped.
+    # Elements in flight still arrive after the pipeline is dropped.
     return clock
 
 
@@ -488,7 +488,7 @@ STRESS = """if True:
                 source.emit(Thing([source]))
             source.emit_many(range(10))
             if randomness.random() < 0.5:
-                # What zip has only halves of.
+                # `zip` holds unpaired elements.
                 with contextlib.suppress(UndeliveredError):
                     source.drain()
 
@@ -502,7 +502,7 @@ STRESS = """if True:
     work(2)
     for thread in threads: thread.join()
     print("alive", flush=True)
-    # Halves are left everywhere: nothing to hear of them.
+    # Unpaired elements are left everywhere: skip the report.
     os._exit(0)
 """
 

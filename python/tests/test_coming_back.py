@@ -1,4 +1,4 @@
-"""Asynchronous functions that await an `emit` which leads back to them: nobody waits for itself."""
+"""Async functions that await an `emit` leading back to themselves do not deadlock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chains of nodes that are compiled to one Python function: nothing that users see is different."""
+"""Chains of nodes compiled to one Python function behave like the nodes themselves."""
 
 from __future__ import annotations
 

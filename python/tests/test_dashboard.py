@@ -1,4 +1,4 @@
-"""The dashboard: what it shows of this process, and that it leaves the process alone."""
+"""The dashboard: what it shows of this process, without disturbing it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_guide_lists_exactly_all_metrics(dashboard):
     source.emit("timed")
     with Client(n_workers=1, processes=True):
         samples = re.findall(r"^(thalweg_\w+)\{(.*)\} ", get(dashboard, "/metrics"), flags=re.MULTILINE)
-    # What a histogram adds is the parts of its name and the bounds of its buckets.
+    # A histogram adds suffixes to its name and bucket bounds as labels.
     there = {
         re.sub("_(bucket|sum|count)$", "", name): [label for label in re.findall(r'(\w+)="', labels) if label != "le"]
         for name, labels in samples
@@ -140,7 +140,7 @@ def test_waiting_elements_are_shown_at_their_node(dashboard):
     slow = source.buffer(1000).rate_limit(0.5)
     slow.sink_to_list()
     source.emit_many(range(100), timeout=BOUND)
-    # Somebody who looks has it looked at again and again.
+    # An open live page makes the dashboard sample continuously.
     with urllib.request.urlopen(dashboard.link.replace("/status", "/live/status"), timeout=BOUND):
         seen = until(lambda: (found := pipeline(dashboard, "congested")) and found["bottleneck"] and found)
     named = {node["id"]: node["name"] for node in seen["nodes"]}
@@ -163,7 +163,7 @@ def test_tasks_and_workers_are_shown(dashboard, processes):
         event.set()
         future.result(BOUND)
 
-        # From the first look on it is recorded what runs.
+        # Runs are recorded from the first request on.
         assert isinstance(client.submit(int, "no number").exception(BOUND), ValueError)
 
         def runs():

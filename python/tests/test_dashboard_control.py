@@ -1,4 +1,4 @@
-"""Pausing, resuming and draining pipelines from the dashboard: only if that is allowed, and with the token."""
+"""Pausing, resuming and draining pipelines from the dashboard: only if enabled, and with the token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last elements of nodes: shown only if that was asked for, in bounds, and nobody waits for their texts."""
+"""The last elements of nodes: shown only if enabled, within bounds, and without delaying emitters."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_in_a_running_loop_and_in_order():
         async with distributed.Client(asynchronous=True, **CLUSTER) as client:
             source = Stream(asynchronous=True)
             results = source.scatter(client=client).map(add, 1).filter(odd).buffer(4).gather().sink_to_list()
-            # All at once: nobody waits for one before emitting the next.
+            # Emitted concurrently.
             await asyncio.gather(*[source.emit(x) for x in range(20)])
             await source.drain()
             return results

@@ -1,4 +1,4 @@
-"""Batches of elements, tables, and positions that are kept with the rows."""
+"""Batches of elements, tables, and positions stored with the rows."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_the_event_feed_into_a_database(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "300 edits, of which 100 by bots\n"
-    # Again: everything is there already.
+    # Run again: all rows exist already.
     done = subprocess.run(
         [sys.executable, "-I", FEED, tmp_path / "feed.db"], capture_output=True, text=True, timeout=60
     )

@@ -1,4 +1,4 @@
-"""Dead letters: kept in a file, a table or a topic, and replayed."""
+"""Dead letters: stored in a file, a table or a topic, and replayed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def check_each_is_replayed_once(letters):
     assert (first[1].node, first[1].ordinal, first[1].attempt) == ("map(int)", 4, 1)
     assert first[1].error.startswith("ValueError: invalid literal")
     assert await replay(letters) == []
-    # Those that fail again are kept again, with more attempts, and not replayed in the same run.
+    # Letters that fail again are stored again, with more attempts, and not replayed in the same run.
     await fail(letters, ["five"])
     again, failures = Stream.from_dead_letters(letters, asynchronous=True), Stream(asynchronous=True)
     failures.to_dead_letters(letters, keep=lambda letter: letter.element)
@@ -68,7 +68,7 @@ async def test_letters_in_a_table_are_replayed_once(tmp_path):
 @pytest.mark.asyncio
 async def test_letters_in_a_topic_are_replayed_once():
     with KafkaBroker({"letters": 1}) as broker:
-        # Members that left are missed that long by this broker.
+        # This broker takes that long to notice that a member has left.
         options = {"session.timeout.ms": 6000}
         await check_each_is_replayed_once(DeadLetters(f"kafka://{broker.address}/letters", options=options))
 

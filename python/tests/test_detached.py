@@ -1,4 +1,4 @@
-"""Parts of a pipeline that have been detached go when nobody holds a node of them; what leads to a sink stays."""
+"""Detached parts of a pipeline are freed once unreferenced; parts that lead to a sink stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a program: all of its pipelines are drained, in a time that they share."""
+"""The end of a program: all its pipelines are drained within one shared timeout."""
 
 from __future__ import annotations
 

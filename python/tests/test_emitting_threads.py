@@ -1,4 +1,4 @@
-"""Threads that emit: they take an element as far as no function is called, without the event loop's thread."""
+"""Emitting threads carry an element up to the first function, without the event loop's thread."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_an_element_waits_for_the_loop_and_its_emitter_does_not(build):
     end = build(source)
     end.sink(lambda x: threads.append(threading.current_thread()))
     with BusyLoop():
-        # Windows that ended before were empty.
+        # Earlier windows were empty.
         threads.clear()
         assert emits(source, 1)
         assert threads == []

@@ -1,4 +1,4 @@
-"""How pipelines end: everything gets out, or somebody is told."""
+"""How pipelines end: everything is delivered, or reported."""
 
 from __future__ import annotations
 
@@ -508,7 +508,7 @@ def test_with_is_refused_where_it_cannot_wait():
     async def main():
         with pytest.raises(RuntimeError, match="use `async with`"), Stream(asynchronous=True):
             pass
-        # A loop of its own can be waited for.
+        # A loop thread can be waited for.
         with Stream() as source:
             L = source.buffer(2).partition(2).sink_to_list()
             source.emit(1)

@@ -1,4 +1,4 @@
-"""Pipelines that emit into one another are drained together: nothing is lost between them, whichever was made first."""
+"""Pipelines that emit into one another are drained together, whichever was built first, and lose nothing."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_elements_emitted_by_an_exit_handler_reach_other_pipelines(out, python):
 
 @pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
 def test_drain_all_delivers_elements_windows_emit_into_an_older_pipeline(out, python):
-    # In a process of its own: it drains all pipelines, those of other tests as well.
+    # In a separate process: `drain_all` would drain the pipelines of other tests too.
     lines = [
         "from thalweg import Stream, drain_all",
         "out, younger, seen = Stream(), Stream(), []",
@@ -102,7 +102,7 @@ def test_elements_emitted_into_another_pipeline_at_loop_end_arrive(caplog):
     async def main():
         last, between, first = (Stream(asynchronous=True) for _ in range(3))
         last.delay(0.005).sink(seen.append)
-        # Nobody waits for these elements.
+        # No emitter waits for these elements.
         between.delay(0.005).map(lambda x: (last.emit(x), x)[1]).sink(str)
         first.delay(0.005).map(lambda x: (between.emit(x), x)[1]).sink(str)
         for x in range(3):
@@ -118,7 +118,7 @@ def test_pipelines_that_emit_into_each_other_for_ever_are_ended(python):
     begin = "thalweg.runtime.program_end.PATIENCE_AT_EXIT = 0.2\ninp.emit(0)"
     done = python("-c", "import thalweg.runtime.program_end\n" + program(feed, out, begin))
     assert done.returncode == 0
-    # It is told where the way has ended.
+    # The refusal is reported.
     assert "takes no more elements" in done.stderr
 
 
@@ -186,7 +186,7 @@ def test_a_task_that_emits_at_program_end_does_not_hang(out, python):
 def test_a_task_suspended_in_an_emit_at_program_end_does_not_hang(work, out, python):
     wait = "began.wait()"
     if "partition" in out:
-        # The first comes out before there are two of them.
+        # The first one leaves before the pair is complete.
         wait = "threading.Thread(target=began.wait).start()"
     done = python("-c", TASK.format(out=out, work=work, wait=wait))
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)

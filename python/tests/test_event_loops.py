@@ -1,4 +1,4 @@
-"""Where pipelines run: on the user's loop, on one of a thread's own, or on none."""
+"""Where pipelines run: on the user's loop, on a loop thread, or without a loop."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def add_later(x):
     return x + 1
 
 
-# On the user's loop.
+# The user's loop.
 
 
 async def _pipeline():
@@ -232,7 +232,7 @@ def test_async_with_drains():
     assert asyncio.run(main()) == [(0, 1), (2,)]
 
 
-# Tornado's.
+# Tornado's loop.
 
 
 def test_under_tornado_with_gen_coroutine():
@@ -281,7 +281,7 @@ def test_an_explicit_tornado_loop():
     loop.close()
 
 
-# On a thread of its own.
+# A loop thread.
 
 
 def test_a_blocking_emit_returns_when_the_element_is_accepted():
@@ -347,7 +347,7 @@ def test_the_gil_is_free_while_emit_blocks():
     source.sink(hold)
 
     def others():
-        # This gets its turn only if emit has let go.
+        # Runs only if `emit` has released the GIL.
         while source.downstreams and not source.counters()["sent"]:
             time.sleep(0)
         release.set()
@@ -355,7 +355,7 @@ def test_the_gil_is_free_while_emit_blocks():
     run_all(lambda: source.emit(1), others)
 
 
-# On none.
+# Without a loop.
 
 
 def test_there_is_no_loop_until_a_node_needs_one():
@@ -401,7 +401,7 @@ def test_a_with_block_drains():
     assert L == [(0, 1), (2,)]
 
 
-# From within.
+# Emitting from functions of the pipeline.
 
 
 def test_feedback_runs_in_constant_stack():
@@ -496,7 +496,7 @@ def interrupt(script, until):
             said += line
             if line.strip() == until:
                 break
-        # The line may come before the process waits: what it does then must not matter.
+        # The line may be printed before the process waits; the signal must work either way.
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     finally:

@@ -1,4 +1,4 @@
-"""What each policy does about an element that a function fails on."""
+"""How each policy handles an element whose function fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def invert_later(x):
     return 1 / x
 
 
-# Each way to build a node that fails on 0, and passes something for 1.
+# Builders of nodes that fail on 0 and emit something for 1.
 
 
 class inverting(Stream):

@@ -1,4 +1,4 @@
-"""What becomes of elements that a function fails on."""
+"""Where failures of functions are raised, logged and counted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def innermost(error):
     return traceback.extract_tb(error.__traceback__)[-1].name
 
 
-# How it arrives.
+# How failures arrive.
 
 
 def test_emit_raises_the_original_exception():
@@ -186,7 +186,7 @@ def test_branches_after_the_failing_one_do_not_get_the_element():
     assert (before, after) == ([0], [])
 
 
-# Where no emitter waits.
+# Failures without a waiting emitter.
 
 
 def behind(build):
@@ -262,7 +262,7 @@ def test_leaving_a_with_block_raises_the_failure():
         source.emit(0)
 
 
-# Not only `Exception`.
+# Base exceptions.
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, GeneratorExit])

@@ -1,4 +1,4 @@
-"""Files that are looked at when the system tells of a change, long before the interval is over."""
+"""Files are read when the system reports a change, long before the poll interval is over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Positions of sources that are kept beside the files that their elements go into."""
+"""Positions of sources, stored beside the files their elements are written to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def copy(log, out, **limits):
 
         async def arrive():
             while position.value != str(log.stat().st_size):
-                # What waits for more rows gets its name in the end.
+                # The last file is renamed only at the end.
                 if lines.counters()["sent"] and not position.in_flight:
                     break
                 await asyncio.sleep(0.001)

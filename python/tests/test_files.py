@@ -1,4 +1,4 @@
-"""Files of records, in and out."""
+"""Reading and writing files of records."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_wrong_arguments_are_reported_at_once(make, problem):
         make(Stream())
 
 
-#: Writes more than a file may have, and says what has come of it.
+#: Writes more than the file size limit allows, and prints the outcome.
 PROGRAM = """
 import resource, signal, sys
 from thalweg import Stream

@@ -1,4 +1,4 @@
-"""What a newcomer meets: mistakes, pictures, names, packages that are missing."""
+"""What a newcomer meets: errors, pictures, names, missing packages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ OPERATORS = {
 }
 
 
-# What is no stream.
+# Arguments that are not streams.
 
 
 @pytest.mark.parametrize("name", sorted(OPERATORS))
@@ -440,7 +440,7 @@ def test_a_picture_shows_only_nodes_made_by_the_user():
     tens = source.map(lambda x: x * 10, stream_name="tens")
     tens.zip(tens.sliding_window(2).map(sum)).sink(print)
     for picture in (source._dot(), source._svg(), source._mermaid()):
-        # Mermaid has `#40;` for a bracket.
+        # Mermaid escapes a bracket as `#40;`.
         picture = re.sub(r"#\d+;", "(", picture)
         names = re.findall(r"\w+#\d+|finish|filter|try_map", picture)
         assert names == []
@@ -471,9 +471,9 @@ def test_unknown_names_suggest_the_nearest_one():
 
 
 def test_streams_define_no_getattr(python):
-    # With a `__getattr__` every `emit` would make a bound method first, which costs as much as all else that it does.
+    # `__getattr__` would make every `emit` create a bound method, which doubles its cost.
     assert all(base is object or not {"__getattr__", "__getattribute__"} & set(vars(base)) for base in Stream.__mro__)
-    # In a traceback the interpreter itself says what is meant perhaps.
+    # The interpreter adds the suggestion to the traceback.
     done = python("-c", "from thalweg import Stream; Stream().filtre(None)")
     assert "'Stream' object has no attribute 'filtre'. Did you mean: 'filter'?" in done.stderr
 
@@ -504,7 +504,7 @@ def test_aliased_frames_report_the_aliased_module(python):
         "-c",
         "import thalweg; thalweg.install_as('streamz', 'rapidz')\n"
         "import streamz.dataframe as sdf\n"
-        # What hvplot looks at to tell whose frames they are.
+        # hvplot identifies the library by this module name.
         "for kind in (sdf.DataFrame, sdf.Series, sdf.DataFrames, sdf.Seriess):\n"
         "    print(kind.__module__.split('.')[0], end=' ')\n",
     )

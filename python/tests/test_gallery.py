@@ -1,6 +1,6 @@
-"""The gallery: each program runs for itself, and its picture is what its pipeline looks like.
+"""The gallery: each program runs on its own, and its picture shows its pipeline.
 
-With the variable ``THALWEG_DRAW`` set, the pictures are drawn anew.
+With the variable ``THALWEG_DRAW`` set, the pictures are redrawn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "gallery.md").read_text(encoding="utf-8")
 
-#: By its name, the code of each program and its picture.
+#: Code and picture of each program, by name.
 PROGRAMS = {
     name: (code, picture)
     for name, code, picture in re.findall(

@@ -1,4 +1,4 @@
-"""Emitters that give up waiting: what has not been taken is withdrawn, what has been goes on."""
+"""Emits that time out or are cancelled: waiting elements are withdrawn, accepted ones are delivered."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_an_interrupted_blocking_emit_is_withdrawn(alarm):
         with pytest.raises(InterruptedError):
             alarm(0.01)
             source.emit(x)
-    # It is the loop's thread that withdraws them.
+    # The loop's thread withdraws them.
     source.emit_many([], timeout=PATIENCE)
     assert L == [0]
     assert held(source) == 0
@@ -154,7 +154,7 @@ def test_a_cancelled_cross_thread_emit_is_withdrawn(is_batch):
                 await asyncio.wait_for(sent, 0.01)
 
     asyncio.run(main())
-    # The loop's thread lets go before it does anything that is asked of it later.
+    # The loop's thread releases them before it runs later callbacks.
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0), source._event_loop).result(PATIENCE)
     assert held(source) < 10
     with pytest.raises(UndeliveredError):

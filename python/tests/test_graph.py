@@ -1,4 +1,4 @@
-"""Pictures. The nodes are stand-ins: what is drawn is their business, what becomes of it is ours."""
+"""Pictures of pipelines, drawn from stand-in nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rooms of the package: who may know whom. Imports inside functions count like all others."""
+"""The layers of the package and their imports. Imports inside functions count as well."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import thalweg
 
 PACKAGE = Path(thalweg.__file__).parent
 
-#: The rooms, each of which knows those before it. What is not in a room stands at the end.
+#: Packages in order of layers: each imports only earlier ones. Modules outside a package come last.
 FLOORS = [
     "runtime.intervals",
     "errors",

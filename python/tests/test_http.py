@@ -1,4 +1,4 @@
-"""HTTP in and out: requests that a pipeline answers, and requests that it sends."""
+"""HTTP in both directions: requests that a pipeline answers, and requests that it sends."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_full_and_slow_pipelines_answer_with_their_status():
         first = asyncio.ensure_future(ask(port, b"GET /"))
         await asyncio.wait_for(seen.wait(), PATIENCE)
         refused = await ask(port, b"GET /")
-        # The drain sends what is in the window.
+        # The drain sends the window.
         await full.drain()
         slow = Stream.from_http_requests(0, time_limit="1ms", asynchronous=True)
         sinks.append(slow.partition(2).map(len).respond())
@@ -144,7 +144,7 @@ def test_slow_requests_are_answered_concurrently():
             count += 1
             if count == 5:
                 all_there.set()
-            # Each waits for all others: one after the other, none would ever be answered.
+            # Each request waits for all the others: sequential processing would never answer any.
             await asyncio.wait_for(all_there.wait(), PATIENCE)
             return request.body
 
@@ -193,7 +193,7 @@ def test_a_server_listens_after_its_start_and_releases_the_port():
         assert source.port > 0
         with socket.create_connection(("localhost", source.port)):
             pass
-        # Before it has run.
+        # Before its start.
         source.stop()
         socket.create_server(("localhost", source.port)).close()
         await source.finished()

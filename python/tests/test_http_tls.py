@@ -1,4 +1,4 @@
-"""Servers that speak HTTP over TLS."""
+"""HTTP servers with TLS."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_requests_are_answered_over_tls(files):
         requests = Stream.from_http_requests(0, tls=files, asynchronous=True)
         requests.map(lambda request: request.text().upper()).respond()
         requests.start()
-        # One who says nothing, and one who speaks no TLS, hold nobody up.
+        # A silent client and one without TLS block nobody.
         silent = socket.create_connection(("localhost", requests.port))
         plain = socket.create_connection(("localhost", requests.port))
         plain.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Programs run as well when the interpreter is stricter than usual."""
+"""Programs also run under stricter interpreter options."""
 
 from __future__ import annotations
 

@@ -304,7 +304,7 @@ def test_transactions_on_a_real_server_write_exactly_once():
     write(server, topic, [str(x) for x in range(500)])
     assert copy_in_transactions(server, topic, target) == 500
     write(server, topic, [str(x) for x in range(500, 700)])
-    # What was in the last transaction is read again, and not written again.
+    # Messages of the last transaction are read again but not written again.
     assert 200 <= copy_in_transactions(server, topic, target) <= 700
     there = sorted(int(x) for x in read_all(server, target))
     assert there == sorted([*range(700), *range(1000, 1700)])

@@ -1,4 +1,4 @@
-"""Keys whose comparison or hash fails: a failure of the node that compares, never a silent "not equal"."""
+"""Keys whose comparison or hash raises are failures of the comparing node, never silently "not equal"."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_comparison_that_fails_is_a_failure(operator):
     source.emit(Key())
     with pytest.raises(ZeroDivisionError):
         source.emit(Key(ZeroDivisionError("no")))
-    # The next one is taken as if nothing had been.
+    # The failure leaves no trace for the next element.
     source.emit(Key())
 
 

@@ -1,5 +1,5 @@
-"""Pipelines on worker processes and on Dask's workers are killed at random moments and started again, until they have
-done all: no row is missing, and none is there twice. ``THALWEG_KILLS`` says how often each is killed."""
+"""Pipelines on worker processes and on Dask's workers are killed at random moments and restarted until they are done:
+no row is missing or duplicated. ``THALWEG_KILLS`` is the minimum number of kills of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 KILLS = int(os.environ.get("THALWEG_KILLS", "2"))
 SEED = int(os.environ.get("THALWEG_SEED", os.getpid()))
-#: Enough for a run that is killed not to be the last one; on Dask's workers an element takes longer.
+#: Enough elements that a killed run is never the last one; elements on Dask's workers take longer.
 ELEMENTS = {"": 3000 * (KILLS + 1), "dask": 200 * (KILLS + 1)}
 PATIENCE = 120
 

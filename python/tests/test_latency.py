@@ -1,4 +1,4 @@
-"""How late elements are: by the pipeline's clock, where Python's functions are run as one, and across engines."""
+"""Latency of elements: by the pipeline's clock, in compiled chains, and across engines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_latency_grows_after_the_node_where_elements_wait():
     assert buffer.latency() == {"count": 4, "mean": 0.0, "p50": 0.0, "p99": 0.0, "max": 0.0}
     latency = sink.latency()
     assert latency["count"] == 4
-    # The last was emitted at 0.06 s and came at 3 s.
+    # The last one was emitted at 0.06 s and arrived at 3 s.
     assert latency["max"] == pytest.approx(2.94)
     assert source.latency() == NOTHING
 

@@ -1,4 +1,4 @@
-"""Attributes of nodes: assigned, they take effect, as in streamz; what nodes keep can be looked at."""
+"""Node attributes: assignments take effect, as in streamz, and held elements are readable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ async def tripled(x):
     return 3 * x
 
 
-#: How a node is built, what is assigned, the elements before and after, and what comes out in streamz.
+#: Builder, assignments, elements before and after, and the output of streamz.
 CASES = {
     "partition.n, more": (lambda s: s.partition(2), {"n": 3}, [1], [2, 3], [(1, 2, 3)]),
     "partition.n, fewer": (lambda s: s.partition(3), {"n": 2}, [1], [2, 3], [(1, 2)]),
@@ -233,7 +233,7 @@ def test_streamz_does_the_same():
     streamz = pytest.importorskip("streamz")
     for case, (build, assigned, before, after, expected) in CASES.items():
         if case in ("buffer.n", "sliding_window.n, fewer", "sliding_window.n, more", "slice.star", "unique.maxsize"):
-            # Of these it takes note in part, or when the node is built.
+            # streamz reads these attributes partially, or only when the node is built.
             continue
         source = streamz.Stream()
         node = build(source)

@@ -1,4 +1,4 @@
-"""The end of `asyncio.run`: what was emitted is delivered; and waiting until nothing is on its way."""
+"""The end of `asyncio.run` delivers emitted elements; `until_idle` waits for elements in flight."""
 
 import asyncio
 import gc
@@ -97,7 +97,7 @@ def test_other_tasks_of_the_program_are_cancelled_as_usual():
                 ended.append(len(L))
                 raise
 
-        # Held, as the loop does not.
+        # A reference, since the loop keeps none.
         task = asyncio.ensure_future(forever())
         await source.emit(1)
         await asyncio.sleep(0)
@@ -163,7 +163,7 @@ def test_a_call_that_never_ends_is_cancelled_and_reported(monkeypatch, caplog):
 
     source = asyncio.run(main())
     assert cleaned == [1]
-    # It is found out when something is asked of the pipeline again.
+    # The closed loop is detected at the next use of the pipeline.
     program_end.tell_of_closed(source._event_loop)
     assert "the event loop was closed with 1 element of" in caplog.text
 
@@ -191,7 +191,7 @@ def test_the_end_of_a_loop_does_not_keep_it_alive():
         return L
 
     loop = asyncio.new_event_loop()
-    # Closed without a word, as `asyncio.run` does not.
+    # Closed abruptly, unlike `asyncio.run`.
     loop.run_until_complete(main())
     gone = weakref.ref(loop)
     loop.close()
@@ -217,7 +217,7 @@ def test_until_idle_reports_elements_in_flight(monkeypatch):
     async def main():
         source = Stream(asynchronous=True)
         source.delay("1h").sink(print)
-        # The first goes at once.
+        # The first element is sent at once.
         source.emit(1)
         source.emit(2)
         with pytest.raises(UndeliveredError, match="`delay` still holds 1"):
@@ -302,7 +302,7 @@ def test_ctrl_c_ends_main_and_a_second_one_leaves_at_once():
     with program:
         assert program.stdout.readline() == "at work\n"
         program.send_signal(signal.SIGINT)
-        # It says what it waits for, and how to leave.
+        # Prints what it waits for, and how to abort.
         line = program.stderr.readline()
         assert "delivering 1 element of" in line
         assert "Ctrl-C leaves at once" in line

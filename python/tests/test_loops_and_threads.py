@@ -1,4 +1,4 @@
-"""Pipelines made before their event loop runs, used from other threads, and on one loop after another."""
+"""Pipelines built before their event loop runs, used from other threads, and moved between loops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support import PATIENCE
 from thalweg import Sink, Stream
 from thalweg.runtime import program_end
 
-# Made before the loop runs.
+# Built before the loop runs.
 
 
 class Writer(Sink):
@@ -268,7 +268,7 @@ def test_elements_in_flight_continue_on_the_next_loop(caplog):
 
     source = Stream(asynchronous=True)
     L = source.buffer(5).rate_limit(0.001).sink_to_list()
-    # `asyncio.run` would wait for it.
+    # `asyncio.run` would wait for the element.
     loop = asyncio.new_event_loop()
     loop.run_until_complete(begin(source))
     loop.close()
@@ -323,7 +323,7 @@ def test_a_stopped_loop_keeps_elements_in_flight():
 
 
 def test_closed_loops_are_forgotten(monkeypatch):
-    # What waits for a rate of one in 1000 s is not to be waited for.
+    # Do not wait for an element delayed by 1000 s.
     monkeypatch.setattr(program_end, "PATIENCE_AT_EXIT", 0.01)
     loops, sources = [], []
 
@@ -338,10 +338,10 @@ def test_closed_loops_are_forgotten(monkeypatch):
 
     for _ in range(5):
         asyncio.run(main())
-    # What only a pipeline that goes in one collection has kept goes in the next.
+    # Objects kept by a pipeline freed in one collection are freed in the next.
     for _ in range(3):
         gc.collect()
-    # The policy keeps the last.
+    # The event loop policy keeps the last one.
     assert [ref() for ref in loops[:-1]] == [None] * 4
     assert [ref() for ref in sources] == [None] * 5
 

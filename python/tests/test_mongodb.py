@@ -1,4 +1,4 @@
-"""Collections of MongoDB, with a real server of its protocol where there is one."""
+"""MongoDB collections, with a real server of its protocol if there is one."""
 
 from __future__ import annotations
 

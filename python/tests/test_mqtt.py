@@ -1,4 +1,4 @@
-"""`from_mqtt` and `to_mqtt`, with a real broker where there is one."""
+"""`from_mqtt` and `to_mqtt`, with a real broker if there is one."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_messages_for_a_disconnected_client_are_kept(port):
         await write(port, "words", [b"second", "third"])
         return await read(3, "127.0.0.1", port, "words", client_id="reader")
 
-    # The empty one has the broker forget the first.
+    # The empty message makes the broker forget the first one.
     assert [message.payload for message in asyncio.run(main())] == [b"", b"second", b"third"]
 
 

@@ -1,4 +1,4 @@
-"""The names of streamz and rapidz, and what can be given to them, are ours too."""
+"""The names and arguments of streamz and rapidz exist here too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 streamz = pytest.importorskip("streamz")
 
-#: Modules of streamz: those of data frames are compared by its own tests.
+#: Modules of streamz; data frames are covered by the peer's own tests.
 MODULES = [
     "batch",
     "collection",
@@ -26,7 +26,7 @@ MODULES = [
     "utils_test",
 ]
 
-#: Names that we have not, and why.
+#: Names missing in thalweg, with the reason.
 MISSING = {
     "FromKafkaBatched": "what `from_kafka_batched` is made of there",
     "get_message_batch": "the same",
@@ -45,7 +45,7 @@ def public_names(module: Any) -> list[str]:
     ]
 
 
-#: Methods that streamz's nodes run themselves by.
+#: Internal run loops of streamz's nodes.
 LOOPS = ("cb", "condition", "do_poll", "pack_literals", "poll", "poll_kafka", "work_callback")
 
 NAMES = [

@@ -1,4 +1,4 @@
-"""`from_nats` and `to_nats`, with a real server where there is one."""
+"""`from_nats` and `to_nats`, with a real server if there is one."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_without_a_stream_and_without_a_loop(url):
     source = Stream()
     source.to_nats(url, "readings.roof")
     end = time.monotonic() + PATIENCE
-    # Who listens too late gets nothing.
+    # Messages published before the subscription are lost.
     while not found and time.monotonic() < end:
         source.emit("one")
         time.sleep(0.01)

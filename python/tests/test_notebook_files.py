@@ -1,4 +1,4 @@
-"""The notebooks of the documentation: each runs from its first cell to its last, and shows what it has in it."""
+"""The notebooks of the documentation run completely and reproduce their stored output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_all_notebooks_are_tested():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_matches_its_stored_output(path, monkeypatch, tmp_path):
-    # The kernel is this interpreter, and leaves no files behind.
+    # The kernel runs in this interpreter and must leave no files behind.
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     notebook = nbformat.read(path, as_version=4)

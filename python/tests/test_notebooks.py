@@ -1,4 +1,4 @@
-"""Pipelines in notebooks: a drawing that changes with them."""
+"""Pipelines in notebooks: a drawing that is updated live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins, offered by a package that is made for the test."""
+"""Plugins, installed from a package made for the test."""
 
 from __future__ import annotations
 

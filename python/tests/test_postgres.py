@@ -1,4 +1,4 @@
-"""PostgreSQL: a server of the tests' own, if its programs are on this machine."""
+"""PostgreSQL, on a server started for the tests if it is installed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def url():
 def serve(directory):
     options = {"cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     if os.geteuid() == 0:
-        # The server refuses to be run by the superuser.
+        # The server refuses to run as root.
         nobody = 65534
         os.chown(directory, nobody, -1)
         options |= {"user": nobody, "group": nobody}
@@ -53,7 +53,7 @@ def serve(directory):
         wait_for(url)
         yield url
     finally:
-        # At once: nothing in it is wanted any more.
+        # An immediate shutdown: its data is no longer needed.
         server.send_signal(signal.SIGQUIT)
         server.wait(PATIENCE)
 

@@ -1,4 +1,4 @@
-"""A program is over when its last thread is: until then everything that is emitted is delivered."""
+"""A program ends with its last thread: until then everything emitted is delivered."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ import concurrent.futures, threading, time
 from thalweg import Stream
 
 def later(*_):
-    # A call that has ended already calls back at once, on the main thread.
+    # The callback of a finished call runs at once, on the main thread.
     while threading.current_thread() is not threading.main_thread() and not threading._SHUTTING_DOWN:
         time.sleep(0.001)
     s.emit(1)
@@ -222,7 +222,7 @@ def test_many_blocked_emitters_at_program_end_are_harmless(python):
         assert (done.stderr, done.returncode) == ("", 0)
 
 
-# What gives up, and how it says so.
+# Programs that give up, with the expected message.
 
 STUCK = {
     "a function on a thread that is no loop's": """

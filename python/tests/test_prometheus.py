@@ -1,4 +1,4 @@
-"""The metrics: Prometheus' own parser reads them, and a service that has an endpoint already has them there."""
+"""The metrics: Prometheus' own parser reads them, and a service's existing endpoint can serve them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_collector_has_what_the_dashboard_has(dashboard):
     assert {name for name, *_ in collected} == {name for name, *_ in served}
 
     def of_this_test(all_samples):
-        # Pipelines of other tests go on, and go.
+        # Pipelines of other tests may still run or disappear.
         return {
             key: value
             for key, value in all_samples.items()
@@ -80,7 +80,7 @@ def test_a_collector_has_what_the_dashboard_has(dashboard):
     assert (2.0, source.name) in {
         (value, dict(labels).get("pipeline")) for (name, *labels), value in collected.items() if "elements" in name
     }
-    # What a service serves, in both formats.
+    # Responses in both formats.
     for generate, parse in [
         (exposition.generate_latest, classic.text_string_to_metric_families),
         (openmetrics.generate_latest, text_string_to_metric_families),

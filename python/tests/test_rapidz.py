@@ -1,4 +1,4 @@
-"""Programs written for rapidz get its names, its arguments and its defaults, also where streamz's are others."""
+"""Programs written for rapidz get its names, arguments and defaults, even where streamz's differ."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def collected(build, elements, **options):
     return L
 
 
-#: The constructors of rapidz's module `core`, and of `sources`, with what they take.
+#: Constructors of rapidz's modules `core` and `sources`, with their parameters.
 SIGNATURES = {
     "sink": ["func"],
     "map": ["func"],

@@ -1,4 +1,4 @@
-"""Streams and lists of Redis, with a real server where there is one."""
+"""Redis streams and lists, with a real server if there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remote files: over HTTP, in S3, by FTP and on this machine."""
+"""Remote files: over HTTP, in S3, over FTP, and local ones."""
 
 from __future__ import annotations
 
@@ -352,7 +352,7 @@ def test_vsftpd_is_verified_over_tls(tmp_path, python, monkeypatch):
 def command_lines(program):
     """Yield the command lines of processes of a program."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        # It may have ended meanwhile.
+        # The process may have ended meanwhile.
         with contextlib.suppress(OSError):
             line = path.read_bytes()
             if line.split(b"\0")[0].endswith(b"/" + program.encode()):
@@ -372,7 +372,7 @@ def sftp(tmp_path, monkeypatch):
         pytest.skip(f"there is no program `sshd`; {FETCHED}")
     user, before = getpass.getuser(), []
     if os.geteuid() == 0:
-        # It wants more rights, and a user of its own, if it has some.
+        # As root, `sshd` would need a user for privilege separation: run it as `nobody`.
         user, before = "nobody", ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         for path in [folder, tmp_path / "host"]:
             shutil.chown(path, 65534)
@@ -397,7 +397,7 @@ def sftp(tmp_path, monkeypatch):
         libraries = BROUGHT / f"debian/usr/lib/{platform.machine()}-linux-gnu"
         return [f"LD_LIBRARY_PATH={libraries}", *before, sshd, "-D", "-f", tmp_path / "sshd_config"]
 
-    # What is in the user's own files is nobody's concern here.
+    # Ignores the user's own ssh configuration.
     ssh = shutil.which("ssh")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/ssh").write_text(
@@ -420,7 +420,7 @@ def test_openssh_round_trip(sftp, monkeypatch):
     contents, failed = read([*(f"{url}/{name}" for name in files), f"{url}/none"], remote)
     assert [content.body for content in contents] == list(files.values())
     assert str(failed[0]) == f"cannot read {url}/none: No such file; check its name"
-    # No connection is kept: `ssh` would outlive the program.
+    # A kept connection would let `ssh` outlive the program.
     end = time.monotonic() + PATIENCE
     while any(str(folder).encode() in line for line in command_lines("ssh")):
         assert time.monotonic() < end

@@ -29,7 +29,7 @@ def script(tmp_path: Path) -> Script:
     return write
 
 
-#: Stands in for what drains all pipelines, and says that it was asked to.
+#: Replaces `drain_all` by a function that prints its arguments.
 DRAIN = """
 import thalweg
 thalweg.drain_all = lambda timeout: print("drained in", timeout)

@@ -1,4 +1,4 @@
-"""Pipelines of many nodes: no stack is too small for them, and no step looks at all of them again and again."""
+"""Pipelines of many nodes: no stack overflow, and no quadratic work."""
 
 import gc
 

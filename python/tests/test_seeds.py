@@ -1,4 +1,4 @@
-"""The programs that describe the system run as they stand, for rapidz and for streamz, and lose nothing."""
+"""The snippets that describe the system run unchanged, for rapidz and for streamz, and lose nothing."""
 
 from __future__ import annotations
 

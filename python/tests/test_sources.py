@@ -1,4 +1,4 @@
-"""Sources: what they read, what they fail on, how they end."""
+"""Sources: what they read, how they fail, how they end."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_pipe_does_not_block_the_loop(tmp_path, opened):
         L = source.sink_to_list()
         source.sink(lambda line: arrived.set())
         source.start()
-        # It is read, and nothing comes: others have their turn.
+        # The empty pipe must not block other tasks.
         for _ in range(100):
             await asyncio.sleep(0)
         if writer is None:
@@ -156,7 +156,7 @@ def test_a_non_file_is_reported_at_the_call(tmp_path):
         Stream.from_textfile(__file__, max_len=0)
 
 
-# Names of files.
+# File names.
 
 
 def test_a_directory_is_never_a_pattern(tmp_path, clock):
@@ -259,7 +259,7 @@ def test_a_process_is_held_back_by_its_pipeline_and_ends_with_its_source():
         while source.process.poll() is None:
             await asyncio.sleep(0.01)
 
-    # What the sink is stuck with is of no interest.
+    # Failures of the stuck sink are expected.
     logging.disable(logging.CRITICAL)
     try:
         asyncio.run(main())
@@ -355,7 +355,7 @@ def test_a_response_reports_the_outcome_of_the_element(caplog):
         await asyncio.wait_for(begun.wait(), PATIENCE)
         reader, writer = await asyncio.open_connection("localhost", port)
         source.stop()
-        # This connection was made before; what is asked on it now comes too late.
+        # A request on a connection from before the stop comes too late.
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\n3")
         closing = await asyncio.wait_for(reader.read(), PATIENCE)
         go_on.set()
@@ -368,7 +368,7 @@ def test_a_response_reports_the_outcome_of_the_element(caplog):
     assert len([record for record in caplog.records if record.name == logger_name]) == 1
 
 
-# Ends.
+# Endings.
 
 
 @pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, GeneratorExit])
@@ -467,7 +467,7 @@ def test_from_end_reads_lines_appended_after_the_start(tmp_path):
     source = Stream.from_textfile(path, from_end=True, loop=clock)
     L = source.sink_to_list()
     source.start()
-    # The event loop has not got to it yet.
+    # The event loop has not started the source yet.
     with path.open("a") as file:
         file.write(" a line\nafter\n")
     clock.advance("1s")

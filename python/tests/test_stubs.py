@@ -1,4 +1,4 @@
-"""What is declared for type checkers, beside what there is."""
+"""The stubs for type checkers agree with the package."""
 
 from __future__ import annotations
 

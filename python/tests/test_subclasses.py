@@ -1,4 +1,4 @@
-"""Classes of the user's own, and how they become methods."""
+"""User-defined node classes, and their registration as methods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import thalweg
 from thalweg import Sink, Stream, VirtualClock
 
-# Classes of the user's own.
+# User-defined classes.
 
 
 class twice(Stream):
@@ -288,7 +288,7 @@ def test_a_subclass_of_an_operator_without_an_update_of_its_own():
     assert isinstance(squares(source), thalweg.map)
 
 
-# The methods of streams.
+# Methods of streams.
 
 
 @pytest.fixture

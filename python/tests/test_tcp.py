@@ -1,4 +1,4 @@
-"""Messages over TCP, in and out."""
+"""Sending and receiving messages over TCP."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_tls(tmp_path):
     subprocess.run(["openssl", "req", *made], check=True, capture_output=True, timeout=PATIENCE)
 
     async def send(port):
-        # One who speaks no TLS is not heard.
+        # A client without TLS is ignored.
         _, plain = await asyncio.open_connection("localhost", port)
         plain.write(b"plain\n")
         context = ssl.create_default_context(cafile=str(certificate))

@@ -1,4 +1,4 @@
-"""The test kit: what is right passes, and what is wrong does not."""
+"""The test kit: right operators pass, wrong ones do not."""
 
 from __future__ import annotations
 

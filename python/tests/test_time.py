@@ -1,4 +1,4 @@
-"""Operators that depend on time, on a clock that is moved by hand."""
+"""Operators that depend on time, on a virtual clock."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_a_blocking_stage_does_not_shift_timers(operator):
             clock.advance(10)
     clock.advance(100)
     first = ticks[0]
-    # Where a tick comes late, the next is on time again.
+    # After a late tick the next one is on time again.
     assert ticks[:8] == [first + 10 * n for n in range(len(ticks[:8]))]
 
 
@@ -309,7 +309,7 @@ def test_a_drain_with_timeout_zero_delivers_what_needs_no_wait():
 
 def test_a_schedule_follows_its_time_zone():
     clock = VirtualClock()
-    # Clocks go forward in that night.
+    # Daylight saving time starts that night.
     zero = datetime.datetime(2026, 3, 28, 12, tzinfo=datetime.timezone.utc)
     source = Stream.from_schedule("30 2 * * *", tz="Europe/Berlin", zero=zero, loop=clock, start=True)
     L = source.map(str).sink_to_list()

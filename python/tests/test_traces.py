@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry: from where elements are emitted, over engines, to their last sink."""
+"""OpenTelemetry traces: from the emit, across engines, to the last sink."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_calls_on_engines_are_spans(spans, provider, processes):
 
 
 def current_trace(_):
-    # A worker that has no provider of its own records nothing, and knows the trace.
+    # A worker without a provider records nothing but knows the trace.
     return otel.get_current_span().get_span_context().trace_id
 
 

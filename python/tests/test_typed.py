@@ -1,4 +1,4 @@
-"""The programs in `typed`, whose types pyright checks, do what they say."""
+"""The programs in `typed`, whose types pyright checks, run as written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a loop is woken for elements that other threads emit."""
+"""How a loop is woken for elements emitted by other threads."""
 
 from __future__ import annotations
 

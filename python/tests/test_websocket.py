@@ -1,4 +1,4 @@
-"""Messages by websockets, as a server and as a client."""
+"""Websocket servers and clients."""
 
 from __future__ import annotations
 

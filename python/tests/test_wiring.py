@@ -1,4 +1,4 @@
-"""Nodes and edges: who is above and below whom."""
+"""Nodes and edges: upstreams and downstreams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def same(nodes, expected):
     return len(nodes) == len(expected) and all(a is b for a, b in zip(nodes, expected, strict=True))
 
 
-# Who is above and below.
+# Upstreams and downstreams.
 
 
 def test_upstreams_and_downstreams_keep_the_order_of_attachment():
@@ -153,7 +153,7 @@ def test_move_to_first():
     assert seen == ["b", "a"]
 
 
-# Names and looks.
+# Names and descriptions.
 
 
 def test_names_and_descriptions():

@@ -1,4 +1,4 @@
-"""What cannot work is refused when a pipeline is built, with an error that names the operator and the argument."""
+"""Invalid arguments are refused when a pipeline is built, with an error naming operator and argument."""
 
 from __future__ import annotations
 

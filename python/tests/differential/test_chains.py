@@ -1,4 +1,4 @@
-"""Random pipelines, compiled and not: the same calls in the same order, failures, counters and exceptions."""
+"""Random pipelines, compiled and interpreted: same calls in the same order, same failures, counters and exceptions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OPERATORS = ["map", "starmap", "filter", "remove", "pluck", "accumulate", "flatt
 class Node(NamedTuple):
     operator: str
     above: int
-    #: Elements whose value is a multiple of it are failed on; none if it is zero.
+    #: The node fails on multiples of this number; on none if it is zero.
     fails_on: int = 0
     policy: str = "raise"
-    #: For elements that are a multiple of seven, the node that another element is emitted at.
+    #: Node at which multiples of seven emit another element.
     emits_at: int | None = None
     option: int = 0
 
@@ -37,7 +37,7 @@ class Program(NamedTuple):
     actions: tuple[Action, ...]
 
 
-#: Elements that functions emit in one program, at most.
+#: Maximum number of elements emitted by functions in one program.
 MOST = 12
 
 
@@ -187,9 +187,9 @@ class Run:
                     self.change(self.nodes[action.node])
         except Exception as error:
             errors = getattr(error, "exceptions", (error,))
-            # What is not iterable is said in other words by the interpreter.
+            # The interpreter words errors about non-iterables differently.
             told = [str(one) if isinstance(one, ValueError) else str(type(one)) for one in errors]
-            # A batch fails node by node in the engine, and element by element where it is compiled.
+            # A batch fails node by node in the engine, but element by element in a compiled chain.
             self.log.append(("raised", sorted(told)))
 
     def change(self, node: Any) -> None:
@@ -206,7 +206,7 @@ class Run:
     def counters(self) -> list[Any]:
         names = ("received", "sent", "failed", "held")
         has_emits = any(node.emits_at is not None for node in self.program.nodes)
-        # What was sent last is told of where nothing is emitted in the middle of it.
+        # The current value is comparable only if no function emits meanwhile.
         return [
             (None if has_emits else repr(node.current_value), *(node.counters()[name] for name in names))
             for node in self.nodes

@@ -1,4 +1,4 @@
-"""The same random programs on streamz and on thalweg: the same results, and everything in the same order."""
+"""The same random programs on streamz and on thalweg: same results, in the same order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from differential.programs import UNARY, Program, programs, run
 
 streamz = pytest.importorskip("streamz")
 
-#: Takes some ten seconds.
+#: Takes about ten seconds.
 MANY = settings(max_examples=1_500, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 OPERATORS = [*sorted({name for name, *_ in UNARY} - {"map", "sink"}), "combine_latest"]
@@ -47,7 +47,7 @@ def test_a_fault_in_any_operator_is_detected(operator, monkeypatch):
     monkeypatch.setattr(streamz.Stream, operator, lambda self, *args, **kwargs: self.map(lambda x: x))
 
     def differs(program: Program) -> bool:
-        # What is put in its place has no `flush`.
+        # The replacement operator has no `flush`.
         return all(not action.flush for action in program.actions) and run(program, thalweg) != expected(program)
 
     find(programs(), differs, settings=settings(MANY, phases=[Phase.generate]))

@@ -1,4 +1,4 @@
-"""Aggregations on engines: the states of batches are made there at the same time, and merged there in order."""
+"""Aggregations on engines: batch states are computed there in parallel and merged in order."""
 
 from __future__ import annotations
 

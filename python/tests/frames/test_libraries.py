@@ -1,4 +1,4 @@
-"""Frames of Polars and Arrow: the same results as pandas', in the library's own frames."""
+"""Polars and Arrow frames: the same results as with pandas, in the library's own frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from thalweg.dataframe import DataFrame, SchemaError  # noqa: E402
 
-#: The same examples each time; `EXAMPLES` in the environment asks for others, and as many.
+#: Deterministic examples by default; `EXAMPLES` in the environment sets a number of random ones.
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 SETTINGS = settings(
     max_examples=EXAMPLES or 50, derandomize=not EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck)

@@ -1,4 +1,4 @@
-"""Results that are easy to get wrong: what pandas says about all rows at once is right."""
+"""Results that are easy to get wrong, compared with pandas on all rows at once."""
 
 from __future__ import annotations
 

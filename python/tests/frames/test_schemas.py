@@ -46,7 +46,7 @@ def test_frames_from_a_stream_are_checked_where_they_are_read(entrance, batch, m
     source.emit(EXAMPLE)
     with pytest.raises(SchemaError, match=r"column '.'"):
         source.emit(batch)
-    # What failed has left no trace in the state.
+    # The failed batch did not change the state.
     source.emit(EXAMPLE)
     assert len(results) == 2
 

@@ -1,4 +1,4 @@
-"""The names of streamz's data frames, and what can be given to them."""
+"""The names and arguments of streamz's data frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from test_names_of_peers import public_names, takes  # noqa: E402
 from thalweg import Stream, VirtualClock  # noqa: E402
 from thalweg.dataframe import DataFrame, DataFrames, PeriodicDataFrame, Seriess, Window  # noqa: E402
 
-#: Functions that streamz gives to `accumulate`, for which there are classes here.
+#: Functions that streamz passes to `accumulate`; thalweg has classes instead.
 INSIDE = {
     "diff_align",
     "groupby_accumulator",
@@ -43,7 +43,7 @@ def test_every_name_of_streamz_exists_here(module, name):
     ours = getattr(importlib.import_module(f"thalweg.dataframe.{module}"), name)
     if inspect.isfunction(theirs) or (inspect.isclass(theirs) and "__init__" in vars(theirs)):
         assert not takes(ours, parameters(theirs))
-    # Those of aggregations are called by streamz alone.
+    # Methods of aggregations are called only by streamz itself.
     methods = vars(theirs) if inspect.isclass(theirs) and module == "core" else {}
     for method, function in methods.items():
         if not method.startswith("_"):

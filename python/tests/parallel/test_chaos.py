@@ -1,4 +1,4 @@
-"""Streams under kills, stops, failures, large values and ends: nothing is lost, doubled or out of order."""
+"""Streams under kills, stops, failures, large values and early ends: nothing is lost, doubled or out of order."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_nothing_is_lost(processes, seed):
     count = 60
     chance = random.Random(seed)
     with Client(n_workers=2, processes=processes, set_as_default=False, worker_ttl="1s") as client:
-        # One that is stopped while it starts is given a minute.
+        # A worker stopped during startup is given a minute.
         client.run(os.getpid)
         for _ in range(2):
             state = chance.getstate()

@@ -1,4 +1,4 @@
-"""Streams on clients of ours: of threads and of processes, blocking and asynchronous."""
+"""Streams on thalweg's clients: threads and processes, blocking and asynchronous."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_clients_of_one_cluster_are_one_engine(processes):
         scattered = source.scatter(one)
         with Client(cluster) as another:
             L = built(scattered.union(source.scatter(another).filter(lambda x: False)))
-        # The engine goes on.
+        # The engine keeps running.
         emitted(source)
     assert L == EXPECTED
 

@@ -1,4 +1,4 @@
-"""What is on its way when a client is closed, or the program is interrupted."""
+"""Elements in flight when a client is closed or the program is interrupted."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_blocking_sink_does_not_delay_close_for_ever(kind):
     assert client.closed
     assert not may_go.is_set()
     may_go.set()
-    # What has not arrived by then is reported.
+    # Elements not delivered by then are reported.
     try:
         source.drain()
     except Exception:
@@ -258,7 +258,7 @@ INTERRUPTED = (
     + """
 with client:
     print("ready", flush=True)
-    # Python may not hear of a signal that comes just as it begins to sleep before it has slept.
+    # Short sleeps: a signal that arrives just as Python goes to sleep is handled only afterwards.
     while True:
         time.sleep(0.02)
 """

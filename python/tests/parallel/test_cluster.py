@@ -1,4 +1,4 @@
-"""Streams on a Dask cluster in processes of its own, on loopback; results are those of streamz."""
+"""Streams on a Dask cluster in separate processes on loopback; results match streamz."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.directory,
-            # Functions of a test module travel by value; the package is found where this process finds it.
+            # Functions of a test module are pickled by value; the package is imported from this process's path.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         self.processes.append(process)
@@ -142,7 +142,7 @@ def test_results_match_streamz(client, build):
         source.emit(x)
     deadline = time.monotonic() + PATIENCE
     ours = drained(build, range(6), client=client)
-    # It has no way to say that it is done.
+    # streamz cannot tell when it is done.
     while len(theirs) < len(ours) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert ours == theirs
@@ -267,7 +267,7 @@ def test_nothing_is_lost_when_an_asynchronous_client_is_closed_first(cluster, en
     assert asyncio.run(main()) == list(range(1, 41))
 
 
-# A client of ours, at the address of the cluster.
+# thalweg's client, at the address of the cluster.
 
 
 @pytest.fixture(scope="module")

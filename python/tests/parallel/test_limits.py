@@ -1,4 +1,4 @@
-"""Time limits of calls on a stream. No test depends on how long anything takes: what is stopped would never end."""
+"""Time limits of calls on a stream. No test depends on durations: a call that is stopped would never end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thalweg.parallel.time_limits import check_can_stop
 from thalweg.tasks import Client, current_token
 from thalweg.tasks.errors import TaskTimeout
 
-#: Seconds: what is to be stopped never ends, and what is not to be is done in a moment.
+#: In seconds. A call that should be stopped never ends; any other returns at once.
 LIMIT = 1.0
 
 

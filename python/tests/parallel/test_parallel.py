@@ -1,4 +1,4 @@
-"""Streams on an engine of this process: how much is on its way, what fails, who is told, what is left at the end."""
+"""Streams on an engine of this process: elements in flight, failures, who hears of them, and shutdown."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def collected(build, inputs, pool, **options):
     return L
 
 
-# What is on its way.
+# Elements in flight.
 
 
 def emitted_until_it_waits(build, pool, at_work, *, patience=PATIENCE):
@@ -71,7 +71,7 @@ def emitted_until_it_waits(build, pool, at_work, *, patience=PATIENCE):
         loop = asyncio.get_running_loop()
         for _ in range(at_work):
             assert await loop.run_in_executor(None, calls.acquire, True, patience)
-        # All calls there may be have begun: what is not taken after some rounds is not going to be.
+        # All allowed calls have begun: an element not accepted after some rounds never will be.
         for _ in range(100):
             await asyncio.sleep(0)
         count = len(taken)
@@ -333,7 +333,7 @@ def test_pipelines_on_one_engine_have_separate_states(pool):
     assert (L, M) == ([0, 1, 3, 6], [0, 10, 30, 60])
 
 
-# What one gets to hold.
+# Elements seen by sinks before `gather`.
 
 
 def test_sinks_before_gather_get_future_like_elements(pool):
@@ -382,7 +382,7 @@ def test_backends_are_not_mixed(pool):
     source = Stream()
     with ThreadPoolExecutor(1) as other, pytest.raises(RuntimeError, match="backends"):
         source.scatter(pool).zip(source.scatter(other))
-    # After `gather` they are streams like others.
+    # After `gather` they are ordinary streams.
     source.scatter(pool).gather().scatter(backend="thread")
 
 
@@ -494,7 +494,7 @@ def test_every_operator_keeps_elements_on_the_engine(pool):
     assert [type(node).__name__ for node in built if not isinstance(node, ParallelStream)] == []
 
 
-# The end.
+# Shutdown.
 
 
 @pytest.mark.parametrize("ending", ["", "source.drain()", "source.__exit__()"])

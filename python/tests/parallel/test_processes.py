@@ -1,4 +1,4 @@
-"""Streams on other processes: what is sent, what fails, whose policy it is, and who dies."""
+"""Streams on worker processes: pickling, failures, policies and dying workers."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_failure_names_its_node_and_has_its_traceback(engine):
     source = Stream()
     L = source.scatter(engine).map(add, 1).map(fail_on_2).buffer(10).gather().sink_to_list()
     with pytest.raises(ArithmeticError, match="two") as caught:
-        # Whoever asks first is told.
+        # The first call afterwards raises.
         for x in range(4):
             source.emit(x)
         source.drain()

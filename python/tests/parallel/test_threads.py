@@ -1,4 +1,4 @@
-"""Streams on engines that are threads: what `emit` means, whose values are, where functions are called."""
+"""Streams on thread engines: when `emit` returns, who owns values, where functions run."""
 
 from __future__ import annotations
 

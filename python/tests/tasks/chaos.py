@@ -1,6 +1,6 @@
-"""Plays random graphs of tasks in which much goes wrong: `chaos.py KIND MODE SECONDS SEED`.
+"""Runs random task graphs with many injected faults: `chaos.py KIND MODE SECONDS SEED`.
 
-It is a program of its own, since it lowers its limit of descriptors, and looks for what is left when all is over.
+It is a separate program, since it lowers its descriptor limit and looks for leaks at the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from thalweg.tasks import Client, Event, KilledWorker, Lock, Semaphore
 from thalweg.tasks.errors import TaskTimeout
 
-#: No wait takes longer than this, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 30
 
 LARGE = 100_000
@@ -44,7 +44,7 @@ def dies(number, size, inputs):
 
 def stops(number, size, inputs):
     os.kill(os.getpid(), signal.SIGSTOP)
-    # The other threads may be stopped before this one is.
+    # The other threads may stop before this one.
     time.sleep(BOUND)
 
 
@@ -66,7 +66,7 @@ def locks(number, size, inputs):
         return total(number, size, inputs)
 
 
-#: Each kind of task: how often it comes, and what it raises.
+#: Each kind of task: its weight, and the exception it raises.
 KINDS = {
     total: (20, None),
     fails: (2, Failed),
@@ -185,7 +185,7 @@ def start(kind, asynchronous):
 def main(kind, mode, seconds, seed):
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     with Client(n_workers=1) as client:
-        # Whatever stays for good is there once something has run.
+        # Resources that stay for good exist once a task has run.
         client.submit(abs, -1).result(BOUND)
     before = left()
     if mode == "blocking":

@@ -145,7 +145,7 @@ def test_one_client_works_sync_and_async(run):
             assert await client.cancel(futures, asynchronous=True) is None
             assert await client.nthreads(asynchronous=True)
             assert await client.get({"a": (increment, 1)}, "a", asynchronous=True) == 2
-            # It blocks this loop, and that is what was asked for.
+            # Blocks this loop, as requested.
             return client.gather(futures), len(done)
 
         assert run(main) == ([1, 2, 3], 3)
@@ -208,7 +208,7 @@ def test_a_cancelled_acquire_does_not_keep_the_lock(run):
             await lock.acquire()
             waiting = asyncio.ensure_future(lock.acquire())
             await asyncio.sleep(0)
-            # Granted and given up in the same turn of the loop.
+            # Granted and cancelled in the same iteration of the loop.
             release = asyncio.ensure_future(lock.release())
             await asyncio.sleep(0)
             waiting.cancel()
@@ -243,7 +243,7 @@ def test_tasks_do_not_block_the_loop(run):
             barrier = threading.Barrier(6)
             futures = client.map(lambda _: barrier.wait(60), range(5))
             assert not any(future.done() for future in futures)
-            # Five wait in threads; the sixth is this loop's.
+            # Five parties wait in worker threads, the sixth here.
             await asyncio.to_thread(barrier.wait, 60)
             return len(await client.gather(futures))
 

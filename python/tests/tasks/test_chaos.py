@@ -1,6 +1,6 @@
-"""Random graphs of tasks in which much goes wrong: `chaos.py` plays them, for a few seconds each.
+"""Random task graphs with many injected faults: `chaos.py` runs them, for a few seconds each.
 
-For longer: `THALWEG_CHAOS_SECONDS=900`; for others: `THALWEG_CHAOS_SEED=2`.
+For longer runs: `THALWEG_CHAOS_SECONDS=900`; for other graphs: `THALWEG_CHAOS_SEED=2`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The client: what it is made of, what it refuses, and how it ends."""
+"""The client: its construction, the arguments it refuses, and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks and the like, from inside and from another process."""
+"""Locks and other synchronization primitives, from this process and from workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dask's collections on our engine: the same results as by Dask."""
+"""Dask collections on thalweg's engine: the same results as with Dask."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_values_are_dropped_when_no_longer_needed():
         most[0] = max(most[0], len(alive))
         return value
 
-    # Each of a hundred is used up by one that is summed up with the others.
+    # Each value is consumed by one task of a running sum.
     graph = {}
     for i in range(100):
         graph["value", i] = (make, i)
@@ -253,7 +253,7 @@ def test_persisting_a_non_collection_is_refused(client):
 
 
 def test_an_open_client_is_the_dask_scheduler():
-    # What a client of Dask's may have left that another test had.
+    # A Dask client of another test may have left a setting.
     dask.config.config.pop("scheduler", None)
     names = []
 
@@ -265,7 +265,7 @@ def test_an_open_client_is_the_dask_scheduler():
         delayed(name)().compute()
         with dask.config.set(scheduler="sync"):
             delayed(name)().compute()
-        # In a task, it computes on the task's own client, and waits out of the way.
+        # In a task, `compute` uses the task's client and does not occupy its thread while waiting.
         deep = client.map(lambda x: delayed(add)(delayed(add)(x), 1).compute(), range(50))
         assert client.gather(deep) == list(range(1, 51))
     assert names[0].rstrip("0123456789-") == mine

@@ -1,4 +1,4 @@
-"""What users of Dask's client find, beside what is compared with it, and what is said of what they do not find."""
+"""Dask's client interface beyond the differential tests, and the list of names that are absent."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_client_calls_are_awaitable(mode):
             await failed.retry()
             with pytest.raises(ZeroDivisionError):
                 await failed.result(timeout="60s")
-            # Nobody has to await it.
+            # Works without being awaited.
             gate.cancel()
             go_on.set()
             assert await client.get_events("none") == ()
@@ -204,13 +204,13 @@ def test_uploaded_archives_are_importable(client, tmp_path):
         client.upload_file(tmp_path / "nothing.py")
 
 
-# Looking at tasks
+# Inspecting tasks
 
 
 def test_recreate_error_locally(client):
     failed = client.submit(divide, 1, client.submit(int, "0"))
     dependent = client.submit(increment, [failed])
-    # It is waited for.
+    # Pending tasks are waited for.
     for future in (dependent, failed):
         with pytest.raises(ZeroDivisionError) as caught:
             client.recreate_error_locally(future)
@@ -240,7 +240,7 @@ def test_recorded_tasks(client, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "5 tasks in" in page and "<td>increment<td>4<td>" in page
     client.submit(increment, 0).result()
-    # From the first time that somebody asks, all tasks are recorded.
+    # All tasks are recorded from the first request on.
     assert client.get_task_stream() == client.get_task_stream(start="1h") == stream.data
     client.gather(client.map(divide, [4, 2], [2, 2]))
     client.get_task_stream(start="1h", plot="save", filename=tmp_path / "stream.html")
@@ -263,7 +263,7 @@ def step():
 def test_profile(client):
     client.submit(spin).result()
     assert client.profile()["count"] == 0
-    # What comes after the first question is looked at: on a busy machine perhaps not at once.
+    # Sampling starts with the first request; on a busy machine it may take a while.
     for _ in range(1000):
         client.gather([client.submit(spin, pure=False), client.submit(increment, 1, key="other")])
         spinning = client.profile("spin")
@@ -404,7 +404,7 @@ async def wait_here(keeper, count):
 
 def test_asynchronous_methods_of_an_actor_wait_for_each_other(client):
     keeper = client.submit(Keeper, actor=True).result()
-    # More than there are threads.
+    # More than the number of threads.
     waiting = [keeper.wait_for(2) for _ in range(5)]
     task = client.submit(wait_for, keeper, 1)
     assert keeper.add_later(1).result("60s") == 1
@@ -423,7 +423,7 @@ def test_an_actor_is_lost_with_its_worker():
             keeper.add(1).result("60s")
 
 
-# What is not there
+# Absent names
 
 
 def test_unknown_names_raise():

@@ -1,4 +1,4 @@
-"""What a worker process held or waited for when it died, or was ended."""
+"""Locks, leases, values and requests of a worker process that died."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from thalweg.tasks import (
 from thalweg.tasks.client import registry
 from thalweg.tasks.process.worker_requests import WorkerRequests
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = PATIENCE
 
 
@@ -60,7 +60,7 @@ def holds_lease(then):
 def run_and_end(client, function, then):
     """Run a function that holds something until its process is ended; return when it has been."""
     held = Event("held", client)
-    # A limit that is over before it holds anything, on a machine that is busy, says nothing.
+    # On a busy machine the limit may expire before anything is held: retry with a longer one.
     for limit in (1, 5, BOUND):
         task = client.submit(function, then, time_limit=limit if then == "is over its limit" else None)
         while not task.done() and not held.wait(timeout=0.05):
@@ -160,7 +160,7 @@ def test_a_dead_worker_stops_waiting(client, what):
 def gets_and_dies():
     from thalweg.tasks.sync import coordinator
 
-    # The answer comes, and nobody hears of it.
+    # The reply arrives, but the worker dies before using it.
     coordinator.RemoteCoordinator.ask = lambda self, *args, **kwargs: (self._ask(1, *args), die())
     Queue("queue").get()
 
@@ -216,7 +216,7 @@ def test_inner_tasks_of_a_dead_worker_do_not_begin(tmp_path, monkeypatch):
         with pytest.raises(KilledWorker):
             client.submit(submits_and_dies, tmp_path / "inner").result(BOUND)
         last = client.submit(abs, -1)
-        # What the dead held is let go late, when another process is there.
+        # Its locks are released only once a replacement process runs.
         assert becomes(lambda: client.engine.info()["workers"])
         goes_on.set()
         assert last.result(BOUND) == 1
@@ -251,14 +251,14 @@ def test_running_inner_tasks_of_a_dead_worker_are_stopped(client, then):
     task = client.submit(submits_what_begins, then)
     inner = Variable("inner", client).get(timeout=BOUND)
     if then != "dies":
-        # Both tasks wait: one for an event, the other for it or for the first.
+        # Both tasks wait: one for an event, the other for the event or the first task.
         requests = registry.shared(client._engine)._requests
         assert becomes(lambda: sum(len(known.waiting) for known in list(requests._workers.values())) == 2)
         task.cancel(force=True)
     with pytest.raises((KilledWorker, CancelledError)):
         task.result(timeout=BOUND)
     assert becomes(lambda: not is_alive(inner))
-    # Both places are free again.
+    # Both threads are free again.
     assert client.gather([client.submit(abs, x) for x in (-1, -2)]) == [1, 2]
 
 

@@ -1,4 +1,4 @@
-"""However a program with tasks ends: soon, and leaving nothing behind."""
+"""A program with tasks ends promptly, however it ends, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_as_the_default_executor_of_a_loop(client):
     async def main():
         loop = asyncio.get_running_loop()
         with pytest.raises(TypeError):
-            # It has to be one of the standard library's threads.
+            # asyncio accepts only a `ThreadPoolExecutor`.
             loop.set_default_executor(client.get_executor())
 
     asyncio.run(main())

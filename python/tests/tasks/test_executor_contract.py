@@ -1,4 +1,4 @@
-"""What `concurrent.futures` promises of executors, of its own and of a client's: each case runs on all of them."""
+"""The contract of `concurrent.futures` executors: each case runs on the standard library's and on a client's."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_closing_the_results_of_map_early(shared_memory):
     results.close()
     gate.open()
     shared_memory.shutdown()
-    # It had not begun to iterate, so that nothing of it was cancelled.
+    # Iteration had not begun, so nothing was cancelled.
     assert sorted(done) == list(range(20))
 
 
@@ -293,7 +293,7 @@ def test_wait_for_first_completed_or_exception(shared_memory):
 
 
 def test_cancelling_wakes_a_wait_for_all():
-    # The standard library's does so only when a thread comes to the call.
+    # The standard library wakes waiters only when a thread reaches the cancelled call.
     with Client(n_workers=2) as client:
         executor = client.get_executor()
         gate = Gate(executor)
@@ -380,7 +380,7 @@ def test_a_call_can_submit_calls(shared_memory):
 
 
 def test_a_call_that_shuts_down_its_executor_is_refused(shared_memory):
-    # The standard library's joins its own thread, which is an error as well.
+    # The standard library's executor would join its own thread, which is an error too.
     future = shared_memory.submit(shared_memory.shutdown)
     with pytest.raises(RuntimeError):
         future.result(60)

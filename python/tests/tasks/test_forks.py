@@ -1,4 +1,4 @@
-"""Processes that are forked: off a worker, and off a program that has a client."""
+"""Forks of a worker, and of a program that has a client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from thalweg.tasks import Client, KilledWorker, Lock
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 20
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it forks")
@@ -26,7 +26,7 @@ def forks_and(how, path):
     pid = os.fork()
     if pid == 0:
         if how == "leaves":
-            # In a group of its own, nobody ends it.
+            # In a separate process group it is not killed.
             os.setsid()
         time.sleep(BOUND)
         os._exit(0)
@@ -94,7 +94,7 @@ def test_a_forced_cancel_kills_children_forked_by_the_task(client, tmp_path):
 
 
 def test_time_limits_and_close_kill_children_forked_by_a_task(client, tmp_path):
-    # The import of this module is no part of what the limit is for.
+    # Importing this module must not count against the limit.
     assert client.submit(is_running, os.getpid()).result(BOUND)
     with pytest.raises(TimeoutError):
         client.submit(forks_and, "runs", tmp_path / "first", time_limit=3).result(BOUND)

@@ -1,4 +1,4 @@
-"""What worker processes log and print, in the process that has the client."""
+"""Logs and prints of worker processes, forwarded to the process of the client."""
 
 from __future__ import annotations
 

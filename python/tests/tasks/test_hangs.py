@@ -1,4 +1,4 @@
-"""What would wait for ever if a thread of the engine ran what it must not run."""
+"""Cases that would deadlock if an engine thread ran user callbacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from thalweg.tasks import Client, as_completed, wait, worker_client
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 20
 LARGE = 100_000
 

@@ -1,4 +1,4 @@
-"""Signal handlers that raise while somebody waits."""
+"""Signal handlers that raise while a thread waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from thalweg.tasks import Client, Event, as_completed, wait
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 20
 
 

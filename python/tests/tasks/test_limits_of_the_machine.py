@@ -1,4 +1,4 @@
-"""Descriptors, memory and processes, of which a program may have so many only."""
+"""Exhausted descriptors, memory and processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thalweg.tasks import Client
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not say what is open")
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 60
 
 
@@ -79,7 +79,7 @@ def test_large_values_are_sent_without_memory_files_if_these_fail(tmp_path, body
             print(client.submit(lambda x: memoryview(x).nbytes, {made}).result())
             print(client.submit(lambda x: memoryview(x).nbytes, client.scatter({made})).result())
     """
-    # Workers that are started later have the limit as well.
+    # Workers started later inherit the limit.
     body += """
             client.restart()
             print(memoryview(client.submit(lambda: MADE).result()).nbytes)
@@ -166,7 +166,7 @@ def test_tasks_run_on_when_memory_runs_out(tmp_path):
                 client.submit(abs, -1).result(20)
                 limit = 1 << 20
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-                # Files in memory may not be that long here.
+                # Memory files of that size fail under this limit.
                 print(client.submit(len, bytearray(3_000_000)).result(20))
                 with open("/proc/self/statm") as statm:
                     used = int(statm.read().split()[0]) * 4096
@@ -214,7 +214,7 @@ def test_dropped_scattered_values_are_freed():
         assert descriptors() > before
         del futures
         gc.collect()
-        # The tasks that had them are done a moment before they are dropped.
+        # A task's arguments are dropped shortly after it is done.
         end = time.monotonic() + BOUND
         while descriptors() > before and time.monotonic() < end:
             time.sleep(0.01)

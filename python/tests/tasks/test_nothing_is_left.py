@@ -1,4 +1,4 @@
-"""Ten thousand tasks that are submitted, cancelled and dropped leave nothing."""
+"""Ten thousand tasks that are submitted, cancelled and dropped leak nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def engine_threads() -> int:
             with open(f"/proc/self/task/{thread}/comm") as name:
                 threads += name.read().startswith("thalweg")
         except OSError:
-            pass  # It has just ended.
+            pass  # It may be ending.
     return threads
 
 
@@ -70,7 +70,7 @@ def test_cycles_leak_no_memory_threads_or_files(processes: bool) -> None:
         some(3_000)
         memory, threads, files = some(1_000)
         more_memory, more_threads, more_files = some(10_000)
-    # A cycle makes two tasks and two futures: were they left, this would be 5 MiB or more.
+    # A cycle makes two tasks and two futures: leaking them would take 5 MiB or more.
     assert more_memory - memory < 3 << 20
     assert (more_threads, more_files) == (threads, files)
 

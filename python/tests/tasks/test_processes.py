@@ -105,7 +105,7 @@ def test_imports_do_not_count_against_the_time_limit(client, tmp_path):
         wait(future, timeout=0.2)
     path.touch()
     assert future.result(timeout=60) == 2
-    # It is known now, and its time counts from the beginning.
+    # The function is known now, so its whole run counts.
     with pytest.raises(TimeoutError, match=r"longer than 0\.05 s"):
         client.submit(forever, time_limit="50ms").result(timeout=60)
 
@@ -197,7 +197,7 @@ def test_futures_dropped_by_a_task_are_released(client):
 
     assert client.submit(use).result(timeout=60) == 2
     assert client.submit(use).result(timeout=60) == 2
-    # What is let go of is told with the next question; of each worker there may be some left.
+    # Releases are sent with the next request, so a few futures per worker may be left.
     known = registry.shared(client._engine)._requests._workers.values()
     assert sum(len(worker.futures) for worker in known) < 30
 
@@ -307,7 +307,7 @@ def note(pair):
 
 def test_large_values_stay_where_they_were_made(client):
     np = pytest.importorskip("numpy")
-    # In, and out again: between its tasks a large value does not travel, for all of them run where it is.
+    # The value travels only to and from the worker: all tasks run where it is.
     future = (np.zeros(1_000_000), [])
     for _ in range(3):
         future = client.submit(note, future)
@@ -315,4 +315,4 @@ def test_large_values_stay_where_they_were_made(client):
     assert len(processes) == 3
     assert len(set(processes)) == 1
     assert array.sum() == 3_000_000
-    array += 1  # It is the caller's own.
+    array += 1  # The caller owns the result.

@@ -1,4 +1,4 @@
-"""Random graphs of tasks against plain execution, while workers are killed, tasks cancelled, and limits run out."""
+"""Random task graphs against plain execution, with killed workers, cancelled tasks and expired limits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fail(number: int, *inputs: int, size: int = 0) -> int:
 
 
 def spin(number: int, *inputs: int, size: int = 0) -> int:
-    # On a process it ends when its limit kills it, on a thread when its token says so.
+    # In a process its time limit kills it; on a thread it watches its token.
     token = current_token()
     while True:
         if token is not None:

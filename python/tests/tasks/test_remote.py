@@ -1,4 +1,4 @@
-"""The client of a cluster of Dask's, whose scheduler and workers are processes of their own."""
+"""The client of a Dask cluster whose scheduler and workers are separate processes."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_failed_connection_leaves_no_threads(nobody):
         with pytest.raises(OSError, match=nobody):
             Client(f"tcp://{nobody}", timeout=0.1)
     loops = [thread.name for thread in threading.enumerate() if thread.name == "IO loop"]
-    assert threading.active_count() <= before + 1, loops  # one executor's thread for the loops' look-ups
+    assert threading.active_count() <= before + 1, loops  # one executor thread for name lookups of the loops
 
 
 def test_a_missing_dask_is_explained(monkeypatch):

@@ -1,4 +1,4 @@
-"""What comes of tasks: in iterators, in what tasks share, in graphs; which key it has, and whose it is."""
+"""Results of tasks: iterators, shared primitives, graphs, keys and ownership."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_stop_iteration_in_a_task_ends_no_loop_silently(client, kind):
         with pytest.raises(RuntimeError, match=r"in a task|generator raised"):
             for _ in loop():
                 pass
-    # Where there is no loop, it is what the task raised.
+    # Outside a loop, the original exception is raised.
     with pytest.raises(kind):
         client.submit(stop, kind).result()
 
@@ -207,7 +207,7 @@ def test_annotations(client, tmp_path):
         client.submit(increment, 1)
 
 
-# What tasks share
+# Primitives shared by tasks
 
 
 def _put(x):
@@ -354,7 +354,7 @@ def test_client_run_passes_the_worker(client):
     assert list(names) == list(names.values())
 
 
-# Whose it is
+# Ownership of values
 
 
 def _change(array):
@@ -392,7 +392,7 @@ def test_in_processes_read_only_values_stay_read_only():
             assert not future.result().flags.writeable
 
 
-# What cannot be sent or read
+# Values that cannot be pickled or unpickled
 
 
 class Odd(Exception):
@@ -489,7 +489,7 @@ def test_containers_that_contain_themselves(kind):
         endless.append(endless) if kind is list else endless.update({1: endless})
         gathered = client.gather(endless)
         assert gathered[0] == 1
-        # Where it comes again it is what it was.
+        # Nested occurrences keep their identity.
         assert gathered[1] is endless
         assert futures_of(endless) == [future]
         assert client.submit(lambda x: x[0], endless).result() == 1

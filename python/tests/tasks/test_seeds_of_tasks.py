@@ -1,4 +1,4 @@
-"""The programs that describe the client run: after one import has been changed, and as they stand."""
+"""The snippets that describe the client run, unchanged and with one import changed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from thalweg.tasks import AioClient, Client
 
 SEEDS = Path(__file__).parent.parent / "seeds" / "tasks"
 
-#: They are programs of their own, and end with a call that runs a function in a loop.
+#: Complete programs that end by running a function in a loop.
 PROGRAMS = ["tornado_async_await", "tornado_coroutine", "asyncio_aio_client"]
 
 
 def listing(name, ours=False, last=None):
     text = (SEEDS / f"{name}.py").read_text()
-    # Tornado has never had `gen.Result`; what it has for it is `gen.Return`.
+    # Tornado never had `gen.Result`; it means `gen.Return`.
     text = text.replace("gen.Result", "gen.Return")
     if ours:
         text = text.replace("from dask.distributed", "from thalweg.distributed")

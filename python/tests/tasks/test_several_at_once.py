@@ -56,7 +56,7 @@ def add_one(names, shared):
 def test_names_are_locked_together(client):
     Queue("total").put(0)
     pairs = [["a", "b"], ["b", "c"], ["c", "a"], ["a"], ["b", "a", "c"]] * 3
-    # All of them have one name in common with all others, or wait for each other in a circle.
+    # All share one name; without it the pairs could wait for each other in a cycle.
     client.gather(client.map(add_one, [[*pair, "common"] for pair in pairs], ["total"] * len(pairs)))
     assert Queue("total").get() == len(pairs)
 

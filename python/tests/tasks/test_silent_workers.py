@@ -1,4 +1,4 @@
-"""Worker processes that live, and do not answer."""
+"""Worker processes that are alive but do not answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from support import PATIENCE
 from thalweg.tasks import Client, Event, KilledWorker, Lock, Semaphore, TimeoutError
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = PATIENCE
 
 
@@ -123,7 +123,7 @@ def test_a_worker_without_descriptors_is_replaced(start, then):
 def hold_the_gil(seconds):
     import ctypes
 
-    # Called through `PyDLL`, it does not let go of the GIL.
+    # A call through `PyDLL` keeps the GIL.
     ctypes.PyDLL(None).usleep(int(seconds * 1e6))
     return "held"
 

@@ -1,4 +1,4 @@
-"""A recursion without end is a RecursionError on whichever thread it runs, and not the end of the process."""
+"""Endless recursion is a RecursionError on every thread, and does not crash the process."""
 
 from __future__ import annotations
 

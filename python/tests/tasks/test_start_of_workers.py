@@ -1,4 +1,4 @@
-"""What worker processes begin with, and what a program needs for them."""
+"""Startup of worker processes: preloads, initializers and the main module."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_modules_and_an_initializer(make):
     with make(processes=True, n_workers=1, preload="colorsys", initializer=initialize, initargs=("set",)) as made:
         client = made if make is Client else made.get_client()
         assert client.submit(lambda: ("colorsys" in sys.modules, os.environ["THALWEG_TEST"])).result() == (True, "set")
-        # One that replaces another begins with the same.
+        # A replacement worker starts the same way.
         with pytest.raises(KilledWorker):
             client.submit(os._exit, 1).result()
         assert client.submit(os.getenv, "THALWEG_TEST").result() == "set"

@@ -1,4 +1,4 @@
-"""Functions and what belongs to them, on their way to worker processes."""
+"""Functions and their closures, globals and attributes on the way to worker processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from thalweg.tasks import Client, Event
 
 pytest.importorskip("cloudpickle")
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 20
 
 
@@ -139,7 +139,7 @@ def test_large_functions_and_values_are_forgotten_by_workers(client):
             value = client.scatter(data + b"x")
             assert client.submit(len, value).result(BOUND) == 2_000_001
             del value
-        # What is forgotten has been told before this is asked.
+        # Releases are sent before this request.
         client.submit(abs, -1).result(BOUND)
         gc.collect()
         return descriptors(), descriptors(pid)
@@ -173,7 +173,7 @@ def test_one_thread_imports_at_a_time(tmp_path, monkeypatch):
     package = tmp_path / "outer" / "in_two_steps"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").touch()
-    # What is in the package needs what the package does after it has imported that.
+    # The submodule needs what the package does after importing it.
     (package / "__init__.py").write_text(
         "from thalweg.tasks import Event\n"
         "from thalweg._thalweg.tasks import is_worker\n"
@@ -215,5 +215,5 @@ def test_threads_read_while_another_imports(tmp_path, monkeypatch):
 def _import_slowly():
     from thalweg.tasks.process.pickling import loads
 
-    # The pickle of a name in that module.
+    # A pickle that refers to a name in that module.
     return loads(b"\x80\x05\x8c\x0eslow_to_import\x8c\x04call\x93.")(-1)

@@ -1,4 +1,4 @@
-"""Programs as users write them, with the types that a checker finds in them."""
+"""Programs as users write them, with the types that a checker infers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from thalweg import Stream
 from thalweg.tasks import Client, Future
 
 if TYPE_CHECKING:
-    # Checkers know it without its being installed.
+    # Type checkers know it even if it is not installed.
     from typing_extensions import assert_type
 
 
