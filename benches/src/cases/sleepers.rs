@@ -28,7 +28,7 @@ pub(crate) fn memory(sleepers: usize) -> Line {
         for x in 0..sleepers as u64 {
             assert!(source.emit(x).is_ready());
         }
-        // Every one has to be polled once to be asleep.
+        // Each is asleep only after its first poll.
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         let after = resident();

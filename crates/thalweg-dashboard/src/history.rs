@@ -254,7 +254,7 @@ mod tests {
         counters
     }
 
-    /// A pipeline of two nodes that have these counters after 0, 1, 2 … seconds.
+    /// A pipeline of two nodes with these counters after 0, 1, 2 … seconds.
     fn history(of: impl Fn(u32) -> [Counters; 2], seconds: u32) -> History {
         let mut history = History::default();
         let begin = Instant::now();
@@ -303,10 +303,10 @@ mod tests {
             let seen = history(|second| [at(second), at(0)], seconds);
             seen.pipelines[&7].node(1).and_then(|node| node.mean_wait())
         };
-        // Ten come in a second, five leave, and two seconds are waited in each.
+        // Per second ten elements arrive, five leave, and two seconds of waiting accrue.
         assert_eq!(wait(10, 5, 2.0, 5), Some(Duration::from_millis(400)));
         assert_eq!(wait(10, 0, 0.0, 5), Some(Duration::ZERO));
-        // Nothing leaves; or it has been looked at once.
+        // Nothing leaves, or there is only one sample.
         assert_eq!(wait(10, 10, 2.0, 5), None);
         assert_eq!(wait(0, 0, 0.0, 5), None);
         assert_eq!(wait(10, 5, 2.0, 0), None);

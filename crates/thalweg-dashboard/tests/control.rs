@@ -1,4 +1,4 @@
-//! Who may pause, resume and drain pipelines from a dashboard, and what comes of it.
+//! Pausing, resuming and draining pipelines from a dashboard, and the permission to do so.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -36,7 +36,7 @@ fn controllable() -> (Dashboard, String) {
     (dashboard, token)
 }
 
-/// Posts until the pipeline is at nothing else.
+/// Posts until the pipeline is no longer busy.
 fn act(dashboard: &Dashboard, id: u64, action: &str, token: &str) {
     let header = format!("X-Thalweg-Token: {token}");
     let body = format!("do={id}+{action}");
@@ -51,7 +51,7 @@ fn act(dashboard: &Dashboard, id: u64, action: &str, token: &str) {
     }
 }
 
-/// Looks at `/status` until it has a text.
+/// Fetches `/status` until it contains a text.
 fn until_shown(dashboard: &Dashboard, text: &str) {
     let end = Instant::now() + BOUND;
     loop {
@@ -151,7 +151,7 @@ fn requests_without_the_token_or_from_foreign_pages_do_nothing() {
     }
     assert_eq!(post(&[], &format!("do=0+pause&token={token}")), "404");
     assert_eq!(post(&[], &"x".repeat(10_000)), "413");
-    // None of them has done anything.
+    // None of the requests had an effect.
     assert!(source.emit(1).wait().is_ok());
 
     let own = ["Origin: http://localhost", "Sec-Fetch-Site: same-origin"];

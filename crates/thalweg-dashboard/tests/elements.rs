@@ -1,4 +1,4 @@
-//! The last elements of a node: shown only if that was asked for, and in bounds.
+//! The last elements of a node: shown only if enabled, and within bounds.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn get(dashboard: &Dashboard, path: &str) -> String {
     answer
 }
 
-/// Looks at a node's page until it has a text.
+/// Fetches a node's page until it contains a text.
 fn until_shown(dashboard: &Dashboard, path: &str, text: &str) -> String {
     let end = Instant::now() + BOUND;
     loop {
@@ -71,7 +71,7 @@ fn the_newest_elements_are_shown_as_truncated_text() {
     let path = format!("/node/{}/{}", source.node_id(), last.node_id());
     until_shown(&dashboard, &path, "No elements yet.");
 
-    // Each look has the next element looked at, however fast they come.
+    // Each request samples the next element, at any rate.
     let show = |text: &'static str, shown: &str| {
         source.measure_latency("1 min").expect("a length of time");
         source.emit(Private(text)).wait().expect("it is taken");
@@ -87,7 +87,7 @@ fn the_newest_elements_are_shown_as_truncated_text() {
     let page = show(long, "ä…");
     assert_eq!(page.matches('ä').count(), 250);
 
-    // Types without a description have no text.
+    // Types without a formatter have no text.
     let ids = source.downstream_ids();
     let path = format!("/node/{}/{}", source.node_id(), ids[0]);
     assert!(get(&dashboard, &path).contains("Last elements"));
@@ -112,13 +112,13 @@ fn a_text_that_is_never_made_blocks_nothing() {
     get(&dashboard, "/status");
     source.emit(Private("slow")).wait().expect("it is taken");
     let path = format!("/node/{}/{}", source.node_id(), slow.node_id());
-    // The page is there, and so are the others and the pipeline.
+    // This page, the others and the pipeline all respond.
     assert!(get(&dashboard, &path).contains("Being fetched."));
     assert!(get(&dashboard, &path).contains("Being fetched."));
     assert!(get(&dashboard, "/status").contains("slow"));
     source.emit(Private("next")).wait().expect("it is taken");
     barrier.wait();
-    // A second look has its text made again, and waits for it.
+    // A second request formats the element again, and waits.
     let again = std::thread::spawn(move || barrier.wait());
     until_shown(&dashboard, &path, "made at last");
     drop(again);

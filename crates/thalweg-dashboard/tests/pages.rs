@@ -1,4 +1,4 @@
-//! The pages, as a browser gets them.
+//! The pages as a browser receives them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ fn connect(dashboard: &Dashboard) -> TcpStream {
     stream
 }
 
-/// Asks for a page under a name; returns the whole answer.
+/// Requests a page with this `Host`; returns the whole response.
 fn ask(dashboard: &Dashboard, path: &str, host: &str) -> String {
     let mut stream = connect(dashboard);
     write!(
@@ -155,7 +155,7 @@ fn elements_are_timed_after_the_first_visit() {
     }
 }
 
-/// A pipeline of one node: between two looks, ten elements leave it that were held for four seconds together.
+/// A pipeline of one node that between two samples releases ten elements held for four seconds in total.
 #[derive(Default)]
 struct Slow(AtomicU64);
 
@@ -274,7 +274,7 @@ fn the_number_of_open_pages_is_limited() {
     assert!(open().0.starts_with("HTTP/1.1 503 "));
     assert!(get(&dashboard, "/status").contains("orders"));
     kept.clear();
-    // A place is free when the server has seen that one has gone.
+    // A place becomes free when the server notices the disconnect.
     let end = Instant::now() + BOUND;
     while !open().0.starts_with("HTTP/1.1 200 ") {
         assert!(
@@ -308,7 +308,7 @@ fn event_streams_beyond_the_limit_are_answered() {
     }
     assert_eq!((open.len(), refused), (100, 300));
     assert_eq!(get(&dashboard, "/health"), "ok\n");
-    // A page that is closed makes room for another.
+    // Closing a page makes room for another.
     drop(open);
     let end = Instant::now() + BOUND;
     let mut stream = loop {
@@ -373,7 +373,7 @@ fn a_taken_port_is_skipped() {
     assert!(error.contains("like `127.0.0.1:8787`"), "{error}");
 }
 
-/// Knows engines, and describes failures.
+/// Lists engines and describes failures.
 struct Known;
 
 impl Observe for Known {

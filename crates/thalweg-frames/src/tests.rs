@@ -14,7 +14,7 @@ use thalweg::Stream;
 
 use crate::{FrameError, Frames, Window, count, first, last, max, mean, min, std, sum, var};
 
-/// A row as the model has it.
+/// A row of the model.
 #[derive(Clone, Debug)]
 struct Row {
     key: Option<u8>,
@@ -67,7 +67,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
     .expect("columns are of one length")
 }
 
-/// What is computed of some rows, by a plain loop.
+/// Aggregations of some rows, by a plain loop.
 #[derive(Debug)]
 struct Expected {
     count: i64,
@@ -142,7 +142,7 @@ fn aggregations() -> [crate::Aggregation; 8] {
     ]
 }
 
-/// Drives both forms, of all rows and by group, and compares each result with the model's on the rows that count then.
+/// Runs both forms, over all rows and by group, and compares each result with the model's on the current rows.
 fn compare(
     batches: &[Vec<Row>],
     window: Option<Window>,
@@ -253,7 +253,7 @@ fn errors_are_named_and_do_not_change_the_state() -> Result<(), Box<dyn Error>> 
         text.contains("sum of column `x`: numbers are needed, and it holds Utf8"),
         "{text}"
     );
-    // Nothing has come yet: the first that is right says what the column holds.
+    // No batch yet: the first valid one determines the column's type.
     table
         .emit(record_batch!(("x", Int64, [i64::MAX]))?)
         .wait()?;

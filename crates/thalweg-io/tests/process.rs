@@ -1,4 +1,4 @@
-//! Processes as sources, on a real event loop: they don't know of virtual time.
+//! Processes as sources, on a real event loop: they do not follow virtual time.
 
 #![cfg(all(unix, feature = "process"))]
 #![allow(clippy::unwrap_used)]
@@ -81,7 +81,7 @@ fn standard_error_can_be_merged() {
     assert_eq!(list.to_vec(), ["one", "two"]);
 }
 
-/// Where the kernel keeps what it knows of a process that has written its id.
+/// The `/proc` entry of a process that has written its id.
 fn entry(id: &str) -> PathBuf {
     Path::new("/proc").join(id)
 }
@@ -98,7 +98,7 @@ fn stopping_kills_the_process_and_starting_runs_it_again() {
         let id = ids.recv().unwrap();
         assert!(entry(&id).exists());
         lines.stop();
-        // It is killed before the source has ended; a source that has ended can be started.
+        // It is killed before the source ends; an ended source can be started.
         while entry(&id).exists() {
             std::thread::yield_now();
         }
@@ -122,7 +122,7 @@ fn draining_kills_the_process() {
 
 #[test]
 fn a_slow_sink_slows_the_process_down() {
-    // Each permit lets the sink take one line.
+    // Each permit lets the sink accept one line.
     let (permits, gate) = async_channel::bounded::<()>(1);
     let (taken, lines_taken) = mpsc::channel();
     let lines = Stream::from_process(Process::new("yes", ["line"]));
@@ -138,7 +138,7 @@ fn a_slow_sink_slows_the_process_down() {
     for count in 1..=1000 {
         permits.send_blocking(()).unwrap();
         assert_eq!(lines_taken.recv().unwrap(), "line");
-        // Those taken, and one that waits for its permit.
+        // The accepted lines, and one that waits for its permit.
         assert!(lines.counters().sent <= count + 1);
     }
     permits.close();

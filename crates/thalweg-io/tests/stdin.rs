@@ -1,5 +1,5 @@
-//! Standard input as a source. A program has only one, so these tests run this very program again, as
-//! a child with a standard input of its own.
+//! Standard input as a source. A program has only one, so these tests run this test program again, as
+//! a child process with its own standard input.
 
 #![cfg(feature = "reader")]
 #![allow(clippy::unwrap_used)]

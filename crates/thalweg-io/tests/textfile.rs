@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use thalweg::{Ack, Error, OnError, Stream, VirtualClock};
 use thalweg_io::{Lines, TextFile, TextFileSink, prelude::*};
 
-/// As long as a follower takes from one look to the next.
+/// Poll interval of a follower.
 const LOOK: Duration = Duration::from_millis(100);
 
 struct Log {
@@ -49,7 +49,7 @@ impl Log {
         TextFile::new(self.path())
     }
 
-    /// A stream of the file's lines that is not started.
+    /// A stream of the file's lines, not started.
     fn follow(&self) -> Stream<String> {
         self.stream(self.file())
     }
@@ -122,13 +122,13 @@ fn a_restarted_source_resumes_where_it_was() {
     let log = Log::with(&content);
     let lines = log.follow();
     let list = lines.rate_limit("1s").sink_to_list();
-    // The clock stops in the middle of a second, so that a line is on its way each time.
+    // The clock stops in the middle of a second, so that a line is in flight each time.
     for _ in 0..100 {
         lines.start().unwrap();
         log.clock.advance(Duration::from_millis(7300));
         lines.stop();
         log.clock.run_until_idle();
-        // Nothing moves while it is stopped but what was on its way.
+        // While it is stopped only the line in flight moves.
         let (taken, sent) = (list.len() as u64, lines.counters().sent);
         assert!(sent - taken <= 1, "{sent} sent, {taken} taken");
         log.clock.advance(Duration::from_secs(100));
@@ -171,7 +171,7 @@ fn a_drain_with_a_slow_sink_loses_no_line_that_was_read() {
     log.drain(&lines).unwrap();
     let sent = lines.counters().sent;
     assert_eq!(list.len() as u64, sent);
-    // The buffer, what waits at each of its ends, and those that have arrived.
+    // The buffer, one waiting at each of its ends, and those that have arrived.
     assert!((6..=20).contains(&sent), "{sent}");
 }
 

@@ -1,4 +1,4 @@
-//! Remote functions in worker processes, which are this test, started again.
+//! Remote functions in worker processes, which run this test program again.
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ remote! {
     }
 
     fn leave_a_child(path: String) {
-        // The child has a copy of whatever is not closed when a program starts, and says which process it is.
+        // The child inherits every descriptor without close-on-exec, and writes its process id.
         let command = format!("echo $$ > {path}; exec sleep 1000");
         let child = std::process::Command::new("sh").args(["-c", &command]).spawn();
         while std::fs::read_to_string(&path).unwrap_or_default().trim().is_empty() {
@@ -73,7 +73,7 @@ remote! {
     }
 
     fn crash_unless(marker: String) -> bool {
-        // The first to come leaves a mark, and dies.
+        // The first run leaves a mark and dies.
         if std::fs::create_dir(&marker).is_ok() {
             std::process::abort();
         }
@@ -81,7 +81,7 @@ remote! {
     }
 }
 
-/// Something that cannot be sent if it is `true`.
+/// Cannot be serialized if `true`.
 #[derive(serde::Deserialize)]
 struct Delicate(bool);
 
@@ -336,7 +336,7 @@ fn running_tasks_can_be_killed() -> Outcome {
     Ok(())
 }
 
-/// The worker may have been handed a task that it begins at this very moment.
+/// Tasks are killed just as the worker begins them.
 fn tasks_can_be_killed_while_starting() -> Outcome {
     let client = Processes::start(1)?;
     for moment in 0..60 {
@@ -349,7 +349,7 @@ fn tasks_can_be_killed_while_starting() -> Outcome {
         let (sender, behind) = std::sync::mpsc::channel();
         let next = client.submit::<add>((2, 3));
         next.when_done(move || {
-            // It is over when nobody waits for it any more.
+            // Without a receiver the test has already ended.
             let _ = sender.send(());
         });
         behind.recv_timeout(Duration::from_secs(60))?;
@@ -443,7 +443,7 @@ fn no_process_outlives_its_parent() -> Outcome {
     Ok(())
 }
 
-/// Stops the one worker of a client, which does not end by that.
+/// Suspends the only worker of a client by SIGSTOP.
 fn stop_worker(client: &Processes) -> Result<(), Box<dyn std::error::Error>> {
     let process = client.submit::<process>(()).result()?;
     let stopped = Command::new("kill")
@@ -473,7 +473,7 @@ fn time_limits_apply_to_tasks_on_a_stopped_worker() -> Outcome {
     Ok(())
 }
 
-/// Whether there is such a process, which has not ended.
+/// Whether a process exists and has not ended.
 fn is_running(process: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let state = status

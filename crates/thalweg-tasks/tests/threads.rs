@@ -1,4 +1,4 @@
-//! Closures on threads: what depends on what, what fails, and what nobody wants any more.
+//! Closures on threads: dependencies, failures and unwanted tasks.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,10 +8,10 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 use thalweg_tasks::{Client, Error, Failure, Future, Status, TaskError, block_in_place};
 
-/// How long a test waits for what is to come.
+/// Timeout of each wait.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// A client whose only thread waits at a gate.
+/// A client whose only thread is blocked.
 fn held() -> (Client, mpsc::Sender<()>, Future<()>) {
     let client = Client::threads(1).unwrap();
     let (open, gate) = mpsc::channel();
@@ -23,7 +23,7 @@ fn held() -> (Client, mpsc::Sender<()>, Future<()>) {
 fn as_many_tasks_run_as_there_are_threads() {
     let client = Client::threads(5).unwrap();
     let barrier = Arc::new(Barrier::new(5));
-    // None of them ends unless all five run.
+    // The tasks end only if all five run at once.
     let futures = client.map(0..5, move |x| {
         barrier.wait();
         x
@@ -56,7 +56,7 @@ fn block_in_place_lets_other_tasks_run() {
     let outer = client.submit(move || {
         let (sender, receiver) = std::sync::mpsc::channel();
         let sent = inner.submit(move || sender.send(6).is_ok());
-        // The place that is given for it is given for what waits inside as well.
+        // The thread handed over by `block_in_place` also serves the wait inside.
         block_in_place(|| sent.result().unwrap().then(|| receiver.recv().unwrap()))
     });
     assert_eq!(outer.result().unwrap(), Some(6));
@@ -205,7 +205,7 @@ async fn futures_are_awaited() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// Each task adds its number to the sum of some before it; some fail.
+    /// Each task adds its number to the sum of some earlier tasks; some fail.
     #[test]
     fn random_graphs_match_plain_execution(
         tasks in prop::collection::vec((prop::collection::vec(0..1_000_usize, 0..4), 0..20_u8), 1..200),
@@ -253,7 +253,7 @@ fn callbacks_wait_for_tasks_and_for_one_another() {
     let (sender, waited) = mpsc::channel();
     let other = client.clone();
     task.when_done(move || {
-        // The second callback comes after this one, and the task needs the client's only thread.
+        // The second callback runs after this one, and the task needs the client's only thread.
         let heard = called.recv_timeout(BOUND).is_ok();
         let next = other.submit(|| 3).result_within(BOUND).ok();
         sender.send((heard, next)).unwrap();
@@ -305,7 +305,7 @@ fn threads_are_started_on_demand() {
             .map(|number| {
                 let all = all.clone();
                 client.submit(move || {
-                    // Nobody gets past this unless all run at the same time.
+                    // Passes only if all run at the same time.
                     all.wait();
                     number
                 })

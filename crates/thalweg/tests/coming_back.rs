@@ -1,4 +1,4 @@
-//! Asynchronous functions that await an `emit` which leads back to them: nobody waits for itself.
+//! Async functions that await an `emit` leading back to themselves do not deadlock.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use thalweg::{Stream, VirtualClock};
 
 type Log = Arc<Mutex<Vec<u64>>>;
 
-/// An asynchronous function that writes its element down and emits the next, twice the next if it is even.
+/// An async function that records its element and emits the next number, twice if that is even.
 fn again(
     to: &Stream<u64>,
     log: &Log,
@@ -82,7 +82,7 @@ fn every_awaiting_operator_can_emit_back_into_the_pipeline() {
         build(&source, &source, &log);
         let emitted = clock.block_on(async { ends(&clock, source.emit(0)).await });
         assert!(emitted, "{name}: {:?}", log.lock().unwrap());
-        // Where emitters go on, the rest comes by and by.
+        // If emitters do not wait, the rest arrives later.
         clock.advance(Duration::from_secs(60));
         assert_eq!(*log.lock().unwrap(), upto(20), "{name}");
         clock.block_on(source.drain("1h")).unwrap();
@@ -187,7 +187,7 @@ fn many_rounds_leave_no_element_waiting() {
     assert!(source.is_pipeline_idle());
 }
 
-/// Each element below 100 brings two more, so that there are soon more than all queues on the way hold.
+/// Each element below 100 causes two more, so that they soon exceed the capacity of all queues.
 fn children(x: u64) -> Vec<u64> {
     if x < 100 {
         vec![2 * x + 1, 2 * x + 2]
@@ -198,7 +198,7 @@ fn children(x: u64) -> Vec<u64> {
 
 type Chain = fn(&Stream<u64>) -> Stream<u64>;
 
-/// Ways on which several operators have others wait for room.
+/// Cycles with several operators that make others wait for room.
 const FULL: [(&str, Chain); 8] = [
     ("two buffers", |s| s.buffer(1).map(|x| x).buffer(1)),
     ("a buffer and map_async", |s| {

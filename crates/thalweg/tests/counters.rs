@@ -1,4 +1,4 @@
-//! That counters tell the truth, whatever happens to elements.
+//! Counters are right, whatever happens to elements.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

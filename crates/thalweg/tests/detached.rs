@@ -1,4 +1,4 @@
-//! Of branches that are detached and that nobody holds, nothing is left.
+//! Detached, unreferenced branches are freed.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ const ROUNDS: usize = 300;
 
 type Detach = fn(&Stream<i32>);
 
-/// How many bytes are left of each round, after the first rounds.
+/// Bytes leaked per round, after the first rounds.
 fn left_of(source: &Stream<i32>, detach: impl Fn(&Stream<i32>)) -> i64 {
     let rounds = || (0..ROUNDS).for_each(|_| detach(source));
     rounds();

@@ -52,7 +52,7 @@ fn a_drain_that_misses_its_deadline_reports_what_is_left_and_where() {
     assert_eq!(list.to_vec(), [0, 1, 2]);
     let error = drained.unwrap_err();
     let left: usize = error.undelivered().iter().map(|left| left.elements).sum();
-    // The one before the rate limit is in the hands of both.
+    // The element before the rate limit counts for both nodes.
     assert_eq!(error.undelivered()[0].node, "waiting room");
     assert!((3..=4).contains(&left), "{error}");
     drop(source);
@@ -145,7 +145,7 @@ fn sources_stop_resume_and_drain() {
 
 #[test]
 fn a_million_steps_of_feedback_take_no_more_stack_than_one() {
-    // Two megabytes of stack would not hold a million frames of a single word.
+    // Two megabytes of stack could not hold a million frames of one word each.
     let thread = std::thread::Builder::new().stack_size(256 * 1024);
     let steps = thread.spawn(|| {
         let numbers = Stream::new();
@@ -188,7 +188,7 @@ fn a_million_steps_through_an_emitting_function() {
 #[test]
 fn an_element_fed_back_waits_for_the_current_one() {
     let numbers = Stream::new();
-    // Two feedback ways and a sink between them: the order shows who waited for whom.
+    // Two feedback edges with a sink between them: the order shows who waited for whom.
     numbers
         .filter(|x| *x == 1)
         .map(|_| 10)
@@ -367,7 +367,7 @@ fn a_drain_after_a_timed_out_one_does_not_wait_again() {
     assert_eq!(clock.now(), at);
 }
 
-/// A sink that notes its number when it is closed.
+/// A sink that records its number when closed.
 struct Closing<const CLOSES: bool>(u32, Arc<Mutex<Vec<u32>>>);
 
 impl<const CLOSES: bool> thalweg::Transform for Closing<CLOSES> {
@@ -390,7 +390,7 @@ impl<const CLOSES: bool> thalweg::Transform for Closing<CLOSES> {
 #[test]
 fn a_drain_closes_nodes_from_upstream_to_downstream() {
     let log = Arc::new(Mutex::new(Vec::new()));
-    // The lower part is built first, so that the order is not that in which the nodes were made.
+    // The downstream part is built first, so that the order is not the order of construction.
     let below = Stream::new();
     below.transform(Closing::<true>(2, log.clone()));
     below.transform(Closing::<false>(3, log.clone()));
@@ -422,7 +422,7 @@ fn elements_emitted_by_functions_during_a_drain_are_delivered() {
     source.emit(0).wait().unwrap();
     source.drain("1min").wait().unwrap();
     assert_eq!(list.to_vec(), [[0], [1], [2], [3]]);
-    // One that never ends is left at some time.
+    // A call that never ends is eventually abandoned.
     let source = Stream::new();
     let again = source.clone();
     let sink = source

@@ -1,4 +1,4 @@
-//! Emitters that give up waiting: what has not been taken is withdrawn, what has been goes on.
+//! Emits that time out or are dropped: waiting elements are withdrawn, accepted ones are delivered.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use thalweg::ops::zip_bounded;
 use thalweg::{Ack, Outcome, Stream, VirtualClock};
 
-/// Whether an emitter that waits for `limit` at most sees its element taken.
+/// Whether the element is accepted within `limit`.
 fn emit_within(clock: &VirtualClock, limit: Duration, emit: thalweg::Emit) -> bool {
     let sleep = Box::pin(clock.sleep(limit));
     let first = clock.block_on(select(emit, sleep));
@@ -18,7 +18,7 @@ fn emit_within(clock: &VirtualClock, limit: Duration, emit: thalweg::Emit) -> bo
 
 type Build = fn(&Stream<u64>) -> Stream<u64>;
 
-/// Each lets some elements in, and then one in an hour.
+/// Each accepts some elements at once, and then one per hour.
 const STUCK: [(&str, Build); 6] = [
     ("buffer", |s| s.buffer(2).rate_limit("1h")),
     ("rate_limit", |s| s.rate_limit("1h")),

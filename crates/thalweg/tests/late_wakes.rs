@@ -1,4 +1,4 @@
-//! Wakes that come late, because the loop was busy, do not put off those after them.
+//! Late wakes of a busy loop do not delay later ones.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -13,8 +13,8 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A virtual clock whose alarms are late: the first ones by as much as is said for them, the others
-/// by as much as the last of these.
+/// A virtual clock whose alarms are late: the first ones by their listed delays, the others by the last of
+/// these.
 #[derive(Clone)]
 struct Late {
     clock: VirtualClock,
@@ -44,7 +44,7 @@ impl Runtime for Late {
     }
 }
 
-/// When outputs come, in milliseconds, within ten seconds.
+/// Times of outputs within ten seconds, in milliseconds.
 fn times<U: Element>(by: &[u64], build: impl FnOnce(&RuntimeHandle) -> Stream<U>) -> Vec<u64> {
     let clock = VirtualClock::new();
     let late = Late {
@@ -61,8 +61,8 @@ fn times<U: Element>(by: &[u64], build: impl FnOnce(&RuntimeHandle) -> Stream<U>
     times.clone()
 }
 
-/// Elements that come all at once, into a node on that runtime. What goes on at once does so before
-/// anybody listens.
+/// Elements emitted all at once into a node on that runtime. Immediate outputs occur before the log is
+/// attached.
 fn burst<U: Element>(
     runtime: &RuntimeHandle,
     build: impl FnOnce(&Stream<u32>) -> Stream<U>,
@@ -75,7 +75,7 @@ fn burst<U: Element>(
     outputs
 }
 
-/// An element, and another for each that comes out: so there is always one to be sent.
+/// One element, and another for each output: there is always one to send.
 fn steady<U: Element>(
     runtime: &RuntimeHandle,
     build: impl FnOnce(&Stream<u32>) -> Stream<U>,

@@ -1,4 +1,4 @@
-//! How late elements are, by the pipeline's clock.
+//! Latency of elements, by the pipeline's clock.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use thalweg::{Element, OnError, RuntimeHandle, Stream, VirtualClock};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How many elements were timed at a node, and how late the latest was.
+/// Number of timed elements at a node, and their maximum latency.
 fn of<T: Element>(stream: &Stream<T>) -> Option<(u64, Duration)> {
     let found = stream.latency();
     found.map(|latency| (latency.count(), latency.max()))
@@ -50,7 +50,7 @@ fn elements_waiting_for_a_slow_sink_have_growing_latency() {
     }
     clock.advance(60 * SECOND);
     assert_eq!(of(&buffer), Some((4, Duration::ZERO)));
-    // The last was emitted at 0.06 s and done with at 8 s; it is its end that counts.
+    // The last one was emitted at 0.06 s and done at 8 s; the end counts.
     assert_eq!(of(sink.stream()), Some((4, Duration::from_millis(7940))));
 }
 

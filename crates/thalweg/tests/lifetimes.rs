@@ -1,4 +1,4 @@
-//! References that keep a pipeline alive, and that nothing else does.
+//! References that keep a pipeline alive; nothing else does.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thalweg::{Ack, Outcome, Stream, VirtualClock};
 
-/// A function that holds something whose end can be seen.
+/// A function that holds an object whose drop can be observed.
 fn holding(alive: &Arc<()>) -> impl FnMut(i32) -> i32 + Send + use<> {
     let alive = alive.clone();
     move |x| {

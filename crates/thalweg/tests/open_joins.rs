@@ -1,4 +1,4 @@
-//! Joins whose inlets come and go.
+//! Joins whose inlets are attached and detached.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -60,7 +60,7 @@ fn elements_waiting_for_a_removed_inlet_are_released() {
             .chain(&beside)
             .all(|emitted| emitted.is_ready())
     );
-    // They go on as a pair.
+    // They are emitted as a pair.
     b.emit(40).wait().unwrap();
     assert_eq!(rows.take(), [[4, 40]]);
 }
@@ -119,7 +119,7 @@ fn emitting_inlets_keep_their_role_when_others_are_removed() {
     assert!(rows.is_empty(), "the third makes it send, not the second");
     c.emit(200).wait().unwrap();
     assert_eq!(rows.take(), [[20, 200]]);
-    // The one that comes back is another.
+    // A reattached inlet is a new one.
     join.attach(&a).unwrap();
     c.emit(300).wait().unwrap();
     assert!(rows.is_empty(), "it has no latest yet");
@@ -200,7 +200,7 @@ fn a_join_that_is_destroyed_has_no_inlets() {
     assert!(a.downstream_ids().is_empty());
     b.emit(2).wait().unwrap();
     assert!(rows.is_empty());
-    // It can be used again.
+    // The join can be used again.
     join.attach(&b).unwrap();
     b.emit(3).wait().unwrap();
     assert_eq!(rows.take(), [[3]]);
@@ -296,7 +296,7 @@ fn inlets_are_attached_and_detached_while_others_emit() {
     assert_eq!(b.downstream_ids().len(), 0);
 }
 
-/// Sends everything that comes to it.
+/// Forwards everything.
 struct Log;
 
 impl Operator for Log {
@@ -352,7 +352,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     prop::collection::vec(deed, 0..60)
 }
 
-/// An inlet of the plain model: of a stream, with what waits there, or a literal.
+/// An inlet of the plain model: a stream with its waiting elements, or a literal.
 type Inlet = Result<(usize, VecDeque<i32>), i32>;
 
 fn rows_of(inlets: &mut [Inlet], takes: bool) -> Option<Vec<i32>> {

@@ -1,4 +1,4 @@
-//! Pipelines of many nodes, wide and deep: they are built, used and taken apart without a word about
+//! Pipelines of many nodes, wide and deep, are built, used and dropped without regard to
 //! their size.
 
 use std::sync::Arc;
@@ -32,7 +32,7 @@ trait FlattenOne {
 }
 
 impl FlattenOne for Stream<u64> {
-    /// An operator in full, which calls the next node from within.
+    /// An `Operator`, which calls the next node on its own stack.
     fn flatten_one(&self) -> Self {
         self.map(|x| [x]).flatten()
     }

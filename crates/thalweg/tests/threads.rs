@@ -1,4 +1,4 @@
-//! Several threads in one pipeline, and pipelines that meet while running.
+//! Several threads in one pipeline, and pipelines that are joined while running.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -91,7 +91,7 @@ fn pipelines_are_joined_while_others_emit() {
         }
         let seen = list.take();
         assert_eq!(seen.iter().filter(|&&x| x == 1000).count(), streams.len());
-        // What came before a stream was connected went nowhere; the rest is complete.
+        // Elements emitted before a stream was connected went nowhere; the rest is complete.
         let tails: usize = (0..200).filter(|x| seen.contains(x)).count();
         assert!(tails == 0 || seen.contains(&199));
     }
@@ -168,7 +168,7 @@ fn waiting_on_the_loop_itself_is_an_error_not_a_deadlock() {
     });
 }
 
-/// A clock with a thread of its own, on which alone functions are called.
+/// A clock with its own thread, the only one that calls functions.
 struct Own(VirtualClock, ThreadId);
 
 impl Runtime for Own {
@@ -197,7 +197,7 @@ impl Runtime for Own {
     }
 }
 
-/// The same, with a time that functions make pass, in milliseconds.
+/// The same, with a time advanced by functions, in milliseconds.
 struct Passing(Own, Arc<AtomicU64>);
 
 impl Runtime for Passing {
@@ -241,20 +241,20 @@ fn emit_many_does_not_starve_other_tasks_on_the_thread() {
     let (mut before, mut turns) = (0, 0);
     while many.as_mut().poll(&mut context).is_pending() {
         let taken = list.to_vec().len();
-        // The first batch tells how many go in a turn.
+        // The first batch determines how many elements fit into a turn.
         assert!(turns == 0 || taken - before <= 20, "{before} to {taken}");
         (before, turns) = (taken, turns + 1);
     }
     assert!(turns > 100, "{turns}");
     assert_eq!(list.to_vec(), Vec::from_iter(0..10_000));
 
-    // Who waits on this thread, where nobody else has a turn, gets all of it.
+    // A wait on this thread, which has no other work, runs without pauses.
     let list = source.sink_to_list();
     source.emit_many(0..100).wait().unwrap();
     assert_eq!(list.to_vec().len(), 100);
 }
 
-/// Says when it is being dropped, and waits then.
+/// Signals when it is being dropped, and then waits.
 struct Lingering(mpsc::Sender<()>, mpsc::Receiver<()>);
 
 impl Drop for Lingering {
@@ -279,19 +279,19 @@ fn an_inspecting_thread_leaves_functions_to_the_runtime_thread() {
     source.on_unhandled(move |_| {
         let _ = &lingering;
     });
-    // The earlier handler is dropped inside of the pipeline, which the other thread does not leave before.
+    // The previous handler is dropped inside the pipeline, before the other thread leaves it.
     let other = source.clone();
     let other = thread::spawn(move || other.on_unhandled(drop));
     begun.recv().unwrap();
 
-    // Inside another pipeline nobody waits: the element is left to whoever is inside.
+    // Inside another pipeline a thread does not wait: it leaves the element to the thread inside.
     let (outer, inner) = (Stream::new(), source.clone());
     outer.sink(move |x: u32| drop(inner.emit(x)));
     outer.emit(1).wait().unwrap();
     goes_on.send(()).unwrap();
     other.join().unwrap();
     assert!(called.lock().unwrap().is_empty());
-    // What was left comes before what comes now.
+    // Mail is delivered before new elements.
     source.emit(2).wait().unwrap();
     clock.run_until_idle();
     assert_eq!(*called.lock().unwrap(), [(1, me), (2, me)]);

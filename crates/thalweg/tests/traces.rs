@@ -1,4 +1,4 @@
-//! Elements that are traced, from where they are emitted to their last sink.
+//! Traced elements, from their emit to their last sink.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use thalweg::trace::{Span, TraceContext, TracedNode, Tracer, current, current_context};
 use thalweg::{Ack, OnError, Retry, Stream, VirtualClock};
 
-/// What is known of a span.
+/// Record of a span.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Record {
     name: String,
@@ -18,7 +18,7 @@ struct Record {
     has_ended: bool,
 }
 
-/// All spans, by their numbers.
+/// All spans, by number.
 #[derive(Clone, Default)]
 struct Book(Arc<Mutex<Vec<Record>>>);
 
@@ -233,7 +233,7 @@ fn a_window_continues_the_trace_of_its_newest_element() {
         .find(|record| record.name == "sink")
         .expect("it was called");
     let root = all.iter().rposition(|record| record.parent.is_none());
-    // Within the visit of the window that the second element has completed.
+    // Within the visit of the window completed by the second element.
     let pairs = sink.parent.expect("it is in a trace");
     assert_eq!(
         (all[pairs].name.as_str(), all[pairs].parent),

@@ -1,4 +1,4 @@
-//! References that nodes show to garbage collectors: as many as there are, no more and no fewer.
+//! References that nodes show to garbage collectors: exactly as many as they hold.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ use thalweg::ops::{
 };
 use thalweg::{Arrival, OpenJoin, Retry, Stream, VirtualClock};
 
-/// Waits for ever. Its waker is kept, or else the clock would let go of it.
+/// Pending for ever. Its waker is kept, or else the clock would drop it.
 async fn pending<R>() -> R {
     static WAKERS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
     poll_fn(|cx| {
@@ -26,14 +26,14 @@ async fn pending<R>() -> R {
 }
 
 type X = Arc<u32>;
-/// Looks into a node.
+/// Visits the elements of a node.
 type Look = Box<dyn Fn(&mut dyn FnMut(&dyn Any)) -> bool>;
 
 fn look<T: thalweg::Element>(stream: Stream<T>) -> Look {
     Box::new(move |visit| stream.traverse(visit))
 }
 
-/// How many elements there are in something that is kept.
+/// Number of elements in a kept object.
 fn count(kept: &dyn Any) -> usize {
     if kept.is::<X>() {
         return 1;

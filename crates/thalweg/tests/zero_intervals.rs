@@ -1,4 +1,4 @@
-//! An interval of zero means not to wait, in every operator that has one.
+//! An interval of zero means no wait, in every operator that has one.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use thalweg::{OnError, Retry, Stream, VirtualClock};
 
 type Build = fn(&Stream<u64>) -> List<Vec<u64>>;
 
-/// Each sends what has come, alone or together with what came at the same time.
+/// Each emits an element alone or together with those of the same time.
 const OPERATORS: [(&str, Build); 9] = [
     ("rate_limit", |s| {
         s.rate_limit(0).map(|x| vec![x]).sink_to_list()
@@ -45,7 +45,7 @@ fn zero_intervals_do_not_wait_and_make_no_empty_windows() {
         }
         let got: Vec<_> = list.to_vec().into_iter().flatten().collect();
         assert_eq!(got, [0, 1, 2, 3, 4], "{name}");
-        // An hour in which nothing comes costs nothing.
+        // An hour without elements costs nothing.
         clock.advance(Duration::from_secs(3600));
         assert_eq!(list.len(), 5, "{name}");
         clock.block_on(source.drain("1s")).unwrap();

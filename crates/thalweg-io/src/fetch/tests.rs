@@ -19,7 +19,7 @@ fn answer(status: &str, body: &str) -> Vec<Vec<u8>> {
     vec![(head + body).into()]
 }
 
-/// Fetches one after the other, and returns the responses and the failures.
+/// Fetches sequentially; returns responses and failures.
 fn run(fetch: Fetch, requests: Vec<HttpRequest>) -> (Vec<HttpResponse>, Vec<String>) {
     let source = Stream::new();
     let responses = source.fetch(fetch.wait(Duration::ZERO));
@@ -116,7 +116,7 @@ fn requests_to_a_host_are_spaced_on_the_pipelines_clock() {
             assert!(Instant::now() < patience, "{:?}", list.to_vec());
             thread::sleep(Duration::from_millis(1));
         }
-        // The next one is not sent before its time, however long that is.
+        // The next one is not sent early, however long the interval.
         clock.advance(Duration::from_secs(59));
         assert_eq!(list.len(), count);
         clock.advance(Duration::from_secs(1));
@@ -181,7 +181,7 @@ fn a_posted_element_is_acknowledged() {
     assert!(requests[0].contains("\r\ncontent-type: text/plain; charset=utf-8\r\n"));
 }
 
-/// Serves by path, for as long as the test takes; gives the paths that were asked for.
+/// Serves by path until the end of the test; returns the requested paths.
 fn site(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", server.local_addr().unwrap());
@@ -195,7 +195,7 @@ fn site(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, Arc<Mutex
             while reader.read_line(&mut line).unwrap() > 0 && !line.ends_with("\r\n\r\n") {}
             let path = line.split(' ').nth(1).unwrap().to_owned();
             noted.lock().unwrap().push(path.clone());
-            // Who has read enough leaves.
+            // The client disconnects once it has read enough.
             let _ = client.write_all(&answer(&path));
         }
     });
@@ -286,7 +286,7 @@ fn a_missing_robots_txt_allows_everything_and_an_unreachable_one_nothing() {
         } else {
             let expected = format!("cannot be read: {url}/robots.txt answered {status}");
             assert!(failures[0].ends_with(&expected), "{failures:?}");
-            // It is asked twice, and then left alone.
+            // Two requests, then none.
             assert_eq!((failures.len(), paths.len()), (2, 2), "{status}");
         }
     }
@@ -329,7 +329,7 @@ fn a_crawl_delay_is_the_interval_of_its_host() {
             thread::sleep(Duration::from_millis(1));
         }
         clock.advance(Duration::from_secs(59));
-        // With the file itself.
+        // Including the file itself.
         assert_eq!(asked.lock().unwrap().len(), count + 1);
         clock.advance(Duration::from_secs(1));
     }

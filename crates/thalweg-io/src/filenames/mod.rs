@@ -186,7 +186,7 @@ mod tests {
         dir
     }
 
-    /// The new names, without the directory's.
+    /// The new names, relative to the directory.
     fn poll(names: &mut Filenames, dir: &TempDir) -> Vec<String> {
         let inside = |path: PathBuf| path.strip_prefix(dir.path()).unwrap().display().to_string();
         names.poll().unwrap().into_iter().map(inside).collect()
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_relative_pattern_gives_relative_names() {
-        // Tests run in the crate's own directory.
+        // Tests run in the directory of the crate.
         let found = |pattern: &str| Filenames::new(pattern).poll().unwrap();
         assert_eq!(found("Cargo.t*"), [Path::new("Cargo.toml")]);
         assert_eq!(found("./src/l?b.rs"), [Path::new("./src/lib.rs")]);

@@ -8,7 +8,7 @@ use thalweg::{BoxError, Stream};
 use super::*;
 use crate::{TextFile, prelude::*};
 
-/// Names in a folder, hidden ones too.
+/// File names in a folder, including hidden ones.
 fn names(dir: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(dir.path()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -21,7 +21,7 @@ fn content(dir: &TempDir, name: &str) -> String {
     fs::read_to_string(dir.path().join(name)).unwrap()
 }
 
-/// Lines of a file into files, beside which their position is kept.
+/// Lines of a file into files, with their position stored beside them.
 fn kept(dir: &TempDir, name: &str) -> (Stream<String>, Files, Position) {
     let files = Files::new(dir.path().join(name)).max_rows(2);
     let position = files.position("lines").unwrap();
@@ -50,7 +50,7 @@ fn a_position_resumes_after_files_removed_by_others() {
     assert_eq!(names(&dir), [".{number}.txt.position", "000002.txt", "log"]);
 }
 
-/// Lines; when the second file begins, another program makes one of its name.
+/// Lines; when the second file begins, another program creates a file of that name.
 struct Intruded {
     path: PathBuf,
     files: u32,
@@ -76,7 +76,7 @@ fn rows_of_a_lost_file_are_read_again_without_duplicates_after_it() {
     let dir = tempdir().unwrap();
     fs::write(dir.path().join("log"), "a\nb\nc\nd\ne\n").unwrap();
     let (lines, files, position) = kept(&dir, "{number}.txt");
-    // The second file cannot get its name, and the third goes on from its positions.
+    // The second file cannot be renamed, and the third continues from its positions.
     let path = dir.path().join("000001.txt");
     lines.to_files_as(files, Intruded { path, files: 0 });
     let (fails, failures) = std::sync::mpsc::channel();

@@ -12,7 +12,7 @@ use super::part::REFUSED;
 use super::*;
 use crate::files::format::TextLines;
 
-/// Names in a folder, hidden ones too.
+/// File names in a folder, including hidden ones.
 fn names(dir: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(dir.path()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -25,7 +25,7 @@ fn content(dir: &TempDir, name: &str) -> String {
     fs::read_to_string(dir.path().join(name)).unwrap()
 }
 
-/// Emits with a token; returns where its outcome comes.
+/// Emits with a token; returns the receiver of its outcome.
 fn emit(source: &Stream<String>, line: &str) -> (Result<(), thalweg::Error>, Receiver<Outcome>) {
     let (sender, outcome) = channel();
     let ack = Ack::new(move |outcome| {
@@ -56,7 +56,7 @@ fn a_complete_file_is_renamed_and_its_elements_are_acknowledged() {
         [first.try_recv(), second.try_recv()],
         [Ok(Outcome::Delivered); 2]
     );
-    // The tail goes with the drain.
+    // The drain writes the tail.
     let (emitted, third) = emit(&lines, "three");
     emitted.unwrap();
     clock.block_on(lines.drain("1s")).unwrap();
@@ -118,7 +118,7 @@ fn a_file_is_rolled_over_by_size_and_by_age() {
     assert_eq!(names(&dir)[0], ".000002-19700101T000130Z.partial");
     clock.advance(Duration::from_secs(1));
     assert_eq!(names(&dir)[2], "000002-19700101T000130Z");
-    // An empty file is none.
+    // Empty files are not written.
     clock.advance(Duration::from_secs(3600));
     clock.block_on(lines.drain("1s")).unwrap();
     assert_eq!(names(&dir).len(), 3);
@@ -252,7 +252,7 @@ fn a_folder_without_permission_is_named() {
     assert!(error.contains("give this user the rights"), "{error}");
 }
 
-/// A folder on a disk of so many KiB, which is taken away in the end; none where this user may not mount one.
+/// A folder on a disk of this size in KiB, unmounted on drop; `None` if this user may not mount.
 #[cfg(target_os = "linux")]
 struct SmallDisk(TempDir);
 
@@ -413,7 +413,7 @@ fn a_non_file_is_not_replaced() {
     drop(listener);
     fs::remove_file(&path).unwrap();
 
-    // One that has come meanwhile.
+    // Created meanwhile.
     let lines = Stream::new();
     lines.to_files_as(Files::new(&path).sync(false), TextLines);
     lines.emit("one".to_string()).wait().unwrap();

@@ -10,7 +10,7 @@ use crate::Lines;
 use crate::testing::{Fault, Proxy};
 use crate::web::testing::serve;
 
-/// Runs a source to its end; returns the elements, and the failures.
+/// Runs a source to its end; returns elements and failures.
 fn run<S: Source<Item: Element + Clone>>(source: S) -> (Vec<S::Item>, Vec<String>) {
     let stream = Stream::from_source(source);
     let list = stream.sink_to_list();
@@ -19,7 +19,7 @@ fn run<S: Source<Item: Element + Clone>>(source: S) -> (Vec<S::Item>, Vec<String
     stream.on_unhandled(move |failure: Failure| {
         failed.lock().unwrap().push(failure.cause().to_string())
     });
-    // What ends the source is among the failures too.
+    // The error that ends the source is among the failures too.
     let _ = stream.run("1min").wait();
     let failures = failures.lock().unwrap().clone();
     (list.to_vec(), failures)
@@ -140,7 +140,7 @@ fn a_truncated_body_is_a_failure_and_the_next_one_arrives_complete() {
             .expect("nobody panics")
             .push(failure.to_string());
     });
-    // The page that is gone ends it.
+    // The missing page ends the source.
     let _ = bodies.run("1min").wait();
     assert!(
         list.to_vec()

@@ -19,7 +19,7 @@ fn send(address: SocketAddr, line: &str, body: &str) -> (u16, String, String) {
     let head = format!(
         "{line} HTTP/1.1\r\nHost: me\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n"
     );
-    // A server may answer, and leave, before it has read it all.
+    // A server may respond and close before it has read everything.
     let _ = client.write_all((head + body).as_bytes());
     receive(&mut client)
 }
@@ -37,7 +37,7 @@ fn post(address: SocketAddr, body: &str) -> (u16, String) {
     (status, body)
 }
 
-/// A server at work; its pipeline is made by `make`.
+/// A running server whose pipeline is built by `make`.
 fn serve(
     server: HttpServer,
     make: impl FnOnce(&Stream<HttpRequest>),
@@ -60,7 +60,7 @@ fn a_body_is_answered_when_the_pipeline_has_accepted_it() {
     let bodies = Stream::from_http_server(server);
     let numbers = bodies.try_map(|body: &Bytes| String::from_utf8_lossy(body).parse::<i32>());
     let list = numbers.sink_to_list();
-    // What waits in a buffer or a window has been taken.
+    // Elements in a buffer or a window count as accepted.
     numbers.partition(10).sink(drop);
     let (failed, failures) = channel();
     bodies.on_unhandled(move |failure: Failure| failed.send(failure.to_string()).unwrap());
@@ -86,7 +86,7 @@ fn a_body_is_answered_when_the_pipeline_has_accepted_it() {
             .unwrap()
             .contains("invalid digit")
     );
-    // This connection was made before; what is asked on it now comes too late.
+    // A request on a connection from before the stop comes too late.
     let mut late = TcpStream::connect(address).unwrap();
     bodies.stop();
     let _ = late.write_all(b"POST /in HTTP/1.1\r\nHost: me\r\nContent-Length: 1\r\n\r\n1");
@@ -106,7 +106,7 @@ fn an_oversized_body_is_refused_with_413() {
     let address = server.listen().unwrap();
     let bodies = Stream::from_http_server(server);
     bodies.start().unwrap();
-    // More than lies in the buffers between the two: who is cut off while sending reads no answer.
+    // Exceeds the buffers of the connection: a client cut off while sending would read no response.
     let (status, _, text) = send(address, "POST /", &"x".repeat((1 << 20) + (1 << 19)));
     assert_eq!((status, text.as_str()), (413, "the body is too long"));
     bodies.stop();
@@ -116,7 +116,7 @@ fn an_oversized_body_is_refused_with_413() {
 fn each_request_gets_its_own_result() {
     let (address, requests) = serve(HttpServer::new(0), |requests| {
         let numbers = requests.try_map(number);
-        // Odd ones are dropped, from 100 on they come several times, and from a buffer.
+        // Odd numbers are dropped; from 100 on numbers arrive several times, through a buffer.
         let even = numbers.filter(|x| x % 2 == 0).buffer(4);
         let several = even.map(|x| if x < 100 { vec![x] } else { vec![x + 1, x + 2] });
         several.flatten().map(|x| (201, x.to_string())).respond();
@@ -188,7 +188,7 @@ fn full_and_slow_pipelines_answer_with_their_status() {
         drop(requests.partition(2).map(|_| "").respond())
     });
     assert_eq!(post(address, "1").0, 504);
-    // The pipeline still has it.
+    // The pipeline still holds the request.
     assert_eq!(post(address, "2").0, 503);
     let _ = requests.drain("1min").wait();
 }
@@ -330,7 +330,7 @@ fn a_truncated_body_is_never_emitted() {
     let call = call.unwrap();
     assert!(call.push("half"));
     drop(call);
-    // Unless the answer was being made just then.
+    // Unless the response was just being written.
     if let Ok(answer) = answers.recv() {
         assert_eq!(answer.status, 400);
     }

@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything a splitter yields for `chunks`: lines with their offsets, or the offset of one that was too long.
+    /// Output of a splitter for `chunks`: lines with their offsets, or the offset of an oversized one.
     fn run(splitter: &mut Splitter, chunks: &[&[u8]]) -> Vec<Result<(Vec<u8>, u64), u64>> {
         let mut out = Vec::new();
         let mut give = |piece: Result<Piece<'_>, LineError>| {

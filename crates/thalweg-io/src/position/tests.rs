@@ -67,8 +67,8 @@ proptest! {
         }
     }
 
-    /// A pipeline is killed again and again. Each element makes some rows, which are written in batches, and are done
-    /// in any order; what is stored is what a transaction would hold.
+    /// A pipeline is killed repeatedly. Each element makes some rows, which are written in batches and acknowledged
+    /// in any order; the stored rows are those a transaction would contain.
     #[test]
     fn every_row_is_written_once_in_spite_of_kills(
         rows_of in prop::collection::vec(0..4_u32, 1..20),

@@ -86,7 +86,7 @@ mod tests {
         let chunks = chunks.expect("a thread can be started");
         for taken in 1..10_000 {
             assert!(matches!(pollster::block_on(chunks.next()), Some(Ok(_))));
-            // The taken one, the queue, the one waiting to enter it, and the read after that.
+            // The received chunk, the queue, the one waiting to enter it, and the read after that.
             assert!(reads.load(Ordering::SeqCst) <= taken + QUEUE + 2);
         }
     }

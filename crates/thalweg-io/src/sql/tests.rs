@@ -195,7 +195,7 @@ fn rows_arrive_in_cursor_order_and_new_ones_with_the_next_poll() {
         .map(|row| row.get("id").and_then(SqlValue::as_i64))
         .sink_to_list();
     rows.start().expect("nothing is wrong");
-    // The database's thread knows nothing of the clock.
+    // The database's thread does not use the virtual clock.
     let wait_for = |last| {
         while list.to_vec().last() != Some(&Some(last)) {
             clock.advance(std::time::Duration::from_secs(1));
@@ -223,7 +223,7 @@ fn a_query_without_its_cursor_is_an_error() {
     );
 }
 
-/// Reads a file's lines into a table, and fails on those that say so: as a program does that is run again and again.
+/// Reads a file's lines into a table, failing on marked ones, like a program that is run repeatedly.
 fn copy(place: &Place, fails: bool) -> Position {
     run(async || {
         let database = place.open();

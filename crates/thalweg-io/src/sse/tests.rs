@@ -19,7 +19,7 @@ fn feed(text: &str) -> Vec<Vec<u8>> {
     vec![HEAD.into(), text.into()]
 }
 
-/// Runs a feed to its end; returns the events' data, and the failures.
+/// Runs a feed to its end; returns data of events, and failures.
 fn run(sse: Sse) -> (Vec<String>, Vec<String>) {
     let events = Stream::from_sse(sse.wait(Duration::ZERO));
     let list = events.map(|event| event.data.clone()).sink_to_list();
@@ -28,7 +28,7 @@ fn run(sse: Sse) -> (Vec<String>, Vec<String>) {
     events.on_unhandled(move |failure: Failure| {
         failed.lock().unwrap().push(failure.cause().to_string())
     });
-    // What ends the feed is among the failures too.
+    // The error that ends the feed is among the failures too.
     let _ = events.run("1min").wait();
     let failures = failures.lock().unwrap().clone();
     (list.to_vec(), failures)
@@ -189,7 +189,7 @@ fn a_silent_server_is_disconnected() {
         while !ends.load(Ordering::SeqCst) {
             let mut client = server.accept().unwrap().0;
             let mut request = [0; 1024];
-            // On a slow machine, who asked may have given up.
+            // On a slow machine the client may have timed out.
             let len = client.read(&mut request).unwrap_or(0);
             let request = String::from_utf8_lossy(&request[..len]).to_lowercase();
             let is_done = request.contains("last-event-id: 1");
@@ -212,7 +212,7 @@ fn a_silent_server_is_disconnected() {
     serving.join().unwrap();
 }
 
-/// Answers each connection with the events behind the last one that the client has; returns its address.
+/// Sends each connection the events after the last one the client has; returns the address.
 fn serve_events(count: u32) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -232,12 +232,12 @@ fn serve_events(count: u32) -> std::net::SocketAddr {
                 .find_map(|line| line.strip_prefix("last-event-id: "));
             let last: u32 = last.and_then(|id| id.parse().ok()).unwrap_or(0);
             if last == count {
-                // The client has all: it does not come again.
+                // The client has everything and does not reconnect.
                 let _ = client.write_all(END.as_bytes());
                 return;
             }
             let events = (last + 1..=count).map(|id| format!("id: {id}\ndata: äöü {id}\n\n"));
-            // It may have been cut off.
+            // The connection may have been cut.
             let _ = client.write_all((HEAD.to_string() + &events.collect::<String>()).as_bytes());
         }
     });

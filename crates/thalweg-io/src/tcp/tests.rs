@@ -17,14 +17,14 @@ fn run<R>(f: impl AsyncFnOnce() -> R) -> R {
     runtime.expect("there are descriptors").block_on(f())
 }
 
-/// Waits, without keeping the event loop from running.
+/// Waits without blocking the event loop.
 async fn until(mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// A source that has been started, what comes of it, and what is wrong.
+/// A started source, its elements, and its failures.
 fn started<T: thalweg::Element>(
     server: TcpServer<T>,
 ) -> (Stream<T>, mpsc::Receiver<T>, mpsc::Receiver<String>) {
@@ -122,7 +122,7 @@ fn messages_received_before_a_stop_are_emitted_after_the_next_start() {
         client.write_all(b"one\n").expect("it reads");
         until(|| !seen.is_empty()).await;
         source.stop();
-        // The other end is told.
+        // The peer is notified.
         client.set_nonblocking(true).expect("it can be");
         until(|| matches!(client.read(&mut [0; 8]), Ok(0))).await;
         source.start().expect("nothing is wrong");
@@ -187,7 +187,7 @@ fn unsent_messages_are_delivered_when_the_server_returns() {
         let mut connection = BufReader::new(first.accept().expect("it connects").0);
         connection.read_line(&mut line).expect("it sends");
         sends.send(line).expect("the test listens");
-        // Closed, and nobody listens for a while.
+        // The port is closed for a while.
         drop((connection, first));
         thread::sleep(Duration::from_millis(30));
         let again = TcpListener::bind(address).expect("the port is free");
@@ -211,7 +211,7 @@ fn unsent_messages_are_delivered_when_the_server_returns() {
         })
         .await;
         assert_eq!(first.as_deref(), Some("one\n"));
-        // The end of the connection has to have come here.
+        // The end of the connection must have arrived here.
         tokio::time::sleep(Duration::from_millis(10)).await;
         sent.emit("two").await.expect("there is room");
         sent.drain("60s").await.expect("it can be sent");

@@ -272,7 +272,7 @@ mod tests {
 
     use super::*;
 
-    /// A disk with this many bytes of room.
+    /// A disk with this much free space, in bytes.
     struct Disk {
         room: Arc<Mutex<usize>>,
         content: Arc<Mutex<Vec<u8>>>,

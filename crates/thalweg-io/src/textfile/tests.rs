@@ -68,7 +68,7 @@ impl Log {
     }
 }
 
-/// The lines there are until the file is idle or ends.
+/// The lines until the file is idle or ends.
 fn lines(file: &mut TextFile) -> Vec<String> {
     let mut lines = Vec::new();
     while let Poll::Line(line) = file.poll().unwrap() {
@@ -332,15 +332,15 @@ fn a_redirected_symlink_is_a_rotation() {
 /// An event in the life of a followed file.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// So many bytes more.
+    /// The writer appends this many bytes.
     Append(usize),
-    /// The file is moved away, its writer writes this many bytes more, and then takes up a new file.
+    /// The file is moved away; its writer appends this many bytes, and then starts a new file.
     Rotate(usize),
-    /// The reader looks until nothing comes.
+    /// The reader polls until nothing arrives.
     Look,
-    /// The reader catches up, and the file is emptied.
+    /// The reader catches up, and the file is truncated.
     Truncate,
-    /// The file is emptied, and what had not been read of it is lost.
+    /// The file is truncated, and its unread part is lost.
     TruncateUnread,
 }
 
@@ -353,13 +353,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The writer: an endless text of numbered lines, cut anywhere into files. It also keeps what a
-/// perfect reader would give out.
+/// The writer: an endless text of numbered lines, cut anywhere into files. It also records what a
+/// perfect reader would deliver.
 struct Writer {
     log: Log,
     next: usize,
     ahead: String,
-    /// The text of each file, or of each filling of one.
+    /// The text of each file, or of each file between truncations.
     contents: Vec<String>,
 }
 
@@ -376,7 +376,7 @@ impl Writer {
         writer
     }
 
-    /// No two contents begin alike: otherwise no reader could tell one from the other's growth.
+    /// No two contents begin alike: otherwise no reader could tell a new file from a grown one.
     fn header(&mut self) -> String {
         let header = format!("{}#\n", self.contents.len());
         self.contents.push(header.clone());
@@ -421,7 +421,7 @@ impl Writer {
     }
 }
 
-/// Looks until nothing comes even after the time that writers are given at a rotation.
+/// Polls until nothing arrives, even after the grace period for writers at a rotation.
 fn catch_up(file: &mut TextFile, out: &mut Vec<String>) {
     let mut quiet = 0;
     while quiet < 3 {
@@ -481,7 +481,7 @@ proptest! {
             }
         }
         catch_up(&mut file, &mut out);
-        // A line that was cut in two comes in parts, which are not told apart from one another.
+        // A truncated line is delivered in parts that cannot be told apart.
         let whole = |line: &String| line.starts_with("line ") && line.ends_with('.');
         let mut expected = writer.expected().into_iter();
         for line in out.into_iter().filter(whole) {

@@ -18,7 +18,7 @@ fn text(number: u32) -> WebSocketMessage {
     WebSocketMessage::Text(format!("äöü {number}"))
 }
 
-/// A server's messages as they come, its URL, and its failures.
+/// Messages, URL and failures of a server.
 fn received(
     server: WebSocketServer,
 ) -> (
@@ -37,7 +37,7 @@ fn received(
     (messages, url, come, failures)
 }
 
-/// A client that is not to wait for long.
+/// A client with short timeouts.
 fn client(url: &str) -> WebSocketClient {
     WebSocketClient::new(url).wait(Duration::from_millis(1))
 }
@@ -91,7 +91,7 @@ fn an_oversized_message_ends_only_its_own_connection() {
 
 #[test]
 fn the_sink_reconnects_without_loss() {
-    // What a server has answered a ping for has been read; the pipeline below reads all that has come.
+    // A pong confirms everything sent before it; the pipeline below reads all that has arrived.
     let (_messages, url, come, _) = received(WebSocketServer::new(0));
     let address = url
         .trim_start_matches("ws://")
@@ -190,7 +190,7 @@ fn an_unresponsive_client_is_pinged_and_dropped() {
         .unwrap();
     let failure = failures.recv().unwrap();
     assert!(failure.contains("nothing has come for 0.04 s"), "{failure}");
-    // It was asked.
+    // The server was asked.
     let mut heard = Vec::new();
     silent.read_to_end(&mut heard).unwrap();
     assert!(heard.ends_with(&[0x89, 0]), "{heard:?}");
@@ -232,7 +232,7 @@ fn all_clients_get_every_message() {
     let mut connected = HashSet::new();
     while connected.len() < 3 {
         shown.emit(WebSocketMessage::from("hello")).wait().unwrap();
-        // One at a time, so that a client that has connected does not fall behind.
+        // One at a time, so that connected clients keep up.
         let come = come
             .recv_timeout(Duration::from_millis(5))
             .into_iter()
@@ -322,7 +322,7 @@ fn a_slow_client_is_disconnected_and_delays_nobody() {
     });
     messages.on_unhandled(|_| ());
     messages.start().unwrap();
-    // More than lies ready in any of the buffers on the way.
+    // More than the buffers of the connection hold.
     let large = WebSocketMessage::Binary(vec![0; 1 << 20]);
     while come.recv_timeout(Duration::from_millis(5)).is_err() {
         shown.emit(WebSocketMessage::from("hello")).wait().unwrap();

@@ -1,4 +1,4 @@
-//! How tasks go from the threads that submit them to the threads that run them, in every interleaving.
+//! Handing tasks from submitting threads to running ones, in every interleaving.
 
 use super::{TaskEngine, spec};
 use crate::scheduler::{Deferred, Output};
@@ -17,7 +17,7 @@ impl TaskTypes for Numbers {
 
 type Engine = Arc<TaskEngine<Numbers>>;
 
-/// Runs tasks until the engine is closed, or has run so many.
+/// Runs tasks until the engine is closed or this many have run.
 fn work(engine: &Engine, count: usize) -> usize {
     let worker = engine.add_worker(Vec::new());
     let mut ran = 0;
@@ -50,7 +50,7 @@ fn loom_every_task_runs_exactly_once() {
         let one = engine.submit(spec(1, Vec::new(), None));
         let two = engine.submit(spec(2, vec![one.clone()], None));
         let ran = work(&engine, 1);
-        // A wake-up that is lost leaves the thread asleep, and loom finds nobody to go on.
+        // A lost wake-up would leave the thread asleep, which loom reports as a deadlock.
         let ran_there = thread.join().expect("it does not panic");
         assert_eq!(ran + ran_there, 2);
         assert_eq!((value(&one), value(&two)), (Some(1), Some(3)));

@@ -1,4 +1,4 @@
-//! Elements and the threads that work for them, in every interleaving.
+//! Elements and the threads that process them, in every interleaving.
 
 use super::*;
 use loom::thread;

@@ -1,4 +1,4 @@
-//! Batches of elements that a test brings back, or loses.
+//! Batches of elements that a test returns or loses.
 
 use super::tests::{ENTERING, Step, Sums, add, shown};
 use super::*;
@@ -16,7 +16,7 @@ impl BatchEngine<Sums> for Away {
     }
 
     fn size_of(&self, value: &u32) -> usize {
-        // One of them is a quarter of what a batch may have.
+        // One element has a quarter of a batch's maximum size.
         if *value == 1_000 { 1 << 18 } else { 0 }
     }
 
@@ -34,7 +34,7 @@ impl Away {
         lock(&self.0).pop_front()
     }
 
-    /// The elements of the next batch, which is brought back.
+    /// Returns the next batch; its elements.
     fn run(&self) -> Option<Vec<u32>> {
         let batch = self.take()?;
         let (mut values, mut outcomes) = (Vec::new(), Vec::new());
@@ -94,7 +94,7 @@ fn elements_queued_meanwhile_are_batched() {
     let parts = launched(&queue, 0..101);
     let batches = engine.run_all();
     assert_eq!(batches[0], [0]);
-    // Then it is known how long they take.
+    // Their duration is known then.
     assert!(batches.len() < 10, "{batches:?}");
     assert_eq!(batches.concat().len(), 101);
     for (x, part) in parts.iter().enumerate() {
@@ -117,7 +117,7 @@ fn held_back_elements_are_sent_after_a_moment() {
     let (engine, queue) = engine();
     drop(launched(&queue, 0..20));
     engine.run_all();
-    // As many as before are waited for. Nobody says that there are none.
+    // The batcher waits for as many as before, without being told that none follow.
     let parts = launched(&queue, [20]);
     let came = (0..60_000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(1));
@@ -135,7 +135,7 @@ fn held_back_elements_are_sent_even_if_a_state_advances_meanwhile() {
     engine.run_all();
     let (sums, value) = (Strand::new(0), Part::settled(&queue, Outcome::Value(1_u32)));
     *lock(&ENTERING) = Some(Box::new(move || drop(sums.push(value))));
-    // What is held back goes in a moment, every time.
+    // Held-back elements are sent after a moment, every time.
     for x in [30, 31] {
         drop(launched(&queue, 0..20));
         engine.run_all();
@@ -229,7 +229,7 @@ fn a_state_waits_for_pending_elements_and_survives_a_lost_batch() {
     let parts: Vec<_> = [1, 2, 3]
         .map(|x| sums.push(Part::first(&queue, x, add(10))))
         .into();
-    // The elements themselves come first.
+    // Elements come first.
     while let Some(batch) = engine.take() {
         let is_fold = batch.is_fold();
         if is_fold && batch.len() > 1 {
@@ -249,7 +249,7 @@ fn a_state_waits_for_pending_elements_and_survives_a_lost_batch() {
     assert!(queue.is_idle());
 }
 
-/// An engine whose sizes are asked of somebody who lets another thread run meanwhile, as Python does.
+/// An engine whose size function lets another thread run meanwhile, as Python does.
 struct Asking {
     away: Away,
     strand: Arc<Strand<Sums>>,
@@ -265,7 +265,7 @@ impl BatchEngine<Sums> for Asking {
         let (done, is_done) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             strand.reset();
-            // Nobody listens any more if it took too long.
+            // The receiver is gone if it took too long.
             let _ = done.send(());
         });
         let waited = is_done.recv_timeout(std::time::Duration::from_secs(60));

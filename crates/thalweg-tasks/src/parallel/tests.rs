@@ -1,4 +1,4 @@
-//! Steps that add numbers, on threads that a test lets go on.
+//! Steps that add numbers, on threads controlled by a test.
 
 use super::*;
 use crate::sync::lock;
@@ -63,10 +63,10 @@ impl Steps for Sums {
     }
 }
 
-/// Called by the next thread that is not the engine's, before it goes on.
+/// Called by the next thread outside the engine before it continues.
 pub(super) static ENTERING: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
-/// Keeps runners until the test has them run.
+/// Keeps runners until the test runs them.
 #[derive(Clone, Default)]
 struct Later(Arc<Mutex<VecDeque<Started>>>);
 
@@ -130,11 +130,11 @@ fn consecutive_steps_are_one_job() {
 #[test]
 fn elements_waiting_behind_a_slow_one_get_another_thread() {
     let (engine, queue) = engine();
-    // They have been quick so far.
+    // The calls have been quick so far.
     lock(&queue.state).turns.learn(Duration::from_nanos(100), 1);
     let parts: Vec<_> = (1..=3).map(|x| Part::first(&queue, x, add(1))).collect();
     parts.iter().for_each(Part::launch);
-    // The first thread stands still.
+    // The first thread is blocked.
     let stuck = engine.next();
     let (second, _) = (0..60_000)
         .find_map(|_| {
@@ -242,7 +242,7 @@ fn a_limited_call_ends_with_its_result_or_its_timeout() {
     let calls =
         [(); 3].map(|()| Part::settled(&queue, Outcome::Value(1)).then_within(add(1), limit));
     let next = calls[0].clone().then(add(1));
-    // The first is in time, the second is not, and the third never begins.
+    // The first is in time, the second times out, and the third never begins.
     let (runner, over) = engine.next().expect("a call was started");
     runner.run(|| {});
     over.expect("it has a limit")(None);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use thalweg::OnError::Skip;
 use thalweg::{EventLoop, Failure};
 
-/// Something to do with a stream of numbers, here or on a client.
+/// An operation on a stream of numbers, here or on a client.
 #[derive(Debug, Clone)]
 enum Piece {
     Add(u64),
@@ -126,7 +126,7 @@ proptest! {
     }
 }
 
-/// What a task has done that uses a stream on the engine whose thread it runs on.
+/// Result of a task that uses a stream on its own engine.
 fn within_a_task(client: &Client, x: u32) -> Vec<u32> {
     let source = Stream::new();
     let list = source

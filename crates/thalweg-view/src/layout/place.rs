@@ -323,7 +323,7 @@ mod tests {
                 let apart = anchors[index] - anchors[index - 1];
                 prop_assert!(apart >= offsets[index] - offsets[index - 1] - 1e-6);
             }
-            // A small common shift brings them no nearer to the wanted positions.
+            // A small common shift must not improve the positions.
             let cost = |by: f64| wishes.iter().zip(&anchors).map(|(wish, anchor)| (anchor + by - wish.anchor).powi(2)).sum::<f64>();
             prop_assert!(cost(0.0) <= cost(0.1) && cost(0.0) <= cost(-0.1));
         }

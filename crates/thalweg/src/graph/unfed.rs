@@ -301,14 +301,14 @@ mod tests {
     use crate::Stream;
     use crate::graph::Handle;
 
-    /// Result of a search that remembers nothing.
+    /// Result of a search without a cache.
     fn is_held_below(state: &State, id: NodeId, pass: &Pass) -> bool {
         state.search(id, pass, |node| node.core().handles() > 0)
     }
 
     const COUNT: usize = 12;
 
-    /// Whether the result is right after each of some steps, with some edges at the beginning.
+    /// Whether the result is right after each step, starting from some edges.
     fn is_right(edges: &[(usize, usize)], steps: &[(u8, usize, usize)]) -> bool {
         let streams: Vec<_> = (0..COUNT).map(|_| Stream::<u8>::new()).collect();
         let all = Stream::<u8>::new();
@@ -316,7 +316,7 @@ mod tests {
         for stream in &streams {
             all.connect(stream).expect("the types fit");
             stream.connect(&end).expect("the types fit");
-            // Keeps them all, and is held by no node downstream.
+            // Holds all nodes, and is held by no downstream node.
             stream.sink(drop);
         }
         for (from, to) in edges {

@@ -293,7 +293,7 @@ mod tests {
         let log = failed.clone();
         let ack = Ack::new(move |outcome| log.store(outcome == Outcome::Failed, Ordering::Relaxed));
         source.emit_with(1, ack).wait().expect("a window of one");
-        // In a batch, the pass of the failed window is that of the next element, too.
+        // In a batch, the failed window and the next element share a pass.
         let error = source.emit_many([2, 3]).wait().expect_err("one and two");
         assert_eq!(error.failures().len(), 1);
         assert!(failed.load(Ordering::Relaxed), "nobody holds it any more");

@@ -382,7 +382,7 @@ mod tests {
             assert_eq!(source.emit(x).wait().is_ok(), !(2..=3).contains(&x));
         }
         assert_eq!(sums.to_vec(), [1, 5]);
-        // When the emitter is told first, the rest is skipped: the second node never saw 2 and 3.
+        // If the failure reaches the emitter first, the rest is skipped: the second node never saw 2 and 3.
         assert_eq!(raw.to_vec(), [1, 5]);
     }
 

@@ -335,7 +335,7 @@ mod tests {
             for x in &all {
                 assert!(source.emit(x.clone()).is_ready());
             }
-            // One more has left the buffer, and waits for room.
+            // Another one has left the buffer and waits for room.
             assert_eq!(count.load(Ordering::Relaxed), places + 1);
             for (number, x) in all.iter().enumerate() {
                 x.settle(number as u32);

@@ -1,4 +1,4 @@
-//! Inputs and helpers that the operators' tests share.
+//! Inputs and helpers shared by the operators' tests.
 
 use std::time::Duration;
 

@@ -286,7 +286,7 @@ mod tests {
         assert!(bench.emit(1).is_ready());
         let clock = bench.clock.clone();
         drop(bench);
-        // With a timer left this would go on for ever.
+        // A leftover timer would make this run for ever.
         let ended = std::panic::catch_unwind(|| clock.block_on(std::future::pending::<()>()));
         assert!(ended.is_err(), "no timer is left");
     }

@@ -14,7 +14,7 @@ fn an_endless_source_does_not_starve_others() -> Result<(), Error> {
     let list = numbers.sink_to_list();
     clock.block_on(async {
         numbers.start()?;
-        // The source runs when this future waits, here for the next turn of the loop.
+        // The source runs while this future waits, here for the next iteration of the loop.
         yield_once().await;
         numbers.drain("5s").await
     })?;
@@ -24,7 +24,7 @@ fn an_endless_source_does_not_starve_others() -> Result<(), Error> {
 
 #[test]
 fn failures_to_create_an_element_follow_the_policy() -> Result<(), Error> {
-    /// Makes every second number.
+    /// Emits every second number.
     struct Evens;
     impl Source for Evens {
         type Item = u32;
@@ -69,7 +69,7 @@ fn failures_to_create_an_element_follow_the_policy() -> Result<(), Error> {
 
 #[test]
 fn a_source_started_while_stopping_continues() -> Result<(), Error> {
-    /// Counts its runs, and does something when it is stopped.
+    /// Counts its runs, and calls a function when stopped.
     struct Runs<F>(u32, F);
     impl<F: FnMut() + Send + 'static> Source for Runs<F> {
         type Item = u32;
@@ -112,13 +112,13 @@ fn a_batch_that_cannot_be_sent_is_left_untouched() -> Result<(), Error> {
         clock.sleep(Duration::from_millis(2500)).await;
         numbers.drain("5s").await
     })?;
-    // Nothing is lost between what the source has given and what has arrived.
+    // Every element produced by the source has arrived.
     assert_eq!(list.to_vec(), [0, 1, 2, 3]);
     assert_eq!(numbers.counters().sent, 4);
     Ok(())
 }
 
-/// Counts on, in batches that end when the source is to stop.
+/// Counts, in batches that end when the source is asked to stop.
 struct Numbers(u64);
 
 impl Source for Numbers {

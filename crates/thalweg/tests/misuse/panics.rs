@@ -1,4 +1,4 @@
-//! Panics wherever users write code.
+//! Panics in all kinds of user code.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -87,7 +87,7 @@ fn a_clone_that_panics_stalls_no_loop() {
 fn failures_fed_back_are_not_blocked_by_a_panic() {
     let source = Stream::new();
     let parsed = source.try_map(odd_fails);
-    // Two error streams: the node itself hands each failure around.
+    // With two error streams, the node itself sends each failure to both.
     let (errors, others) = (parsed.errors(), parsed.errors());
     let again = source.clone();
     let first = errors.sink(move |failure| {

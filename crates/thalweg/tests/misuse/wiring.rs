@@ -100,7 +100,7 @@ fn tokens_survive_every_kind_of_join() {
     left.emit_with_acks(1, Acks::from(ack())).wait().unwrap();
     right.emit_with(2, ack()).wait().unwrap();
     assert_eq!(sums.to_vec(), [vec![3, 2]]);
-    // Both are still the latest of their side.
+    // Both are still the latest element of their side.
     assert!(log.lock().unwrap().is_empty());
     left.emit(3).wait().unwrap();
     assert_eq!(*log.lock().unwrap(), [Outcome::Delivered]);

@@ -1,6 +1,6 @@
-//! What has to hold for every operator there is, proven on one table of them all: element 3 of 10
-//! fails in its function or behind it, by an error or by a panic, under every policy; and every
-//! acknowledgement fires once, and not before everything made of its element has been sunk, with
+//! Properties of every operator, checked on one table of them all: element 3 of 10
+//! fails in its function or downstream, by an error or by a panic, under every policy; and every
+//! acknowledgement fires once, and not before everything derived from its element has reached a sink, with
 //! every kind of sink.
 //!
 //! A new operator is one line in `cases.rs`.
@@ -31,7 +31,7 @@ fn a_downstream_function_failing_on_element_3_does_not_affect_others() {
     each(Case::check_policies_behind);
 }
 
-/// Runs a test on every operator, and says in the end which ones have not passed.
+/// Runs a test on every operator, and lists those that failed.
 fn each(test: impl Fn(&Case)) {
     let fails = |case: &Case| {
         let run = std::panic::AssertUnwindSafe(|| test(case));

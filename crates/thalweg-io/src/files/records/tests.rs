@@ -8,7 +8,7 @@ use thalweg::Stream;
 use super::*;
 use crate::{Position, files::FileError};
 
-/// Records, and where those are that are none.
+/// Records, and the places of invalid ones.
 type Seen<T> = Vec<Result<T, (u64, u64, String)>>;
 
 fn read<T>(records: &Records<T>, pieces: &[&[u8]]) -> Seen<T> {
@@ -146,7 +146,7 @@ fn errors_can_be_sent_between_threads() {
     is_error::<RecordError>();
 }
 
-/// Bytes of which much means something to a parser.
+/// Bytes with many characters special to a parser.
 fn bytes(special: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![4 => prop::sample::select(special), 1 => any::<u8>()];
     prop::collection::vec(byte, 0..80)

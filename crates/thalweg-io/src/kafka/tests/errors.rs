@@ -1,4 +1,4 @@
-//! What goes wrong while reading, and what is said of it.
+//! Errors while reading, and how they are reported.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 
 use super::*;
 
-/// What is reported while a source runs, until a text of it says enough.
+/// Reports of a running source, up to the first one that contains a text.
 async fn failures(kafka: Kafka, is_enough: impl Fn(&str) -> bool) -> Vec<String> {
     let messages = Stream::from_kafka(kafka);
     let texts = Arc::new(Mutex::new(Vec::new()));
@@ -91,7 +91,7 @@ fn reading_continues_when_a_broker_returns() -> Outcome {
         until(|| list.to_vec().last() == Some(&19)).await;
         let _ = messages.drain(PATIENCE).await;
         let list = list.to_vec();
-        // What was not committed before the group lost its member is read again.
+        // Messages not committed before the group lost its member are read again.
         let again = list[10..].iter().position(|number| *number == 10);
         let again = again.expect("it was read");
         assert!(list[..10].iter().copied().eq(0..10), "{list:?}");
@@ -114,7 +114,7 @@ fn a_pending_commit_does_not_stop_reading() -> Outcome {
     block_on(async {
         broker.write(0..10, 1).await;
         let kafka = broker.kafka().commit_interval(Duration::ZERO);
-        // So long does the client look for the broker that keeps the group's offsets.
+        // The client looks that long for the group coordinator.
         let messages = Stream::from_kafka(kafka.option("session.timeout.ms", "60000"));
         let list = messages.map(|message| number(&message)).sink_to_list();
         messages.start()?;

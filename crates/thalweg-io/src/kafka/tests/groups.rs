@@ -23,7 +23,7 @@ fn share(strategy: &str) -> Outcome {
                 .sink(move |x| seen.lock().expect("no panic").push((name, x)));
             messages.start().map(|()| messages)
         };
-        // Some may come twice: offsets are not committed while members join.
+        // Some may arrive twice: offsets are not committed while members join.
         let distinct = || {
             let seen = seen.lock().expect("no panic");
             seen.iter().map(|(_, x)| *x).collect::<BTreeSet<_>>().len()
@@ -90,7 +90,7 @@ fn messages_in_flight_too_long_are_read_again_by_the_next_member() -> Outcome {
         until(|| messages.counters().sent == 10).await;
         messages.stop();
         closer.close().await?;
-        // They are done now, but the partition is another member's.
+        // They are done now, but the partition belongs to another member.
         let next = Stream::from_kafka(broker.kafka().until_end());
         let list = next.map(|message| number(&message)).sink_to_list();
         drop(release);

@@ -1,4 +1,4 @@
-//! What is read, and how far a group gets.
+//! Reading messages, and the offsets of a group.
 
 use std::sync::{Arc, Mutex};
 
@@ -63,7 +63,7 @@ fn a_group_resumes_where_it_was() -> Outcome {
         for numbers in [0..10, 10..15, 15..15] {
             broker.write(numbers.clone(), 2).await;
             let messages = Stream::from_kafka(broker.kafka().until_end());
-            // What is done after the source has ended is committed as well.
+            // Messages acknowledged after the source has ended are committed too.
             let list = messages
                 .buffer(3)
                 .map(|message| number(&message))
@@ -88,7 +88,7 @@ fn a_commit_never_passes_unfinished_messages() -> Outcome {
         let source = KafkaSource::from(broker.kafka().commit_interval(Duration::ZERO));
         let closer = source.closer();
         let messages = Stream::from_source(source);
-        // The fourth one takes until the end.
+        // The fourth one is acknowledged only at the end.
         let list = messages
             .map_async_unordered(10, move |message| {
                 let released = released.clone();
@@ -200,7 +200,7 @@ fn a_new_group_reads_messages_written_after_its_start() -> Outcome {
         let messages = Stream::from_kafka(latest.clone());
         let list = messages.map(|message| number(&message)).sink_to_list();
         messages.start()?;
-        // Once this is committed, the group has begun; the next source begins there, whatever has come meanwhile.
+        // This commit creates the group; the next source starts there, whatever was written meanwhile.
         until(|| broker.committed(1) == [Some(5)]).await;
         messages.drain(PATIENCE).await?;
         broker.write(5..8, 1).await;
@@ -246,7 +246,7 @@ fn a_slow_pipeline_pauses_the_partitions() -> Outcome {
             .map_async(1, move |message| {
                 let released = released.clone();
                 async move {
-                    // The first one waits until it is let go, all others for nothing.
+                    // The first one waits until released, the others do not wait.
                     let _ = released.recv().await;
                     number(&message)
                 }

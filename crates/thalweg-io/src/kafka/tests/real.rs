@@ -1,5 +1,5 @@
-//! Against a real server, if there is one: `cargo xtask services up` starts it, and `THALWEG_TEST_KAFKA` says where it
-//! is.
+//! Tests against a real server, if there is one: `cargo xtask services up` starts it, and `THALWEG_TEST_KAFKA` is its
+//! address.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use rdkafka::client::DefaultClientContext;
 
 use super::*;
 
-/// A topic of its own at the server; `None` if there is no server.
+/// A new topic at the server; `None` if there is no server.
 pub(super) fn topic(partitions: i32) -> Option<(String, String)> {
     let Ok(brokers) = std::env::var("THALWEG_TEST_KAFKA") else {
         println!("skipped: THALWEG_TEST_KAFKA does not say where a server is");

@@ -1,4 +1,4 @@
-//! What is written, and when it counts as done.
+//! Writing messages, and when they are acknowledged.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -49,7 +49,7 @@ async fn write<T: thalweg::Element + Sync + Serialize>(mongo: MongoDb, elements:
     Ok(source.drain("60s").await?)
 }
 
-/// The documents that are there.
+/// All documents of a collection.
 async fn read(mongo: MongoDb) -> Result<Vec<Document>, Box<dyn Error>> {
     let changes = Stream::from_mongodb(mongo.cursor("_id"));
     let list = changes.sink_to_list();
@@ -302,7 +302,7 @@ fn a_server_without_change_streams_is_an_error_with_a_remedy() -> Tested {
     Ok(())
 }
 
-/// Two changes for each connection, which then ends.
+/// Two changes per connection, which then closes.
 fn change_streams() -> Result<StandIn, Box<dyn Error>> {
     let next = AtomicUsize::new(1);
     let answer = move |command: &Document| {
@@ -314,7 +314,7 @@ fn change_streams() -> Result<StandIn, Box<dyn Error>> {
         }
         let id = next.fetch_add(1, Ordering::SeqCst);
         match id {
-            // The driver asks again for what a server says is not its fault, and goes on behind the last change.
+            // The driver retries errors marked as resumable, and resumes after the last change.
             3 => {
                 doc! { "ok": 0, "code": 11_600, "errmsg": "it stops", "errorLabels": ["ResumableChangeStreamError"] }
             }
@@ -397,7 +397,7 @@ fn a_rejected_login_ends_the_source_and_fails_the_sink() -> Tested {
 
 #[test]
 fn an_unreachable_server_is_named() -> Tested {
-    // Nobody listens there any more.
+    // The port is closed now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port();

@@ -32,7 +32,7 @@ const VERSIONS: [MqttVersion; 2] = [MqttVersion::V3, MqttVersion::V5];
 
 #[test]
 fn a_rejected_login_ends_the_source() -> Tested {
-    // As 3.1.1 and 5 say it.
+    // As in MQTT 3.1.1 and 5.
     for (version, answer) in [
         (MqttVersion::V3, &[0x20, 2, 0, 5][..]),
         (MqttVersion::V5, &[0x20, 3, 0, 0x87, 0]),
@@ -77,7 +77,7 @@ fn a_message_is_acknowledged_when_the_last_sink_is_done() -> Tested {
     runtime().block_on(async {
         let messages = Stream::from_mqtt(Mqtt::new("127.0.0.1", port, "numbers"));
         let numbers = messages.map(|message| text(&message));
-        // The third is still in there at the end of the drain, and is sent on by that.
+        // The third one is still held when the drain starts, which sends it.
         numbers.partition(2).sink_async(move |pair: Vec<String>| {
             let done = done.clone();
             async move {
@@ -126,7 +126,7 @@ fn unconfirmed_messages_are_sent_again_over_a_new_connection() -> Tested {
 
 #[test]
 fn an_unreachable_broker_is_named() -> Tested {
-    // Nobody listens there any more.
+    // The port is closed now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port();
@@ -190,7 +190,7 @@ fn an_oversized_message_fails_alone() -> Tested {
     Ok(())
 }
 
-/// Sends texts to a topic, all of which the broker takes.
+/// Sends texts to a topic, and waits until the broker has accepted them.
 async fn write(mqtt: Mqtt, texts: &[&str]) -> Tested {
     let source = Stream::new();
     source.to_mqtt(mqtt);
@@ -200,7 +200,7 @@ async fn write(mqtt: Mqtt, texts: &[&str]) -> Tested {
     Ok(source.drain("30s").await?)
 }
 
-/// The texts of a topic, so many of them.
+/// The first texts of a topic, this many.
 async fn read(mqtt: Mqtt, count: usize) -> Result<Vec<String>, Box<dyn Error>> {
     let messages = Stream::from_mqtt(mqtt);
     let list = messages.map(|message| text(&message)).sink_to_list();
@@ -221,7 +221,7 @@ fn messages_for_a_disconnected_client_are_kept() -> Tested {
         let mqtt = broker.topic(topic).version(version);
         let reader = mqtt.clone().client_id(topic);
         runtime().block_on(async {
-            // It has to have subscribed once.
+            // The client must have subscribed once.
             let writing = write(mqtt.clone().retain(true), &["first"]).await;
             writing?;
             assert_eq!(read(reader.clone(), 1).await?, ["first"]);
@@ -288,7 +288,7 @@ fn the_connection_is_restored_when_the_broker_returns() -> Tested {
         while problems.is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        // Not before it has seen that nobody listens.
+        // Only after it has found the port closed.
         thread::yield_now();
         broker.start_again()?;
         write(mqtt.clone().retain(true), &["two"]).await?;

@@ -1,4 +1,4 @@
-//! Connections by TLS.
+//! TLS connections.
 
 use thalweg::Stream;
 
@@ -8,7 +8,7 @@ use crate::tcp::TlsFiles;
 use crate::testing::tls::{Authority, TlsFront};
 use crate::{Mqtt, MqttError};
 
-/// The first message that comes, which is acknowledged.
+/// The first message, acknowledged.
 fn first(mqtt: Mqtt) -> Result<String, Box<dyn std::error::Error>> {
     let runtime = runtime();
     runtime.block_on(async {
@@ -23,7 +23,7 @@ fn first(mqtt: Mqtt) -> Result<String, Box<dyn std::error::Error>> {
     })
 }
 
-/// How a source ends, in words.
+/// Error text of a source's end.
 fn end(mqtt: Mqtt) -> String {
     let ended = runtime().block_on(async { Stream::from_mqtt(mqtt).run("30s").await });
     ended.expect_err("it is refused").to_string()
@@ -55,7 +55,7 @@ fn a_rejected_certificate_ends_the_source_and_fails_the_sink_at_once() -> Tested
     let serve = |host: &str| {
         let (certificate, key) = authority.certificate(host)?;
         let files = TlsFiles::new(certificate, key);
-        // Nobody gets as far as the server.
+        // No connection reaches the server.
         let front = TlsFront::start(files.acceptor(&[])?, 1)?;
         Ok::<_, Box<dyn std::error::Error>>(front)
     };

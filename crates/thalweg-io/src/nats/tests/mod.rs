@@ -28,7 +28,7 @@ async fn until(mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Sends texts to a subject, all of which the server takes.
+/// Sends texts to a subject, and waits until the server has accepted them.
 async fn write(nats: Nats, texts: &[&str]) -> Tested {
     let source = Stream::new();
     source.to_nats(nats);
@@ -38,7 +38,7 @@ async fn write(nats: Nats, texts: &[&str]) -> Tested {
     Ok(source.drain("30s").await?)
 }
 
-/// So many texts of a subject, all of which are done; those that `fails` says are not.
+/// This many texts of a subject, acknowledged except those selected by `fails`.
 async fn read(
     nats: Nats,
     count: usize,
@@ -67,7 +67,7 @@ fn acknowledged_messages_are_delivered_once_and_failed_ones_again() -> Tested {
         let nats = server.kept("numbers").durable("group");
         let nats = nats.redeliver_after(Duration::from_millis(1));
         write(nats.clone(), &["one", "two", "three"]).await?;
-        // It comes again to the same reader as well.
+        // It is also redelivered to the same reader.
         let texts = read(nats.clone(), 4, "two").await?;
         assert_eq!(texts[..4], ["one", "two", "three", "two"]);
         write(nats.clone(), &["four"]).await?;
@@ -94,7 +94,7 @@ fn slow_messages_are_reported_as_in_progress() -> Tested {
         write(nats.clone(), &["one"]).await?;
         let messages = Stream::from_nats(nats.clone());
         let deliveries = messages.map(|message| message.deliveries).sink_to_list();
-        // Holds the first one until there is a second.
+        // Holds the first message until a second arrives.
         messages.sliding_window(2).sink(drop);
         messages.start()?;
         let mut last = None;
@@ -236,7 +236,7 @@ fn an_oversized_message_fails_its_element() -> Tested {
 
 #[test]
 fn an_unreachable_server_is_named() -> Tested {
-    // Nobody listens there any more.
+    // The port is closed now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port();

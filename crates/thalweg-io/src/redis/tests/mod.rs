@@ -35,7 +35,7 @@ enum Kind {
     List,
 }
 
-/// Sends texts to a key, all of which the server takes.
+/// Sends texts to a key, and waits until the server has accepted them.
 async fn write(kind: Kind, redis: Redis, texts: &[&str]) -> Tested {
     let source = Stream::new();
     match kind {
@@ -55,7 +55,7 @@ fn from(kind: Kind, redis: Redis) -> Stream<String> {
     }
 }
 
-/// So many texts of a key, all of which are done; those that `fails` says are not.
+/// This many texts of a key, acknowledged except those selected by `fails`.
 async fn read(
     kind: Kind,
     redis: Redis,
@@ -197,7 +197,7 @@ fn a_key_of_another_type_ends_the_source_and_fails_the_sink() -> Tested {
 
 #[test]
 fn an_unreachable_server_is_named() -> Tested {
-    // Nobody listens there any more.
+    // The port is closed now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port();

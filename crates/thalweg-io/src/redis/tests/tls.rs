@@ -1,4 +1,4 @@
-//! Connections by TLS.
+//! TLS connections.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use crate::tcp::TlsFiles;
 use crate::testing::tls::{Authority, TlsFront};
 use crate::{Redis, RedisError};
 
-/// A command, as its words.
+/// A command, as a list of words.
 fn command(from: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
     let mut line = String::new();
     from.read_line(&mut line).ok().filter(|len| *len > 0)?;
@@ -29,7 +29,7 @@ fn command(from: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
     (0..count).map(word).collect()
 }
 
-/// A server that agrees to everything, and returns what was added to lists over its first connection.
+/// A server that accepts every command, and returns the list entries added over its first connection.
 fn serve() -> std::io::Result<(u16, thread::JoinHandle<Vec<String>>)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
@@ -78,7 +78,7 @@ fn a_rejected_certificate_ends_the_source_and_fails_the_sink_at_once() -> Tested
         if asks {
             files = files.clients(authority.path());
         }
-        // Nobody gets as far as the server.
+        // No connection reaches the server.
         let front = TlsFront::start(files.acceptor(&[])?, 1)?;
         Ok::<_, Box<dyn std::error::Error>>(front)
     };

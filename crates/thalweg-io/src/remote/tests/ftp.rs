@@ -1,4 +1,4 @@
-//! A stand-in for an FTP server, which does what tests want of it.
+//! A mock FTP server, configured by tests.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use std::io::Read;
 
 use super::*;
 
-/// What a server has, and what it does wrong.
+/// Files and faults of a server.
 #[derive(Default)]
 struct Ftp {
     files: BTreeMap<String, Vec<u8>>,
@@ -41,7 +41,7 @@ fn start(files: &[(&str, &[u8])]) -> (String, Shared) {
     (address, shared)
 }
 
-/// Serves until the client goes.
+/// Serves until the client disconnects.
 fn serve(mut client: TcpStream, shared: &Shared) -> Option<()> {
     let mut commands = BufReader::new(client.try_clone().ok()?);
     let (mut offset, mut from, mut data) = (0, String::new(), None);
@@ -67,7 +67,7 @@ fn serve(mut client: TcpStream, shared: &Shared) -> Option<()> {
                 data = Some(listener);
                 match command {
                     "EPSV" => say(&format!("229 Here (|||{port}|)"))?,
-                    // An address of another network's: nobody may go there.
+                    // An address in another network, which clients must not connect to.
                     _ => say(&format!(
                         "227 Here (10,0,0,1,{},{})",
                         port / 256,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::testing::{Fault, Proxy};
 
-/// Options that lose no time.
+/// Options with short timeouts.
 fn quick() -> Remote {
     Remote::new().wait(Duration::ZERO).max_wait(Duration::ZERO)
 }
@@ -105,7 +105,7 @@ fn a_server_without_ranges_is_read_again_from_its_beginning() {
     assert_eq!(piece, content[100_000..100_010]);
 }
 
-/// Reads all of a part.
+/// Reads a whole part.
 async fn read_all(mut part: super::download::Download) -> Vec<u8> {
     let (replier, reply) = crate::reply::reply();
     let _running = crate::background::spawn(async move {

@@ -1,4 +1,4 @@
-//! Real servers, where they are: nginx for WebDAV, vsftpd for FTP, OpenSSH for SFTP.
+//! Real servers, if installed: nginx for WebDAV, vsftpd for FTP, OpenSSH for SFTP.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::testing::{TestServer, find_file};
 
 const REMEDY: &str = "`cargo xtask services up` brings it";
 
-/// Writes, reads and overwrites below a URL, whose files are in this folder, if they can be looked at.
+/// Writes, reads and overwrites files below a URL; `folder` holds these files, if it is accessible.
 fn exercise(base: &str, folder: Option<&Path>, remote: &Remote) {
     let url = |name: &str| format!("{base}/{name}");
     for (name, content) in [
@@ -43,7 +43,7 @@ fn exercise(base: &str, folder: Option<&Path>, remote: &Remote) {
     write(&remote.clone().part_len(300_000), object).unwrap();
     assert!(read(remote, url("copied")).unwrap().body == numbers(1_000_000));
 
-    // Reading goes on at a byte.
+    // Reading resumes at a byte.
     let place = super::super::place::Places::new(remote)
         .find(&url("large"))
         .unwrap();

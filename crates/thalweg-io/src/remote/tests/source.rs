@@ -7,7 +7,7 @@ use crate::files::Records;
 use crate::remote::{FromUrl, UrlSource};
 use crate::{Lines, Position};
 
-/// Runs a source to its end; what it has emitted, and what has failed.
+/// Runs a source to its end; returns elements and failures.
 fn run<T: thalweg::Element>(source: UrlSource<T>) -> (Vec<T>, Vec<String>) {
     let records = Stream::from_url(source.remote(quick()));
     let (sender, failures) = std::sync::mpsc::channel();
@@ -51,10 +51,10 @@ fn a_position_resumes_at_its_byte_even_after_a_header() {
     let source = UrlSource::new(server.url("/lines"), records.clone()).position(&position);
     assert_eq!(run(source).0, ["two", "three"]);
     assert_eq!(position.value().as_deref(), Some("14"));
-    // All has been read.
+    // Everything has been read.
     let source = UrlSource::new(server.url("/lines"), records.clone()).position(&position);
     assert!(run(source).0.is_empty());
-    // The file is another one now.
+    // The file was replaced.
     server
         .lock()
         .files

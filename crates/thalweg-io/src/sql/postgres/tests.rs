@@ -13,7 +13,7 @@ fn run<R>(f: impl AsyncFnOnce() -> R) -> R {
     runtime.expect("there are descriptors").block_on(f())
 }
 
-/// Does something that returns nothing.
+/// Executes statements without results.
 fn execute(url: &str, statements: &str) {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.expect("there are descriptors").block_on(async {
@@ -216,7 +216,7 @@ fn nothing_is_lost_or_doubled_when_server_and_connections_fail() {
                 let lines = TextFile::new(&log).until_end().position(&position);
                 let lines = Stream::from_textfile(lines);
                 let table = Table::new("lines", ["line"], |line: &String| [line.as_str().into()]);
-                // One at a time: there are many transactions to cut off.
+                // One row at a time makes many transactions to interrupt.
                 let spread = lines.then(async |line: String| {
                     tokio::time::sleep(Duration::from_micros(200)).await;
                     line
@@ -245,7 +245,7 @@ fn nothing_is_lost_or_doubled_when_server_and_connections_fail() {
     assert!(found == expected, "{} rows after {cuts} cuts", found.len());
 }
 
-/// Has the server cut the connections of all others.
+/// Makes the server terminate all other connections.
 fn execute_if_it_answers(url: &str) {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.expect("there are descriptors").block_on(async {

@@ -1,4 +1,4 @@
-//! Engines of threads: plain tasks, and the order of those that could run.
+//! Thread engines: plain tasks, and the order of ready tasks.
 
 use super::Sums;
 use crate::engine::{TaskEngine, spec};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 #[test]
 fn a_chain_of_tasks_that_reference_each_other_is_dropped() {
-    /// A task whose program has the last future of another.
+    /// A task whose program holds the last future of another.
     enum Held {}
 
     impl TaskTypes for Held {

@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex};
 use super::{AtWork, Fused, FusedContext, FusedPart, Progress};
 use crate::{EmitResult, HostBatches, OnError, Stream};
 
-/// Two functions in the place of two nodes, which says when it is called.
+/// A body of two functions that replaces two nodes and records its calls.
 struct Pair {
     first: Box<dyn Fn(i32) -> Result<i32, String> + Send + Sync>,
     second: Box<dyn Fn(i32) -> Result<i32, String> + Send + Sync>,
     received: AtomicU64,
     handed_on: AtomicU64,
-    /// The node whose function is running, plus one.
+    /// Index of the node whose function is running, plus one.
     running: AtomicU64,
     calls: Arc<AtomicU64>,
     batches: Arc<AtomicU64>,
 }
 
-/// Numbers as their host keeps them.
+/// Numbers in a host's list.
 struct Numbers(Range<i32>);
 
 impl IntoIterator for Numbers {
@@ -30,7 +30,7 @@ impl IntoIterator for Numbers {
     }
 }
 
-/// The same, as they are sent.
+/// The same, as a sendable batch.
 struct Host(Range<i32>);
 
 impl Iterator for Host {
@@ -202,7 +202,7 @@ fn a_host_batch_is_run_without_unpacking() {
     let pipeline = Pipeline::new(ADD, ODD);
     let many = pipeline.source.emit_host_batches(Host(1..601)).wait();
     assert_eq!(many.expect_err("half are even").failures().len(), 300);
-    // One element to see whether they get through, and then 256 at a time.
+    // A single element first, then 256 at a time.
     assert_eq!((pipeline.batches(), pipeline.calls()), (4, 600));
     assert_eq!(pipeline.seen(), (3..602).step_by(2).collect::<Vec<_>>());
     let counters = pipeline.nodes[1].counters();
@@ -221,7 +221,7 @@ fn a_host_batch_is_unpacked_for_nodes_that_take_elements() {
         .expect("taken");
     assert_eq!((pipeline.batches(), pipeline.seen().len()), (0, 300));
     assert_eq!(beside.to_vec(), (0..300).collect::<Vec<_>>());
-    // An element that waits for room holds up those behind it.
+    // An element that waits for room delays the ones after it.
     let clock = crate::VirtualClock::new();
     let source = Stream::on(&clock);
     let list = source.rate_limit("1s").sink_to_list();
@@ -232,7 +232,7 @@ fn a_host_batch_is_unpacked_for_nodes_that_take_elements() {
 
 #[test]
 fn a_batch_that_waits_for_another_thread_stays_whole() {
-    /// Says when it is asked for a batch.
+    /// Records when a batch is requested.
     struct Telling(Host, std::sync::mpsc::Sender<()>);
 
     impl Iterator for Telling {
@@ -369,7 +369,7 @@ fn an_emit_into_the_calling_node_is_queued() {
 #[test]
 fn nodes_that_do_not_match_the_description_are_not_fused() {
     let pipeline = Pipeline::new(ADD, ADD);
-    // They run as one already.
+    // The nodes are already fused.
     assert!(!pipeline.fuse(ADD, ADD));
     pipeline.source.unfuse();
     drop(pipeline.nodes[0].clone().on_error(crate::Retry::times(1)));

@@ -55,7 +55,7 @@ impl Shared {
         }
     }
 
-    /// Looks at the total, if that is possible at once.
+    /// Reads the total, if possible without waiting.
     fn try_inspect(&self, me: usize) -> Option<usize> {
         let _inspection = self.monitor.try_inspect(me)?;
         // SAFETY: the same.
@@ -228,7 +228,7 @@ fn loom_mail_to_oneself_outlives_the_bias() {
     });
 }
 
-/// Two monitors, one of which is closed in favour of the other, as graphs are that become one.
+/// Two monitors, one of which is closed in favour of the other, as when graphs are joined.
 struct Merging {
     old: Monitor<usize>,
     heir: Arc<Shared>,
@@ -292,7 +292,7 @@ impl Merging {
 fn loom_nothing_is_lost_while_two_monitors_become_one() {
     model(|| {
         let merging = Merging::new();
-        // The old monitor is this thread's, the heir nobody's.
+        // This thread is inside the old monitor; nobody is inside its heir.
         merging.enter_add(4, 1);
         let other = {
             let merging = merging.clone();

@@ -24,7 +24,7 @@ fn wait(timer: &RuntimeHandle, millis: u64) -> impl Future<Output = u64> + Send 
     }
 }
 
-/// Counts the calls that run at a time.
+/// Counts concurrent calls.
 #[derive(Clone, Default)]
 struct Gauge {
     running: Arc<AtomicUsize>,
@@ -77,7 +77,7 @@ proptest! {
         parallelism in 1_usize..6,
         ordered: bool,
     ) {
-        // Different times for all, so that there is one order only.
+        // Different times, so that there is only one order.
         let work: Vec<u64> = (0..).zip(work).map(|(i, millis)| millis * 100 + i).collect();
         let gauge = Gauge::default();
         let counted = gauge.clone();
@@ -112,11 +112,11 @@ fn emitters_wait_without_spinning_when_all_places_are_taken() {
         s.map_async(2, move |millis| wait(&timer, millis))
     });
     let emitted = [300, 100, 50, 40].map(|millis| bench.emit(millis));
-    // Would not return if anything spun.
+    // A busy loop would never return here.
     bench.clock.run_until_idle();
     let ready = || emitted.each_ref().map(|emitted| emitted.is_ready());
     assert_eq!(ready(), [true, true, false, false]);
-    // The second has ended, and keeps its place until its turn.
+    // The second call has ended, and keeps its place until its turn.
     bench.advance_to(299);
     assert_eq!(ready(), [true, true, false, false]);
     bench.advance_to(300);
@@ -136,7 +136,7 @@ fn a_slow_sink_delays_calls_and_emitters() {
     });
     let emitted: Vec<_> = (1..=10).map(|millis| bench.emit(millis)).collect();
     bench.advance_to(900);
-    // One is in the sink, and two wait for it to be ready.
+    // One is in the sink, and two wait until it is ready.
     let ready = || emitted.iter().filter(|emitted| emitted.is_ready()).count();
     assert_eq!(ready(), 3);
     assert_eq!(gauge.running.load(Ordering::Relaxed), 0);
@@ -274,7 +274,7 @@ fn elements_are_cloned_only_if_a_policy_may_need_them() {
         let calls = s.map_async(1, call).on_error(OnError::Skip);
         drop(calls.sink(drop));
     });
-    // The node keeps one for its policy, and the call keeps one.
+    // The node keeps one clone for its policy, and the call keeps one.
     assert_eq!(guarded, 2);
 }
 

@@ -85,7 +85,7 @@ fn emitters_wait_while_a_timed_out_group_is_delivered() {
     let bench = Bench::with_slow_sink(ms(500), |s| s.apply(PartitionOptions::of(3).timeout("1s")));
     assert!(bench.emit(1).is_ready());
     bench.advance_to(1200);
-    // The first group is in the sink; what comes now waits with it, whether it completes a group
+    // The first group is in the sink; elements arriving now wait with it, whether they complete a group
     // or not.
     let emitted: Vec<_> = (2..6).map(|x| bench.emit(x)).collect();
     assert!(emitted.iter().all(|emitted| !emitted.is_ready()));

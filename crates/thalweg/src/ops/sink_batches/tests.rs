@@ -8,20 +8,20 @@ use super::super::test_inputs::ms;
 use super::*;
 use crate::{Ack, OnError, Outcome, Retry, VirtualClock};
 
-/// A bit more than a multiple of the milliseconds in which elements come, so that nothing comes as a write ends.
+/// Slightly more than a multiple of the interval between elements, so that none arrives just as a write ends.
 const WORK: Duration = Duration::from_micros(100_001);
 
-/// A batch, and when it was tried.
+/// A batch, and the time of its write.
 type Tried = (Duration, Vec<u32>);
 
-/// What a trial's sink has seen, each with the time.
+/// Batches received by a trial's sink, with their times.
 #[derive(Clone, Default)]
 struct Seen {
     tried: Arc<Mutex<Vec<Tried>>>,
     acked: Arc<Mutex<Vec<(u32, Outcome)>>>,
 }
 
-/// Takes 100 ms for a batch, and then refuses it if it contains what it refuses.
+/// Takes 100 ms for a batch, and rejects it if it contains a rejected element.
 struct Slow {
     clock: VirtualClock,
     seen: Seen,
@@ -194,7 +194,7 @@ fn synchronous_writes_need_no_runtime_and_a_panic_loses_nothing_else() {
     assert_eq!(*lock(&written), [[0], [1], [3], [4]]);
 }
 
-/// Batches as the sink tries them, and when.
+/// Batches in the order of writes, with their times.
 fn model(
     schedule: &[(Duration, u32)],
     refuses: &[u32],

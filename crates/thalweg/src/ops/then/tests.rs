@@ -14,7 +14,7 @@ use crate::{OnError, Retry, Sink, VirtualClock};
 type Pending<U> = Pin<Box<dyn Future<Output = Result<Option<U>, &'static str>> + Send>>;
 type Steps<U> = Result<Step<Option<U>, Pending<U>>, &'static str>;
 
-/// Odd numbers are done at once, even ones take as many milliseconds; fails on multiples of 5, and
+/// Odd numbers are ready at once, even ones take that many milliseconds; fails on multiples of 5, and
 /// sends nothing for multiples of 7.
 fn mixed(clock: &VirtualClock) -> impl FnMut(&u64) -> Steps<u64> + Send + use<> {
     let clock = clock.clone();
@@ -79,7 +79,7 @@ fn elements_arriving_during_a_call_wait_with_their_emitter() {
     let emitted = [1, 2].map(|x| bench.emit(x));
     let ready = || emitted.each_ref().map(|emitted| emitted.is_ready());
     bench.advance_to(100);
-    // The call has ended, but the sink has not taken the result.
+    // The call has ended, but the sink has not accepted the result.
     assert_eq!((ready(), bench.acked()), ([false, false], vec![]));
     bench.advance_to(150);
     assert_eq!((ready(), bench.acked()), ([true, false], vec![1]));
@@ -131,7 +131,7 @@ fn immediate_and_late_failures_count_as_attempts_alike() {
         let source = Stream::on(&clock);
         let calls = Arc::new(AtomicUsize::new(0));
         let count = calls.clone();
-        // Fails at once, then later, then at once, and then no more.
+        // Fails at once, then later, then at once, and then succeeds.
         let node = Then::new(move |x: &u64| match count.fetch_add(1, Ordering::Relaxed) {
             0 | 2 => Err("at once"),
             1 => Ok(Step::Pending(
