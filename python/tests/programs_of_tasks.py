@@ -31,7 +31,7 @@ def fail(x):
 
 
 def outcome(function, *args: Any, **kwargs: Any):
-    """A result, or the type of what was raised."""
+    """A result, or the name of the raised type."""
     try:
         return function(*args, **kwargs)
     except CancelledError:

@@ -11,7 +11,7 @@ from thalweg import RefCounter, Stream, VirtualClock
 
 
 class Counters:
-    """Counters for elements, and the order in which they have called back."""
+    """Reference counters for elements, and the order of their callbacks."""
 
     def __init__(self):
         self.done = []

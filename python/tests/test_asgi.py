@@ -12,7 +12,7 @@ from thalweg import Stream
 
 
 async def ask(app, path="/", *pieces, method="POST", **scope):
-    """Return status, headers and body of the answer to a request whose body comes in pieces."""
+    """Return status, headers and body of the response to a request with a chunked body."""
     coming = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     coming.append({"type": "http.request", "body": b"", "more_body": False})
     sent = []
@@ -32,7 +32,7 @@ async def ask(app, path="/", *pieces, method="POST", **scope):
 
 
 def serve(make, *requests, **kwargs):
-    """Return the answers to requests, sent together, by a pipeline that `make` makes of their source."""
+    """Send requests together to a pipeline that `make` builds from their source; return the responses."""
 
     async def main():
         source = Stream.from_http_requests(None, asynchronous=True, **kwargs)

@@ -15,7 +15,7 @@ from thalweg.errors import logger_name
 
 
 class Numbers:
-    """An asynchronous generator that says what has become of it."""
+    """An asynchronous generator that records its state."""
 
     def __init__(self, *waits, error=None):
         self.asked, self.closed, self.error = 0, 0, error

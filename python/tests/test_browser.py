@@ -95,7 +95,7 @@ def test_a_dead_worker_is_shown(page, dashboard):
 
 
 def press(page, label, report):
-    """Press a button with the keyboard, and wait until the page says what came of it."""
+    """Press a button with the keyboard, and wait until the page reports the outcome."""
     button = f"document.querySelector('[aria-label=\"{label}\"]')"
     until(lambda: page.look(f"{button} !== null"))
     page.look(f"{button}.focus()")

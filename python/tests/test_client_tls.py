@@ -14,7 +14,7 @@ from thalweg import Stream
 
 
 async def broker(reader, writer):
-    """Accept a client of MQTT 3.1.1 that subscribes, and send it a message until it is acknowledged."""
+    """Accept an MQTT 3.1.1 client that subscribes, and send it a message until it is acknowledged."""
 
     async def packet():
         first, length = await reader.readexactly(2)
@@ -31,7 +31,7 @@ async def broker(reader, writer):
 
 
 async def redis(reader, writer):
-    """Agree to everything; elements of a list are counted."""
+    """Accept every command; count the elements of a list."""
     while line := await reader.readline():
         words = []
         for _ in range(int(line[1:])):

@@ -14,14 +14,14 @@ from thalweg import Stream, VirtualClock, combine_latest, union, zip, zip_latest
 
 
 class Thing:
-    """An element that can be watched, and can hold others."""
+    """An element that supports weak references and holds others."""
 
     def __init__(self, held=None):
         self.held = held
 
 
 def watch(thing):
-    """A weak reference, after which nobody else holds `thing` but what it is in."""
+    """Return a weak reference, dropping the test's own reference to `thing`."""
     return weakref.ref(thing)
 
 
@@ -111,7 +111,7 @@ class TestWithoutTheCollector:
 
 
 def is_freed(build, *args):
-    """Whether nothing is left of what `build` returns; it is called, so that its closures stay whole."""
+    """Whether the pipeline returned by `build` is freed; calling `build` here keeps its closures intact."""
 
     def references():
         made = build(*args)
@@ -400,7 +400,7 @@ def test_joins_of_many_streams_in_cycles(join):
 
 
 def grow(randomness):
-    """A random pipeline with elements under way, much of it in cycles."""
+    """A random pipeline with elements in flight, much of it in cycles."""
     clock = VirtualClock()
     source = Stream(loop=clock)
     nodes = [source]

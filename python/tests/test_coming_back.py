@@ -43,7 +43,7 @@ class Middle(Stream):
 
 
 async def until(condition):
-    """Give way until a condition holds: where emitters go on, the rest comes by and by."""
+    """Yield until a condition holds: if emitters do not wait, the rest arrives later."""
 
     async def wait():
         while not condition():

@@ -14,7 +14,7 @@ GONE = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 def follow(answers, **kwargs):
-    """Return the events of a server that gives each connection an answer, the requests, and the failures."""
+    """Return the events of a server with one response per connection, the requests, and the failures."""
     requests, answers = [], list(answers)
 
     async def answer(reader, writer):
@@ -120,7 +120,7 @@ def test_an_event_is_a_value():
 
 
 def read(source_of, answers):
-    """Return the elements of a source that reads from a server with these answers, and the requests."""
+    """Return the elements of a source that reads from a server with these responses, and the requests."""
     requests, answers = [], list(answers)
 
     async def answer(reader, writer):

@@ -23,7 +23,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 def post(dashboard, fields, **headers):
-    """Post a form, and return the status and the text of the answer."""
+    """Post a form, and return status and text of the response."""
     request = urllib.request.Request(
         dashboard.link.replace("/status", "/control"), urllib.parse.urlencode(fields).encode(), headers
     )
@@ -36,7 +36,7 @@ def post(dashboard, fields, **headers):
 
 
 def number(dashboard, name):
-    """Return the number of the youngest pipeline of that name: others of the process may have it, too."""
+    """Return the number of the newest pipeline of that name, which others of the process may share."""
     import json
 
     with urllib.request.urlopen(dashboard.link.replace("/status", "/info"), timeout=BOUND) as answer:

@@ -36,7 +36,7 @@ def fail_on_2(*args):
 
 
 def outcome(build, inputs, client):
-    """What a pipeline makes of its inputs, on the cluster and here."""
+    """Results of a pipeline, on the cluster and locally."""
     results = []
     for there in (False, True):
         source = Stream()

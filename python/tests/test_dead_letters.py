@@ -13,7 +13,7 @@ from thalweg.testing import KafkaBroker
 
 
 async def fail(letters, texts, **kwargs):
-    """Send texts through a node that fails on those that are no numbers, and keep these."""
+    """Send texts through a node that fails on non-numbers, and store these as dead letters."""
     source, failures = Stream(asynchronous=True), Stream(asynchronous=True)
     failures.to_dead_letters(letters, **kwargs)
     source.map(int, on_error=failures).sink_to_list()
@@ -23,7 +23,7 @@ async def fail(letters, texts, **kwargs):
 
 
 async def replay(letters):
-    """Return the letters that a replay gives, all of which are done."""
+    """Return the letters of a replay, all of them acknowledged."""
     again = Stream.from_dead_letters(letters, asynchronous=True)
     found = again.sink_to_list()
     again.start()

@@ -34,7 +34,7 @@ WAITS = {
 
 
 class BusyLoop:
-    """Holds up the thread of the event loop that synchronous pipelines share, within a function."""
+    """Blocks the event loop thread shared by synchronous pipelines."""
 
     def __enter__(self):
         self.release, begun = threading.Event(), threading.Event()
@@ -55,7 +55,7 @@ class BusyLoop:
 
 
 def emits(source, x):
-    """Emit on a thread; return whether that ends while the loop is busy."""
+    """Emit on a thread; return whether it returns while the loop is busy."""
     thread = threading.Thread(target=source.emit, args=(x,), daemon=True)
     thread.start()
     thread.join(5)

@@ -16,7 +16,7 @@ from thalweg import Stream
 
 
 def run_all(*functions):
-    """Run functions, each on a thread of its own, to their ends; raise what they raise."""
+    """Run each function on its own thread to the end; raise their exceptions."""
     errors = []
 
     def run(function):
@@ -486,7 +486,7 @@ INTERRUPTED = """if True:
 
 
 def interrupt(script, until):
-    """Run a script, send it Ctrl-C when it says `until`, and return what it said, and how it ended."""
+    """Run a script, send it Ctrl-C when it prints `until`, and return its output and exit code."""
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

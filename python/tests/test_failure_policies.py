@@ -167,7 +167,7 @@ def test_on_exception_branches_off_the_failures(build):
 
 
 class Moody:
-    """Fails the first times it is called with an element."""
+    """Fails the first few calls with each element."""
 
     def __init__(self, failures):
         self.failures = failures

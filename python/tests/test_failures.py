@@ -190,7 +190,7 @@ def test_branches_after_the_failing_one_do_not_get_the_element():
 
 
 def behind(build):
-    """A pipeline whose failing node stands behind one that lets emitters go on."""
+    """A pipeline whose failing node comes after one that does not delay emitters."""
     clock = VirtualClock()
     source, seen = Stream(loop=clock), []
 

@@ -12,7 +12,7 @@ from thalweg.sinks import Files
 
 
 def copy(log, out, **limits):
-    """Write the lines of a file, each as often as it says, into files; return where the source is."""
+    """Write each line of a file as often as it says into files; return the source's position."""
 
     async def main():
         files = Files(out)

@@ -14,7 +14,7 @@ ROWS = [{"name": 'Ob, "upper"', "km": "3650"}, {"name": "Дон\nДон", "km": 
 
 
 def read(make, path, **kwargs):
-    """The elements of a file, and the errors of what is none."""
+    """Elements of a file, and errors of invalid records."""
 
     async def main():
         errors = Stream(asynchronous=True)

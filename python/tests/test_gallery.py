@@ -42,6 +42,6 @@ def test_a_program_passes_and_matches_its_picture(name):
 
 
 def shown(drawing):
-    """Return what is written on a picture, but for how long elements waited, which differs from run to run."""
+    """Return the texts of a picture, except wait times, which differ from run to run."""
     texts = re.findall(r"<text[^>]*>(.*?)</text>", drawing)
     return [re.sub(r" · [^·]+ waited", "", text) for text in texts]

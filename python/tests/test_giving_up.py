@@ -113,7 +113,7 @@ def test_an_interrupted_blocking_emit_is_withdrawn(alarm):
 
 @pytest.fixture
 def alarm():
-    """Have a signal handler raise after some seconds."""
+    """Make a signal handler raise after some seconds."""
 
     def ring(*_):
         raise InterruptedError

@@ -44,7 +44,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports(tree: ast.AST, known: dict[str, Path]) -> set[str]:
-    """The modules that a module imports, but for what only a type checker imports."""
+    """Modules imported by a module, except those only for type checkers."""
     found = set()
     unseen = [tree]
     while unseen:

@@ -17,7 +17,7 @@ from thalweg.http import HttpRequest, HttpResponse
 
 
 async def ask(port, head, body=b"", headers=b""):
-    """Return status, headers and body of the answer to a request."""
+    """Return status, headers and body of the response to a request."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     length = b"Content-Length: %d" % len(body)
     writer.write(b"\r\n".join([head + b" HTTP/1.1", b"Host: me", b"Connection: close", length + headers, b"", body]))
@@ -36,7 +36,7 @@ async def listening(source):
 
 
 def serve(make, *requests, **kwargs):
-    """Return the answers to requests, sent together, by a pipeline that `make` makes of their source."""
+    """Send requests together to a pipeline that `make` builds from their source; return the responses."""
 
     async def main():
         source = Stream.from_http_requests(0, asynchronous=True, **kwargs)
@@ -221,7 +221,7 @@ def test_wrong_server_arguments_are_reported_at_the_call(kwargs, error):
 
 
 class Site:
-    """A server: what it answers is made of the path, and of how often that has been asked for."""
+    """A server whose responses depend on the path and the number of requests for it."""
 
     def __init__(self, answer):
         self.asked, self.bodies, self.most, self._now = Counter(), [], 0, 0

@@ -27,7 +27,7 @@ def post(port, context, body=b"river"):
 
 
 def agreed(port, context, *protocols):
-    """Return the protocol that the server chooses."""
+    """Return the protocol chosen by the server."""
     context.set_alpn_protocols(list(protocols))
     with (
         socket.create_connection(("localhost", port), timeout=PATIENCE) as plain,

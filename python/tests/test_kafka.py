@@ -49,7 +49,7 @@ def write(broker, topic, values):
 
 
 async def read(source, build=lambda stream: stream):
-    """Run a source to its end; return what comes of it."""
+    """Run a source to its end; return its elements."""
     L = build(source).sink_to_list()
     source.start()
     await asyncio.wait_for(source.finished(), PATIENCE)
@@ -276,7 +276,7 @@ def test_a_real_server_is_read_and_written():
 
 
 def copy_in_transactions(broker, topic, target):
-    """Write what was not written yet; return how many elements were read."""
+    """Copy the remaining messages; return the number of elements read."""
 
     async def main():
         transactions = KafkaTransactions(target)

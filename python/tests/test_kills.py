@@ -26,7 +26,7 @@ def number(line):
 
 
 async def run(directory, address):
-    """Copy lines to a table; is killed meanwhile."""
+    """Copy lines to a table; the test kills this process meanwhile."""
     from thalweg import Database, Stream
     from thalweg.tasks import Client
 
@@ -61,7 +61,7 @@ def wait_for(path, process):
 
 
 def kill(directory, address, elements):
-    """Start and kill the pipeline, and let the last one do what is left; return how often it was hit."""
+    """Start and kill the pipeline, and let the last run finish; return the number of kills."""
     (directory / "lines").write_text("".join(f"{x}\n" for x in range(1, elements + 1)))
     chance, hits = random.Random(SEED), 0
     command = [sys.executable, "-s", __file__, str(directory), address]

@@ -21,13 +21,13 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "feed_to_mongodb.py"
 
 @pytest.fixture
 def uri(tmp_path):
-    """The URI of a server of this test's own."""
+    """URI of a server started for the test."""
     with server("ferretdb-sqlite", BUILT, lambda port: [f"127.0.0.1:{port}", str(tmp_path)]) as port:
         yield f"mongodb://127.0.0.1:{port}/"
 
 
 async def write(uri, elements, **kwargs):
-    """Write elements; return what is said of those that failed."""
+    """Write elements; return the errors of failed ones."""
     source, failures = Stream(asynchronous=True), Stream(asynchronous=True)
     source.to_mongodb(uri, "tests", "edits", on_error=failures, **kwargs)
     said = failures.map(lambda failure: str(failure.exception)).sink_to_list()
@@ -37,7 +37,7 @@ async def write(uri, elements, **kwargs):
 
 
 async def read(uri, **kwargs):
-    """Return the documents that are there."""
+    """Return all documents."""
     source = Stream.from_mongodb(uri, "tests", "edits", cursor="_id", asynchronous=True, **kwargs)
     L = source.sink_to_list()
     source.start()

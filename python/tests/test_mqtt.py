@@ -14,7 +14,7 @@ from thalweg import PipelineError, Stream
 
 @pytest.fixture
 def port(tmp_path):
-    """The port of a broker of this test's own."""
+    """Port of a broker started for the test."""
 
     def arguments(port):
         settings = tmp_path / "settings"
@@ -33,7 +33,7 @@ async def write(port, topic, payloads, **kwargs):
 
 
 async def read(count, *args, **kwargs):
-    """Return the first messages of a topic, all of which are done."""
+    """Return the first messages of a topic, acknowledged."""
     messages = Stream.from_mqtt(*args, asynchronous=True, **kwargs)
     found, all_there = [], asyncio.Event()
 

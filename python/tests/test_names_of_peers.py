@@ -61,7 +61,7 @@ def parameters(function: Any) -> list[inspect.Parameter]:
 
 
 def takes(function: Any, theirs: list[inspect.Parameter]) -> str:
-    """Why a function does not take all that another does; nothing if it does."""
+    """Reason why a function does not accept all arguments of another; empty if it does."""
     ours = parameters(function)
     names = [each.name for each in ours]
     kinds = {each.kind for each in ours}

@@ -15,7 +15,7 @@ from thalweg.sinks import NatsRecord
 
 @pytest.fixture
 def url(tmp_path):
-    """The URL of a server of this test's own, with JetStream."""
+    """URL of a server with JetStream, started for the test."""
     fixed = ["--addr", "127.0.0.1", "--jetstream", "--store_dir", tmp_path]
     with server("nats-server", BUILT, lambda port: [*fixed, "--port", str(port)]) as port:
         yield f"nats://127.0.0.1:{port}"
@@ -29,7 +29,7 @@ async def write(url, elements, **kwargs):
 
 
 async def read(url, count, fails=()):
-    """Return the first messages of the stream; those that `fails` has are not done the first time."""
+    """Return the first messages of the stream; those in `fails` fail the first time."""
     source = Stream.from_nats(url, "numbers", "NUMBERS", "group", redeliver_after="1ms", asynchronous=True)
     found, all_there = [], asyncio.Event()
 

@@ -14,7 +14,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs" / "notebooks").glob("*.ip
 
 
 def shown(notebook):
-    """Return what each cell of code shows, as text."""
+    """Return the output of each code cell, as text."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [[output.get("data", {}).get("text/plain", output.get("text")) for output in cell.outputs] for cell in cells]
 

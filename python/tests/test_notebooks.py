@@ -25,7 +25,7 @@ class Handle:
 
 @pytest.fixture
 def handle(monkeypatch):
-    """What `display` returns, in a notebook."""
+    """A display handle, as `display` returns it in a notebook."""
     made = Handle()
 
     def show(data, raw, display_id):

@@ -9,7 +9,7 @@ from thalweg.plugins import load_plugins
 
 
 class Registry:
-    """Takes what is registered; one name is taken."""
+    """A registry in which one name is taken."""
 
     def __init__(self):
         self.nodes: dict[str, object] = {}

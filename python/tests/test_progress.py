@@ -17,7 +17,7 @@ from thalweg.view.progress import State, describe
 
 
 class Terminal(io.StringIO):
-    """Output that takes itself for a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

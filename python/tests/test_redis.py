@@ -14,7 +14,7 @@ from thalweg import Stream
 
 @pytest.fixture
 def url(tmp_path):
-    """The URL of a server of this test's own."""
+    """URL of a server started for the test."""
     arguments = ["--bind", "127.0.0.1", "--save", "", "--dir", tmp_path]
     with server("redis-server", FETCHED, lambda port: [*arguments, "--port", str(port)]) as port:
         yield f"redis://127.0.0.1:{port}"
@@ -28,7 +28,7 @@ async def write(operator, url, elements):
 
 
 async def read(source, count, fails=()):
-    """Return the first elements of a source; those that `fails` has are not done."""
+    """Return the first elements of a source; those in `fails` fail."""
     found, all_there = [], asyncio.Event()
 
     def take(x):

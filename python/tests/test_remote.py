@@ -29,7 +29,7 @@ NUMBERS = b"".join(number.to_bytes(4, "big") for number in range(100_000))
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Files with ranges; `cut_after` bytes the connection is gone. Below `/bucket` it takes files as S3 does."""
+    """Serves files with ranges, cutting connections after `cut_after` bytes. Below `/bucket` it mimics S3."""
 
     def do_HEAD(self):
         self.answer(is_head=True)
@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web():
-    """A server of files."""
+    """A file server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         running.files, running.asked, running.cut_after = {}, [], 10**9
         running.url = f"http://127.0.0.1:{running.server_port}"
@@ -86,7 +86,7 @@ def quick(**kwargs):
 
 
 def read(elements, remote=None, **kwargs):
-    """Return the contents of files, and what has failed."""
+    """Return the contents of files, and the failures."""
 
     async def main():
         failures, source = Stream(asynchronous=True), Stream(asynchronous=True)
@@ -112,7 +112,7 @@ def write(elements, remote=None):
 
 
 def records(url, *args, **kwargs):
-    """Return what a source emits, and what has failed."""
+    """Return the elements of a source, and the failures."""
 
     async def main():
         failures = Stream(asynchronous=True)
@@ -361,7 +361,7 @@ def command_lines(program):
 
 @pytest.fixture
 def sftp(tmp_path, monkeypatch):
-    """The URL of a folder that an OpenSSH server of this test's own has, and how it is reached."""
+    """URL of a folder on an OpenSSH server started for the test, and the connection options."""
     folder = tmp_path / "files"
     folder.mkdir()
     for name in ("host", "user"):

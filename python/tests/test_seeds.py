@@ -18,7 +18,7 @@ pytest.importorskip("distributed")
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """All of them at once: they mostly sleep."""
+    """All programs run at once: they mostly sleep."""
     directory = tmp_path_factory.mktemp("seeds")
     processes = {}
     for seed in SEEDS:

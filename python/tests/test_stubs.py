@@ -33,7 +33,7 @@ def declared():
 
 
 def registered():
-    """What the package has attached to `Stream`, and neither a plugin nor the module for Dask."""
+    """Methods that the package attaches to `Stream`, without plugins and the module for Dask."""
     found = {}
     for name, member in vars(Stream).items():
         original = getattr(member, "__wrapped__", None)
@@ -110,7 +110,7 @@ if TYPE_CHECKING:
         yield 1
 
     def what_type_checkers_see(source: Stream) -> None:
-        """Nobody calls it: what it says is checked with the types."""
+        """Never called: type checkers check its body."""
         assert_type(source.map(str), Stream[str])
         assert_type(source.map(str).filter(None).sink(print), sinks.sink[str])
         assert_type(source.zip(source, 5, first=True), ops.zip[tuple[Any, ...]])

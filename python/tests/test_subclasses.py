@@ -18,7 +18,7 @@ class twice(Stream):
 
 
 class tagging(Stream):
-    """Says who has sent each element."""
+    """Emits the sender of each element."""
 
     def __init__(self, *upstreams, **kwargs):
         super().__init__(upstreams=upstreams, **kwargs)
@@ -173,7 +173,7 @@ def test_a_subclass_that_sets_attributes_before_init():
 
 
 class loud_map(thalweg.map):
-    """Announces every element, and has the operator go on with it."""
+    """Records every element, and passes it on to the operator."""
 
     def __init__(self, *args, **kwargs):
         self.heard = []

@@ -15,7 +15,7 @@ from thalweg import PipelineError, Stream
 
 
 async def receive(source, count, send):
-    """What arrives at a source until there are so many elements, when `send` is given the port."""
+    """Return the first `count` elements of a source; `send` gets its port."""
     L, all_there = [], asyncio.Event()
 
     def take(x):

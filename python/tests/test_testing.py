@@ -33,7 +33,7 @@ def test_an_operator_that_sends_several_outputs_for_an_element_passes():
 
 
 class forgetful(Stream):
-    """Drops the metadata, and with it who waits for what."""
+    """Drops the metadata, and with it completion tracking."""
 
     def update(self, x, who=None, metadata=None):
         return self.buffered.append(x) if x % 2 else self._emit([*self.buffered, x])
@@ -44,7 +44,7 @@ class forgetful(Stream):
 
 
 class selfish(Stream):
-    """Is kept by a global list."""
+    """A node kept alive by a global list."""
 
     everyone: ClassVar[list[Stream]] = []
 

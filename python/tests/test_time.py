@@ -22,7 +22,7 @@ def source(clock):
 
 
 def timed(clock, node):
-    """What comes out of a node, and when."""
+    """Outputs of a node, with their times."""
     seen = []
     node.sink(lambda x: seen.append((clock.time(), x)))
     return seen
@@ -203,7 +203,7 @@ def test_an_emit_that_would_wait_for_ever_raises(clock, source):
 
 
 class StallingClock(VirtualClock):
-    """A clock that goes on while a function works, as real ones do."""
+    """A clock that advances while a function runs, as real ones do."""
 
     def stall(self, seconds):
         self.asyncio_loop._move_to(self.time() + seconds)

@@ -28,7 +28,7 @@ PARENT = f"00-{TRACE:032x}-b7ad6b7169203331-01"
 
 @pytest.fixture
 def spans():
-    """Spans that have ended."""
+    """Finished spans."""
     return InMemorySpanExporter()
 
 
@@ -40,14 +40,14 @@ def provider(spans):
 
 
 def tree(spans):
-    """Return each span as its name and that of its parent."""
+    """Return each span as its name and its parent's name."""
     all_ = spans.get_finished_spans()
     names = {span.context.span_id: span.name for span in all_}
     return {(span.name, names.get(span.parent.span_id) if span.parent else None) for span in all_}
 
 
 def serve(handle):
-    """Serve POST requests on loopback: `handle(headers, body)` is told of each."""
+    """Serve POST requests on loopback; `handle(headers, body)` gets each one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -244,7 +244,7 @@ def test_outgoing_requests_carry_the_trace(spans, provider):
 
 
 def export(port):
-    """Have a worker process send its spans to a collector."""
+    """Make a worker process export its spans to a collector."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     made = sdk.TracerProvider()

@@ -15,7 +15,7 @@ from thalweg import Stream
 
 
 async def feed_from_a_thread(count=20):
-    """Emit from a thread into a pipeline of the running loop's that has to wait for it."""
+    """Emit from a thread into a pipeline of the running loop."""
     source = Stream(asynchronous=True)
     arrived, is_there = [], asyncio.Event()
 
@@ -33,7 +33,7 @@ async def feed_from_a_thread(count=20):
 
 
 class NoDescriptors(asyncio.SelectorEventLoop):
-    """A loop that watches none, as that of Windows."""
+    """A loop that cannot watch descriptors, as on Windows."""
 
     def add_reader(self, *args):
         raise NotImplementedError

@@ -10,7 +10,7 @@ from thalweg import Stream, VirtualClock, destroy_pipeline
 
 
 def same(nodes, expected):
-    """Whether these are those nodes, in that order."""
+    """Whether two sequences have the same nodes in the same order."""
     nodes, expected = list(nodes), list(expected)
     return len(nodes) == len(expected) and all(a is b for a, b in zip(nodes, expected, strict=True))
 

@@ -8,7 +8,7 @@ from thalweg import Retry, Stream, VirtualClock, convert_interval
 
 
 def refused(error, *words):
-    """What is refused with an `error` that has all the `words` in its message."""
+    """Expect an exception of type `error` whose message contains all `words`."""
     pattern = "".join(f"(?=[\\s\\S]*{word})" for word in words)
     return pytest.raises(error, match=pattern)
 

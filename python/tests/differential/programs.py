@@ -19,7 +19,7 @@ ROOMY = 100_000
 
 @dataclass(frozen=True)
 class Node:
-    """An operator, its upstreams by their numbers, and its arguments but for the functions."""
+    """An operator, its upstreams by number, and its arguments except functions."""
 
     operator: str
     upstreams: tuple[int, ...] = ()
@@ -42,7 +42,7 @@ class Program:
 
 
 def digest(x: Any) -> int:
-    """A small number that tells elements apart, whatever they are."""
+    """Hash any element to a small number."""
     if isinstance(x, int):
         return x
     if isinstance(x, dict):
@@ -95,7 +95,7 @@ JOINS = ["union", "zip", "zip", "combine_latest", "combine_latest", "zip_latest"
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
-    """Make a program of up to three sources and some ten operators."""
+    """Generate a program of up to three sources and about ten operators."""
     sources = draw(st.integers(1, 3))
     nodes = [Node("source") for _ in range(sources)]
     kinds = [HASHABLE] * sources
@@ -143,7 +143,7 @@ def _join(draw: st.DrawFn, usable: list[int], kinds: list[str]) -> tuple[Node, s
 
 
 def run(program: Program, streamz: ModuleType) -> list[tuple[Any, ...]]:
-    """Run it, and return everything that happened, in order."""
+    """Run a program, and return all events in order."""
     log: list[tuple[Any, ...]] = []
     built: list[Any] = []
     for number, node in enumerate(program.nodes):
@@ -164,7 +164,7 @@ def run(program: Program, streamz: ModuleType) -> list[tuple[Any, ...]]:
 
 
 def _raise_of(results: Any) -> None:
-    """Raise what has gone wrong in a coroutine of the peer's, at any depth: nobody awaits it."""
+    """Raise the exception of an unawaited coroutine of the peer, at any depth."""
     if isinstance(results, list):
         for result in results:
             _raise_of(result)

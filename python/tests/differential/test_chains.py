@@ -74,7 +74,7 @@ def programs(draw: st.DrawFn, policies: bool = True, emits: bool = True, joins: 
 
 
 class Run:
-    """A program on one of the packages, and what it has done."""
+    """A program on one of the packages, with its log."""
 
     def __init__(self, program: Program, package: Any) -> None:
         self.program, self.emitted = program, 0
@@ -91,7 +91,7 @@ class Run:
         return self.source if place < 0 else self.nodes[place]
 
     def called(self, place: int, x: Any) -> None:
-        """Note a call, fail on it, or emit in the middle of it."""
+        """Record a call, and fail or emit in it as the program says."""
         node = self.program.nodes[place]
         self.log.append((place, repr(x)))
         value = number(x)
@@ -223,7 +223,7 @@ def run(program: Program, package: Any = thalweg) -> list[Any]:
 
 
 def calls_by_node(log: list[Any]) -> dict[Any, list[Any]]:
-    """What each node has seen: the engine takes a batch from node to node, a chain takes it element by element."""
+    """Calls per node: the engine takes a batch from node to node, a chain takes it element by element."""
     by_node: dict[Any, list[Any]] = {}
     for entry in log:
         key = entry[0] if isinstance(entry, tuple) and isinstance(entry[0], int) else type(entry).__name__

@@ -19,7 +19,7 @@ OPERATORS = [*sorted({name for name, *_ in UNARY} - {"map", "sink"}), "combine_l
 
 
 def expected(program: Program) -> list[tuple[Any, ...]]:
-    """What streamz does. Now and then it can't: what is emitted by a `partition` behind another is not awaited."""
+    """Run on streamz, which may fail: it does not await the emits of a `partition` after another."""
     try:
         return run(program, streamz)
     except TypeError:

@@ -60,7 +60,7 @@ def test_results_match_those_without_an_engine(engine, name):
 
 
 class Meeting(Mergeable):
-    """A total whose batches wait for each other, so that it never ends unless they are worked on together."""
+    """A total whose batches wait for each other: it hangs unless they are processed in parallel."""
 
     def __init__(self, barrier):
         self.barrier = barrier

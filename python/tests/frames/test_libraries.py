@@ -41,7 +41,7 @@ MAKE = {
 
 
 def most_frequent(counts):
-    """How often the most frequent value comes: which of several it is, libraries need not agree on."""
+    """Count of the most frequent value: libraries may choose different ones among equals."""
     if isinstance(counts, pd.Series):
         return int(counts.max()) if len(counts) else 0
     column = counts["count"] if isinstance(counts, pl.DataFrame) else counts["counts"]
@@ -86,7 +86,7 @@ row = st.tuples(
 
 
 def plain(result):
-    """Values of a result, by column, whatever library it is of; without labels."""
+    """Values of a result by column, without labels, for any library."""
     if isinstance(result, pd.Series) and isinstance(result.index, pd.RangeIndex | pd.DatetimeIndex):
         return [clean(result.tolist())]
     if isinstance(result, pd.Series) and result.index.tolist() in (["x", "i"], ["i", "x"]):

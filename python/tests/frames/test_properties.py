@@ -75,7 +75,7 @@ def same(found, expected):
 
 
 def check(pieces, stream, expected):
-    """Compare what comes out after each batch with `expected` of all rows so far."""
+    """Compare the output after each batch with `expected` of all rows so far."""
     sdf = DataFrame(example=pieces[0].iloc[:0])
     results = stream(sdf).stream.sink_to_list()
     # Windows merge small chunks and split large ones; lower limits make that happen with few rows.

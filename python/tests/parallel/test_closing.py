@@ -78,7 +78,7 @@ def test_nothing_is_lost(kind, pipeline, end):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_lost_while_the_loop_is_busy(kind, monkeypatch):
-    """What has left the engine is waited for, and what is still to go there, however late the loop comes to it."""
+    """`close` waits for results past the engine and for elements not yet sent, however busy the loop is."""
     source, release, looks = Stream(), threading.Event(), []
 
     def look(pause):
@@ -174,7 +174,7 @@ def test_a_blocking_asynchronous_sink_does_not_delay_close_for_ever(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_close_does_not_wait_for_elements_past_the_client(kind):
-    """Windows wait for company, and what is behind `gather` has been there: this would never end."""
+    """Elements in windows after `gather` no longer need the client: waiting for them would never end."""
     source, may_go = Stream(), Future()
     pairs, late = [], []
 
@@ -202,7 +202,7 @@ def test_close_does_not_wait_on_a_virtual_clock():
 
 
 def test_a_blocking_close_inside_the_loop_reports_what_is_left():
-    """A blocking `close` there can't wait: the stream says what it did not deliver, or has delivered it."""
+    """A blocking `close` can't wait there: the stream delivers everything, or reports undelivered elements."""
 
     async def main():
         source = Stream(asynchronous=True)

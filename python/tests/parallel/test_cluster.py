@@ -163,8 +163,8 @@ def test_a_failure_affects_one_element_and_names_its_node(client):
 
 
 def test_only_surviving_elements_arrive_in_order(client):
-    """The faults of the peers: `filter` raised, `unique` passed equal values, and what a filter dropped poisoned
-    states and lost those it was together with."""
+    """Faults of the peers: `filter` raised, `unique` passed equal values, and elements dropped by a filter corrupted
+    states and were lost together with their batch."""
     assert drained(lambda s: s.filter(is_odd), range(6), client=client) == [1, 3, 5]
     assert drained(lambda s: s.filter(is_odd).accumulate(add), range(6), client=client) == [1, 4, 9]
     assert drained(lambda s: s.filter(is_odd).partition(2), range(8), client=client) == [(1, 3), (5, 7)]
@@ -205,7 +205,7 @@ def test_in_the_loop_of_an_asynchronous_client(cluster):
 
 @pytest.mark.parametrize("stateful", [False, True])
 def test_nothing_is_lost_with_a_worker(tmp_path, stateful):
-    """A worker is killed in the middle of a stream: what it had is done again."""
+    """A worker is killed in the middle of a stream: its elements are computed again."""
     cluster = Cluster(tmp_path)
     try:
         with cluster.client() as client:

@@ -44,13 +44,13 @@ def processes():
 
 
 def is_to_end():
-    """Whether the token says so, which there is on threads."""
+    """Whether the token is cancelled; only threads have one."""
     token = current_token()
     return token is not None and token.cancelled
 
 
 def stuck_on_2(x):
-    """Never return for one element: on threads, not before it is told to."""
+    """Never return for one element; on threads, until cancelled."""
     while x == 2 and not is_to_end():
         pass
     return x
@@ -153,7 +153,7 @@ def test_other_failures_are_unaffected_by_limits(client, policy):
 
 
 def test_a_limit_applies_to_one_call(client):
-    """Elements with a limit never travel together."""
+    """Elements with a limit are never batched."""
     submitted = []
 
     class Engine:
@@ -174,7 +174,7 @@ def test_a_limit_applies_to_one_call(client):
 
 
 def test_waiting_for_a_turn_does_not_count_against_the_limit(processes):
-    """The limit is of the call, and not of the element's way there."""
+    """The limit covers the call, not the queue before it."""
     assert collected(lambda s: s.map(add, 1, time_limit=60).buffer(500), processes, range(500)) == list(range(1, 501))
 
 

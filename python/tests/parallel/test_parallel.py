@@ -50,7 +50,7 @@ def collected(build, inputs, pool, **options):
 
 
 def emitted_until_it_waits(build, pool, at_work, *, patience=PATIENCE):
-    """How many elements are taken while no call ends."""
+    """Number of elements accepted while no call ends."""
     may_go, taken, calls = threading.Event(), [], threading.Semaphore(0)
 
     def wait(x):
@@ -155,7 +155,7 @@ def test_unordered_emits_results_as_they_finish(pool):
 
 @pytest.fixture
 def gate():
-    """Functions wait there until all elements have been emitted: so that a failure is told to nobody before."""
+    """Functions wait here until all elements are emitted, so that no failure is reported earlier."""
     may_go = threading.Event()
     yield SimpleNamespace(open=may_go.set, wait=lambda x: (may_go.wait(PATIENCE), x)[1])
     may_go.set()
@@ -414,7 +414,7 @@ def test_scattering_to_processes(way):
 
 @pytest.fixture
 def processes():
-    """A client of two processes, as far as streams need one."""
+    """A process-based client with two workers, reduced to what streams need."""
     from thalweg._thalweg.tasks import Engine
     from thalweg.tasks.process.worker import command
 

@@ -175,7 +175,7 @@ def test_an_unpicklable_function_fails_its_elements(client):
 
 
 def test_a_changed_closure_is_pickled_again(client):
-    """One that closes over something that changes is pickled anew."""
+    """A function that closes over a changing value is pickled again."""
     factors = [1]
     source = Stream()
     L = source.scatter(client).map(lambda x: x * factors[0]).gather().sink_to_list()

@@ -38,7 +38,7 @@ def collected(build, inputs, pool):
 
 
 def test_emit_many_keeps_the_whole_engine_busy(pool):
-    """Three calls wait for each other: they would for ever if there were fewer at a time."""
+    """Three calls wait for each other: with fewer at a time they would hang."""
     together = threading.Barrier(3, timeout=PATIENCE)
     source = Stream()
     L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
@@ -97,7 +97,7 @@ def test_operators_registered_later_get_values(pool):
 
 
 def test_values_are_neither_walked_nor_copied(pool):
-    """They are neither walked nor copied, not even where streams are joined: this one contains itself."""
+    """Not even in joins. The value contains itself."""
     endless = []
     endless.append(endless)
     source = Stream()
@@ -177,7 +177,7 @@ WAYS = {
 
 
 def all_came(source, L):
-    """Emit 0; the functions emit the others, and nobody waits for those."""
+    """Emit 0; the functions emit the other elements, which nobody waits for."""
     thread = threading.Thread(target=source.emit, args=(0,), daemon=True)
     thread.start()
     end = time.monotonic() + PATIENCE
@@ -251,7 +251,7 @@ def test_predicates_and_other_functions_may_emit_into_their_own_pipeline(pool, k
 
 
 def test_emitting_into_another_pipeline_waits(pool):
-    """Only its own pipeline a function does not wait for."""
+    """A function does not wait only for its own pipeline."""
     seen = []
 
     def tell(x):

@@ -41,7 +41,7 @@ FRAMES = ["test_dataframes", "test_dataframe_utils"]
 
 
 class TheirTests(MetaPathFinder):
-    """Finds the peer's tests beside the peer's other files, under a package that is ours."""
+    """Import hook that finds the peer's tests inside the aliased package."""
 
     def __init__(self, package: Path) -> None:
         self.package = package
@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> int:
 
 
 def needs() -> dict[str, str]:
-    """The tests that need what this machine lacks."""
+    """Tests whose requirements are missing on this machine."""
     from thalweg import Stream
 
     if shutil.which("dot") is not None or Stream()._png() is not None:
@@ -95,7 +95,7 @@ def needs() -> dict[str, str]:
 
 
 def moments(is_unoptimized: bool) -> dict[str, str]:
-    """The tests that an unoptimized build is too slow for."""
+    """Tests whose time bounds an unoptimized build exceeds."""
     return dict.fromkeys(MOMENTS if is_unoptimized else [], "expects a moment within 4 ms: thalweg is not optimized")
 
 

@@ -59,7 +59,7 @@ class Skips:
 
 
 class Repeats:
-    """A pytest plugin that leaves out tests that are run with several values of a parameter they do not read."""
+    """A pytest plugin that skips repetitions of a test for a parameter it does not read."""
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         seen = set()
@@ -76,7 +76,7 @@ class Repeats:
 
 
 class Attempts:
-    """A pytest plugin that runs a test again if it fails, and says so at the end."""
+    """A pytest plugin that repeats failed tests, and reports it at the end."""
 
     def __init__(self) -> None:
         self.failures: list[str] = []

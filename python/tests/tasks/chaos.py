@@ -25,11 +25,11 @@ SHARED = 1_500_000
 
 
 class Failed(Exception):
-    """What a task raises that is to fail."""
+    """Raised by tasks that should fail."""
 
 
 def total(number, size, inputs):
-    """The number of a task and of all it needs, and as many bytes as were asked for."""
+    """Sum of the numbers of a task and its dependencies, and a payload of the requested size."""
     return number + sum(value for value, _ in inputs), bytes(size)
 
 
@@ -82,7 +82,7 @@ KINDS_OF_PROCESSES = {
 
 
 class Play:
-    """Graphs of tasks, and what is to come out of them."""
+    """Task graphs, and their expected results."""
 
     def __init__(self, client, kind, seed):
         self.client = client
@@ -92,7 +92,7 @@ class Play:
         self.gate = threading.Event()
 
     def graph(self):
-        """Submit a graph, and return futures with what is expected of each: a number, or the kind of an error."""
+        """Submit a graph, and return futures with the expectation of each: a number, or the type of an error."""
         futures, expected = [], []
         for number in range(self.random.randrange(5, 40)):
             (function,) = self.random.choices(list(self.kinds), [weight for weight, _ in self.kinds.values()])
@@ -111,7 +111,7 @@ class Play:
         return futures, expected
 
     def submit_another(self, future):
-        """Do in a callback what waits for the engine."""
+        """Wait for the engine inside a callback."""
         if future.status == "finished" and not self.client.asynchronous:
             future.result()
 
@@ -125,7 +125,7 @@ class Play:
         return number + sum(needs)
 
     def check(self, function, value, error):
-        """Compare what came out."""
+        """Compare the outcome with the expectation."""
         if isinstance(function, int):
             if error is not None:
                 raise AssertionError(f"{function} was expected, not {error!r}")
@@ -135,7 +135,7 @@ class Play:
             raise AssertionError(f"{function} was expected, not {error!r}, {value!r:.40}")
 
     def some(self, futures, expected):
-        """Those that are asked for, in whatever order; the others are dropped, or cancelled."""
+        """Futures to check, in random order; the others are dropped or cancelled."""
         chosen = list(zip(futures, expected, strict=True))
         self.random.shuffle(chosen)
         dropped = self.random.randrange(len(chosen) // 2)
@@ -171,7 +171,7 @@ async def _outcome(future):
 
 
 def left():
-    """Processes, descriptors, memory that is shared, and threads."""
+    """Existing processes, descriptors, shared memory and threads."""
     with open(f"/proc/self/task/{os.getpid()}/children") as children:
         processes = len(children.read().split())
     return processes, len(os.listdir("/proc/self/fd")), len(os.listdir("/dev/shm")), len(os.listdir("/proc/self/task"))

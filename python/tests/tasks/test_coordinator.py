@@ -15,7 +15,7 @@ from thalweg.tasks.process import engine_proxy
 
 @pytest.fixture
 def remote(client, monkeypatch):
-    """As in a worker process: the states are somewhere else, and questions are bytes."""
+    """As in a worker process: states are remote, and requests are bytes."""
     parent = registry.shared(client._engine)
 
     def ask(question: bytes, waits: bool) -> bytes:

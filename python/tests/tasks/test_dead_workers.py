@@ -40,7 +40,7 @@ def die():
 
 
 def says_so_and(name, then, *args):
-    """Say that it has got so far, and end this process, or wait for somebody to end it."""
+    """Signal that this point is reached, and end this process, or wait to be killed."""
     Event(name).set()
     if then == "dies":
         die()
@@ -58,7 +58,7 @@ def holds_lease(then):
 
 
 def run_and_end(client, function, then):
-    """Run a function that holds something until its process is ended; return when it has been."""
+    """Run a function that holds something, end its process, and return afterwards."""
     held = Event("held", client)
     # On a busy machine the limit may expire before anything is held: retry with a longer one.
     for limit in (1, 5, BOUND):
@@ -96,7 +96,7 @@ def test_the_leases_of_a_dead_worker_are_released(client, then):
 
 
 def waits_and_dies(what):
-    """Wait for something on a thread, and end this process when that is asked for."""
+    """Wait for something on a thread, and end this process on request."""
     ask = {
         "lock": lambda: Lock("it").acquire(),
         "semaphore": lambda: Semaphore(1, "it").acquire(),
@@ -110,7 +110,7 @@ def waits_and_dies(what):
 
 
 def waiting(client, kind):
-    """How many requests wait for something of a kind."""
+    """Number of requests that wait for a kind of primitive."""
     requests = registry.shared(client._engine).coordinator._waiting
     return sum(request.kind == kind for request in list(requests))
 

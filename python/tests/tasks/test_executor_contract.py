@@ -25,7 +25,7 @@ def processes():
 
 @pytest.fixture(params=KINDS)
 def executor(request):
-    """An executor that does two calls at a time."""
+    """An executor that runs two calls at a time."""
     if request.param == "thread pool":
         with concurrent.futures.ThreadPoolExecutor(2) as executor:
             yield executor
@@ -39,7 +39,7 @@ def executor(request):
 
 @pytest.fixture(params=KINDS[:2])
 def shared_memory(request):
-    """An executor whose calls see what this process sees."""
+    """An executor whose calls share memory with this process."""
     if request.param == "thread pool":
         with concurrent.futures.ThreadPoolExecutor(2) as executor:
             yield executor
@@ -49,7 +49,7 @@ def shared_memory(request):
 
 
 class Gate:
-    """Calls that begin, and end when they are let go."""
+    """Calls that start, and end once the gate opens."""
 
     def __init__(self, executor, count=2):
         self.go_on = threading.Event()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it forks")
 
 
 def forks_and(how, path):
-    """Fork a process that outlives this one and keeps what it has open, and end."""
+    """Fork a child that outlives this process and keeps its descriptors open, then end."""
     pid = os.fork()
     if pid == 0:
         if how == "leaves":
@@ -46,7 +46,7 @@ def is_running(pid):
 
 
 def written(path):
-    """Wait for the number of a process."""
+    """Wait for a process id in a file."""
     end = time.monotonic() + BOUND
     while time.monotonic() < end:
         if path.exists() and path.read_text():
@@ -107,7 +107,7 @@ def test_time_limits_and_close_kill_children_forked_by_a_task(client, tmp_path):
 
 
 def in_child(function):
-    """Call a function in a forked process, and return what it returns, or the error's text."""
+    """Call a function in a forked process; return its result, or the text of its error."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:

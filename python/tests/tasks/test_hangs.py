@@ -29,7 +29,7 @@ def small(x=1):
 
 
 def held(client, function):
-    """Submit a task that begins once what is returned beside it is called."""
+    """Submit a blocked task; return its future and a function that releases it."""
     from thalweg.tasks import Event
 
     event = Event("begin", client=client)

@@ -13,7 +13,7 @@ BOUND = 20
 
 
 class Interrupt(Exception):
-    """What a signal handler raises."""
+    """Raised by a signal handler."""
 
 
 @pytest.fixture(params=["threads", "processes"])
@@ -25,7 +25,7 @@ def client(request):
 def interrupted(number, function):
     """Call a function, and raise at the `number`th place where the interpreter may call a signal handler.
 
-    Those are where Python's functions begin, and where functions written in C have returned.
+    These places are the starts of Python functions, and the returns of C functions.
     """
     places = 0
 

@@ -20,7 +20,7 @@ BOUND = 60
 
 
 def run(program, tmp_path):
-    """Run a program, whose limits are its own, and return what it printed."""
+    """Run a program in its own process, with its own limits, and return its output."""
     path = tmp_path / "program.py"
     path.write_text(textwrap.dedent(program))
     done = subprocess.run([sys.executable, "-I", path], capture_output=True, text=True, timeout=BOUND, check=False)

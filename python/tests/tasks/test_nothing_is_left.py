@@ -25,7 +25,7 @@ def descriptors() -> int:
 
 
 def engine_threads() -> int:
-    """How many threads of engines there are; they may end a moment after their client has been closed."""
+    """Number of engine threads, which may end shortly after their client is closed."""
     threads = 0
     for thread in os.listdir("/proc/self/task"):
         try:

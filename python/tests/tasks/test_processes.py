@@ -70,7 +70,7 @@ def begin_when_there_is(path):
 
 
 def test_a_worker_may_take_longer_to_start_than_a_task_to_run(tmp_path):
-    """What is limited is the call: a worker that replaces another has all its modules to import."""
+    """Only the call is limited: a replacement worker has to import all its modules."""
     path = tmp_path / "begin"
     with Client(processes=True, n_workers=1, initializer=begin_when_there_is, initargs=(str(path),)) as client:
         future = client.submit(increment, 1, time_limit="500ms")
@@ -81,7 +81,7 @@ def test_a_worker_may_take_longer_to_start_than_a_task_to_run(tmp_path):
 
 
 class ReadsSlowly:
-    """A function whose module takes long to import."""
+    """A function whose module is slow to import."""
 
     def __init__(self, path):
         self.path = path
@@ -274,7 +274,7 @@ def test_an_executor(client):
 
 
 def test_a_time_limit_stops_a_blocking_call_under_asyncio(client):
-    """A call that blocks is given up by the loop, and it does stop."""
+    """The loop abandons a blocking call, which really stops."""
 
     async def main():
         loop = asyncio.get_running_loop()

@@ -21,7 +21,7 @@ GRAPHS = 200
 
 
 class Expected(Exception):
-    """What tasks raise."""
+    """Raised by tasks on purpose."""
 
 
 def add(number: int, *inputs: int, size: int = 0) -> int:
@@ -49,7 +49,7 @@ def measure(number: int, *inputs: Any, size: int = 0) -> int:
 
 
 class Graph:
-    """Tasks by number: what each calls, and which others it needs."""
+    """Tasks by number: their functions and dependencies."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -73,7 +73,7 @@ class Graph:
         return futures
 
     def plain(self) -> list[Any]:
-        """What comes of each: a value, or the kinds of errors it may fail with."""
+        """Expected outcome of each task: a value, or the types of its possible errors."""
         outcomes: list[Any] = []
         for number, (function, needs, options) in enumerate(self.calls):
             failed = [outcomes[need] for need in needs if isinstance(outcomes[need], set)]
@@ -89,7 +89,7 @@ class Graph:
 
 
 def outcome(future: Any) -> Any:
-    """What comes of a task: its value, or the error it fails with."""
+    """Outcome of a task: its value, or its error."""
     try:
         return future.result(timeout=120)
     except (Exception, CancelledError) as error:
@@ -97,7 +97,7 @@ def outcome(future: Any) -> Any:
 
 
 def check(graph: Graph, futures: list[Any], also: set[type]) -> None:
-    """Compare with plain execution, where tasks may have failed for other reasons as well."""
+    """Compare with plain execution; tasks may also have failed for other reasons."""
     for number, (future, expected) in enumerate(zip(futures, graph.plain(), strict=True)):
         result = outcome(future)
         if isinstance(expected, set):

@@ -97,7 +97,7 @@ def test_a_thalweg_cluster_makes_no_dask_client():
 
 @pytest.fixture
 def nobody():
-    """An address where nobody listens."""
+    """An address without a listener."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{bound.getsockname()[1]}"
@@ -105,7 +105,7 @@ def nobody():
 
 @pytest.fixture
 def deaf():
-    """An address where somebody listens and never answers."""
+    """An address with a listener that never responds."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         bound.listen()

@@ -65,7 +65,7 @@ def test_a_snippet_for_an_older_tornado_fails(run):
 
 
 def evaluate(name, **names):
-    """Run a listing that awaits outside of functions, and return its names."""
+    """Run a snippet with top-level await, and return its names."""
     code = compile(listing(name, ours=True), name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     space = {"Client": Client, "AioClient": AioClient, **names}
 
@@ -96,7 +96,7 @@ def test_one_client_works_sync_and_async():
 
 
 def with_our_executor(name):
-    """A listing with the client's executor, and, for a second's sleep, a barrier: five come together, or nobody."""
+    """A snippet with the client's executor, and a barrier of five instead of a one-second sleep."""
     text = (SEEDS / f"{name}.py").read_text()
     text = text.replace("concurrent.futures.ThreadPoolExecutor(max_workers=5)", "client.get_executor()")
     return text.replace("time.sleep(1)", "barrier.wait(60)")

@@ -19,7 +19,7 @@ def client(request):
 
 
 def in_background(function, *args):
-    """Call something on a thread, and return what joins it and returns the result."""
+    """Call a function on a thread; return a function that joins it and returns the result."""
     results = []
     thread = threading.Thread(target=lambda: results.append(function(*args)), daemon=True)
     thread.start()
@@ -32,7 +32,7 @@ def in_background(function, *args):
 
 
 def until_waiting(client, kind, name, count):
-    """Wait until so many requests wait for a state."""
+    """Wait until this many requests wait for a primitive."""
     from thalweg.tasks.client import registry
 
     coordinator = registry.shared(client.engine).coordinator
