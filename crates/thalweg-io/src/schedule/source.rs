@@ -75,7 +75,7 @@ pub trait FromSchedule {
     ///     ["2026-03-27T09:00:00+01:00[Europe/Berlin]", "2026-03-30T09:00:00+02:00[Europe/Berlin]"]
     /// );
     ///
-    /// // The same on the event loop around it, or on a thread's.
+    /// // The same on the current event loop, or on a loop thread.
     /// let times = Stream::from_schedule("0 9 * * mon-fri");
     /// # times.check()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())

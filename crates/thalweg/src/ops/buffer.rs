@@ -159,7 +159,7 @@ impl<T: Element> Stream<T> {
     /// let clock = VirtualClock::new();
     /// let source = Stream::on(&clock);
     /// let list = source.buffer(3).rate_limit("1s").sink_to_list();
-    /// // One is sent on at once, one waits for the rate, and three fit into the buffer.
+    /// // One is sent at once, one waits for the rate limit, and three fit into the buffer.
     /// for x in 0..5 {
     ///     assert!(source.emit(x).is_ready());
     /// }

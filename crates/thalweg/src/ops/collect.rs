@@ -62,7 +62,7 @@ impl<T: Element> Collector<T> {
     ///
     /// ```
     /// # use thalweg::Stream;
-    /// // Every tenth element sends what came since the one before.
+    /// // Every tenth element flushes the collection.
     /// let source = Stream::new();
     /// let collected = source.collect();
     /// collected.flush_on(&source.filter(|x| x % 10 == 0))?;
