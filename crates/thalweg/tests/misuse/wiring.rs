@@ -6,8 +6,8 @@ use crate::outcomes;
 
 #[test]
 fn a_wrong_argument_is_named_and_nothing_runs() {
-    type Mistake = Box<dyn Fn(&Stream<i32>)>;
-    let mistakes: Vec<(&str, Mistake)> = vec![
+    type Build = Box<dyn Fn(&Stream<i32>)>;
+    let cases: Vec<(&str, Build)> = vec![
         ("buffer", Box::new(|s| s.buffer(0).sink(drop).destroy())),
         (
             "rate_limit",
@@ -21,9 +21,9 @@ fn a_wrong_argument_is_named_and_nothing_runs() {
         ("partition", Box::new(|s| drop(s.partition(0).sink(drop)))),
         ("pull", Box::new(|s| drop(s.pull(0)))),
     ];
-    for (operator, build_error) in mistakes {
+    for (operator, build) in cases {
         let source = Stream::new();
-        build_error(&source);
+        build(&source);
         let list = source.sink_to_list();
         let error = source.check().unwrap_err();
         assert!(error.to_string().contains(operator), "{operator}: {error}");
