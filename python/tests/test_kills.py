@@ -93,11 +93,11 @@ def check(directory, address):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="worker processes need Linux")
-def test_killed_with_worker_processes_nothing_is_lost_or_doubled(tmp_path):
+def test_a_killed_pipeline_on_worker_processes_loses_and_doubles_nothing(tmp_path):
     check(tmp_path, "")
 
 
-def test_killed_with_dask_workers_nothing_is_lost_or_doubled(tmp_path):
+def test_a_killed_pipeline_on_dask_workers_loses_and_doubles_nothing(tmp_path):
     distributed = pytest.importorskip("distributed")
     local = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": None}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, **local) as cluster:

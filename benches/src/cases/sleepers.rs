@@ -14,7 +14,7 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("the system starts an event loop")
 }
 
-/// Lets `sleepers` elements sleep at once; returns the bytes each takes.
+/// Memory per sleeping element, with `sleepers` of them at once.
 pub(crate) fn memory(sleepers: usize) -> Line {
     let bytes = runtime().block_on(async {
         let source = Stream::new();

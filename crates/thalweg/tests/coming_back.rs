@@ -40,7 +40,7 @@ fn every_awaiting_operator_can_emit_back_into_the_pipeline() {
         ("then", |s, to, log| {
             s.then(again(to, log, 20)).sink(drop);
         }),
-        ("then behind", |s, to, log| {
+        ("then between maps", |s, to, log| {
             s.map(|x| x).then(again(to, log, 20)).map(|x| x).sink(drop);
         }),
         ("sink_async", |s, to, log| {
@@ -58,10 +58,10 @@ fn every_awaiting_operator_can_emit_back_into_the_pipeline() {
         ("map_async, three", |s, to, log| {
             s.map_async(3, again(to, log, 20)).sink(drop);
         }),
-        ("behind a buffer", |s, to, log| {
+        ("after a buffer", |s, to, log| {
             s.buffer(1).then(again(to, log, 20)).sink(drop);
         }),
-        ("behind a rate limit", |s, to, log| {
+        ("after a rate limit", |s, to, log| {
             s.rate_limit("1s").then(again(to, log, 20)).sink(drop);
         }),
         ("two in a row", |s, to, log| {
@@ -70,9 +70,9 @@ fn every_awaiting_operator_can_emit_back_into_the_pipeline() {
                 .then(again(to, &quiet, 0))
                 .sink(drop);
         }),
-        ("from below", |s, to, log| {
-            let below = s.map(|x| x);
-            below.then(again(to, log, 20)).sink(drop);
+        ("after a map", |s, to, log| {
+            let mapped = s.map(|x| x);
+            mapped.then(again(to, log, 20)).sink(drop);
         }),
     ];
     for (name, build) in operators {
@@ -210,7 +210,7 @@ const FULL: [(&str, Chain); 8] = [
     ("a buffer and calls one by one", |s| {
         s.buffer(1).then(async |x| x).buffer(1)
     }),
-    ("a buffer behind a rate limit", |s| {
+    ("a buffer after a rate limit", |s| {
         s.rate_limit("1ms").buffer(1).map(|x| x).buffer(1)
     }),
     ("a buffer and windows", |s| {

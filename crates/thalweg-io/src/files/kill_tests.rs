@@ -46,7 +46,7 @@ fn child() {
 }
 
 #[test]
-fn killed_from_a_file_into_files_nothing_is_lost_and_no_half_file_has_a_name() {
+fn a_killed_pipeline_from_a_file_to_files_loses_nothing_and_renames_no_partial_file() {
     let killing = Kills::of("files::kill_tests::child", kills(3));
     let dir = killing.dir();
     fs::create_dir(dir.join("out")).expect("there is room");
@@ -95,7 +95,7 @@ fn child_with_a_position() {
 }
 
 #[test]
-fn killed_with_a_position_beside_the_files_nothing_is_lost_and_nothing_doubled() {
+fn a_killed_pipeline_with_a_stored_position_loses_and_doubles_nothing() {
     let killing = Kills::of("files::kill_tests::child_with_a_position", kills(3));
     let dir = killing.dir();
     fs::create_dir(dir.join("out")).expect("there is room");

@@ -99,7 +99,7 @@ fn kill(broker: &TestBroker, sink: &str) -> Kills {
 }
 
 #[test]
-fn killed_from_kafka_into_sqlite_nothing_is_lost_or_doubled() {
+fn a_killed_pipeline_from_kafka_to_sqlite_loses_and_doubles_nothing() {
     let broker = TestBroker::start([("numbers", PARTITIONS)]).expect("ports are free");
     let killed = kill(&broker, "sqlite");
     let connection = rusqlite::Connection::open(killed.dir().join("out.db")).expect("it is there");
@@ -112,7 +112,7 @@ fn killed_from_kafka_into_sqlite_nothing_is_lost_or_doubled() {
 }
 
 #[test]
-fn killed_from_kafka_into_kafka_nothing_is_lost() {
+fn a_killed_pipeline_from_kafka_to_kafka_loses_nothing() {
     let topics = [("numbers", PARTITIONS), ("out", 2)];
     let broker = TestBroker::start(topics).expect("ports are free");
     kill(&broker, "kafka");

@@ -104,7 +104,7 @@ fn kill(killing: &Kills) {
 }
 
 #[test]
-fn killed_from_a_file_into_sqlite_nothing_is_lost_or_doubled() {
+fn a_killed_pipeline_from_a_file_to_sqlite_loses_and_doubles_nothing() {
     let killing = killing("file");
     let lines: String = (1..=elements()).map(|number| text(number) + "\n").collect();
     fs::write(killing.dir().join("lines"), lines).expect("there is room");
@@ -112,7 +112,7 @@ fn killed_from_a_file_into_sqlite_nothing_is_lost_or_doubled() {
 }
 
 #[test]
-fn killed_from_sql_into_sqlite_nothing_is_lost_or_doubled() {
+fn a_killed_pipeline_from_sql_to_sqlite_loses_and_doubles_nothing() {
     let killing = killing("sql");
     let new = rusqlite::Connection::open(killing.dir().join("in.db"));
     let mut connection = new.expect("a new file");
@@ -131,7 +131,7 @@ fn killed_from_sql_into_sqlite_nothing_is_lost_or_doubled() {
 }
 
 #[test]
-fn killed_from_a_feed_into_sqlite_nothing_is_lost_or_doubled() {
+fn a_killed_pipeline_from_a_feed_to_sqlite_loses_and_doubles_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
     let address = listener.local_addr().expect("it is bound");

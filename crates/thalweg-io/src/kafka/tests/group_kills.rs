@@ -59,7 +59,7 @@ async fn write(brokers: &str, topic: &str, slice: i32) {
 }
 
 #[test]
-fn two_of_four_processes_are_killed_and_nothing_is_lost_or_out_of_order() -> Outcome {
+fn killing_two_of_four_members_loses_and_reorders_nothing() -> Outcome {
     // The real server, or else librdkafka's mock.
     let mut mock = None;
     let (brokers, from, to) = match (real::topic(PARTITIONS), real::topic(PARTITIONS)) {

@@ -49,7 +49,7 @@ fn child() {
 }
 
 #[test]
-fn killed_from_kafka_into_kafka_nothing_is_lost_or_doubled() -> Outcome {
+fn a_killed_transactional_pipeline_loses_and_doubles_nothing() -> Outcome {
     let (Some((brokers, from)), Some((_, to))) = (real::topic(PARTITIONS), real::topic(2)) else {
         return Ok(());
     };

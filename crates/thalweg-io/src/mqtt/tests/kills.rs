@@ -40,7 +40,7 @@ fn child() {
 }
 
 #[test]
-fn killed_from_mqtt_into_a_file_nothing_is_lost() -> Tested {
+fn a_killed_pipeline_from_mqtt_to_a_file_loses_nothing() -> Tested {
     let Some(broker) = Mosquitto::start()? else {
         return Ok(());
     };

@@ -84,7 +84,7 @@ fn kill(server: &Server, sink: &str) -> Result<Kills, Box<dyn Error>> {
 }
 
 #[test]
-fn killed_from_jetstream_into_a_file_nothing_is_lost() -> Tested {
+fn a_killed_pipeline_from_jetstream_to_a_file_loses_nothing() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -95,7 +95,7 @@ fn killed_from_jetstream_into_a_file_nothing_is_lost() -> Tested {
 }
 
 #[test]
-fn killed_from_jetstream_into_jetstream_nothing_is_lost_or_doubled() -> Tested {
+fn a_killed_pipeline_from_jetstream_to_jetstream_loses_and_doubles_nothing() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };

@@ -75,11 +75,11 @@ fn kill(key: &'static str) -> Tested {
 }
 
 #[test]
-fn killed_from_a_stream_into_a_file_nothing_is_lost() -> Tested {
+fn a_killed_pipeline_from_a_stream_to_a_file_loses_nothing() -> Tested {
     kill("stream")
 }
 
 #[test]
-fn killed_from_a_list_into_a_file_nothing_is_lost() -> Tested {
+fn a_killed_pipeline_from_a_list_to_a_file_loses_nothing() -> Tested {
     kill("list")
 }
