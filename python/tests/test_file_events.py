@@ -10,7 +10,7 @@ import pytest
 from support import until
 from thalweg import Stream, VirtualClock
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it may be told later")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="changes may be reported later on other systems")
 
 
 def test_lines_and_file_names_arrive_when_they_are_written(tmp_path):

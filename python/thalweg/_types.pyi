@@ -13,7 +13,7 @@ Interval: TypeAlias = float | str | timedelta
 #: Policy for elements that a function fails on; None is `"raise"`.
 OnError: TypeAlias = Literal["raise", "skip"] | Retry | Stream | None
 
-#: Files of a client that speaks TLS: who vouches for servers, and its own certificate with its key.
+#: Files of a TLS client: the authorities of servers, and its own certificate with its key.
 ClientFiles: TypeAlias = tuple[str | None, tuple[str, str] | None]
 
 #: A function that users give.

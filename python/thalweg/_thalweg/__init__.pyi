@@ -147,7 +147,7 @@ class Node(Generic[T]):
     def _disconnect(self, downstream: Node) -> None:
         """Undo `_connect`."""
 
-    def _prefer(self, upstream: Node | None = None) -> None:
+    def _move_to_first(self, upstream: Node | None = None) -> None:
         """Have this node be the first to get what the nodes above it send, or what `upstream` does."""
 
     def _release(self) -> None:
@@ -168,7 +168,7 @@ class Node(Generic[T]):
     def _reopen(self) -> None:
         """Have the pipeline take elements again after a drain."""
 
-    def _is_at_rest(self) -> bool:
+    def _is_pipeline_idle(self) -> bool:
         """Return whether nothing of the pipeline's goes on by itself, and nobody is at work inside."""
 
     def _in_flight(self) -> int | None:
@@ -216,7 +216,7 @@ class Node(Generic[T]):
     def _latency(self) -> tuple[int, float, float, float, float] | None:
         """Return how many elements have been timed, and their mean, median, 99th percentile and longest latency."""
 
-    def _has_nothing_on_its_way(self) -> bool:
+    def _is_idle(self) -> bool:
         """Return whether nothing is on its way in the node, and nobody is at work inside the pipeline."""
 
     def _svg(self) -> str:

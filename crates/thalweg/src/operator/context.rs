@@ -34,9 +34,9 @@ impl<Op: Operator> Context<'_, Op> {
     /// As [`emit`](Self::emit).
     pub fn emit_with(&mut self, acks: Acks, x: Op::Out) -> EmitResult {
         let mut carrying = Carrying::new(self.pass, acks);
-        let flow = self.node.output().send(x, carrying.pass);
-        carrying.is_through = flow.is_ok();
-        flow
+        let result = self.node.output().send(x, carrying.pass);
+        carrying.is_through = result.is_ok();
+        result
     }
 
     /// Runs `f` for an element that was kept under `lease`: elements that `f` emits carry it, and failures are reported
@@ -84,7 +84,9 @@ impl<Op: Operator> Context<'_, Op> {
                 .begin_to_suspend(self.node.core(), self.pass);
         }
         // The emitter may give up, and then the node is asked to withdraw the element.
-        self.pass.graph().note_moving(self.node.core(), self.pass);
+        self.pass
+            .graph()
+            .note_in_flight(self.node.core(), self.pass);
         self.pass.hold()
     }
 

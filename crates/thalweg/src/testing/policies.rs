@@ -72,7 +72,7 @@ fn run(case: &Case, policy: Policy, manner: Manner, place: Place) -> (Report, Ve
     let trouble = Trouble::new(manner, policy.times());
     let on_error = policy.on_error(&dead_letters);
     match place {
-        Place::Behind => trial.behind = Some((trouble, on_error)),
+        Place::Behind => trial.downstream = Some((trouble, on_error)),
         Place::UnderTest => (trial.trouble, trial.policy) = (trouble, on_error),
     }
     let report = case.run(&trial, None);

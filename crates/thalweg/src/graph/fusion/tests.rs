@@ -80,8 +80,8 @@ impl Fused<i32> for Pair {
     fn run_host_batch(&self, batch: &mut dyn Any, cx: &mut FusedContext<'_, i32>) {
         self.batches.fetch_add(1, Relaxed);
         for x in batch.downcast_ref::<Numbers>().expect("numbers").0.clone() {
-            let flow = self.run(x, cx);
-            cx.keep_failure(flow);
+            let result = self.run(x, cx);
+            cx.keep_failure(result);
         }
     }
 
