@@ -289,7 +289,7 @@ def test_an_error_stream_in_a_cycle():
 WAITING = {
     "partition": lambda source: source.partition(3),
     "partition by key": lambda source: source.partition(3, key=lambda x: x),
-    "partition by a key of its own": lambda source: source.partition(3, key=Thing),
+    "partition by a custom key": lambda source: source.partition(3, key=Thing),
     "partition with a timeout": lambda source: source.partition(3, timeout=100),
     "partition_unique": lambda source: source.partition_unique(3),
     "sliding_window": lambda source: source.sliding_window(3),

@@ -54,7 +54,7 @@ async def until(condition):
 
 OPERATORS = {
     "sink": lambda s, f: s.sink(f),
-    "sink behind a map": lambda s, f: s.map(lambda x: x).sink(f),
+    "sink after a map": lambda s, f: s.map(lambda x: x).sink(f),
     "lambda": lambda s, f: s.sink(lambda x: f(x)),
     "map": lambda s, f: s.map(f).sink(lambda x: None),
     "filter": lambda s, f: s.filter(f).sink(lambda x: None),

@@ -60,7 +60,7 @@ def dashboard():
         yield served
 
 
-def test_it_is_read_only_unless_told_otherwise():
+def test_control_is_disabled_by_default():
     source = Stream(stream_name="numbers")
     with thalweg.dashboard(port=0) as served:
         assert served.token is None

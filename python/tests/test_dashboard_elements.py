@@ -34,7 +34,7 @@ def dashboard():
         yield served
 
 
-def test_elements_are_private_unless_told_otherwise():
+def test_elements_are_hidden_by_default():
     with thalweg.dashboard(port=0) as served:
         source = Stream(stream_name="secrets")
         source.map(str, stream_name="text").sink(lambda x: None)

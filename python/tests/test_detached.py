@@ -40,7 +40,7 @@ def removed_from_downstreams(source):
     source.downstreams.remove(node)
 
 
-def cut_off_with_a_source_of_its_own(source):
+def disconnected_with_its_own_source(source):
     other = Stream()
     node = source.union(other)
     node.sink(str)
@@ -92,7 +92,7 @@ def inside_of_a_function(source):
     watcher.destroy()
 
 
-def join_with_an_element_waiting(source):
+def join_with_a_waiting_element(source):
     other = Stream()
     joined = zip(source, other)
     joined.sink(str)
@@ -105,14 +105,14 @@ WAYS = [
     destroyed_in_the_middle,
     disconnected,
     removed_from_downstreams,
-    cut_off_with_a_source_of_its_own,
+    disconnected_with_its_own_source,
     one_of_two_edges,
     with_a_loop,
     sink_of_a_loop,
     sink_that_is_destroyed,
     failures,
     inside_of_a_function,
-    join_with_an_element_waiting,
+    join_with_a_waiting_element,
 ]
 
 

@@ -528,6 +528,6 @@ def test_aliased_frames_report_the_aliased_module(python):
         (lambda: thalweg.Retry(1.5), "Retry: `times`"),  # type: ignore[arg-type]
     ],
 )
-def test_arguments_that_are_none_are_reported_at_the_call(make, words):
+def test_invalid_arguments_are_reported_at_the_call(make, words):
     with pytest.raises((TypeError, ValueError), match=words):
         make()

@@ -339,7 +339,7 @@ def test_between_scatter_and_gather_fetch_waits_for_its_urls():
     assert L == ["/1", "/2", "/3"]
 
 
-def test_a_body_goes_to_a_file(tmp_path):
+def test_a_body_is_saved_to_a_file(tmp_path):
     with Site(answer_by_path) as site:
         requests = Stream()
         L = requests.fetch(per_host=1).sink_to_list()

@@ -42,7 +42,7 @@ def running(tmp_path_factory):
 
 @pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.parametrize("seed", [seed.stem for seed in SEEDS])
-def test_it_prints_all_ten_lines_in_order(running, seed, peer):
+def test_each_program_prints_all_ten_lines_in_order(running, seed, peer):
     output, errors = running[seed, peer].communicate(timeout=120)
     assert output.split() == [str(x) for x in range(1, 11)], errors
     assert running[seed, peer].returncode == 0, errors

@@ -474,7 +474,7 @@ def test_from_end_reads_lines_appended_after_the_start(tmp_path):
     assert L == ["half a line\n", "after\n"]
 
 
-@pytest.mark.parametrize("kind", ["from_periodic", "from_iterable", "of one's own"])
+@pytest.mark.parametrize("kind", ["from_periodic", "from_iterable", "user-defined"])
 def test_a_source_ended_by_its_own_function_reports_it(kind, caplog):
     class Own(thalweg.Source):
         async def _run(self):
@@ -490,7 +490,7 @@ def test_a_source_ended_by_its_own_function_reports_it(kind, caplog):
     source = {
         "from_periodic": lambda: Stream.from_periodic(leave, 0.01),
         "from_iterable": lambda: Stream.from_iterable(items()),
-        "of one's own": Own,
+        "user-defined": Own,
     }[kind]()
     source.sink_to_list()
     source.start()
@@ -524,7 +524,7 @@ class Endless:
         return "x"
 
 
-@pytest.mark.parametrize("kind", ["from_q", "from_process", "of one's own"])
+@pytest.mark.parametrize("kind", ["from_q", "from_process", "user-defined"])
 def test_a_source_that_never_pauses_delays_no_other_pipeline_or_drain(kind):
     class Own(thalweg.Source):
         async def _run(self):
@@ -534,7 +534,7 @@ def test_a_source_that_never_pauses_delays_no_other_pipeline_or_drain(kind):
     source = {
         "from_q": lambda: Stream.from_q(Endless()),
         "from_process": lambda: Stream.from_process([sys.executable, "-c", "while True: print('x')"]),
-        "of one's own": Own,
+        "user-defined": Own,
     }[kind]()
     seen = []
     source.sink(lambda x: (time.sleep(0.0001), seen.append(x)))

@@ -57,7 +57,7 @@ class selfish(Stream):
 
 
 WRONG = {
-    "says that it keeps nothing": (lambda s: s.partition(4), "holds"),
+    "declares no held elements": (lambda s: s.partition(4), "holds"),
     "loses metadata": (forgetful, "acknowledged before"),
     "is kept": (selfish, "is kept by something"),
     "fails by itself": (lambda s: s.map(lambda x: 1 // (x - 3)), "a failure with a sink that does not fail"),

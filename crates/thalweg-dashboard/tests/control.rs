@@ -65,7 +65,7 @@ fn until_shown(dashboard: &Dashboard, text: &str) {
 }
 
 #[test]
-fn it_is_read_only_unless_told_otherwise() {
+fn control_is_disabled_by_default() {
     let dashboard = serve("127.0.0.1:0").expect("a port is free");
     let source = Stream::<i32>::new();
     dashboard.watch("numbers", &source);

@@ -40,7 +40,7 @@ fn until_shown(dashboard: &Dashboard, path: &str, text: &str) -> String {
 struct Private(&'static str);
 
 #[test]
-fn elements_are_private_unless_told_otherwise() {
+fn elements_are_hidden_by_default() {
     let dashboard = serve("127.0.0.1:0").expect("a port is free");
     let source = Stream::new();
     let sink = source.map(|x: &'static str| x).sink(drop);

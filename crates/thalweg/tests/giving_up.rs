@@ -31,7 +31,9 @@ const STUCK: [(&str, Build); 6] = [
     ("then", |s| {
         s.then(|x| async move { x }).buffer(1).rate_limit("1h")
     }),
-    ("behind a fan", |s| s.map(|x| x).buffer(1).rate_limit("1h")),
+    ("after a branch", |s| {
+        s.map(|x| x).buffer(1).rate_limit("1h")
+    }),
 ];
 
 #[test]

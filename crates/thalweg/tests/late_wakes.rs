@@ -130,7 +130,7 @@ fn lateness_does_not_accumulate() {
 }
 
 #[test]
-fn a_stall_does_not_shift_what_comes_after_it() {
+fn a_stall_does_not_shift_later_elements() {
     // The second alarm, for 2000, is 1500 late.
     let stalled = [0, 1500, 0];
     let ticks = [1000, 3500, 4000, 5000, 6000, 7000, 8000, 9000, 10_000];

@@ -74,7 +74,7 @@ const CASES: &[Case] = &[
     ("timed_window", |s| {
         vec![look(s.apply(TimedWindowOptions::every("1h").skip_empty()))]
     }),
-    ("timed_window behind which it is slow", |s| {
+    ("timed_window with a slow sink", |s| {
         let windows = s.apply(TimedWindowOptions::every("1s").skip_empty());
         let flat = windows.flatten();
         vec![look(windows), look(flat.rate_limit("1h"))]
@@ -160,7 +160,7 @@ const CASES: &[Case] = &[
         join.attach(s).unwrap();
         vec![look(join.stream().clone())]
     }),
-    ("retries, and what waits behind them", |s| {
+    ("retries, and elements waiting for them", |s| {
         let failing = s.try_map(|_: &X| Err::<(), _>("no"));
         vec![look(failing.on_error(Retry::times(3).backoff("1h")))]
     }),

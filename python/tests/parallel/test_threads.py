@@ -168,9 +168,9 @@ def test_emitters_enter_directly_if_no_user_code_precedes_scatter(pool):
 WAYS = {
     "gather": lambda s, step: step(s).gather(),
     "a buffer before gather": lambda s, step: step(s).buffer(2).gather(),
-    "a buffer behind gather": lambda s, step: step(s).gather().buffer(2),
+    "a buffer after gather": lambda s, step: step(s).gather().buffer(2),
     "out of order": lambda s, step: step(s).gather(unordered=True),
-    "another step behind": lambda s, step: step(s).map(add, 0).gather(),
+    "followed by another step": lambda s, step: step(s).map(add, 0).gather(),
     "a window": lambda s, step: step(s).partition(1).pluck(0).gather(),
     "a state": lambda s, step: step(s).accumulate(lambda _, x: x).gather(),
 }

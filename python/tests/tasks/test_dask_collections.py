@@ -43,7 +43,7 @@ GRAPHS = {
     "other names": ({"a": 1, "b": "a", "c": "b", "d": (add, "c", "b")}, ["d", "c"]),
     "lists of keys": ({"a": 1, "b": ["a", "a", [2, "a"]], "c": (flatten, "b")}, ["b", "c"]),
     "keys at any depth": ({"a": 1, "b": (add, "a")}, [["a", ["b"]], "a"]),
-    "what is no key": ({"a": (add, 1), "b": (len, "xyz"), "c": (len, ("x", "y"))}, ["a", "b", "c"]),
+    "values that are not keys": ({"a": (add, 1), "b": (len, "xyz"), "c": (len, ("x", "y"))}, ["a", "b", "c"]),
     "numbers as keys": ({1: (add, 5), 2: (add, 1, 1.5), "c": (add, 1, 2)}, "c"),
     "named tuples": ({"a": 1, "b": (flatten, Pair("a", 5))}, "b"),
     "sets": ({"a": 1, "b": (flatten, {5, 7})}, "b"),

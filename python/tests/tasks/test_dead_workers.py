@@ -62,7 +62,7 @@ def run_and_end(client, function, then):
     held = Event("held", client)
     # On a busy machine the limit may expire before anything is held: retry with a longer one.
     for limit in (1, 5, BOUND):
-        task = client.submit(function, then, time_limit=limit if then == "is over its limit" else None)
+        task = client.submit(function, then, time_limit=limit if then == "exceeds its limit" else None)
         while not task.done() and not held.wait(timeout=0.05):
             pass
         if held.is_set():
@@ -74,7 +74,7 @@ def run_and_end(client, function, then):
         task.result(timeout=BOUND)
 
 
-ENDS = ["dies", "is over its limit", "is cancelled"]
+ENDS = ["dies", "exceeds its limit", "is cancelled"]
 
 
 @pytest.mark.parametrize("then", ENDS)
