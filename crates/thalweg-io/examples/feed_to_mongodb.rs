@@ -1,7 +1,7 @@
 //! A feed of JSON events into MongoDB, or a server of its protocol: each event becomes one document.
 //!
-//! Usage: `feed_to_mongodb mongodb://localhost`. This program also serves the feed, which cuts its connections and splits
-//! characters across chunks.
+//! Usage: `feed_to_mongodb mongodb://localhost`. This program also serves the feed, which cuts its connections and
+//! splits characters across chunks.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

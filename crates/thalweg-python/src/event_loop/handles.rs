@@ -97,8 +97,8 @@ fn clock_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     object.getattr("time")
 }
 
-/// The asyncio loop that runs on this thread. It runs no Python code: a daemon thread may call this while the interpreter
-/// ends, which stops threads that wait for the GIL.
+/// The asyncio loop that runs on this thread. It runs no Python code: a daemon thread may call this while the
+/// interpreter ends, which stops threads that wait for the GIL.
 pub(crate) fn running(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static GET_RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let get = match GET_RUNNING_LOOP.get(py) {
