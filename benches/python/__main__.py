@@ -42,7 +42,7 @@ def main() -> int:
     kinds = ("--tasks", "--parallel", "--frames", "--io", "--brokers")
     kind = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in kinds else "--python"
     cases = _cases(kind)
-    # What one case has started, clusters above all, would take time from the next.
+    # Leftovers of one case, above all clusters, would slow down the next.
     alone = kind != "--python"
     parser = argparse.ArgumentParser(
         prog=f"cargo xtask bench {kind}",

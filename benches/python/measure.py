@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Contender:
-    """Someone who can do the work for a number of elements."""
+    """A contender: a function that does the work for a number of elements."""
 
     name: str
     run: Callable[[int], float | None]
-    """Does the work. What it returns, if anything, is the figure for one element; otherwise it is the time."""
+    """Does the work. Its result, if any, is the figure per element; otherwise the call is timed."""
     elements: int
 
 
 @dataclass(frozen=True)
 class Target:
-    """How many times as long as another thalweg may take; below one, how many times faster it has to be."""
+    """Maximum ratio of thalweg's time to another contender's."""
 
     than: str
     ratio: float
@@ -29,14 +29,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Limit:
-    """How much thalweg may take, in the unit that is measured: nanoseconds, or bytes."""
+    """Maximum for thalweg, in the measured unit: nanoseconds or bytes."""
 
     most: float
 
 
 @dataclass(frozen=True)
 class Case:
-    """Contenders at the same work, and what is to be reached."""
+    """Contenders at the same work, and the targets."""
 
     name: str
     contenders: list[Contender]
@@ -45,7 +45,7 @@ class Case:
 
 
 def medians(case: Case, rounds: int) -> dict[str, float]:
-    """Nanoseconds for one element. In each round everyone has a turn, so that all meet the same machine."""
+    """Return nanoseconds per element. Each round runs every contender, so that all see the same machine."""
     times: dict[str, list[float]] = {contender.name: [] for contender in case.contenders}
     for contender in case.contenders:
         contender.run(min(contender.elements, 100))
@@ -66,7 +66,7 @@ def medians(case: Case, rounds: int) -> dict[str, float]:
 
 
 def report(case: Case, results: dict[str, float]) -> bool:
-    """Print a table, and return whether every target was reached."""
+    """Print a table, and return whether all targets were met."""
     print(f"\n{case.name}")
     for name, nanoseconds in results.items():
         figure = nanoseconds / 1e6 if case.unit == "ms" else nanoseconds

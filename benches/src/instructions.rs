@@ -1,13 +1,13 @@
-//! Instructions for an element, which are the same on every machine of a kind, where nanoseconds are not.
+//! Instructions per element: unlike nanoseconds, the same on all machines of one architecture.
 //!
-//! The program runs itself under callgrind, each time with one half of a case: with so many elements, and with twice as
-//! many. The difference is what the elements cost.
+//! The program runs itself under callgrind, once for each half of a case and twice for each: with some number of
+//! elements, and with twice as many. The difference is the cost of the elements.
 
 use std::process::Command;
 
 use crate::cases::{buffer, chain};
 
-/// A case, and the same by a peer or by hand.
+/// A case, beside a peer or hand-written code.
 pub(crate) struct Counted {
     pub case: &'static str,
     pub ours: fn(u64) -> f64,

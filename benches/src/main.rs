@@ -39,13 +39,13 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
             Long("instructions") => arguments.instructions = true,
             #[cfg(feature = "brokers")]
             Long("brokers") => arguments.brokers = true,
-            // What it runs itself with.
+            // Arguments for running itself under callgrind.
             Long("count") => {
                 let (half, elements) = (parser.value()?.string()?, parser.value()?.parse()?);
                 instructions::run(&half, elements)?;
                 std::process::exit(0);
             }
-            // What cargo passes to every benchmark.
+            // cargo passes this to every benchmark.
             Long("bench") => {}
             Long("help") | Short('h') => {
                 println!(
@@ -60,7 +60,7 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
     Ok(arguments)
 }
 
-/// What is done with pipelines of many nodes.
+/// Phases of large pipelines.
 const SCALE: [(&str, Shape, Phase); 9] = [
     ("nodes-deep-build", Shape::Deep, Phase::Build),
     ("nodes-deep-emit", Shape::Deep, Phase::Emit),

@@ -18,11 +18,11 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Two things measured in turn, round by round, so that a machine that slows down slows both.
+/// Two contenders measured alternately, so that a slowdown of the machine affects both.
 pub(crate) struct Pair {
     pub ours: f64,
     pub peer: f64,
-    /// The median of the rounds' ratios, which is steadier than the ratio of the medians.
+    /// Median of the ratios per round, which is steadier than the ratio of the medians.
     pub ratio: f64,
 }
 
@@ -32,7 +32,7 @@ impl Pair {
         mut ours: impl FnMut() -> f64,
         mut peer: impl FnMut() -> f64,
     ) -> Self {
-        // One of each first, uncounted: caches, the frequency of the processor.
+        // Warms up caches and the processor's clock.
         ours();
         peer();
         let pairs: Vec<(f64, f64)> = (0..rounds).map(|_| (ours(), peer())).collect();
@@ -44,7 +44,7 @@ impl Pair {
     }
 }
 
-/// The memory of this process that is resident now, in bytes; `None` where the system does not say.
+/// Resident memory of this process, in bytes; `None` where unknown.
 pub(crate) fn resident() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = pages.split_whitespace().nth(1)?.parse().ok()?;

@@ -7,7 +7,7 @@ pub(crate) struct Line {
     pub peer: String,
     pub ratio: String,
     pub target: &'static str,
-    /// Nothing is to be reached where it is only for comparison.
+    /// No target: for comparison only.
     pub met: Option<bool>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn table(lines: &[Line]) -> String {
     text
 }
 
-/// What the figures were measured on.
+/// The machine and versions of the measurement.
 pub(crate) fn machine() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo")

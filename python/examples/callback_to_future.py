@@ -1,4 +1,4 @@
-"""A library that calls back, from a thread of its own: its results as elements, and one of them as a future."""
+"""A callback-based library with its own thread: its results as elements, and one of them as a future."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from thalweg import Stream
 
 
 def measure(count: int, on_value: Callable[[float], None], on_end: Callable[[], None]) -> None:
-    """Stand in for the library: it measures on a thread, and calls back for each value and at the end."""
+    """Replace the library: measure on a thread, and call back for each value and at the end."""
 
     def run() -> None:
         for number in range(count):
@@ -21,7 +21,7 @@ def measure(count: int, on_value: Callable[[float], None], on_end: Callable[[], 
 
 
 async def values(count: int) -> list[float]:
-    """Return all values: whoever calls back waits while the pipeline is full."""
+    """Return all values; a callback waits while the pipeline is full."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     source = Stream(asynchronous=True)
     list_ = source.buffer(4).map(lambda celsius: celsius * 9 / 5 + 32).sink_to_list()
@@ -32,7 +32,7 @@ async def values(count: int) -> list[float]:
 
 
 async def first() -> float:
-    """Return one value: a future is all that is needed."""
+    """Return one value, which needs only a future."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[float] = loop.create_future()
     measure(1, lambda value: loop.call_soon_threadsafe(future.set_result, value), lambda: None)

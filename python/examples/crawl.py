@@ -1,6 +1,6 @@
-"""A crawl: every page of a site once, one request at a time and host, and a pause between two of them.
+"""A crawler: every page of a site once, with one request at a time per host and a pause in between.
 
-The site is one of this program's own: its pages lead to each other in circles.
+This program also serves the site, whose pages link to each other in cycles.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Site(BaseHTTPRequestHandler):
     """The server."""
 
     def do_GET(self) -> None:
-        """Answer with a page that has its links."""
+        """Respond with a page of links."""
         links = LINKS.get(self.path)
         self.send_response(404 if links is None else 200)
         self.end_headers()
@@ -38,17 +38,17 @@ class Site(BaseHTTPRequestHandler):
 
 
 def links(page: HttpResponse) -> list[str]:
-    """Return what a page leads to."""
+    """Return the links of a page."""
     return [urljoin(page.url, link) for link in re.findall(r'href="([^"]+)"', page.text())]
 
 
 def crawl(start: str, pause: str) -> list[tuple[int, str]]:
-    """Return the status and the URL of all pages on the host that `start` is on."""
+    """Return status and URL of all pages on the host of `start`."""
     urls = Stream()
     pages = urls.filter(lambda url: url.startswith(start)).unique().fetch(per_host=1, interval=pause, robots=True)
     pages.map(links).flatten().connect(urls)
     found = pages.map(lambda page: (page.status, page.url)).sink_to_list()
-    # A drain cuts circles. What is counted here is whatever comes of the first URL, however often it goes round.
+    # A drain would cut the cycle. The counter covers everything derived from the first URL, after any number of rounds.
     all_done = Event()
     urls.emit(start, metadata=[{"ref": RefCounter(cb=all_done.set)}])
     all_done.wait()

@@ -17,7 +17,7 @@ from thalweg import Stream
 
 
 class Counters(NamedTuple):
-    """What has been counted since the machine started: hundredths of seconds, and bytes."""
+    """Counters since the start of the machine, in hundredths of seconds and in bytes."""
 
     busy: int
     total: int
@@ -33,7 +33,7 @@ class Counters(NamedTuple):
 
 
 def read_counters() -> Counters:
-    """Read the counters of processor and network as they are now."""
+    """Read the current counters of processor and network."""
     times = [int(field) for field in Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]]
     idle = times[3] + times[4]
     interfaces = [line.partition(":")[2].split() for line in Path("/proc/net/dev").read_text().splitlines()[2:]]
@@ -66,7 +66,7 @@ def watch_machine(seconds: float) -> None:
 
 
 def read_lines(path: str, seconds: float | None) -> None:
-    """Sum up the sizes of lines, and the numbers in their last fields."""
+    """Sum the sizes of lines, and the numbers in their last fields."""
     ended = threading.Event()
     source = Stream.from_iterable(lines_of(path, ended))
     lines = source.buffer(100)
@@ -81,7 +81,7 @@ def read_lines(path: str, seconds: float | None) -> None:
 
 
 def lines_of(path: str, ended: threading.Event) -> Iterator[str]:
-    """Yield the lines of a file, or of standard input, and say when there are no more."""
+    """Yield the lines of a file, or of standard input, and signal their end."""
     try:
         if path == "-":
             yield from (line.rstrip("\n") for line in sys.stdin)
@@ -93,7 +93,7 @@ def lines_of(path: str, ended: threading.Event) -> Iterator[str]:
 
 
 def run(source: Stream, ended: threading.Event, seconds: float | None) -> None:
-    """Run a pipeline until its input ends, its time is over, or Ctrl-C; then finish what is on its way."""
+    """Run a pipeline until its input ends, its time is over, or Ctrl-C; then finish elements in flight."""
     source.start()
     try:
         ended.wait(seconds)
@@ -103,7 +103,7 @@ def run(source: Stream, ended: threading.Event, seconds: float | None) -> None:
 
 
 def positive(text: str) -> float:
-    """Parse a number of seconds."""
+    """Parse a positive number of seconds."""
     try:
         seconds = float(text)
     except ValueError:
@@ -114,7 +114,7 @@ def positive(text: str) -> float:
 
 
 def main() -> int:
-    """Do what the command line says, and return the exit code."""
+    """Run the command line, and return the exit code."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--input", metavar="PATH", help="read the lines of this file, or of standard input if it is -")
     parser.add_argument("--seconds", metavar="N", type=positive, help="end after N seconds")

@@ -1,6 +1,6 @@
-"""Images: downloaded, made smaller on worker processes, written. One that is broken is reported, and the others finish.
+"""Downloads images, shrinks them on worker processes, and writes them. A broken one is reported, and the others finish.
 
-The server is one of this program's own. It has five images, a file that is none, and a name without a file.
+This program also serves them: five images, a file that is no image, and a name without a file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Images(BaseHTTPRequestHandler):
     """The server."""
 
     def do_GET(self) -> None:
-        """Answer with an image of the name's own size and colour."""
+        """Respond with an image whose size and colour depend on its name."""
         name = self.path.strip("/")
         self.send_response(404 if name == "missing" else 200)
         self.end_headers()
@@ -40,14 +40,14 @@ class Images(BaseHTTPRequestHandler):
 
 
 def found(response: HttpResponse) -> HttpResponse:
-    """Refuse what is not there."""
+    """Raise for a missing file."""
     if not response.ok:
         raise FileNotFoundError(f"{response.url}: {response.status}")
     return response
 
 
 def shrink(response: HttpResponse) -> tuple[str, bytes]:
-    """Make an image smaller: on a worker process."""
+    """Shrink an image, on a worker process."""
     with Image.open(io.BytesIO(response.body)) as image:
         image.thumbnail((WIDTH, WIDTH))
         out = io.BytesIO()
@@ -56,7 +56,7 @@ def shrink(response: HttpResponse) -> tuple[str, bytes]:
 
 
 def download(url: str, directory: Path) -> list[Failure]:
-    """Download all of them, and return what failed."""
+    """Download all images, and return the failures."""
     with Client(processes=True, n_workers=2) as client:
         names = Stream()
         responses = names.map(lambda name: f"{url}/{name}").fetch(unordered=True).map(found)
@@ -69,7 +69,7 @@ def download(url: str, directory: Path) -> list[Failure]:
 
 
 def main(directory: Path) -> None:
-    """Serve the images, download them, and say what has come."""
+    """Serve the images, download them, and print the result."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Images) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         failures = download(f"http://127.0.0.1:{server.server_address[1]}", directory)

@@ -1,4 +1,4 @@
-"""A feed in windows of ten seconds: how many edits there were of each wiki, on a clock that the program moves."""
+"""A feed in windows of ten seconds: the number of edits per wiki, on a virtual clock."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections import Counter
 
 from thalweg import Stream, VirtualClock
 
-#: When each edit came, in seconds, and of which wiki.
+#: Time of each edit, in seconds, and its wiki.
 EDITS = [(1, "en"), (4, "de"), (9, "en"), (12, "fr"), (13, "fr"), (31, "en"), (38, "de")]
 
 
 def main() -> None:
-    """Send each edit at its time, and show what the windows have."""
+    """Send each edit at its time, and print the windows."""
     clock = VirtualClock()
     edits = Stream(loop=clock)
     edits.timed_window("10s").map(Counter).sink(lambda wikis: print(f"{clock.time():.0f} s:", dict(wikis)))

@@ -1,6 +1,6 @@
-"""A feed of events, as JSON, into a database: killed at any moment and started again, it neither loses nor doubles any.
+"""A feed of JSON events into a database: killed at any moment and restarted, it neither loses nor duplicates any.
 
-The feed is one of this program's own. It cuts its connections, and its pieces end within characters.
+This program also serves the feed, which cuts its connections and splits characters across chunks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def save(url: str, path: str) -> None:
-    """Save the feed's edits."""
+    """Save the edits of the feed."""
     database = Database(f"sqlite:{path}")
     feed = Stream.from_sse(url, wait="1ms", position=database.position("edits"), on_error="skip", asynchronous=True)
     edits = feed.map(lambda event: {"id": int(event.id), **json.loads(event.data)})
@@ -46,7 +46,7 @@ async def save(url: str, path: str) -> None:
 
 
 async def main(path: str) -> None:
-    """Serve the feed, and save it."""
+    """Serve the feed and save it."""
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         await save(f"http://127.0.0.1:{port}/", path)

@@ -1,6 +1,6 @@
-"""A feed of events, as JSON, into MongoDB, or what speaks its protocol: each event is a document, once.
+"""A feed of JSON events into MongoDB, or a server of its protocol: each event becomes one document.
 
-The feed is one of this program's own. It cuts its connections, and its pieces end within characters.
+This program also serves the feed, which cuts its connections and splits characters across chunks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def save(url: str, uri: str) -> None:
-    """Save the feed's edits: one that comes again takes its own place."""
+    """Save the edits of the feed: a repeated one replaces itself."""
     feed = Stream.from_sse(url, wait="1ms", on_error="skip", asynchronous=True)
     edits = feed.map(lambda event: {"_id": int(event.id), **json.loads(event.data)})
     edits.to_mongodb(uri, "feed", "edits", key="_id")
@@ -44,7 +44,7 @@ async def save(url: str, uri: str) -> None:
 
 
 async def count(uri: str) -> tuple[int, int]:
-    """Return how many edits there are, and how many of these are by bots."""
+    """Return the number of edits, and of those by bots."""
     edits = Stream.from_mongodb(uri, "feed", "edits", cursor="_id", asynchronous=True)
     bots = edits.filter(lambda edit: edit["bot"]).sink_to_list()
     everything = edits.sink_to_list()
@@ -55,7 +55,7 @@ async def count(uri: str) -> tuple[int, int]:
 
 
 async def main(uri: str) -> tuple[int, int]:
-    """Serve the feed, save it, and count what was saved."""
+    """Serve the feed, save it, and count the saved edits."""
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         await save(f"http://127.0.0.1:{port}/", uri)

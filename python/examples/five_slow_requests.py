@@ -1,4 +1,4 @@
-"""Five slow requests, answered in the time of one: the service waits for something else, and is not busy meanwhile."""
+"""Five slow requests, answered in the time of one: the service waits without being busy."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ PAUSE = 0.2
 
 
 async def greet(request: HttpRequest) -> dict[str, str]:
-    """Wait for something, and answer."""
+    """Wait, and respond."""
     await asyncio.sleep(PAUSE)
     return {"hello": request.query["name"]}
 
 
 def get(port: int, name: str) -> str:
-    """Ask the service."""
+    """Send a request to the service."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/?name={name}") as response:
         text: str = response.read().decode()
         return text
 
 
 async def main() -> None:
-    """Serve, and ask five times at once."""
+    """Serve, and send five requests at once."""
     requests = Stream.from_http_requests(0, asynchronous=True)
     requests.map_async(greet, parallelism=100).respond()
     requests.start()

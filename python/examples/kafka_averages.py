@@ -1,6 +1,6 @@
-"""Readings from one Kafka topic, their running average to another: killed and started again, it loses none.
+"""Readings from one Kafka topic, their running average to another: killed and restarted, it loses none.
 
-Given an address, ``localhost:9092`` say, it reads there until Ctrl-C. Otherwise it has a broker of its own, for tests.
+With an address, such as ``localhost:9092``, it reads there until Ctrl-C. Otherwise it starts a test broker.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ def average(sums: tuple[float, int], x: float) -> tuple[tuple[float, int], str]:
 
 
 async def averages(address: str, **kwargs: bool) -> str | None:
-    """Read until the end, if there is any; return the last average."""
+    """Read until the end of the topic, or for ever; return the last average."""
     brokers = {"bootstrap.servers": address}
     params = {**brokers, "group.id": "averages", "auto.offset.reset": "earliest"}
     rejected = Stream[object](asynchronous=True)
     rejected.map(str).to_kafka("rejected", brokers)
     readings = Stream.from_kafka("readings", params, asynchronous=True, **kwargs)
-    # What is no number goes to a topic of its own, instead of holding up the others.
+    # Invalid numbers go to a separate topic instead of blocking the others.
     numbers = readings.map(float, on_error=rejected)
     written = numbers.accumulate(average, start=(0.0, 0), returns_state=True).to_kafka("averages", brokers)
     last = written.sink_to_list()
@@ -36,7 +36,7 @@ async def averages(address: str, **kwargs: bool) -> str | None:
 
 
 async def write(address: str) -> None:
-    """Write a hundred readings, and a line that is none."""
+    """Write a hundred readings, and an invalid line."""
     source = Stream[str](asynchronous=True)
     source.to_kafka("readings", {"bootstrap.servers": address})
     await source.emit_many([*map(str, range(100)), "?"])

@@ -1,7 +1,7 @@
-"""Files mirrored: read where they are, checked, written where they are wanted. One that is damaged is not written.
+"""Mirrors files: reads, checks and writes them. A damaged file is not written.
 
-A list names them with their checksums. Here both ends are folders of this machine; with other URLs they are a bucket,
-``s3://bucket/``, or a server, ``ftp://host/folder/``, and the program stays as it is.
+A list contains their names and checksums. Here both ends are local folders; with other URLs they are a bucket,
+``s3://bucket/``, or a server, ``ftp://host/folder/``, without changes to the program.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def publish(folder: Path) -> None:
 
 
 async def mirror(here: str, there: str) -> tuple[int, list[Failure]]:
-    """Write the files at one URL to another; return how many bytes were read, and what failed."""
+    """Copy the files at one URL to another; return the number of bytes read, and the failures."""
     remote = Remote()
 
     def to_file(entry: dict[str, str]) -> RemoteFile:
@@ -51,7 +51,7 @@ async def mirror(here: str, there: str) -> tuple[int, list[Failure]]:
 
 
 def main(folder: Path) -> None:
-    """Mirror a folder, and say what is in the other one."""
+    """Mirror a folder, and print the contents of the other one."""
     here, there = folder.absolute() / "here", folder.absolute() / "there"
     publish(here)
     done, failed = asyncio.run(mirror(here.as_uri(), there.as_uri()))

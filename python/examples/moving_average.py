@@ -1,4 +1,4 @@
-"""Readings of several rooms as they come, as a data frame: the mean of each room's last minute."""
+"""Live readings of several rooms as a data frame: the mean of each room's last minute."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def frame(readings: list[tuple[str, str, float]]) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Send the readings of one time after the other."""
+    """Send the readings in order of time."""
     readings = Stream()
     rooms = readings.to_dataframe(example=frame(READINGS[:1]))
     means = rooms.window("60s").groupby("room").celsius.mean().stream

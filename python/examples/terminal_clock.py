@@ -11,12 +11,12 @@ from thalweg import Stream
 
 
 def show(now: datetime) -> None:
-    """Write over the time before."""
+    """Overwrite the previous time."""
     print(f"\r{now:%H:%M:%S}", end="", flush=True)
 
 
 def main(seconds: int) -> None:
-    """Show the time for so many seconds."""
+    """Show the time for a number of seconds."""
     times = Stream.from_schedule("* * * * * *")
     enough = Event()
     times.sink(show)

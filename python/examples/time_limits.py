@@ -1,4 +1,4 @@
-"""A function that may take too long: on a worker process it is stopped, and what can be stopped by asking is asked."""
+"""A time limit for a function that may take too long: its worker process is killed and replaced."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from thalweg.tasks import Client, TaskTimeout
 
 
 def digits(number: int) -> int:
-    """Count the digits of a power, which takes the longer the higher it is."""
+    """Count the digits of a power; higher powers take longer."""
     return len(str(7**number))
 
 
 def main() -> None:
-    """Count, with half a second for each number."""
+    """Count the digits, with half a second for each number."""
     with Client(processes=True, n_workers=2) as client:
         numbers = Stream()
         counted = numbers.scatter(client).map(digits, time_limit="500ms")

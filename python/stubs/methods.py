@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 SOURCES = Path(__file__).parents[1] / "thalweg"
-HEAD = '''"""What classes attach to `Stream` as methods, when they are imported, for those who only read the sources.
+HEAD = '''"""Methods that classes attach to `Stream` on import, for tools that only read the sources.
 
-Each takes what the class takes, but for the upstream, which is the stream it is called on. This file is generated from
+Each takes the parameters of its class except the upstream, which is the stream itself. This file is generated from
 the classes by ``cargo xtask stubs``.
 """
 '''

@@ -1,4 +1,4 @@
-"""Chromium without a window, told what to do by way of two pipes: no package is needed, and nobody else can connect."""
+"""Headless Chromium, driven over two pipes: no package is needed, and nobody else can connect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-#: Puts the ends of the pipes where Chromium has them, at 3 and 4, whatever they were.
+#: Moves the pipe ends to descriptors 3 and 4, where Chromium expects them.
 _START = """
 import os, sys
 ends = [os.dup(int(end)) for end in sys.argv[1:3]]
@@ -23,7 +23,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def found() -> str | None:
-    """Where Chromium is, if it is installed."""
+    """Path of Chromium, if it is installed."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next((path for name in names if (path := shutil.which(name))), None)
 
@@ -52,7 +52,7 @@ class Browser:
         os.close(theirs_back)
         self._out, self._in = os.fdopen(ours, "wb", buffering=0), os.fdopen(ours_back, "rb")
         self._number = 0
-        #: What the page complained of.
+        #: Errors reported by the page.
         self.complaints: list[Any] = []
         self._session: str | None = None
         target = self.tell("Target.createTarget", url="about:blank")["targetId"]
@@ -70,7 +70,7 @@ class Browser:
         return message
 
     def tell(self, method: str, **params: Any) -> Any:
-        """Have it do something, and return what it answers."""
+        """Send a command, and return the reply."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": params}
         if self._session is not None:
@@ -96,26 +96,26 @@ class Browser:
             pass
 
     def open(self, url: str) -> None:
-        """Open a page that changes its own address, and wait until it is there."""
+        """Open a page that changes its own address, and wait until it has loaded."""
         self.tell("Page.navigate", url=url)
         while self.look("document.readyState") != "complete" or self.look("location.href") == "about:blank":
             pass
 
     def press_enter(self) -> None:
-        """Press the Enter key where the focus is."""
+        """Press Enter in the focused element."""
         key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
         self.tell("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
         self.tell("Input.dispatchKeyEvent", type="keyUp", **key)
 
     def look(self, expression: str) -> Any:
-        """Return what an expression of JavaScript is on the page."""
+        """Evaluate a JavaScript expression on the page."""
         answer = self.tell("Runtime.evaluate", expression=expression, returnByValue=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def close(self) -> None:
-        """End it."""
+        """Close Chromium."""
         self._out.close()
         self._in.close()
         self._process.kill()

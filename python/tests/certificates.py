@@ -1,4 +1,4 @@
-"""Certificates of the tests' own."""
+"""Certificates for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support import PATIENCE
 
 
 def make_certificate(folder, name="localhost"):
-    """Return the files of a certificate for a host, which vouches for itself, and of its key."""
+    """Return the files of a self-signed certificate for a host, and of its key."""
     if shutil.which("openssl") is None:
         pytest.skip("there is no `openssl` to make a certificate with")
     certificate, key = folder / f"{name}.pem", folder / f"{name}-key.pem"

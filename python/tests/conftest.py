@@ -1,4 +1,4 @@
-"""Fixtures that several tests share."""
+"""Shared fixtures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from support import PATIENCE, Python, without_progress
 from thalweg import _upcalls
 from thalweg.runtime import pipelines
 
-# A process in the background of a shell ignores Ctrl-C, and so does whatever it starts.
+# Background processes of a shell ignore Ctrl-C, and their children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _little_to_collect() -> Iterator[None]:
-    """Keep the collector from what was there before, pandas and Dask say: the tests collect often."""
+    """Exclude objects of imported packages from garbage collection: the tests collect often."""
     gc.collect()
     gc.freeze()
     yield
@@ -30,7 +30,7 @@ def _little_to_collect() -> Iterator[None]:
 
 @pytest.fixture
 def no_other_pipelines(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Keep pipelines that other tests have left behind from a test that drains all; return those that it makes."""
+    """Hide pipelines of other tests from a test that drains all; return those that it builds."""
     found: list[object] = []
     monkeypatch.setattr(pipelines, "_known", found)
     monkeypatch.setattr(_upcalls, "register", found.append)
@@ -39,9 +39,9 @@ def no_other_pipelines(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @pytest.fixture
 def python(tmp_path: Path) -> Python:
-    """Run the interpreter in an empty directory, in a process of its own.
+    """Run the interpreter in an empty directory, in a separate process.
 
-    What is still being delivered after a second is left out of its errors: that depends on how busy the machine is.
+    Reports of slow delivery are removed from its stderr: they depend on the load of the machine.
     """
 
     def run(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""More programs for `dask.distributed`: what users of its client do beside submitting and gathering."""
+"""More programs for `dask.distributed`: uses of the client other than submitting and gathering."""
 
 from __future__ import annotations
 
@@ -123,12 +123,12 @@ def named_tuples(d, client):
 
 
 @program
-def what_is_no_future(d, client):
+def wait_refuses_non_futures(d, client):
     return [outcome(d.as_completed, [1, 2]), list(d.as_completed([]))]
 
 
 @program
-def tasks_that_need_a_cancelled_one(d, client):
+def dependents_of_a_cancelled_future(d, client):
     future = client.submit(time.sleep, 0.2)
     client.cancel(future)
     return outcome(lambda: client.submit(increment, future).result())
@@ -195,19 +195,19 @@ def functions_that_take_the_worker(d, client):
 
 
 @program
-def collections_that_are_normal(d, client):
+def normalized_collections(d, client):
     import dask
 
     return client.normalize_collection(dask.delayed(increment)(1)).compute(scheduler="sync")
 
 
 @program
-def workers_that_are_waited_for(d, client):
+def waiting_for_workers(d, client):
     return client.wait_for_workers(1), outcome(client.wait_for_workers, 1, timeout="1s")
 
 
 @program
-def several_locks(d, client):
+def multiple_locks(d, client):
     first, second = d.MultiLock(["a", "b"]), d.MultiLock(["b", "c"])
     taken = [first.acquire(), outcome(second.acquire, timeout=0.05), outcome(second.acquire, blocking=False)]
     first.release()
@@ -225,6 +225,6 @@ def batches_of_queues(d, client):
 
 
 @program
-def leases_given_back(d, client):
+def releasing_leases(d, client):
     semaphore = d.Semaphore(max_leases=1, name="leases")
     return semaphore.acquire(), semaphore.release(), semaphore.get_value()

@@ -1,6 +1,6 @@
-"""Programs for `dask.distributed`, and what they come to.
+"""Programs for `dask.distributed`, and helpers that compare their results.
 
-Each gets the module with the names, and a client.
+Each program gets the module (`distributed` or `thalweg.distributed`) and a client.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 PROGRAMS: dict[str, Callable[[Any, Any], Any]] = {}
 
-#: What functions change: lists that they close over would be copies on a cluster of Dask's.
+#: State changed by functions: closed-over lists would be copied on a Dask cluster.
 STATE: dict[str, list[Any]] = {}
 
 
@@ -31,11 +31,11 @@ def fail(x):
 
 
 def outcome(function, *args: Any, **kwargs: Any):
-    """A result, or the type of what was raised."""
+    """A result, or the name of the raised type."""
     try:
         return function(*args, **kwargs)
     except CancelledError:
-        # There are several classes of it.
+        # Dask and the standard library have different classes.
         return "CancelledError"
     except Exception as error:
         return type(error).__name__
@@ -58,7 +58,7 @@ def enter(lock):
 
 
 @program
-def results_in_any_shape(d, client):
+def gathering_nested_results(d, client):
     a, b, c = client.map(increment, [0, 1, 2])
     return client.gather([a, [b, {"c": c, "d": (a, b)}], 4])
 
@@ -85,7 +85,7 @@ def tracebacks(d, client):
 
 
 @program
-def failures_left_out(d, client):
+def skipping_failures(d, client):
     futures = client.map(increment, [0, "x", 2])
     return client.gather(futures, errors="skip")
 
@@ -110,7 +110,7 @@ def no_elements(d, client):
 
 
 @program
-def values_made_futures(d, client):
+def scattered_values(d, client):
     several = client.scatter([1, 2])
     named = client.scatter({"a": 1, "b": [2]})
     single = client.scatter("abc")
@@ -133,7 +133,7 @@ def waiting_for_all(d, client):
 
 
 @program
-def waiting_in_vain(d, client):
+def wait_times_out(d, client):
     event = d.Event("waiting in vain")
     event.clear()
     future = client.submit(lambda: d.Event("waiting in vain").wait(), pure=False)
@@ -152,13 +152,13 @@ def waiting_for_the_first(d, client):
 
 
 @program
-def waiting_for_what_failed(d, client):
+def waiting_for_failed_futures(d, client):
     futures = client.map(increment, [1, "x"])
     return len(d.wait(futures).done)
 
 
 @program
-def waiting_for_what_was_cancelled(d, client):
+def waiting_for_cancelled_futures(d, client):
     future = client.submit(lambda: d.Event("cancelled").wait(), key="cancelled")
     client.cancel([future])
     late = outcome(d.wait, [future]), outcome(future.result), future.cancelled(), future.status, future.done()
@@ -167,7 +167,7 @@ def waiting_for_what_was_cancelled(d, client):
 
 
 @program
-def dependents_of_what_was_cancelled(d, client):
+def dependents_of_cancelled_futures(d, client):
     future = client.submit(lambda: d.Event("cancelled too").wait())
     dependent = client.submit(increment, future)
     client.cancel(future)
@@ -177,7 +177,7 @@ def dependents_of_what_was_cancelled(d, client):
 
 
 @program
-def what_ends_first(d, client):
+def as_completed_order(d, client):
     ended = d.as_completed(client.map(increment, range(5)))
     counts = ended.count(), ended.is_empty()
     results = sorted(future.result() for future in ended)
@@ -185,13 +185,13 @@ def what_ends_first(d, client):
 
 
 @program
-def what_ends_first_with_results(d, client):
+def as_completed_with_results(d, client):
     futures = client.map(increment, range(5))
     return sorted(result for future, result in d.as_completed(futures, with_results=True))
 
 
 @program
-def what_ends_first_with_failures(d, client):
+def as_completed_with_failures(d, client):
     futures = client.map(increment, [1, "x"])
     raised = outcome(list, d.as_completed(futures, with_results=True))
     found = dict(d.as_completed(futures, with_results=True, raise_errors=False))
@@ -199,7 +199,7 @@ def what_ends_first_with_failures(d, client):
 
 
 @program
-def adding_while_some_end(d, client):
+def adding_to_as_completed(d, client):
     ended = d.as_completed([client.submit(increment, 0)])
     results = []
     for future in ended:
@@ -222,7 +222,7 @@ def batches(d, client):
 
 
 @program
-def forgetting_all(d, client):
+def clearing_as_completed(d, client):
     ended = d.as_completed([client.submit(lambda: d.Event("forgotten").wait())])
     ended.clear()
     counts = ended.count(), ended.is_empty(), list(ended)
@@ -231,7 +231,7 @@ def forgetting_all(d, client):
 
 
 @program
-def nothing_in_time(d, client):
+def as_completed_times_out(d, client):
     future = client.submit(lambda: d.Event("in time").wait())
     late = outcome(next, d.as_completed([future], timeout=0.01))
     d.Event("in time").set()
@@ -239,7 +239,7 @@ def nothing_in_time(d, client):
 
 
 @program
-def trying_again(d, client):
+def retries(d, client):
     STATE["again"] = [1, 0, 0]
     future = client.submit(divide_by_next, "again", retries=2, key="twice")
     first = future.result()
@@ -249,7 +249,7 @@ def trying_again(d, client):
 
 
 @program
-def trying_again_on_request(d, client):
+def retry_on_request(d, client):
     STATE["request"] = [1, 0]
     future = client.submit(divide_by_next, "request")
     before = outcome(future.result)
@@ -414,7 +414,7 @@ def notes(d, client):
 
 
 @program
-def data_sets(d, client):
+def datasets(d, client):
     future = client.submit(increment, 1)
     client.publish_dataset(mine=future)
     again = outcome(client.publish_dataset, mine=future)
@@ -438,7 +438,7 @@ def the_current_client(d, client):
 
 
 @program
-def what_is_not_callable(d, client):
+def submitting_a_non_callable(d, client):
     return outcome(client.submit, 1), outcome(client.map, 1, [1])
 
 

@@ -1,4 +1,4 @@
-"""Servers of the tests' own, where their programs are on this machine."""
+"""Servers started for tests, if their programs are installed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def free_port():
 
 
 def find(program):
-    """Return the path of a program: one of the path, where Debian puts servers, or of those that were brought."""
+    """Return the path of a program: in `PATH`, in Debian's server directories, or among downloaded ones."""
     places = [os.environ.get("PATH", ""), "/usr/sbin"]
     places += [str(BROUGHT / place) for place in ("nats", "ferretdb", "debian/usr/bin", "debian/usr/sbin")]
     return shutil.which(program, path=os.pathsep.join(places))

@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Shared test helpers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Seconds; enough for a process on a machine that is busy. Nothing takes that long unless it hangs.
+#: In seconds; enough for a process on a busy machine. Only a hang takes that long.
 PATIENCE = 60
 
 #: Runs the interpreter with these arguments, in an empty directory.
@@ -19,15 +19,15 @@ Python = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def without_progress(errors: str) -> str:
-    """What a program wrote, without what it says of waits that take longer than a second."""
+    """Output of a program, without reports of waits longer than a second."""
     told = r"^(delivering .*; Ctrl-C leaves at once, without them|emit has waited .* interrupts the main thread)\n"
     return re.sub(told, "", errors, flags=re.MULTILINE)
 
 
 def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Wait for the end of a program; return what it writes, and what it writes of errors, from here on.
+    """Wait for the end of a program; return the rest of its stdout and stderr.
 
-    ``communicate`` forgets what came together with the last line that was read.
+    ``communicate`` would lose data that arrived together with the last line read.
     """
     assert process.stdout is not None
     assert process.stderr is not None
@@ -43,7 +43,7 @@ def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def until(condition: Callable[[], T]) -> T:
-    """Ask until it is true, for a minute at most; return what it is."""
+    """Poll a condition for a minute at most; return its value once true."""
     end = time.monotonic() + PATIENCE
     while not (result := condition()):
         assert time.monotonic() < end, "it does not become true"

@@ -1,4 +1,4 @@
-"""When an element is done with: its counter comes down to zero once, after the last sink, and not before."""
+"""When an element is done: its counter drops to zero once, after the last sink, and not before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from thalweg import RefCounter, Stream, VirtualClock
 
 
 class Counters:
-    """Counters for elements, and the order in which they have called back."""
+    """Reference counters for elements, and the order of their callbacks."""
 
     def __init__(self):
         self.done = []
@@ -44,10 +44,10 @@ async def slowly(x):
     return x
 
 
-# What streamz gets wrong.
+# Cases that streamz gets wrong.
 
 
-def test_map_async_counts_until_its_call_has_ended_and_once(clock, counters):
+def test_map_async_releases_once_when_its_call_has_ended(clock, counters):
     source = Stream(loop=clock)
     L = source.map_async(slowly).sink_to_list()
     counters.emit(source, "a", asynchronous=True)
@@ -58,7 +58,7 @@ def test_map_async_counts_until_its_call_has_ended_and_once(clock, counters):
     assert counters.counts() == [0]
 
 
-def test_rate_limit_counts_until_it_has_delivered(clock, counters):
+def test_rate_limit_releases_after_delivery(clock, counters):
     source = Stream(loop=clock)
     L = source.rate_limit(10).sink_to_list()
     counters.emit(source, "a", "b", asynchronous=True)
@@ -68,7 +68,7 @@ def test_rate_limit_counts_until_it_has_delivered(clock, counters):
 
 
 @pytest.mark.parametrize("kind", ["async def", "awaitable", "subclass"])
-def test_async_sinks_count_until_they_have_finished(kind, clock, counters):
+def test_async_sinks_release_when_they_have_finished(kind, clock, counters):
     source = Stream(loop=clock)
     if kind == "async def":
         source.sink(slowly)
@@ -122,7 +122,7 @@ def test_timed_window_unique_releases_duplicates(keep, clock, counters):
     assert sorted(counters.done) == [0, 1, 2]
 
 
-def test_without_a_downstream_an_element_is_done_with_at_once(counters):
+def test_without_a_downstream_an_element_is_acknowledged_at_once(counters):
     source = Stream()
     counters.emit(source, "a")
     node = source.map(str)
@@ -131,7 +131,7 @@ def test_without_a_downstream_an_element_is_done_with_at_once(counters):
     assert counters.done == ["a", "b"]
 
 
-def test_an_element_that_failed_is_counted_down_but_not_acknowledged(counters):
+def test_a_failed_element_releases_its_counter_but_is_not_acknowledged(counters):
     source = Stream()
     source.sink(lambda x: 1 / x)
     with pytest.raises(ZeroDivisionError):
@@ -141,14 +141,14 @@ def test_an_element_that_failed_is_counted_down_but_not_acknowledged(counters):
     assert counters.done == [1]
 
 
-def test_an_element_that_is_skipped_is_acknowledged(counters):
+def test_a_skipped_element_is_acknowledged(counters):
     source = Stream()
     source.sink(lambda x: 1 / x, on_error="skip")
     counters.emit(source, 0)
     assert counters.done == [0]
 
 
-def test_an_element_that_goes_to_an_error_stream_is_acknowledged_after_that(clock, counters):
+def test_an_element_routed_to_an_error_stream_is_acknowledged_afterwards(clock, counters):
     source, errors = Stream(loop=clock), Stream(loop=clock)
     errors.shift(10).sink(print)
     source.sink(lambda x: 1 / x, on_error=errors)
@@ -158,7 +158,7 @@ def test_an_element_that_goes_to_an_error_stream_is_acknowledged_after_that(cloc
     assert counters.done == [0]
 
 
-def test_a_failed_call_of_map_async_is_counted_down(clock, counters):
+def test_a_failed_call_of_map_async_releases_its_counter(clock, counters):
     async def fail(x):
         await asyncio.sleep(1)
         raise ValueError(x)
@@ -204,7 +204,7 @@ def test_a_callback_may_emit():
     assert L == [1, 2]
 
 
-# Every operator: nothing is done with while it is held, everything once when all is over.
+# Every operator: held elements are not done, and all are done exactly once at the end.
 
 
 async def latter(a, b):
@@ -249,7 +249,7 @@ OPERATORS = {
 
 
 @pytest.mark.parametrize("build", OPERATORS.values(), ids=OPERATORS.keys())
-def test_every_operator_lets_go_once_of_everything(build, clock, counters):
+def test_every_operator_releases_everything_exactly_once(build, clock, counters):
     source = Stream(loop=clock)
     source_sink = build(source)
     source_sink.sink(lambda x: None)
@@ -272,7 +272,7 @@ def test_collect_holds_until_it_is_flushed(counters):
     assert sorted(counters.done) == [1, 2]
 
 
-def test_latest_lets_go_of_what_it_drops_at_once(clock, counters):
+def test_latest_releases_dropped_elements_at_once(clock, counters):
     source = Stream(loop=clock)
     source.latest().rate_limit(10).sink(lambda x: None)
     counters.emit(source, *range(4), asynchronous=True)
@@ -281,7 +281,7 @@ def test_latest_lets_go_of_what_it_drops_at_once(clock, counters):
     assert sorted(counters.done) == [0, 1, 2, 3]
 
 
-def test_sliding_window_lets_go_of_what_leaves_it(counters):
+def test_sliding_window_releases_elements_that_leave_it(counters):
     source = Stream()
     node = source.sliding_window(2)
     node.sink(lambda x: None)
@@ -322,7 +322,7 @@ def test_metadata_of_joins():
     assert combined.seen == [((1, 2), ["a", "b"])]
 
 
-def test_metadata_goes_through_queues(clock):
+def test_metadata_travels_through_queues(clock):
     source = Stream(loop=clock)
     node = noting(source.buffer(3).delay(1).shift(1))
     for n in range(3):

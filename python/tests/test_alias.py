@@ -1,4 +1,4 @@
-"""`install_as`. Each test has a process of its own: an import can't be undone."""
+"""`install_as`. Each test runs in a separate process: an import can't be undone."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_modules_keep_their_own_names(python):
     )
 
 
-def test_doing_it_again_changes_nothing(python):
+def test_installing_twice_changes_nothing(python):
     holds(
         python,
         """
@@ -68,7 +68,7 @@ def test_doing_it_again_changes_nothing(python):
     )
 
 
-def test_a_module_we_lack_is_named(python):
+def test_a_missing_module_is_named(python):
     holds(
         python,
         """
@@ -106,7 +106,7 @@ def test_other_imports_are_left_alone(python):
     )
 
 
-def test_a_package_that_is_there_already_is_refused(python, tmp_path):
+def test_an_already_imported_package_is_refused(python, tmp_path):
     (tmp_path / "streamz.py").write_text("")
     holds(
         python,
@@ -126,7 +126,7 @@ def test_a_package_that_is_there_already_is_refused(python, tmp_path):
     )
 
 
-def test_a_package_within_another_can_be_stood_in_for(python, tmp_path):
+def test_a_subpackage_can_be_aliased(python, tmp_path):
     (tmp_path / "outer").mkdir()
     (tmp_path / "outer" / "__init__.py").write_text("")
     (tmp_path / "outer" / "inner.py").write_text("raise AssertionError")
@@ -143,7 +143,7 @@ def test_a_package_within_another_can_be_stood_in_for(python, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a..b", "1", 3, "thalweg", "thalweg.core"])
-def test_what_is_no_name_for_a_package_is_refused(name):
+def test_an_invalid_package_name_is_refused(name):
     from thalweg import install_as
 
     with pytest.raises(ValueError, match="thalweg itself" if "thalweg" in str(name) else "not the name"):

@@ -1,4 +1,4 @@
-"""Pipelines that answer requests as a part of an ASGI server."""
+"""Pipelines that answer requests inside an ASGI server."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from thalweg import Stream
 
 
 async def ask(app, path="/", *pieces, method="POST", **scope):
-    """Return status, headers and body of the answer to a request whose body comes in pieces."""
+    """Return status, headers and body of the response to a request with a chunked body."""
     coming = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     coming.append({"type": "http.request", "body": b"", "more_body": False})
     sent = []
 
     async def receive():
         await asyncio.sleep(0)
-        # As servers do, it says nothing more until the client goes.
+        # Like a server, sends nothing more until the client disconnects.
         return coming.pop(0) if coming else await asyncio.get_running_loop().create_future()
 
     async def send(message):
@@ -32,7 +32,7 @@ async def ask(app, path="/", *pieces, method="POST", **scope):
 
 
 def serve(make, *requests, **kwargs):
-    """Return the answers to requests, sent together, by a pipeline that `make` makes of their source."""
+    """Send requests together to a pipeline that `make` builds from their source; return the responses."""
 
     async def main():
         source = Stream.from_http_requests(None, asynchronous=True, **kwargs)
@@ -46,7 +46,7 @@ def serve(make, *requests, **kwargs):
     return asyncio.run(main())
 
 
-def test_a_request_is_answered_by_what_comes_of_it():
+def test_a_request_is_answered_with_its_result():
     def make(source):
         return source.map(lambda request: 10 // int(request.body)).map(lambda x: {"x": x} if x < 9 else None).respond()
 
@@ -70,11 +70,11 @@ def test_a_request_is_answered_by_what_comes_of_it():
         ({"path": "/in/a", "raw_path": b"/in/a", "root_path": "/in"}, "/a"),
         ({"path": "/in", "root_path": "/in"}, "/"),
         ({"path": "/inner", "root_path": "/in"}, "/inner"),
-        # Before 0.33, Starlette's mounts gave the rest of the path.
+        # Before 0.33, Starlette's mounts passed only the rest of the path.
         ({"path": "/a", "root_path": "/in"}, "/a"),
     ],
 )
-def test_a_request_is_seen_as_it_came(scope, url):
+def test_a_request_is_passed_on_unchanged(scope, url):
     async def main():
         source = Stream.from_http_requests(None, asynchronous=True)
         L = source.sink_to_list()
@@ -88,7 +88,7 @@ def test_a_request_is_seen_as_it_came(scope, url):
     assert request.headers == {"x-key": "7, \ufffd"}
 
 
-def test_a_body_that_is_too_long_is_not_read_to_its_end():
+def test_an_oversized_body_is_not_read_to_its_end():
     asked = 0
 
     async def main():
@@ -117,7 +117,7 @@ def test_a_body_that_is_too_long_is_not_read_to_its_end():
     assert asked <= 21
 
 
-def test_a_full_pipeline_says_when_to_come_again_and_one_that_is_closing_that_it_is():
+def test_a_full_or_closing_pipeline_answers_503():
     async def main():
         source = Stream.from_http_requests(None, max_in_flight=1, asynchronous=True)
         seen = asyncio.Event()
@@ -126,7 +126,7 @@ def test_a_full_pipeline_says_when_to_come_again_and_one_that_is_closing_that_it
         first = asyncio.ensure_future(ask(app))
         await asyncio.wait_for(seen.wait(), PATIENCE)
         refused = await ask(app)
-        # It sends what is in the window.
+        # The drain sends the window.
         await source.drain()
         closing = await ask(app)
         del sinks
@@ -138,7 +138,7 @@ def test_a_full_pipeline_says_when_to_come_again_and_one_that_is_closing_that_it
     assert (closing[0], closing[2]) == (503, b"the pipeline is closing")
 
 
-def test_bodies_are_answered_when_they_have_been_taken_and_only_posts_are():
+def test_bodies_are_answered_once_accepted_and_only_posts_are_accepted():
     async def main():
         source = Stream.from_http_server(None, asynchronous=True)
         L = source.map(int).sink_to_list()
@@ -166,7 +166,7 @@ def test_a_head_has_the_length_and_no_body():
     assert (status, headers[b"content-length"], body) == (200, b"5", b"")
 
 
-def test_a_client_that_goes_in_the_middle_of_its_body_is_forgotten():
+def test_a_client_that_disconnects_within_its_body_is_dropped():
     async def main():
         source = Stream.from_http_requests(None, max_in_flight=1, asynchronous=True)
         L = source.sink_to_list()
@@ -187,7 +187,7 @@ def test_a_client_that_goes_in_the_middle_of_its_body_is_forgotten():
     assert asyncio.run(main()) == ([], 204, [b"whole"])
 
 
-def test_a_pipeline_on_a_thread_of_its_own_answers_the_loop_that_asks():
+def test_a_pipeline_on_its_own_thread_answers_the_calling_loop():
     threads = set()
 
     def upper(request):
@@ -201,7 +201,7 @@ def test_a_pipeline_on_a_thread_of_its_own_answers_the_loop_that_asks():
     async def main():
         return await asyncio.gather(*[ask(app, "/", b"river") for _ in range(20)])
 
-    # One loop after the other.
+    # Works on two loops in succession.
     for _ in range(2):
         assert {body for _, _, body in asyncio.run(main())} == {b"RIVER"}
     source.drain()
@@ -209,7 +209,7 @@ def test_a_pipeline_on_a_thread_of_its_own_answers_the_loop_that_asks():
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
-def test_a_server_of_its_own_starts_and_drains_the_pipeline(asynchronous):
+def test_the_lifespan_starts_and_drains_the_pipeline(asynchronous):
     sent, messages = [], [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     async def main():
@@ -224,7 +224,7 @@ def test_a_server_of_its_own_starts_and_drains_the_pipeline(asynchronous):
             if message["type"] == "lifespan.shutdown":
                 assert source.started
                 waiting = asyncio.ensure_future(ask(app))
-                # It is in the window then.
+                # Wait until it is in the window.
                 while not source.counters()["sent"]:
                     await asyncio.sleep(0)
             return message
@@ -239,7 +239,7 @@ def test_a_server_of_its_own_starts_and_drains_the_pipeline(asynchronous):
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-def test_a_websocket_is_refused_and_what_is_unknown_an_error():
+def test_websockets_are_refused_and_unknown_scopes_raise():
     async def main():
         app, sent = Stream.from_http_requests(None).asgi(), []
 
@@ -257,7 +257,7 @@ def test_a_websocket_is_refused_and_what_is_unknown_an_error():
     assert asyncio.run(main()) == [{"type": "websocket.close"}]
 
 
-def test_it_is_mounted_in_an_app_of_starlettes_that_uvicorn_serves():
+def test_the_app_can_be_mounted_in_starlette_and_served_by_uvicorn():
     applications = pytest.importorskip("starlette.applications")
     uvicorn = pytest.importorskip("uvicorn")
 

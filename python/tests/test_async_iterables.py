@@ -1,4 +1,4 @@
-"""`from_iterable` with what is iterated over by `async for`."""
+"""`from_iterable` with asynchronous iterables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thalweg.errors import logger_name
 
 
 class Numbers:
-    """An asynchronous generator that says what has become of it."""
+    """An asynchronous generator that records its state."""
 
     def __init__(self, *waits, error=None):
         self.asked, self.closed, self.error = 0, 0, error
@@ -38,7 +38,7 @@ def clock():
     return VirtualClock()
 
 
-def test_elements_come_when_they_are_there_and_the_generator_is_closed_at_its_end(clock):
+def test_elements_arrive_as_they_are_yielded_and_the_generator_is_closed(clock):
     numbers = Numbers(1, 2, 3)
     source = Stream.from_iterable(numbers.numbers(), loop=clock, start=True)
     L = source.sink_to_list()
@@ -50,7 +50,7 @@ def test_elements_come_when_they_are_there_and_the_generator_is_closed_at_its_en
     assert source.stopped and numbers.closed == 1
 
 
-def test_the_next_element_is_asked_for_when_the_pipeline_has_taken_the_one_before(clock):
+def test_the_next_element_is_requested_after_the_previous_one_is_accepted(clock):
     numbers = Numbers(*[0] * 10)
     source = Stream.from_iterable(numbers.numbers(), loop=clock, start=True)
     L = source.rate_limit("1s").sink_to_list()
@@ -59,7 +59,7 @@ def test_the_next_element_is_asked_for_when_the_pipeline_has_taken_the_one_befor
     assert numbers.asked == 4
 
 
-def test_an_iterator_that_is_no_generator_has_nothing_to_close(clock):
+def test_an_iterator_without_aclose_is_not_closed(clock):
     class Countdown:
         left = 3
 
@@ -77,7 +77,7 @@ def test_an_iterator_that_is_no_generator_has_nothing_to_close(clock):
     assert L == [2, 1, 0]
 
 
-def test_what_the_generator_raises_ends_the_source_and_is_logged(clock, caplog):
+def test_an_exception_of_the_generator_ends_the_source_and_is_logged(clock, caplog):
     numbers = Numbers(0, error=ValueError("torn"))
     source = Stream.from_iterable(numbers.numbers(), loop=clock, start=True)
     L = source.sink_to_list()
@@ -87,7 +87,7 @@ def test_what_the_generator_raises_ends_the_source_and_is_logged(clock, caplog):
     assert "torn" in record.getMessage() or "torn" in str(record.exc_info)
 
 
-def test_a_failure_in_the_pipeline_is_that_of_an_element(clock, caplog):
+def test_a_failure_in_the_pipeline_belongs_to_its_element(clock, caplog):
     caplog.set_level(logging.CRITICAL)
     source = Stream.from_iterable(Numbers(0, 0, 0).numbers(), loop=clock, start=True)
     L = source.map(lambda x: 1 / (x - 1)).sink_to_list()
@@ -95,7 +95,7 @@ def test_a_failure_in_the_pipeline_is_that_of_an_element(clock, caplog):
     assert L == [-1, 1]
 
 
-def test_a_source_that_is_stopped_while_it_waits_goes_on_with_the_same_generator(clock):
+def test_a_source_stopped_while_waiting_resumes_the_same_generator(clock):
     numbers = Numbers(1, 10, 1)
     source = Stream.from_iterable(numbers.numbers(), loop=clock, start=True)
     L = source.sink_to_list()
@@ -103,7 +103,7 @@ def test_a_source_that_is_stopped_while_it_waits_goes_on_with_the_same_generator
     source.stop()
     clock.advance("1s")
     assert source._run_state.is_over()
-    # What comes meanwhile is kept.
+    # Elements arriving meanwhile are kept.
     clock.advance("1min")
     assert (L, numbers.asked, numbers.closed) == ([0], 2, 0)
     source.start()
@@ -111,7 +111,7 @@ def test_a_source_that_is_stopped_while_it_waits_goes_on_with_the_same_generator
     assert (L, numbers.asked) == ([0, 1, 2], 3)
 
 
-def test_a_drain_closes_a_generator_that_waits(clock):
+def test_a_drain_closes_a_waiting_generator(clock):
     numbers = Numbers(0, 1000)
     source = Stream.from_iterable(numbers.numbers(), loop=clock, start=True)
     L = source.sink_to_list()
@@ -121,7 +121,7 @@ def test_a_drain_closes_a_generator_that_waits(clock):
 
 
 @pytest.mark.parametrize("has_come", [False, True])
-def test_a_drain_closes_a_generator_whose_source_was_stopped_and_loses_nothing_that_came(clock, has_come):
+def test_a_drain_closes_the_generator_of_a_stopped_source_without_losing_elements(clock, has_come):
     numbers = Numbers(0, 10, 1000)
     source = Stream.from_iterable(numbers.numbers(), loop=clock, start=True)
     L = source.sink_to_list()
@@ -132,7 +132,7 @@ def test_a_drain_closes_a_generator_whose_source_was_stopped_and_loses_nothing_t
     assert (L, numbers.closed) == ([0, 1] if has_come else [0], 1)
 
 
-def test_a_drain_finishes_the_element_that_is_on_its_way(clock):
+def test_a_drain_finishes_the_element_in_flight(clock):
     numbers = Numbers(0, 0, 0)
     source = Stream.from_iterable(numbers.numbers(), loop=clock, start=True)
     seen = []
@@ -147,7 +147,7 @@ def test_a_drain_finishes_the_element_that_is_on_its_way(clock):
     assert (seen, numbers.closed) == ([0], 1)
 
 
-def test_the_generator_runs_on_one_task_from_its_beginning_to_its_end(clock):
+def test_the_generator_runs_in_a_single_task(clock):
     tasks = set()
 
     async def numbers():
@@ -169,7 +169,7 @@ def test_the_generator_runs_on_one_task_from_its_beginning_to_its_end(clock):
     assert source.stopped and len(tasks) == 1
 
 
-def test_others_on_the_loop_have_their_turn_while_nothing_waits():
+def test_a_generator_that_never_waits_does_not_starve_the_loop():
     async def endless():
         x = 0
         while True:
@@ -186,7 +186,7 @@ def test_others_on_the_loop_have_their_turn_while_nothing_waits():
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
-def test_the_end_of_a_loop_closes_the_generator():
+def test_closing_the_loop_closes_the_generator():
     numbers = Numbers(0, 1000)
 
     async def main():
@@ -202,7 +202,7 @@ def test_the_end_of_a_loop_closes_the_generator():
 
 
 @pytest.mark.parametrize("where", ["pipeline", "generator"])
-def test_an_exit_ends_the_source_and_not_silently(caplog, where):
+def test_system_exit_ends_the_source_and_propagates(caplog, where):
     seen, came = [], threading.Event()
 
     async def numbers():
@@ -231,7 +231,7 @@ def test_an_exit_ends_the_source_and_not_silently(caplog, where):
     source.drain()
 
 
-def test_a_generator_that_waits_on_another_loop_is_not_taken_up(caplog):
+def test_a_generator_suspended_on_another_loop_is_not_resumed(caplog):
     numbers = Numbers(1000)
 
     async def run(source):
@@ -257,7 +257,7 @@ def test_a_generator_that_waits_on_another_loop_is_not_taken_up(caplog):
     assert numbers.closed == 1
 
 
-def test_a_clock_that_is_dropped_takes_a_generator_that_waits_along(caplog, recwarn):
+def test_dropping_the_clock_frees_a_waiting_generator(caplog, recwarn):
     numbers = Numbers(1000)
     clock = VirtualClock()
     source = Stream.from_iterable(numbers.numbers(), loop=clock, start=True)
@@ -268,6 +268,6 @@ def test_a_clock_that_is_dropped_takes_a_generator_that_waits_along(caplog, recw
     assert not caplog.records and not list(recwarn)
 
 
-def test_what_is_no_iterable_is_refused():
+def test_a_non_iterable_is_refused():
     with pytest.raises(TypeError, match="'int' object is not iterable"):
         Stream.from_iterable(5)

@@ -1,4 +1,4 @@
-"""The dashboard's pages in Chromium: what is seen, live, at any width, in light and dark."""
+"""The dashboard's pages in Chromium: live updates, any width, light and dark."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(chromium.found() is None, reason="Chromium is no
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     started = chromium.Browser(chromium.found(), tmp_path_factory.mktemp("chromium"))
-    # It ends with its pipes, whatever it is at.
+    # Closing its pipes ends Chromium in any state.
     too_long = threading.Timer(5 * BOUND, started.close)
     too_long.start()
     yield started
@@ -48,7 +48,7 @@ def fail(x):
     raise ValueError("no <b>price</b>")
 
 
-def test_a_page_that_is_open_shows_where_elements_wait(page, dashboard):
+def test_an_open_page_shows_where_elements_wait(page, dashboard):
     clock = thalweg.VirtualClock()
     source = Stream(stream_name="orders <script>window.intruder = 1</script>", loop=clock)
     source.buffer(9, stream_name="queue").rate_limit(1e7, stream_name="slow").sink(lambda x: None)
@@ -58,20 +58,20 @@ def test_a_page_that_is_open_shows_where_elements_wait(page, dashboard):
         source.emit(x)
 
     def waits():
-        # The pipeline's time is that of its clock, which somebody has to move.
+        # Waiting is measured on the pipeline's virtual clock.
         clock.advance("1s")
         return "Elements wait in slow" in text(page)
 
     until(waits)
     assert "orders <script>" in text(page)
     assert page.look("window.intruder") is None
-    # Pipelines of other tests may be drawn as well.
+    # Pipelines of other tests may be drawn too.
     drawing = "[...document.querySelectorAll('svg')].find((svg) => svg.textContent.includes('orders'))"
     assert page.look(f"{drawing}.querySelectorAll('rect.thalweg-is-slow').length") == 1
     clock.advance(4e7)
 
 
-def test_failures_are_seen_with_their_text(page, dashboard):
+def test_failures_are_shown_with_their_message(page, dashboard):
     source = Stream(stream_name="failing")
     source.map(fail, on_error="skip", stream_name="price").sink(lambda x: None)
     page.show(address(dashboard, "/failures"))
@@ -80,7 +80,7 @@ def test_failures_are_seen_with_their_text(page, dashboard):
     assert page.look("document.querySelectorAll('#content b').length") == 0
 
 
-def test_a_worker_that_dies_is_seen(page, dashboard):
+def test_a_dead_worker_is_shown(page, dashboard):
     with Client(processes=True, n_workers=1, name="mortal") as client:
         page.show(address(dashboard, "/tasks"))
         until(lambda: "mortal" in text(page))
@@ -95,7 +95,7 @@ def test_a_worker_that_dies_is_seen(page, dashboard):
 
 
 def press(page, label, report):
-    """Press a button with the keyboard, and wait until the page says what came of it."""
+    """Press a button with the keyboard, and wait until the page reports the outcome."""
     button = f"document.querySelector('[aria-label=\"{label}\"]')"
     until(lambda: page.look(f"{button} !== null"))
     page.look(f"{button}.focus()")
@@ -103,7 +103,7 @@ def press(page, label, report):
     until(lambda: report in text(page))
 
 
-def test_buttons_are_pressed_with_the_keyboard(page):
+def test_buttons_work_with_the_keyboard(page):
     clock = thalweg.VirtualClock()
     ticks = Stream.from_periodic(lambda: "tick", "1s", loop=clock, start=True, stream_name="metronome")
     L = ticks.partition(1000).sink_to_list()
@@ -112,7 +112,7 @@ def test_buttons_are_pressed_with_the_keyboard(page):
     page.complaints.clear()
     with thalweg.dashboard(port=0, allow_control=True) as served:
         page.open(served.control_link)
-        # The token is not to be seen in the address, and is there.
+        # The token is removed from the address but kept in the page.
         until(lambda: page.look("location.href") == served.link)
         assert page.look("document.getElementById('token').value") == served.token
         press(page, "pause metronome", "paused: 1 source")
@@ -120,7 +120,7 @@ def test_buttons_are_pressed_with_the_keyboard(page):
         press(page, "resume metronome", "resumed: 1 source")
         assert not ticks.stopped
         press(page, "drain metronome", "drained")
-        # A token that was entered is kept while one goes on.
+        # The page keeps an entered token.
         assert page.look("document.getElementById('token').value") == served.token
         assert page.complaints == []
         page.show("about:blank")
@@ -142,7 +142,7 @@ def test_buttons_without_the_token_do_nothing(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/status", "/graph", "/tasks", "/failures"])
-def test_pages_fit_into_a_telephone_and_can_be_read(page, dashboard, path, scheme):
+def test_pages_are_readable_on_a_phone(page, dashboard, path, scheme):
     source = Stream(stream_name="a name that is too long for any telephone, in one word: " + 60 * "x")
     source.map(fail, on_error="skip").buffer(3).sliding_window(3).sink(print)
     source.emit(1)
@@ -155,8 +155,8 @@ def test_pages_fit_into_a_telephone_and_can_be_read(page, dashboard, path, schem
         assert (background < 128) == (scheme == "dark")
 
 
-def test_nothing_is_loaded_from_elsewhere_and_nothing_is_refused(page, dashboard):
-    # What an earlier page had open has ended by now.
+def test_nothing_is_loaded_from_other_hosts_or_blocked(page, dashboard):
+    # Ends connections of the previous page.
     page.show("about:blank")
     page.complaints.clear()
     for path in ("/status", "/graph", "/tasks", "/failures"):

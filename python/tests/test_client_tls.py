@@ -1,4 +1,4 @@
-"""Clients that speak TLS: of MQTT and of Redis, against servers that answer just enough."""
+"""TLS of the MQTT and Redis clients, against minimal servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thalweg import Stream
 
 
 async def broker(reader, writer):
-    """Accept a client of MQTT 3.1.1 that subscribes, and send it a message until it is acknowledged."""
+    """Accept an MQTT 3.1.1 client that subscribes, and send it a message until it is acknowledged."""
 
     async def packet():
         first, length = await reader.readexactly(2)
@@ -31,7 +31,7 @@ async def broker(reader, writer):
 
 
 async def redis(reader, writer):
-    """Agree to everything; elements of a list are counted."""
+    """Accept every command; count the elements of a list."""
     while line := await reader.readline():
         words = []
         for _ in range(int(line[1:])):
@@ -52,7 +52,7 @@ async def serve(answer, certificate, key, authority=None):
         context.load_verify_locations(authority)
         context.verify_mode = ssl.CERT_REQUIRED
     server = await asyncio.start_server(answer, "localhost", 0, ssl=context)
-    # Both addresses of the host: the first is as good as any.
+    # The server may listen on two addresses: either will do.
     return server, server.sockets[0].getsockname()[1]
 
 
@@ -60,7 +60,7 @@ async def drained(stream):
     return await asyncio.wait_for(stream.drain(), PATIENCE)
 
 
-def test_messages_of_mqtt_come_by_tls(tmp_path):
+def test_mqtt_messages_are_read_over_tls(tmp_path):
     files = make_certificate(tmp_path)
     own = make_certificate(tmp_path, "client")
 
@@ -79,7 +79,7 @@ def test_messages_of_mqtt_come_by_tls(tmp_path):
     assert asyncio.run(main()) == b"20.5!"
 
 
-def test_elements_go_to_redis_by_tls(tmp_path):
+def test_elements_are_written_to_redis_over_tls(tmp_path):
     files = make_certificate(tmp_path)
     received.clear()
 
@@ -103,7 +103,7 @@ def test_elements_go_to_redis_by_tls(tmp_path):
     ],
     ids=["mqtt", "redis"],
 )
-def test_a_certificate_that_nobody_vouches_for_ends_the_source(tmp_path, caplog, make):
+def test_an_untrusted_certificate_ends_the_source(tmp_path, caplog, make):
     files = make_certificate(tmp_path)
 
     async def main():
@@ -121,7 +121,7 @@ def test_a_certificate_that_nobody_vouches_for_ends_the_source(tmp_path, caplog,
     assert re.search(told, record.getMessage())
 
 
-def test_files_that_are_none_are_told_at_the_call(tmp_path):
+def test_missing_files_are_reported_at_the_call(tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     told = re.escape(f"MQTT at broker:8883: TLS: {empty}: there is no certificate in it")

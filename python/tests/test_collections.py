@@ -12,7 +12,7 @@ from thalweg.batch import Batch  # noqa: E402
 from thalweg.collection import Streaming, map_partitions  # noqa: E402
 
 
-def test_operators_on_both_sides():
+def test_operators_with_a_collection_on_either_side():
     numbers = Streaming(example=1)
     expected = []
     results = []
@@ -31,7 +31,7 @@ def test_operators_on_both_sides():
     assert results == [[value] for value in expected]
 
 
-def test_collections_side_by_side():
+def test_operations_on_two_collections():
     a, b = Streaming(example=1), Streaming(example=1)
     results = map_partitions(lambda *args: args, a, 10, b, [20]).stream.sink_to_list()
     a.emit(1)
@@ -48,14 +48,14 @@ def test_a_collection_that_is_not_the_first_argument():
     assert results == [("a", [2], "b")]
 
 
-def test_the_kind_of_a_result_is_that_of_the_example():
+def test_the_type_of_a_result_follows_the_example():
     numbers = Batch()
     assert type(numbers.map(str)) is Batch
     assert type(numbers.sum()) is Streaming
     assert type(map_partitions(len, numbers, example=[])) is Batch
 
 
-def test_updating_stays_updating():
+def test_an_updating_collection_stays_updating():
     new, newest = Streaming(example=1), Streaming(example=1, stream_type="updating")
     assert (newest + 1)._stream_type == "updating"
     assert (newest + new)._stream_type == "streaming"
@@ -71,7 +71,7 @@ def test_accumulation_with_arguments():
     assert results == [11, 31]
 
 
-def test_accumulation_without_a_start():
+def test_accumulation_without_a_start_value():
     numbers = Streaming(example=1)
     results = numbers.accumulate_partitions(operator.add).stream.sink_to_list()
     for x in (1, 2):
@@ -79,7 +79,7 @@ def test_accumulation_without_a_start():
     assert results == [1, 3]
 
 
-def test_collections_can_be_told_apart():
+def test_collections_are_hashed_by_identity():
     a, b = Streaming(example=1), Streaming(example=1)
     assert len({a, b, a}) == 2
 
@@ -94,12 +94,12 @@ def test_collections_can_be_told_apart():
         (lambda: Batch().emit(3), TypeError, "not int: 3"),
     ],
 )
-def test_mistakes_are_found_at_once(make, error, message):
+def test_errors_are_raised_at_once(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
 
-def test_what_is_shown():
+def test_the_repr_shows_an_example():
     assert repr(Batch(example=["<a>"])) == "Batch - elements like:\n['<a>']"
     assert "&lt;a&gt;" in Batch(example=["<a>"])._repr_html_()
 
@@ -128,7 +128,7 @@ class TestDataFrames:
         source.emit(self.frame([1.0], [2.0]))
         assert results[0].values.tolist() == [[1, 2, 3, 1, 1, 2]]
 
-    def test_a_frame_is_put_together_from_series(self, points):
+    def test_a_frame_is_built_from_series(self, points):
         from thalweg.dataframe import DataFrame
 
         results = DataFrame({"sum": points.x + points.y, "x": points.x}).stream.sink_to_list()
@@ -147,7 +147,7 @@ class TestDataFrames:
         ]
         assert sizes == [4, 6]
 
-    def test_totals_replace_each_other(self, points):
+    def test_each_total_replaces_the_previous_one(self, points):
         from thalweg.dataframe import Seriess
 
         total = points.sum()
@@ -161,7 +161,7 @@ class TestDataFrames:
         points.emit(self.frame([1.0, 2.0], [3.14, 7.04]))
         assert results[0].to_dict("list") == {"x": [2], "y": [7]}
 
-    def test_mistakes_are_found_when_they_are_written(self, points):
+    def test_errors_are_raised_when_the_pipeline_is_built(self, points):
         from thalweg.dataframe import Index, Series
 
         with pytest.raises(AttributeError, match="no column 'w'"):

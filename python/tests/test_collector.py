@@ -1,4 +1,4 @@
-"""How long nodes live, and that nothing is left of what nobody can reach any more."""
+"""Lifetime of nodes: unreachable pipelines are freed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from thalweg import Stream, VirtualClock, combine_latest, union, zip, zip_latest
 
 
 class Thing:
-    """An element that can be watched, and can hold others."""
+    """An element that supports weak references and holds others."""
 
     def __init__(self, held=None):
         self.held = held
 
 
 def watch(thing):
-    """A weak reference, after which nobody else holds `thing` but what it is in."""
+    """Return a weak reference, dropping the test's own reference to `thing`."""
     return weakref.ref(thing)
 
 
-# References count, without the collector's help.
+# Reference counting alone.
 
 
 @pytest.fixture
@@ -38,11 +38,11 @@ def _no_collector():
 
 @pytest.mark.usefixtures("_no_collector")
 class TestWithoutTheCollector:
-    def test_nodes_can_be_referred_to_weakly(self):
+    def test_nodes_support_weak_references(self):
         source = Stream()
         assert weakref.ref(source)() is source
 
-    def test_a_node_that_nobody_holds_and_that_leads_to_no_sink_disappears_at_once(self):
+    def test_an_unreferenced_node_without_a_sink_is_freed_at_once(self):
         source = Stream()
         node = source.map(str)
         reference = weakref.ref(node)
@@ -51,7 +51,7 @@ class TestWithoutTheCollector:
         assert reference() is None
         assert list(source.downstreams) == []
 
-    def test_a_whole_branch_without_a_sink_disappears_at_once(self):
+    def test_a_whole_branch_without_a_sink_is_freed_at_once(self):
         calls = []
         source = Stream()
         source.map(calls.append).partition(2).flatten()
@@ -66,14 +66,14 @@ class TestWithoutTheCollector:
         source.emit(1)
         assert L == ["1"]
 
-    def test_a_node_holds_those_above_it(self):
+    def test_a_node_keeps_its_upstreams_alive(self):
         node = Stream().map(str).map(str)
         above = weakref.ref(node.upstreams[0].upstreams[0])
         assert above() is not None
         del node
         assert above() is None
 
-    def test_a_destroyed_sink_disappears(self):
+    def test_a_destroyed_sink_is_freed(self):
         source = Stream()
         sink = source.sink(print)
         reference = weakref.ref(sink)
@@ -82,7 +82,7 @@ class TestWithoutTheCollector:
         assert reference() is None
         assert list(source.downstreams) == []
 
-    def test_an_element_goes_when_the_last_node_has_forgotten_it(self):
+    def test_an_element_is_freed_when_the_last_node_drops_it(self):
         source = Stream()
         node = source.sliding_window(2)
         things = [Thing(), Thing(), Thing()]
@@ -94,7 +94,7 @@ class TestWithoutTheCollector:
         node.emit(None)
         assert [reference() is None for reference in references] == [True, False, False]
 
-    def test_a_window_goes_with_its_node(self):
+    def test_a_window_is_freed_with_its_node(self):
         source = Stream()
         node = source.partition(10)
         thing = Thing()
@@ -111,7 +111,7 @@ class TestWithoutTheCollector:
 
 
 def is_freed(build, *args):
-    """Whether nothing is left of what `build` returns; it is called, so that its closures stay whole."""
+    """Whether the pipeline returned by `build` is freed; calling `build` here keeps its closures intact."""
 
     def references():
         made = build(*args)
@@ -283,13 +283,13 @@ def test_an_error_stream_in_a_cycle():
     assert is_freed(build)
 
 
-# Through elements that wait.
+# Cycles through waiting elements.
 
 
 WAITING = {
     "partition": lambda source: source.partition(3),
     "partition by key": lambda source: source.partition(3, key=lambda x: x),
-    "partition by a key of its own": lambda source: source.partition(3, key=Thing),
+    "partition by a custom key": lambda source: source.partition(3, key=Thing),
     "partition with a timeout": lambda source: source.partition(3, timeout=100),
     "partition_unique": lambda source: source.partition_unique(3),
     "sliding_window": lambda source: source.sliding_window(3),
@@ -320,14 +320,14 @@ RESTING = {
 
 
 @pytest.mark.parametrize("build", RESTING.values(), ids=RESTING.keys())
-def test_elements_that_wait_in_a_cycle(build):
+def test_elements_waiting_in_a_cycle(build):
     clock = VirtualClock()
     source = Stream(loop=clock)
     node = build(source)
     for _ in range(2):
         source.emit(Thing([source, node]), asynchronous=True)
     reference = weakref.ref(node)
-    # The engine shows what it keeps, once for each time; states are in lists, and chains in generators.
+    # The engine shows each held reference once; states are in lists, and chains in generators.
     shown = gc.get_referents(node)
     shown += gc.get_referents(*[x for x in shown if isinstance(x, (list, types.GeneratorType))])
     assert any(isinstance(x, Thing) for x in shown)
@@ -343,7 +343,7 @@ MOVING = {
 
 
 @pytest.mark.parametrize("build", MOVING.values(), ids=MOVING.keys())
-def test_elements_on_their_way_get_there_before_all_is_freed(build):
+def test_elements_in_flight_arrive_before_the_pipeline_is_freed(build):
     clock = VirtualClock()
 
     def start():
@@ -368,7 +368,7 @@ def test_elements_on_their_way_get_there_before_all_is_freed(build):
 
 
 @pytest.mark.parametrize("build", WAITING.values(), ids=WAITING.keys())
-def test_the_collector_leaves_elements_alone_that_wait_in_a_pipeline_in_use(build):
+def test_waiting_elements_of_a_live_pipeline_are_not_collected(build):
     clock = VirtualClock()
     source = Stream(loop=clock)
     node = build(source)
@@ -400,7 +400,7 @@ def test_joins_of_many_streams_in_cycles(join):
 
 
 def grow(randomness):
-    """A random pipeline with elements under way, much of it in cycles."""
+    """A random pipeline with elements in flight, much of it in cycles."""
     clock = VirtualClock()
     source = Stream(loop=clock)
     nodes = [source]
@@ -419,11 +419,11 @@ def grow(randomness):
     for _ in range(5):
         source.emit(Thing(list(nodes)), asynchronous=True)
     clock.advance(randomness.choice([0, 1, 1000]))
-    # What is on its way still gets there after the pipeline has been dropped.
+    # Elements in flight still arrive after the pipeline is dropped.
     return clock
 
 
-def test_random_pipelines_leave_nothing():
+def test_random_pipelines_are_freed():
     randomness = random.Random(17)
 
     def rounds(n):
@@ -440,7 +440,7 @@ def test_random_pipelines_leave_nothing():
     assert rounds(300) < before + 500
 
 
-def test_pipelines_built_and_dropped_leave_memory_where_it_was(python):
+def test_building_and_dropping_pipelines_does_not_leak(python):
     script = """if True:
     import gc, resource
     from thalweg import Stream
@@ -488,7 +488,7 @@ STRESS = """if True:
                 source.emit(Thing([source]))
             source.emit_many(range(10))
             if randomness.random() < 0.5:
-                # What zip has only halves of.
+                # `zip` holds unpaired elements.
                 with contextlib.suppress(UndeliveredError):
                     source.drain()
 
@@ -502,13 +502,13 @@ STRESS = """if True:
     work(2)
     for thread in threads: thread.join()
     print("alive", flush=True)
-    # Halves are left everywhere: nothing to hear of them.
+    # Unpaired elements are left everywhere: skip the report.
     os._exit(0)
 """
 
 
 @pytest.mark.parametrize("malloc", ["debug", "default"])
-def test_collecting_all_the_time_while_threads_emit(malloc, python, monkeypatch):
+def test_collecting_while_threads_emit(malloc, python, monkeypatch):
     monkeypatch.setenv("PYTHONMALLOC", malloc)
     ended = python("-X", "dev", "-c", STRESS)
     assert ended.stdout == "alive\n", ended.stderr[-2000:]

@@ -1,4 +1,4 @@
-"""Asynchronous functions that await an `emit` which leads back to them: nobody waits for itself."""
+"""Async functions that await an `emit` leading back to themselves do not deadlock."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Middle(Stream):
 
 
 async def until(condition):
-    """Give way until a condition holds: where emitters go on, the rest comes by and by."""
+    """Yield until a condition holds: if emitters do not wait, the rest arrives later."""
 
     async def wait():
         while not condition():
@@ -54,7 +54,7 @@ async def until(condition):
 
 OPERATORS = {
     "sink": lambda s, f: s.sink(f),
-    "sink behind a map": lambda s, f: s.map(lambda x: x).sink(f),
+    "sink after a map": lambda s, f: s.map(lambda x: x).sink(f),
     "lambda": lambda s, f: s.sink(lambda x: f(x)),
     "map": lambda s, f: s.map(f).sink(lambda x: None),
     "filter": lambda s, f: s.filter(f).sink(lambda x: None),
@@ -72,7 +72,7 @@ OPERATORS = {
 
 @pytest.mark.parametrize("how", ["plain", "create_task", "gather", "wait_for", "emit_many"])
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_in_every_operator_that_awaits(operator, how):
+def test_every_awaiting_operator_can_emit_back_into_the_pipeline(operator, how):
     async def main():
         source = Stream(asynchronous=True)
         log = []
@@ -105,7 +105,7 @@ def test_in_every_operator_that_awaits(operator, how):
 
 
 @pytest.mark.parametrize("buffered", [False, True])
-def test_between_two_pipelines(buffered):
+def test_two_pipelines_emit_into_each_other(buffered):
     async def main():
         ping, pong = Stream(asynchronous=True), Stream(asynchronous=True)
         log = []
@@ -118,7 +118,7 @@ def test_between_two_pipelines(buffered):
     asyncio.run(main())
 
 
-def test_where_emit_blocks():
+def test_a_blocking_emit_back_into_the_pipeline():
     source = Stream()
     log = []
     source.sink(again(source, log))
@@ -126,7 +126,7 @@ def test_where_emit_blocks():
     assert log == list(range(LAST + 1))
 
 
-def test_the_element_outside_waits_for_those_that_came_back():
+def test_the_outer_element_waits_for_those_it_caused():
     async def main():
         source = Stream(asynchronous=True)
         done = []
@@ -144,7 +144,7 @@ def test_the_element_outside_waits_for_those_that_came_back():
     asyncio.run(main())
 
 
-def test_a_crawler_requeues_and_learns_what_failed():
+def test_a_crawler_requeues_and_sees_failures():
     async def main():
         source = Stream(asynchronous=True)
         seen = set()
@@ -207,7 +207,7 @@ def test_a_crawler_with_full_queues(build, is_an_edge):
 
 @pytest.mark.parametrize("build", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("is_an_edge", [True, False])
-def test_a_crawler_on_a_loop_of_its_own(build, is_an_edge):
+def test_a_crawler_on_a_separate_loop(build, is_an_edge):
     source, pages, crawled = Stream(), [], threading.Event()
 
     async def crawl(page):

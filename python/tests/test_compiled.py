@@ -1,4 +1,4 @@
-"""Chains of nodes that are compiled to one Python function: nothing that users see is different."""
+"""Chains of nodes compiled to one Python function behave like the nodes themselves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import thalweg
 from thalweg import RefCounter, Retry, Stream
 
 
-def test_the_source_is_shown_and_known_to_linecache():
+def test_the_source_is_available_to_linecache():
     source = Stream()
     places = []
 
@@ -50,7 +50,7 @@ def test_the_source_is_shown_and_known_to_linecache():
         ),
     ],
 )
-def test_what_the_engine_keeps_is_named_with_the_reason(build, reason):
+def test_uncompiled_nodes_are_listed_with_the_reason(build, reason):
     source = Stream()
     node = build(source)
     node.sink(print)
@@ -68,7 +68,7 @@ def test_a_pipeline_with_a_cycle_is_left_to_the_engine():
     assert L == [2, 1]
 
 
-def test_the_environment_turns_it_off():
+def test_an_environment_variable_turns_compilation_off():
     program = (
         "import sys; from thalweg import Stream; s = Stream();"
         "s.sink(lambda x: print(sys._getframe(1).f_code.co_filename)); s.emit(1); print(s.explain())"
@@ -95,7 +95,7 @@ def test_a_traceback_has_no_frames_of_the_chain(emit):
     assert caught.value.__notes__ == ["in map(fails), on element 1: 7"]
 
 
-def test_a_failure_names_the_element_that_the_node_got():
+def test_a_failure_names_the_element_received_by_the_node():
     source = Stream()
     good = source.map(lambda x: x + 1).filter(lambda x: x != 2).map(lambda x: 6 // x, on_error="skip")
     bad = good.on_exception().sink_to_list()
@@ -119,7 +119,7 @@ def test_counters_and_current_values_are_exact_in_the_middle_of_a_batch():
 
 
 @pytest.mark.parametrize("kind", [list, tuple, iter, dict.fromkeys, lambda numbers: range(len(numbers))])
-def test_every_iterable_is_sent_whole_and_in_order(kind):
+def test_every_iterable_is_sent_completely_and_in_order(kind):
     source = Stream()
     result = source.map(lambda x: -x).sink_to_list()
     beside = source.sink_to_list()
@@ -130,7 +130,7 @@ def test_every_iterable_is_sent_whole_and_in_order(kind):
     assert source.counters()["sent"] == 1000
 
 
-def test_what_comes_before_an_exception_of_the_iterables_own_is_sent():
+def test_elements_before_an_exception_of_the_iterable_are_sent():
     def numbers():
         yield from range(700)
         raise OSError("no more")
@@ -167,7 +167,7 @@ def test_a_function_that_stops_the_batch_sees_every_element_once():
     assert late == list(range(513, 1000)), "edges change when the batch has got everywhere"
 
 
-def test_a_function_that_is_assigned_is_called_for_the_next_element():
+def test_an_assigned_function_is_called_for_the_next_element():
     source = Stream()
     node = source.map(lambda x: x)
     kept = node.filter(lambda x: True)
@@ -190,7 +190,7 @@ def test_a_function_that_is_assigned_is_called_for_the_next_element():
     assert L[-1] == 50
 
 
-def test_a_state_is_kept_when_the_chain_is_compiled_anew_or_left():
+def test_state_survives_recompiling_and_leaving_a_chain():
     source = Stream()
     total = source.accumulate(lambda state, x: state + x)
     L = total.sink_to_list()
@@ -203,7 +203,7 @@ def test_a_state_is_kept_when_the_chain_is_compiled_anew_or_left():
     assert more == [6, 10, 15]
 
 
-def test_results_that_can_be_awaited_hold_the_emitter_up():
+def test_awaitable_results_delay_the_emitter():
     async def main():
         source = Stream(asynchronous=True)
         done = []
@@ -220,7 +220,7 @@ def test_results_that_can_be_awaited_hold_the_emitter_up():
     asyncio.run(main())
 
 
-def test_tokens_fire_when_an_element_is_done_with():
+def test_tokens_fire_when_an_element_is_done():
     source = Stream()
     fired = []
     source.map(lambda x: x + 1).filter(lambda x: x % 2).sink(lambda x: fired.append("sink"))
@@ -264,7 +264,7 @@ def test_several_threads_emit_into_one_chain():
     assert L == list(range(1, 1601))
 
 
-def test_a_chain_keeps_nothing_alive():
+def test_a_chain_keeps_no_objects_alive():
     class Thing:
         pass
 
@@ -298,7 +298,7 @@ def test_a_sinks_result_is_not_kept():
     assert [result() for result in results] == [None] * 4
 
 
-def test_a_branch_of_another_class_takes_elements_in_its_place():
+def test_a_branch_of_another_class_gets_elements_in_order():
     source = Stream()
     order = []
     head = source.map(lambda x: x)
@@ -329,7 +329,7 @@ def test_a_subclass_is_compiled_unless_it_changes_what_its_nodes_do():
     assert L == ["ab", "a"]
 
 
-def test_a_pipeline_that_changes_with_every_element_is_right():
+def test_a_pipeline_that_changes_with_every_element_is_correct():
     source = Stream()
     counts = []
     sinks = []

@@ -14,7 +14,7 @@ GONE = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 def follow(answers, **kwargs):
-    """Return the events of a server that gives each connection an answer, the requests, and the failures."""
+    """Return the events of a server with one response per connection, the requests, and the failures."""
     requests, answers = [], list(answers)
 
     async def answer(reader, writer):
@@ -38,7 +38,7 @@ def follow(answers, **kwargs):
     return *asyncio.run(main()), requests
 
 
-def test_a_feed_goes_on_after_its_last_event_when_it_is_cut_within_a_character():
+def test_a_feed_cut_within_a_character_resumes_after_its_last_event():
     text = "id: 1\ndata: Grüße\n\nevent: end\nid: 2\ndata: ü".encode()
     answers = [
         [FEED, text[: text.index(b"\xc3") + 1], text[text.index(b"\xc3") + 1 : -1]],
@@ -55,7 +55,7 @@ def test_a_feed_goes_on_after_its_last_event_when_it_is_cut_within_a_character()
     assert "last-event-id: 2" in requests[2] and all("x-key: 7" in request for request in requests)
 
 
-def test_failures_of_a_feed_are_those_of_its_node_and_name_no_secret():
+def test_feed_failures_belong_to_the_node_and_hide_secrets():
     busy = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
     answers = [[busy], [FEED + b"data: 0123456789\n\ndata: a\n\n"], [GONE]]
     events, failures, _ = follow(answers, max_len=8)
@@ -64,13 +64,13 @@ def test_failures_of_a_feed_are_those_of_its_node_and_name_no_secret():
     assert not any("secret" in failure for failure in failures)
 
 
-def test_a_feed_ends_with_an_error_that_asking_again_does_not_help_against(caplog):
+def test_a_permanent_error_ends_a_feed(caplog):
     events, failures, _ = follow([[b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"]])
     assert events == failures == []
     assert "/ answered 404 Not Found" in caplog.text and "secret" not in caplog.text
 
 
-def test_a_feed_that_has_ended_goes_on_after_its_last_event_when_it_is_started_again():
+def test_a_restarted_feed_resumes_after_its_last_event():
     requests = []
     answers = [FEED + b"id: 1\ndata: a\n\n", GONE, FEED + b"id: 2\ndata: b\n\n", GONE]
 
@@ -120,7 +120,7 @@ def test_an_event_is_a_value():
 
 
 def read(source_of, answers):
-    """Return the elements of a source that reads from a server with these answers, and the requests."""
+    """Return the elements of a source that reads from a server with these responses, and the requests."""
     requests, answers = [], list(answers)
 
     async def answer(reader, writer):
@@ -139,7 +139,7 @@ def read(source_of, answers):
     return asyncio.run(main()), requests
 
 
-def test_lines_come_over_http_until_it_breaks_off(caplog):
+def test_http_lines_are_read_until_the_connection_breaks(caplog):
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\na\r\nGr\xc3\xbc\xc3\x9fe"
     lines, _ = read(lambda url: Stream.from_http_lines(url, asynchronous=True), [whole])
     assert lines == ["a", "Grüße"] and caplog.text == ""
@@ -148,7 +148,7 @@ def test_lines_come_over_http_until_it_breaks_off(caplog):
     assert lines == ["a"] and "lost the connection to http://127.0.0.1:" in caplog.text and "secret" not in caplog.text
 
 
-def test_a_body_is_asked_for_again_and_comes_when_it_has_changed(caplog):
+def test_a_polled_body_is_emitted_when_it_has_changed(caplog):
     answers = [
         b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 1\r\n\r\na',
         b"HTTP/1.1 304 Not Modified\r\n\r\n",
@@ -160,7 +160,7 @@ def test_a_body_is_asked_for_again_and_comes_when_it_has_changed(caplog):
     assert ['if-none-match: "1"' in request for request in requests] == [False, True, True, False]
 
 
-def test_what_is_asked_for_over_http_checks_its_arguments():
+def test_http_sources_check_their_arguments():
     for make in [Stream.from_http_lines, lambda url: Stream.from_http_poll(url, "1s")]:
         with pytest.raises(ValueError, match=r'from_http_.*: cannot ask "ftp://localhost/": its scheme'):
             make("ftp://localhost/")

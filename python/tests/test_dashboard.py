@@ -1,4 +1,4 @@
-"""The dashboard: what it shows of this process, and that it leaves the process alone."""
+"""The dashboard: what it shows of this process, without disturbing it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_pipelines_are_shown_by_their_names(dashboard):
     assert L == [1, 2]
 
 
-def test_all_metrics_are_in_the_guide_and_nothing_else(dashboard):
+def test_the_guide_lists_exactly_all_metrics(dashboard):
     guide = (Path(__file__).parents[2] / "docs" / "DASHBOARD.md").read_text()
     written = dict(re.findall(r"^\| `(thalweg_\w+)` \| (.*?) \|", guide, flags=re.MULTILINE))
     source = Stream(stream_name="metrics")
@@ -67,7 +67,7 @@ def test_all_metrics_are_in_the_guide_and_nothing_else(dashboard):
     source.emit("timed")
     with Client(n_workers=1, processes=True):
         samples = re.findall(r"^(thalweg_\w+)\{(.*)\} ", get(dashboard, "/metrics"), flags=re.MULTILINE)
-    # What a histogram adds is the parts of its name and the bounds of its buckets.
+    # A histogram adds suffixes to its name and bucket bounds as labels.
     there = {
         re.sub("_(bucket|sum|count)$", "", name): [label for label in re.findall(r'(\w+)="', labels) if label != "le"]
         for name, labels in samples
@@ -75,7 +75,7 @@ def test_all_metrics_are_in_the_guide_and_nothing_else(dashboard):
     assert there == {name: re.findall(r"`(\w+)`", labels) for name, labels in written.items()}
 
 
-def test_the_guides_first_lines_hold(python):
+def test_the_first_example_of_the_guide_works(python):
     guide = (Path(__file__).parents[2] / "docs" / "DASHBOARD.md").read_text()
     program = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)[0]
     done = python("-c", program)
@@ -83,7 +83,7 @@ def test_the_guides_first_lines_hold(python):
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/status\n", done.stdout)
 
 
-def test_failures_are_told_with_where_they_came_from(dashboard):
+def test_failures_are_shown_with_their_origin(dashboard):
     def invert(x):
         return 1 / x
 
@@ -99,7 +99,7 @@ def test_failures_are_told_with_where_they_came_from(dashboard):
     assert pipeline(dashboard, "numbers")["nodes"][1]["failed"] == 2
 
 
-def test_what_cannot_be_told_of_a_failure_is_told_as_well(dashboard):
+def test_a_failure_whose_message_raises_is_still_shown(dashboard):
     class Silent(Exception):
         def __str__(self):
             raise RuntimeError("no words")
@@ -115,7 +115,7 @@ def test_what_cannot_be_told_of_a_failure_is_told_as_well(dashboard):
     )
 
 
-def test_a_pipeline_that_is_busy_is_shown_without_waiting(dashboard):
+def test_a_busy_pipeline_is_shown_without_waiting(dashboard):
     begun, ends = threading.Event(), threading.Event()
 
     def slow(x):
@@ -135,12 +135,12 @@ def test_a_pipeline_that_is_busy_is_shown_without_waiting(dashboard):
     until(lambda: not pipeline(dashboard, "slow")["busy"])
 
 
-def test_where_elements_wait_is_seen(dashboard):
+def test_waiting_elements_are_shown_at_their_node(dashboard):
     source = Stream(stream_name="congested", asynchronous=False)
     slow = source.buffer(1000).rate_limit(0.5)
     slow.sink_to_list()
     source.emit_many(range(100), timeout=BOUND)
-    # Somebody who looks has it looked at again and again.
+    # An open live page makes the dashboard sample continuously.
     with urllib.request.urlopen(dashboard.link.replace("/status", "/live/status"), timeout=BOUND):
         seen = until(lambda: (found := pipeline(dashboard, "congested")) and found["bottleneck"] and found)
     named = {node["id"]: node["name"] for node in seen["nodes"]}
@@ -163,7 +163,7 @@ def test_tasks_and_workers_are_shown(dashboard, processes):
         event.set()
         future.result(BOUND)
 
-        # From the first look on it is recorded what runs.
+        # Runs are recorded from the first request on.
         assert isinstance(client.submit(int, "no number").exception(BOUND), ValueError)
 
         def runs():
@@ -177,7 +177,7 @@ def test_tasks_and_workers_are_shown(dashboard, processes):
         assert re.search(r"<title>int, [\d.]+ .?s, failed</title>", page)
 
 
-def test_workers_that_die_and_time_limits_are_counted(dashboard):
+def test_dead_workers_and_timeouts_are_counted(dashboard):
     with Client(n_workers=1, processes=True, name="mortal") as client:
 
         def engine():
@@ -209,13 +209,13 @@ def test_workers_that_die_and_time_limits_are_counted(dashboard):
         assert "workers that died: 2 (1 by itself, or killed from outside, 1 ended to stop a task)" in tasks
 
 
-def test_only_this_machines_names_are_answered(dashboard):
+def test_only_local_host_names_are_answered(dashboard):
     request = urllib.request.Request(dashboard.link, headers={"Host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(request, timeout=BOUND)
 
 
-def test_there_is_one_and_its_port_may_be_another(dashboard):
+def test_the_dashboard_is_a_singleton_and_can_change_its_port(dashboard):
     assert thalweg.dashboard(port=0) is dashboard is running()
     assert repr(dashboard) == f"<Dashboard: {dashboard.link}>"
     assert dashboard.link in dashboard._repr_html_()
@@ -236,19 +236,19 @@ def test_there_is_one_and_its_port_may_be_another(dashboard):
 
 
 @pytest.mark.parametrize("port", [-1, 65536, "8787", True, None])
-def test_what_is_no_port_is_refused(port):
+def test_an_invalid_port_is_refused(port):
     with pytest.raises(ValueError, match="`port` is a number from 0 to 65535"):
         thalweg.dashboard(port=port)
 
 
-def test_an_address_that_nobody_has_is_refused():
+def test_an_unassigned_address_is_refused():
     with pytest.raises(OSError, match=r"192\.0\.2\.1"):
         thalweg.dashboard(port=0, host="192.0.2.1")
     with pytest.raises(OSError, match=r"like `127\.0\.0\.1:8787`"):
         thalweg.dashboard(port=0, host="nowhere.invalid")
 
 
-def test_a_client_may_serve_one():
+def test_a_client_can_start_a_dashboard():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with Client(n_workers=1, dashboard_address=":0") as client:
@@ -262,7 +262,7 @@ def test_a_client_may_serve_one():
     assert serve_at(None) is None
 
 
-def test_a_process_that_was_forked_has_none(dashboard):
+def test_a_forked_process_has_no_dashboard(dashboard):
     pid = os.fork()
     if pid == 0:
         os._exit(0 if running() is None else 1)
@@ -270,7 +270,7 @@ def test_a_process_that_was_forked_has_none(dashboard):
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-def test_the_environment_may_ask_for_one(python, monkeypatch):
+def test_an_environment_variable_starts_a_dashboard(python, monkeypatch):
     monkeypatch.setenv("THALWEG_DASHBOARD", "0")
     done = python(
         "-c",
@@ -287,7 +287,7 @@ def test_the_environment_may_ask_for_one(python, monkeypatch):
     assert "THALWEG_DASHBOARD=here" in done.stderr
 
 
-def test_a_program_is_run_with_one(python, tmp_path):
+def test_thalweg_run_starts_a_dashboard(python, tmp_path):
     script = tmp_path / "program.py"
     script.write_text(
         "import urllib.request, streamz\n"
@@ -301,7 +301,7 @@ def test_a_program_is_run_with_one(python, tmp_path):
     assert "dashboard: http://127.0.0.1:" in done.stderr
 
 
-def test_a_program_ends_while_somebody_looks(python):
+def test_a_program_ends_while_a_page_is_open(python):
     done = python(
         "-c",
         "import thalweg, urllib.request\n"
@@ -315,7 +315,7 @@ def test_a_program_ends_while_somebody_looks(python):
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n2\n", "")
 
 
-def test_a_terminal_shows_the_same(python, dashboard):
+def test_thalweg_top_shows_the_same(python, dashboard):
     source = Stream(stream_name="in a terminal")
     source.map(abs).sink(print)
     with Client(n_workers=1, name="mine"):

@@ -1,4 +1,4 @@
-"""Pausing, resuming and draining pipelines from the dashboard: only if that is allowed, and with the token."""
+"""Pausing, resuming and draining pipelines from the dashboard: only if enabled, and with the token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 def post(dashboard, fields, **headers):
-    """Post a form, and return the status and the text of the answer."""
+    """Post a form, and return status and text of the response."""
     request = urllib.request.Request(
         dashboard.link.replace("/status", "/control"), urllib.parse.urlencode(fields).encode(), headers
     )
@@ -36,7 +36,7 @@ def post(dashboard, fields, **headers):
 
 
 def number(dashboard, name):
-    """Return the number of the youngest pipeline of that name: others of the process may have it, too."""
+    """Return the number of the newest pipeline of that name, which others of the process may share."""
     import json
 
     with urllib.request.urlopen(dashboard.link.replace("/status", "/info"), timeout=BOUND) as answer:
@@ -60,7 +60,7 @@ def dashboard():
         yield served
 
 
-def test_it_is_read_only_unless_told_otherwise():
+def test_control_is_disabled_by_default():
     source = Stream(stream_name="numbers")
     with thalweg.dashboard(port=0) as served:
         assert served.token is None
@@ -72,7 +72,7 @@ def test_it_is_read_only_unless_told_otherwise():
     source.emit(1)
 
 
-def test_a_source_is_paused_and_goes_on(dashboard):
+def test_a_source_is_paused_and_resumed(dashboard):
     clock = thalweg.VirtualClock()
     ticks = Stream.from_periodic(lambda: "tick", "1s", loop=clock, start=True, stream_name="ticks")
     L = ticks.sink_to_list()
@@ -113,7 +113,7 @@ def test_a_pipeline_of_an_event_loop_is_drained_on_its_loop(dashboard):
     assert threads == {threading.get_ident()}
 
 
-def test_wrong_tokens_and_foreign_pages_get_nothing(dashboard):
+def test_wrong_tokens_and_foreign_origins_are_refused(dashboard):
     source = Stream(stream_name="numbers")
     drain = f"{number(dashboard, 'numbers')} drain"
     for token in ("", "wrong", dashboard.token[1:]):
@@ -125,7 +125,7 @@ def test_wrong_tokens_and_foreign_pages_get_nothing(dashboard):
     source.emit(1)
 
 
-def test_run_prints_the_token_and_only_if_asked(python, tmp_path):
+def test_run_prints_the_token_only_if_asked(python, tmp_path):
     script = tmp_path / "program.py"
     script.write_text("from thalweg.view.dashboard import running\nprint(running().token is not None)\n")
     run = python("-m", "thalweg", "run", "--dashboard", "--dashboard-port", "0", "--allow-control", str(script))

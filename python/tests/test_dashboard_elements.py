@@ -1,4 +1,4 @@
-"""The last elements of nodes: shown only if that was asked for, in bounds, and nobody waits for their texts."""
+"""The last elements of nodes: shown only if enabled, within bounds, and without delaying emitters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def dashboard():
         yield served
 
 
-def test_elements_are_private_unless_told_otherwise():
+def test_elements_are_hidden_by_default():
     with thalweg.dashboard(port=0) as served:
         source = Stream(stream_name="secrets")
         source.map(str, stream_name="text").sink(lambda x: None)
@@ -46,12 +46,12 @@ def test_elements_are_private_unless_told_otherwise():
 
 
 @pytest.mark.parametrize("wrong", [-1, 101, True, "5"])
-def test_a_wrong_number_is_said_to_be(wrong):
+def test_an_invalid_number_is_refused(wrong):
     with pytest.raises(ValueError, match="show_elements"):
         thalweg.dashboard(port=0, show_elements=wrong)
 
 
-def test_elements_are_shown_as_they_came(dashboard):
+def test_elements_are_shown_at_each_node(dashboard):
     source = Stream(stream_name="shown")
     source.map(abs, stream_name="positive").partition(2, stream_name="pairs").sink(print, stream_name="out")
     get(dashboard, "/status")
@@ -63,7 +63,7 @@ def test_elements_are_shown_as_they_came(dashboard):
     until(lambda: "<code>(1, 2)</code>" in page(dashboard, "shown", "out"))
 
 
-def test_what_raises_or_is_long_is_shown_as_such(dashboard):
+def test_failing_and_long_reprs_are_shown_as_such(dashboard):
     class Shy:
         def __repr__(self):
             raise RuntimeError("not now")
@@ -80,7 +80,7 @@ def test_what_raises_or_is_long_is_shown_as_such(dashboard):
     assert "x" * 500 not in page(dashboard, "odd", "out")
 
 
-def test_nobody_waits_for_a_repr(dashboard):
+def test_emitters_do_not_wait_for_a_repr(dashboard):
     told, go = [], threading.Event()
 
     class Slow:
@@ -101,7 +101,7 @@ def test_nobody_waits_for_a_repr(dashboard):
     until(lambda: "slow but there" in page(dashboard, "slow", "out"))
 
 
-def test_elements_are_let_go_of(dashboard):
+def test_shown_elements_are_not_kept_alive(dashboard):
     import gc
     import weakref
 

@@ -36,7 +36,7 @@ def fail_on_2(*args):
 
 
 def outcome(build, inputs, client):
-    """What a pipeline makes of its inputs, on the cluster and here."""
+    """Results of a pipeline, on the cluster and locally."""
     results = []
     for there in (False, True):
         source = Stream()
@@ -89,7 +89,7 @@ def test_results_are_those_of_a_local_stream(client, build, inputs):
     assert here
 
 
-def test_everything_on_the_way_stays_on_the_cluster(client):
+def test_intermediate_results_stay_on_the_cluster(client):
     source = Stream()
     on_cluster = source.scatter()
     for node in (on_cluster.zip_latest(on_cluster), on_cluster.unique(), on_cluster.buffer(3), on_cluster.collect()):
@@ -112,7 +112,7 @@ def test_a_failure_is_reported_to_the_emitter(client):
 
 
 @pytest.mark.parametrize("build", [lambda s: s.accumulate(fail_on_2, start=0), lambda s: s.map(fail_on_2).scan(add)])
-def test_a_failure_leaves_the_state_alone(client, build):
+def test_a_failure_does_not_change_the_state(client, build):
     source = Stream()
     results = build(source.scatter()).gather().sink_to_list()
     with pytest.raises(ArithmeticError):
@@ -140,7 +140,7 @@ def test_in_a_running_loop_and_in_order():
         async with distributed.Client(asynchronous=True, **CLUSTER) as client:
             source = Stream(asynchronous=True)
             results = source.scatter(client=client).map(add, 1).filter(odd).buffer(4).gather().sink_to_list()
-            # All at once: nobody waits for one before emitting the next.
+            # Emitted concurrently.
             await asyncio.gather(*[source.emit(x) for x in range(20)])
             await source.drain()
             return results

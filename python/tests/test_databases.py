@@ -1,4 +1,4 @@
-"""Batches of elements, tables, and positions that are kept with the rows."""
+"""Batches of elements, tables, and positions stored with the rows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_rows_are_made_of_dicts_dataclasses_tuples_and_frames(tmp_path):
     assert rows(path, "SELECT id, celsius FROM readings ORDER BY id") == expected
 
 
-def test_values_of_each_kind_come_back(tmp_path):
+def test_values_of_each_type_are_read_back(tmp_path):
     path = tmp_path / "values.db"
     row = {"a": 2**62, "b": -0.5, "c": "ä\0\"'", "d": b"\0\xff", "e": None, "f": True}
     source = Stream()
@@ -68,7 +68,7 @@ def test_values_of_each_kind_come_back(tmp_path):
     assert asyncio.run(read()) == [{**row, "f": 1, "t": "2026-01-02"}]
 
 
-def test_an_element_that_makes_no_row_does_not_take_others_along(tmp_path):
+def test_an_element_that_is_no_row_fails_alone(tmp_path):
     path = tmp_path / "rows.db"
     source = Stream()
     dead = Stream()
@@ -82,7 +82,7 @@ def test_an_element_that_makes_no_row_does_not_take_others_along(tmp_path):
     assert "no row can be made of a int" in failed[1]
 
 
-def test_what_is_wrong_is_told_without_secrets(tmp_path):
+def test_errors_hide_secrets(tmp_path):
     with pytest.raises(ValueError, match="`mysql:…` is no database") as error:
         Database("mysql://me:secret@localhost/x")
     assert "secret" not in str(error.value)
@@ -92,7 +92,7 @@ def test_what_is_wrong_is_told_without_secrets(tmp_path):
         Stream().to_sql(7, "x")
 
 
-def test_batches_gather_while_one_is_written():
+def test_a_batch_collects_while_another_is_written():
     batches = []
 
     async def main():
@@ -124,7 +124,7 @@ def test_the_event_feed_into_a_database(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "300 edits, of which 100 by bots\n"
-    # Again: everything is there already.
+    # Run again: all rows exist already.
     done = subprocess.run(
         [sys.executable, "-I", FEED, tmp_path / "feed.db"], capture_output=True, text=True, timeout=60
     )

@@ -1,4 +1,4 @@
-"""Dead letters: kept in a file, a table or a topic, and replayed."""
+"""Dead letters: stored in a file, a table or a topic, and replayed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thalweg.testing import KafkaBroker
 
 
 async def fail(letters, texts, **kwargs):
-    """Send texts through a node that fails on those that are no numbers, and keep these."""
+    """Send texts through a node that fails on non-numbers, and store these as dead letters."""
     source, failures = Stream(asynchronous=True), Stream(asynchronous=True)
     failures.to_dead_letters(letters, **kwargs)
     source.map(int, on_error=failures).sink_to_list()
@@ -23,7 +23,7 @@ async def fail(letters, texts, **kwargs):
 
 
 async def replay(letters):
-    """Return the letters that a replay gives, all of which are done."""
+    """Return the letters of a replay, all of them acknowledged."""
     again = Stream.from_dead_letters(letters, asynchronous=True)
     found = again.sink_to_list()
     again.start()
@@ -39,7 +39,7 @@ async def check_each_is_replayed_once(letters):
     assert (first[1].node, first[1].ordinal, first[1].attempt) == ("map(int)", 4, 1)
     assert first[1].error.startswith("ValueError: invalid literal")
     assert await replay(letters) == []
-    # Those that fail again are kept again, with more attempts, and not replayed in the same run.
+    # Letters that fail again are stored again, with more attempts, and not replayed in the same run.
     await fail(letters, ["five"])
     again, failures = Stream.from_dead_letters(letters, asynchronous=True), Stream(asynchronous=True)
     failures.to_dead_letters(letters, keep=lambda letter: letter.element)
@@ -52,23 +52,23 @@ async def check_each_is_replayed_once(letters):
 
 
 @pytest.mark.asyncio
-async def test_in_a_file(tmp_path):
+async def test_letters_in_a_file_are_replayed_once(tmp_path):
     await check_each_is_replayed_once(tmp_path / "letters.jsonl")
     lines = (tmp_path / "letters.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["element"] == "two"
 
 
 @pytest.mark.asyncio
-async def test_in_a_table(tmp_path):
+async def test_letters_in_a_table_are_replayed_once(tmp_path):
     database = Database(f"sqlite:{tmp_path}/letters.db")
     await check_each_is_replayed_once(database)
     await check_each_is_replayed_once(DeadLetters(database, table="others"))
 
 
 @pytest.mark.asyncio
-async def test_in_a_topic():
+async def test_letters_in_a_topic_are_replayed_once():
     with KafkaBroker({"letters": 1}) as broker:
-        # Members that left are missed that long by this broker.
+        # This broker takes that long to notice that a member has left.
         options = {"session.timeout.ms": 6000}
         await check_each_is_replayed_once(DeadLetters(f"kafka://{broker.address}/letters", options=options))
 
@@ -82,7 +82,7 @@ class Reading:
 @pytest.mark.parametrize(
     "element", ["ä", b"\xff\x00", [1, {"a": None}], 2**80, 0.1, True, {"deep": [[["x"]]]}], ids=repr
 )
-async def test_what_is_kept(tmp_path, element):
+async def test_elements_that_are_restored(tmp_path, element):
     source, failures = Stream(asynchronous=True), Stream(asynchronous=True)
     failures.to_dead_letters(tmp_path / "letters")
     source.map(lambda x: 1 / 0, on_error=failures).sink_to_list()
@@ -96,7 +96,7 @@ async def test_what_is_kept(tmp_path, element):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("element", [Reading(1.5), (1, 2), float("nan"), {1: 2}, "x" * 2000 and {"x" * 2000}], ids=str)
-async def test_what_is_only_shown(tmp_path, element):
+async def test_elements_that_are_only_shown(tmp_path, element):
     source, failures = Stream(asynchronous=True), Stream(asynchronous=True)
     failures.to_dead_letters(tmp_path / "letters")
     source.map(lambda x: 1 / 0, on_error=failures).sink_to_list()
@@ -107,7 +107,7 @@ async def test_what_is_only_shown(tmp_path, element):
     assert letter.shown == repr(element)[:1000]
 
 
-def test_attempts_of_a_policy_count():
+def test_attempts_of_a_policy_are_counted():
     source, failures = Stream(), Stream()
     found = failures.sink_to_list()
     source.map(int, on_error=Retry(2, then=failures)).sink_to_list()
@@ -116,7 +116,7 @@ def test_attempts_of_a_policy_count():
 
 
 @pytest.mark.asyncio
-async def test_what_is_no_failure_is_refused(tmp_path):
+async def test_a_non_failure_is_refused(tmp_path):
     source, problems = Stream(asynchronous=True), Stream(asynchronous=True)
     source.to_dead_letters(tmp_path / "letters", on_error=problems)
     found = problems.sink_to_list()
@@ -129,12 +129,12 @@ async def test_what_is_no_failure_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["", "ftp://localhost/x", "kafka://localhost:9092"])
-def test_places_that_are_none(place):
+def test_invalid_places_are_refused(place):
     with pytest.raises(ValueError, match="dead letters in"):
         DeadLetters(place)
 
 
-def test_a_place_of_another_type():
+def test_a_place_of_another_type_is_refused():
     with pytest.raises(TypeError, match="the name of a file, a URL or a Database, not 7"):
         DeadLetters(7)
 
@@ -164,7 +164,7 @@ def test_replay_on_the_command_line(python, tmp_path, arguments):
     assert (second.stdout, second.returncode) == ("", 0), second.stderr
 
 
-def test_replay_says_what_cannot_be_sent_and_what_is_wrong(python, tmp_path):
+def test_replay_reports_unreplayable_letters_and_errors(python, tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM.format(arguments=""))
     source, failures = Stream(), Stream()
     failures.to_dead_letters(tmp_path / "letters")

@@ -11,18 +11,18 @@ LINES = "a,1\nb,2\nc\n\nd 4.5\n"
 RESULT = "5 lines, 12 characters\n3 numbers, 7.5 altogether; 2 lines without one set aside\n"
 
 
-def test_a_file_and_standard_input(python, tmp_path):
+def test_the_demo_reads_a_file_and_standard_input(python, tmp_path):
     (tmp_path / "lines").write_text(LINES)
     assert python(DEMO, "--input", "lines").stdout == RESULT
     assert python(DEMO, "--input", "-", stdin=LINES).stdout == RESULT
 
 
-def test_no_input_at_all(python):
+def test_the_demo_without_input(python):
     assert python(DEMO, "--input", "-").stdout.startswith("0 lines, 0 characters\n")
 
 
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="there are no counters here")
-def test_this_machine(python):
+def test_the_demo_reads_this_machine(python):
     done = python(DEMO, "--seconds", "0.3")
     assert done.returncode == 0, done.stderr
     assert "altogether" in done.stdout
@@ -37,7 +37,7 @@ def test_this_machine(python):
         (["lines"], "lines"),
     ],
 )
-def test_mistakes_are_explained(python, arguments, complaint):
+def test_errors_are_explained(python, arguments, complaint):
     done = python(DEMO, *arguments)
     assert done.returncode == 2
     assert complaint in done.stderr

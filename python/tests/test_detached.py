@@ -1,4 +1,4 @@
-"""Parts of a pipeline that have been detached go when nobody holds a node of them; what leads to a sink stays."""
+"""Detached parts of a pipeline are freed once unreferenced; parts that lead to a sink stay."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def removed_from_downstreams(source):
     source.downstreams.remove(node)
 
 
-def cut_off_with_a_source_of_its_own(source):
+def disconnected_with_its_own_source(source):
     other = Stream()
     node = source.union(other)
     node.sink(str)
@@ -92,7 +92,7 @@ def inside_of_a_function(source):
     watcher.destroy()
 
 
-def join_with_an_element_waiting(source):
+def join_with_a_waiting_element(source):
     other = Stream()
     joined = zip(source, other)
     joined.sink(str)
@@ -105,20 +105,20 @@ WAYS = [
     destroyed_in_the_middle,
     disconnected,
     removed_from_downstreams,
-    cut_off_with_a_source_of_its_own,
+    disconnected_with_its_own_source,
     one_of_two_edges,
     with_a_loop,
     sink_of_a_loop,
     sink_that_is_destroyed,
     failures,
     inside_of_a_function,
-    join_with_an_element_waiting,
+    join_with_a_waiting_element,
 ]
 
 
 @pytest.mark.parametrize("detach", WAYS)
 @pytest.mark.parametrize("on_loop", [False, True])
-def test_nothing_is_left_of_a_branch_that_was_detached(detach, on_loop):
+def test_a_detached_branch_is_freed(detach, on_loop):
     source = Stream()
     L = source.map(str).sink_to_list()
     if on_loop:
@@ -151,7 +151,7 @@ def test_a_detached_branch_works_for_as_long_as_a_node_of_it_is_held():
     assert (L, M, N) == (["1", "3"], [3], [3])
 
 
-def test_a_sink_that_is_held_keeps_what_leads_to_it():
+def test_a_referenced_sink_keeps_its_upstreams_alive():
     source = Stream()
     node = source.map(int)
     sink = node.map(str).sink(str)
@@ -165,7 +165,7 @@ def test_a_sink_that_is_held_keeps_what_leads_to_it():
     assert reference() is None
 
 
-def test_a_sink_further_down_keeps_every_node_between():
+def test_a_distant_sink_keeps_every_node_before_it_alive():
     source = Stream()
     first = source.map(int)
     second = first.filter(bool)
@@ -180,7 +180,7 @@ def test_a_sink_further_down_keeps_every_node_between():
     assert (L, M) == ([], [1])
 
 
-def test_a_loop_that_leads_to_no_sink_goes():
+def test_a_cycle_without_a_sink_is_freed():
     source = Stream()
     node = source.map(int)
     back = node.filter(lambda x: x > 0).map(int)
@@ -197,7 +197,7 @@ def test_a_loop_that_leads_to_no_sink_goes():
     assert not source.downstreams
 
 
-def test_who_gets_failures_is_kept_by_the_node_that_fails():
+def test_an_error_stream_is_kept_alive_by_its_node():
     source = Stream()
     node = source.map(int)
     L = node.on_exception().map(lambda failure: failure.element).sink_to_list()
@@ -221,7 +221,7 @@ class Collect(Sink):
         self.got.append(x)
 
 
-def test_a_sink_of_the_users_own_goes_with_its_branch():
+def test_a_custom_sink_is_freed_with_its_branch():
     source = Stream()
 
     def detach():
@@ -240,7 +240,7 @@ def test_a_sink_of_the_users_own_goes_with_its_branch():
     assert kept.got == [1]
 
 
-def test_two_pipelines_are_two_again():
+def test_separating_joined_pipelines():
     a, b = Stream(), Stream()
     L, M = a.map(int).sink_to_list(), b.map(int).sink_to_list()
     joined = a.union(b)

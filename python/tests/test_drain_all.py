@@ -1,4 +1,4 @@
-"""The end of a program: all of its pipelines are drained, in a time that they share."""
+"""The end of a program: all its pipelines are drained within one shared timeout."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_pipelines_share_the_time(monkeypatch):
 
 
 @pytest.mark.parametrize("asynchronous", [True, None])
-def test_on_a_closed_loop_what_needs_none_is_delivered(asynchronous, caplog):
+def test_on_a_closed_loop_elements_that_need_no_loop_are_delivered(asynchronous, caplog):
     loop = asyncio.new_event_loop()
     source = Stream(asynchronous=asynchronous, loop=loop)
     results = source.partition(2).sink_to_list()
@@ -67,7 +67,7 @@ def test_a_loop_that_has_stopped_runs_again():
     assert results == [(1,)]
 
 
-def test_what_is_stuck_is_logged(caplog):
+def test_stuck_pipelines_are_logged(caplog):
     stuck = [Stream(asynchronous=False) for _ in range(2)]
     sinks = [source.buffer(5).sink(lambda x: asyncio.get_running_loop().create_future()) for source in stuck]
     for source in stuck:
@@ -78,7 +78,7 @@ def test_what_is_stuck_is_logged(caplog):
     del sinks
 
 
-def test_a_loop_that_is_blocked_is_given_up(caplog, monkeypatch):
+def test_a_blocked_loop_is_given_up(caplog, monkeypatch):
     import threading
 
     monkeypatch.setattr(program_end, "_GRACE", 0.01)
@@ -98,7 +98,7 @@ def test_a_loop_that_is_blocked_is_given_up(caplog, monkeypatch):
     del node
 
 
-def test_at_exit_nothing_is_said_about_a_loop_that_asyncio_run_closed(python, tmp_path):
+def test_no_warning_at_exit_about_a_loop_closed_by_asyncio_run(python, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
         textwrap.dedent("""

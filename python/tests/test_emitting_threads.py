@@ -1,4 +1,4 @@
-"""Threads that emit: they take an element as far as no function is called, without the event loop's thread."""
+"""Emitting threads carry an element up to the first function, without the event loop's thread."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WAITS = {
 
 
 class BusyLoop:
-    """Holds up the thread of the event loop that synchronous pipelines share, within a function."""
+    """Blocks the event loop thread shared by synchronous pipelines."""
 
     def __enter__(self):
         self.release, begun = threading.Event(), threading.Event()
@@ -55,7 +55,7 @@ class BusyLoop:
 
 
 def emits(source, x):
-    """Emit on a thread; return whether that ends while the loop is busy."""
+    """Emit on a thread; return whether it returns while the loop is busy."""
     thread = threading.Thread(target=source.emit, args=(x,), daemon=True)
     thread.start()
     thread.join(5)
@@ -69,7 +69,7 @@ def test_an_element_waits_for_the_loop_and_its_emitter_does_not(build):
     end = build(source)
     end.sink(lambda x: threads.append(threading.current_thread()))
     with BusyLoop():
-        # Windows that ended before were empty.
+        # Earlier windows were empty.
         threads.clear()
         assert emits(source, 1)
         assert threads == []
@@ -105,7 +105,7 @@ def test_functions_before_it_are_called_by_the_loop(name):
     assert threads and threading.main_thread() not in threads
 
 
-def test_an_interval_that_is_set_to_zero_later_counts():
+def test_an_interval_set_to_zero_later_takes_effect():
     threads = []
     source = Stream()
     node = source.debounce("1h")
@@ -117,7 +117,7 @@ def test_an_interval_that_is_set_to_zero_later_counts():
     assert threads and threading.main_thread() not in threads
 
 
-def test_an_edge_that_is_added_later_counts():
+def test_an_edge_added_later_takes_effect():
     threads = []
     source = Stream()
     source.buffer(10).sink(lambda x: None)
@@ -128,7 +128,7 @@ def test_an_edge_that_is_added_later_counts():
     assert len(threads) == 1 and threading.main_thread() not in threads
 
 
-def test_a_full_buffer_holds_up_its_emitter():
+def test_a_full_buffer_blocks_the_emitter():
     release, begun = threading.Event(), threading.Event()
     source = Stream()
     L = []

@@ -1,4 +1,4 @@
-"""How pipelines end: everything gets out, or somebody is told."""
+"""How pipelines end: everything is delivered, or reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support import PATIENCE, rest_of
 from thalweg import ClosedError, Sink, Stream, UndeliveredError, VirtualClock
 
 
-def test_drain_flushes_from_the_top_down():
+def test_drain_flushes_from_upstream_to_downstream():
     source = Stream()
     L = source.partition(3).map(sum).partition(2).sink_to_list()
     source.emit_many(range(8))
@@ -26,7 +26,7 @@ def test_drain_flushes_from_the_top_down():
     assert L == [(3, 12), (13,)]
 
 
-def test_drain_flushes_windows_in_time():
+def test_drain_flushes_windows_before_their_interval_ends():
     clock = VirtualClock()
     source = Stream(loop=clock)
     L = source.timed_window("1h").filter(None).map(len).timed_window_unique("1h").filter(None).sink_to_list()
@@ -49,7 +49,7 @@ def test_drain_flushes_windows_in_time():
         (lambda s: s.partition(2, key=lambda x: x % 2), [(0, 2), (1,)]),
     ],
 )
-def test_drain_waits_for_what_is_on_its_way_and_flushes_what_rests(build, expected):
+def test_drain_waits_for_elements_in_flight_and_flushes_buffered_ones(build, expected):
     source = Stream(loop=VirtualClock())
     L = build(source).sink_to_list()
     for x in range(3):
@@ -71,7 +71,7 @@ def test_drain_waits_for_calls():
     assert L == [0, 1, 2]
 
 
-def test_nothing_goes_in_after_a_drain():
+def test_a_drained_pipeline_refuses_elements():
     source = Stream()
     L = source.sink_to_list()
     source.drain()
@@ -83,7 +83,7 @@ def test_nothing_goes_in_after_a_drain():
     source.drain()
 
 
-def test_what_could_not_be_delivered_is_told():
+def test_drain_reports_undelivered_elements():
     async def never(x):
         await asyncio.sleep(10_000)
 
@@ -100,7 +100,7 @@ def test_what_could_not_be_delivered_is_told():
     assert clock.time() == pytest.approx(5, abs=1)
 
 
-def test_what_has_failed_meanwhile_is_told_as_well():
+def test_drain_also_reports_earlier_failures():
     async def never(x):
         if x == 0:
             raise ValueError("bad")
@@ -114,7 +114,7 @@ def test_what_has_failed_meanwhile_is_told_as_well():
     assert [type(error) for error in caught.value.exceptions] == [ValueError]
 
 
-def test_halves_of_a_zip_are_told():
+def test_drain_reports_unpaired_elements_of_a_zip():
     a, b = Stream(), Stream()
     a.zip(b, stream_name="pairs").sink_to_list()
     a.emit(1)
@@ -138,7 +138,7 @@ def test_drain_stops_sources():
     assert 5 <= n == len(L)
 
 
-def test_a_source_that_is_stopped_goes_on_where_it_was():
+def test_a_stopped_source_resumes_where_it_was():
     clock = VirtualClock()
     source = Stream.from_iterable(iter(range(6)), loop=clock)
     L = []
@@ -185,7 +185,7 @@ def test_a_stop_keeps_the_unterminated_tail(tmp_path):
     assert L == ["a\n", "bc\n"]
 
 
-def test_lines_that_are_appended(tmp_path):
+def test_sink_to_textfile_appends(tmp_path):
     file = tmp_path / "lines.txt"
     file.write_text("old\n")
     clock = VirtualClock()
@@ -216,7 +216,7 @@ def test_sink_to_textfile_is_flushed_by_a_drain_and_closed_with_the_sink(tmp_pat
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full disk to write to")
 @pytest.mark.parametrize("drained", [True, False])
-def test_a_full_disk_is_told_once(drained, python):
+def test_a_full_disk_is_reported_once(drained, python):
     done = python(
         "-c",
         "from thalweg import Stream\n"
@@ -228,7 +228,7 @@ def test_a_full_disk_is_told_once(drained, python):
     assert done.stderr.count("Traceback") == 1
 
 
-def test_a_full_disk_is_told_where_a_sink_goes_without_a_drain(caplog):
+def test_a_full_disk_is_reported_when_a_sink_is_dropped_without_a_drain(caplog):
     source = Stream()
     node = source.sink_to_textfile("/dev/full") if os.path.exists("/dev/full") else pytest.skip("no /dev/full")
     source.emit("x")
@@ -239,7 +239,7 @@ def test_a_full_disk_is_told_where_a_sink_goes_without_a_drain(caplog):
 
 
 @pytest.mark.parametrize("fails", ["buffer(3).map(lambda x: 1 / x)", "map(lambda x: 1 / x)"])
-def test_an_iteration_ends_with_a_drain_that_fails(fails):
+def test_a_failing_drain_ends_an_iteration(fails):
     async def main():
         source, seen = Stream(asynchronous=True), []
         made = eval(f"source.{fails}", {"source": source})
@@ -263,7 +263,7 @@ def test_an_iteration_ends_with_a_drain_that_fails(fails):
     assert asyncio.run(main()) == [1.0, 0.5]
 
 
-def test_a_drain_that_fails_writes_files_nevertheless(tmp_path):
+def test_a_failing_drain_still_writes_files(tmp_path):
     source = Stream()
     queue = source.buffer(3)
     node = queue.sink_to_textfile(tmp_path / "lines.txt")
@@ -274,7 +274,7 @@ def test_a_drain_that_fails_writes_files_nevertheless(tmp_path):
     assert ((tmp_path / "lines.txt").read_text(), node.name) == ("a\n", node.name)
 
 
-def test_all_nodes_hear_of_the_end_though_one_of_them_fails():
+def test_all_nodes_are_flushed_even_if_one_fails():
     class Own(Sink):
         def update(self, x, who=None, metadata=None):
             pass
@@ -291,7 +291,7 @@ def test_all_nodes_hear_of_the_end_though_one_of_them_fails():
     assert heard == nodes
 
 
-def test_a_file_that_was_closed_meanwhile_does_not_spoil_a_drain():
+def test_a_file_closed_meanwhile_does_not_fail_a_drain():
     file = io.StringIO()
     source = Stream()
     node = source.sink_to_textfile(file)
@@ -315,7 +315,7 @@ def test_drain_all_drains_every_pipeline(python):
     assert ended.stdout == "[[(1,)], [(1,)], [(1,)]]\n", ended.stderr
 
 
-def test_sinks_of_ones_own_are_flushed():
+def test_custom_sinks_are_flushed():
     class filing(Sink):
         flushed = 0
 
@@ -382,7 +382,7 @@ while not source.stopped:
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
 @pytest.mark.parametrize("way", ["python", "python -m thalweg run"])
-def test_the_end_of_a_script_drains(script, way, python, tmp_path):
+def test_a_script_drains_when_it_ends(script, way, python, tmp_path):
     file = tmp_path / "script.py"
     file.write_text("import asyncio, sys, time\nfrom thalweg import Stream\n" + script)
     ended = python(file) if way == "python" else python("-m", "thalweg", "run", file)
@@ -390,7 +390,7 @@ def test_the_end_of_a_script_drains(script, way, python, tmp_path):
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_an_exception_that_ends_a_script_drains(python):
+def test_a_script_drains_when_an_exception_ends_it(python):
     ended = python(
         "-c",
         "from thalweg import Stream\n"
@@ -404,7 +404,7 @@ def test_an_exception_that_ends_a_script_drains(python):
     assert ended.returncode == 1
 
 
-def test_what_a_script_has_not_been_told_of_is_told_at_its_end(python):
+def test_unreported_failures_are_logged_when_a_script_ends(python):
     ended = python(
         "-c",
         "from thalweg import Stream\n"
@@ -504,11 +504,11 @@ print("done", len(after) > 1)
     assert (done.returncode, done.stdout) == (0, "done True\n"), done.stderr
 
 
-def test_with_is_refused_where_it_could_not_wait():
+def test_with_is_refused_where_it_cannot_wait():
     async def main():
         with pytest.raises(RuntimeError, match="use `async with`"), Stream(asynchronous=True):
             pass
-        # A loop of its own can be waited for.
+        # A loop thread can be waited for.
         with Stream() as source:
             L = source.buffer(2).partition(2).sink_to_list()
             source.emit(1)

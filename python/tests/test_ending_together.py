@@ -1,4 +1,4 @@
-"""Pipelines that emit into one another are drained together: nothing is lost between them, whichever was made first."""
+"""Pipelines that emit into one another are drained together, whichever was built first, and lose nothing."""
 
 from __future__ import annotations
 
@@ -67,21 +67,21 @@ def program(feed, out, begin="inp.emit_many(range(3))"):
 
 @pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS.keys())
-def test_what_one_emits_into_another_at_the_end_arrives(feed, out, python):
+def test_elements_emitted_into_another_pipeline_at_exit_arrive(feed, out, python):
     done = python("-c", program(feed, out))
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n", "", 0)
 
 
 @pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
-def test_what_an_exit_handler_emits_goes_on_into_others(out, python):
+def test_elements_emitted_by_an_exit_handler_reach_other_pipelines(out, python):
     begin = "atexit.register(lambda: inp.emit_many(range(3)))"
     done = python("-c", f"import atexit\n{begin}\n" + program(FEEDS["a window"], out, ""))
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n", "", 0)
 
 
 @pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
-def test_drain_all_delivers_what_windows_emit_into_a_pipeline_that_is_older(out, python):
-    # In a process of its own: it drains all pipelines, those of other tests as well.
+def test_drain_all_delivers_elements_windows_emit_into_an_older_pipeline(out, python):
+    # In a separate process: `drain_all` would drain the pipelines of other tests too.
     lines = [
         "from thalweg import Stream, drain_all",
         "out, younger, seen = Stream(), Stream(), []",
@@ -96,13 +96,13 @@ def test_drain_all_delivers_what_windows_emit_into_a_pipeline_that_is_older(out,
     assert (done.stdout, done.stderr, done.returncode) == ("[0, 1, 2]\n", "", 0)
 
 
-def test_what_one_emits_into_another_at_the_end_of_a_loop_arrives(caplog):
+def test_elements_emitted_into_another_pipeline_at_loop_end_arrive(caplog):
     seen = []
 
     async def main():
         last, between, first = (Stream(asynchronous=True) for _ in range(3))
         last.delay(0.005).sink(seen.append)
-        # Nobody waits for these elements.
+        # No emitter waits for these elements.
         between.delay(0.005).map(lambda x: (last.emit(x), x)[1]).sink(str)
         first.delay(0.005).map(lambda x: (between.emit(x), x)[1]).sink(str)
         for x in range(3):
@@ -112,17 +112,17 @@ def test_what_one_emits_into_another_at_the_end_of_a_loop_arrives(caplog):
     assert (seen, caplog.text) == ([0, 1, 2], "")
 
 
-def test_pipelines_that_emit_into_one_another_without_an_end_are_ended(python):
+def test_pipelines_that_emit_into_each_other_for_ever_are_ended(python):
     feed = "inp.delay(0.001).sink(out.emit)"
     out = "out.delay(0.001).sink(inp.emit)"
     begin = "thalweg.runtime.program_end.PATIENCE_AT_EXIT = 0.2\ninp.emit(0)"
     done = python("-c", "import thalweg.runtime.program_end\n" + program(feed, out, begin))
     assert done.returncode == 0
-    # It is told where the way has ended.
+    # The refusal is reported.
     assert "takes no more elements" in done.stderr
 
 
-def test_windows_that_emit_into_one_another_without_an_end_are_ended(python):
+def test_windows_that_emit_into_each_other_for_ever_are_ended(python):
     feed = "inp.partition(2).sink(out.emit)"
     out = "out.partition(2).sink(inp.emit)"
     done = python("-c", program(feed, out, "inp.emit(0)"))
@@ -130,7 +130,7 @@ def test_windows_that_emit_into_one_another_without_an_end_are_ended(python):
     assert "takes no more elements" in done.stderr
 
 
-def test_a_refusal_inside_a_function_is_told(python):
+def test_an_emit_refused_inside_a_function_is_reported(python):
     lines = [
         "from thalweg import Stream",
         "closed, source = Stream(), Stream()",
@@ -167,7 +167,7 @@ task = client.submit(work)
 
 
 @pytest.mark.parametrize("out", ["out.sink(show)", "out.buffer(2).delay(0.005).sink(show)"])
-def test_a_task_that_emits_when_the_program_ends_is_no_hang(out, python):
+def test_a_task_that_emits_at_program_end_does_not_hang(out, python):
     work = """
     began.set()
     # Until the program ends.
@@ -183,10 +183,10 @@ def test_a_task_that_emits_when_the_program_ends_is_no_hang(out, python):
 
 @pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
 @pytest.mark.parametrize("work", ["out.emit_many(range(5))", "for x in range(5): out.emit(x)"])
-def test_a_task_that_is_emitting_when_the_program_ends_is_no_hang(work, out, python):
+def test_a_task_suspended_in_an_emit_at_program_end_does_not_hang(work, out, python):
     wait = "began.wait()"
     if "partition" in out:
-        # The first comes out before there are two of them.
+        # The first one leaves before the pair is complete.
         wait = "threading.Thread(target=began.wait).start()"
     done = python("-c", TASK.format(out=out, work=work, wait=wait))
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
@@ -194,7 +194,7 @@ def test_a_task_that_is_emitting_when_the_program_ends_is_no_hang(work, out, pyt
 
 @pytest.mark.parametrize("emit", ["out.emit_many(range(5))", "[out.emit(x) for x in range(5)]"])
 @pytest.mark.parametrize("out", [OUTS["no loop"], OUTS["a window"]])
-def test_a_task_that_emits_when_a_pipeline_has_just_been_drained_loses_nothing(out, emit, python):
+def test_a_task_that_emits_right_after_a_drain_loses_nothing(out, emit, python):
     end = """
 closed, emitted = threading.Event(), threading.Event()
 
@@ -214,7 +214,7 @@ out._finish = finish
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
 
 
-def test_a_function_that_exits_behind_a_queue_makes_no_traceback_at_the_end(python):
+def test_sys_exit_after_a_queue_prints_no_traceback_at_exit(python):
     done = python(
         "-c",
         "import sys\nfrom thalweg import Stream\ns = Stream()\ns.buffer(5).sink(lambda x: sys.exit(x))\ns.emit(3)\n",
@@ -223,7 +223,7 @@ def test_a_function_that_exits_behind_a_queue_makes_no_traceback_at_the_end(pyth
     assert done.returncode in (0, 3)
 
 
-def test_settling_stops_at_its_time(monkeypatch, no_other_pipelines):
+def test_drain_all_stops_at_its_timeout(monkeypatch, no_other_pipelines):
     monkeypatch.setattr(program_end, "_LOOKS", sys.maxsize)
     first, second = Stream(), Stream()
     L = first.buffer(2).sink_to_list()

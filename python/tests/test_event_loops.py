@@ -1,4 +1,4 @@
-"""Where pipelines run: on the user's loop, on one of a thread's own, or on none."""
+"""Where pipelines run: on the user's loop, on a loop thread, or without a loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from thalweg import Stream
 
 
 def run_all(*functions):
-    """Run functions, each on a thread of its own, to their ends; raise what they raise."""
+    """Run each function on its own thread to the end; raise their exceptions."""
     errors = []
 
     def run(function):
@@ -40,7 +40,7 @@ async def add_later(x):
     return x + 1
 
 
-# On the user's loop.
+# The user's loop.
 
 
 async def _pipeline():
@@ -94,7 +94,7 @@ def test_functions_run_on_the_loops_thread():
     assert asyncio.run(main()) == [threading.get_ident()]
 
 
-def test_awaiting_an_emit_that_has_nothing_to_wait_for_does_not_yield():
+def test_awaiting_a_completed_emit_does_not_yield():
     async def main():
         source = Stream(asynchronous=True)
         L = source.map(str).sink_to_list()
@@ -108,7 +108,7 @@ def test_awaiting_an_emit_that_has_nothing_to_wait_for_does_not_yield():
     assert asyncio.run(main()) == 100
 
 
-def test_an_emit_that_is_not_awaited_is_on_its_way_all_the_same():
+def test_an_emit_that_is_not_awaited_is_still_delivered():
     async def main():
         source = Stream(asynchronous=True)
         L = source.map(add_later).sink_to_list()
@@ -159,7 +159,7 @@ def test_a_timed_pipeline_built_before_the_loop_runs():
     assert L == [0, 1, 2]
 
 
-def test_a_loop_that_is_given():
+def test_an_explicit_loop():
     loop = asyncio.new_event_loop()
     source = Stream(loop=loop, asynchronous=True)
     L = source.buffer(2).sink_to_list()
@@ -173,7 +173,7 @@ def test_a_loop_that_is_given():
     assert L == [1]
 
 
-def test_a_loop_that_runs_on_another_thread_is_given():
+def test_an_explicit_loop_on_another_thread():
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -232,7 +232,7 @@ def test_async_with_drains():
     assert asyncio.run(main()) == [(0, 1), (2,)]
 
 
-# Tornado's.
+# Tornado's loop.
 
 
 def test_under_tornado_with_gen_coroutine():
@@ -265,7 +265,7 @@ def test_under_tornado_with_async_def():
     loop.close()
 
 
-def test_tornados_loop_is_given():
+def test_an_explicit_tornado_loop():
     ioloop = pytest.importorskip("tornado.ioloop")
     loop = ioloop.IOLoop(make_current=False)
 
@@ -281,10 +281,10 @@ def test_tornados_loop_is_given():
     loop.close()
 
 
-# On a thread of its own.
+# A loop thread.
 
 
-def test_a_blocking_emit_returns_when_the_element_has_been_taken():
+def test_a_blocking_emit_returns_when_the_element_is_accepted():
     source = Stream(asynchronous=False)
     L = source.map(add_later).sink_to_list()
     for x in range(5):
@@ -347,7 +347,7 @@ def test_the_gil_is_free_while_emit_blocks():
     source.sink(hold)
 
     def others():
-        # This gets its turn only if emit has let go.
+        # Runs only if `emit` has released the GIL.
         while source.downstreams and not source.counters()["sent"]:
             time.sleep(0)
         release.set()
@@ -355,7 +355,7 @@ def test_the_gil_is_free_while_emit_blocks():
     run_all(lambda: source.emit(1), others)
 
 
-# On none.
+# Without a loop.
 
 
 def test_there_is_no_loop_until_a_node_needs_one():
@@ -368,7 +368,7 @@ def test_there_is_no_loop_until_a_node_needs_one():
     assert source.asynchronous is None
 
 
-def test_a_function_that_returns_an_awaitable_where_there_is_no_loop():
+def test_a_function_that_returns_an_awaitable_without_a_loop():
     source, L = Stream(), []
 
     async def write(x):
@@ -384,7 +384,7 @@ def test_a_function_that_returns_an_awaitable_where_there_is_no_loop():
     assert source.loop is not None
 
 
-def test_a_join_that_is_full_does_not_hold_up_emitters_without_a_loop():
+def test_a_full_join_does_not_block_emitters_without_a_loop():
     a, b = Stream(), Stream()
     L = a.zip(b, maxsize=2).sink_to_list()
     a.emit_many(range(5))
@@ -401,7 +401,7 @@ def test_a_with_block_drains():
     assert L == [(0, 1), (2,)]
 
 
-# From within.
+# Emitting from functions of the pipeline.
 
 
 def test_feedback_runs_in_constant_stack():
@@ -414,7 +414,7 @@ def test_feedback_runs_in_constant_stack():
 
 
 @pytest.mark.parametrize("emit", ["edge", "update"])
-def test_feedback_by_other_ways(emit):
+def test_feedback_by_an_edge_or_by_update(emit):
     source = Stream()
     down = source.map(lambda x: x - 1).filter(lambda x: x > 0)
     if emit == "edge":
@@ -451,7 +451,7 @@ def test_feedback_on_a_loop(asynchronous):
     assert list(range(49, -1, -1)) == L
 
 
-def test_emitting_into_a_pipeline_behind_a_full_buffer_from_within():
+def test_emitting_into_another_pipeline_with_a_full_buffer():
     async def main():
         source, other = Stream(asynchronous=True), Stream(asynchronous=True)
         L = other.buffer(1).rate_limit(0.001).sink_to_list()
@@ -486,7 +486,7 @@ INTERRUPTED = """if True:
 
 
 def interrupt(script, until):
-    """Run a script, send it Ctrl-C when it says `until`, and return what it said, and how it ended."""
+    """Run a script, send it Ctrl-C when it prints `until`, and return its output and exit code."""
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -496,7 +496,7 @@ def interrupt(script, until):
             said += line
             if line.strip() == until:
                 break
-        # The line may come before the process waits: what it does then must not matter.
+        # The line may be printed before the process waits; the signal must work either way.
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     finally:

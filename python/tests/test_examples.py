@@ -1,4 +1,4 @@
-"""The programs among the examples, run as users run them."""
+"""The example programs, run as users run them."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
-#: What each prints, line by line: text, or a pattern.
+#: Expected output of each program, line by line: text or a pattern.
 OUTPUTS = {
     "callback_to_future.py": ["[68.0, 68.9, 69.8, 70.7, 71.6, 72.5]", "20.0"],
     "crawl.py 10ms": ["200 (start)", "200 spring", "200 mouth", "404 nowhere", "200 brook", "200 river"],
@@ -32,7 +32,7 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("command", OUTPUTS)
-def test_an_example_shows_what_it_should(python, command):
+def test_an_example_prints_the_expected_output(python, command):
     program, *arguments = command.split()
     done = python(EXAMPLES / program, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
@@ -42,6 +42,6 @@ def test_an_example_shows_what_it_should(python, command):
 
 def test_every_example_is_run():
     programs = {command.split()[0] for command in OUTPUTS}
-    # Those that are run by other tests.
+    # Programs run by other tests.
     programs |= {"demo.py", "feed_to_database.py", "feed_to_mongodb.py", "kafka_averages.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == programs

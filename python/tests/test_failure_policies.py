@@ -1,4 +1,4 @@
-"""What each policy does about an element that a function fails on."""
+"""How each policy handles an element whose function fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def invert_later(x):
     return 1 / x
 
 
-# Each way to build a node that fails on 0, and passes something for 1.
+# Builders of nodes that fail on 0 and emit something for 1.
 
 
 class inverting(Stream):
@@ -116,7 +116,7 @@ failing_in_emit = pytest.mark.parametrize(
 
 
 @failing_in_emit
-def test_raise_tells_the_emitter_and_goes_on(build):
+def test_raise_reports_to_the_emitter_and_continues(build):
     source, seen = Stream(loop=VirtualClock()), []
     node = build(source, seen, on_error="raise")
     with pytest.raises(ZeroDivisionError) as caught:
@@ -138,7 +138,7 @@ def test_skip_drops_the_element(build):
 
 
 @failing
-def test_a_stream_gets_the_failures(build):
+def test_an_error_stream_gets_the_failures(build):
     source, seen, errors = Stream(loop=VirtualClock()), [], Stream()
     failures = errors.sink_to_list()
     build(source, seen, on_error=errors)
@@ -155,7 +155,7 @@ def test_a_stream_gets_the_failures(build):
 
 
 @failing
-def test_on_exception_is_a_branch_of_the_failures(build):
+def test_on_exception_branches_off_the_failures(build):
     source, seen = Stream(loop=VirtualClock()), []
     node = build(source, seen)
     failures = node.on_exception().sink_to_list()
@@ -167,7 +167,7 @@ def test_on_exception_is_a_branch_of_the_failures(build):
 
 
 class Moody:
-    """Fails the first times it is called with an element."""
+    """Fails the first few calls with each element."""
 
     def __init__(self, failures):
         self.failures = failures
@@ -236,7 +236,7 @@ def test_retry_tries_again(build):
 
 
 @pytest.mark.parametrize("build", RETRYING.values(), ids=RETRYING.keys())
-def test_retry_gives_up_as_told(build):
+def test_retry_gives_up_after_its_attempts(build):
     source, mood = Stream(loop=VirtualClock()), Moody(3)
     L = build(source, mood, Retry(2, then="skip"))
     source.emit(7)
@@ -251,7 +251,7 @@ def test_retry_without_a_loop_raises_the_last_failure():
         source.emit(1)
 
 
-def test_retry_waits_twice_as_long_each_time():
+def test_retry_doubles_its_pause():
     clock = VirtualClock()
     source, mood = Stream(loop=clock), Moody(4)
     L = source.map(mood, on_error=Retry(9, backoff="1s", at_most="3s")).sink_to_list()

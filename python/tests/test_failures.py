@@ -1,4 +1,4 @@
-"""What becomes of elements that a function fails on."""
+"""Where failures of functions are raised, logged and counted."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def innermost(error):
     return traceback.extract_tb(error.__traceback__)[-1].name
 
 
-# How it arrives.
+# How failures arrive.
 
 
-def test_the_exception_arrives_at_emit_as_itself():
+def test_emit_raises_the_original_exception():
     source = Stream()
     source.map(invert).sink(print)
     with pytest.raises(ZeroDivisionError) as caught:
@@ -36,7 +36,7 @@ def test_the_exception_arrives_at_emit_as_itself():
     assert innermost(caught.value) == "invert"
 
 
-def test_the_very_object_arrives():
+def test_the_exception_object_keeps_its_identity():
     error = KeyError("the one")
 
     def fail(x):
@@ -67,7 +67,7 @@ def test_the_note_names_the_function_of_a_node_without_a_name():
     assert "in map(invert), on element 1: 0" in caught.value.__notes__
 
 
-def test_a_note_cuts_long_elements_and_bears_those_that_cannot_be_shown():
+def test_a_note_truncates_long_elements_and_survives_failing_reprs():
     class Hidden:
         def __repr__(self):
             raise RuntimeError("not for you")
@@ -84,7 +84,7 @@ def test_a_note_cuts_long_elements_and_bears_those_that_cannot_be_shown():
         source.emit(Hidden())
 
 
-def test_a_failure_behind_several_nodes_ends_in_the_users_line():
+def test_the_traceback_of_a_distant_failure_ends_in_user_code():
     source = Stream()
     L = source.map(int).filter(lambda x: True).accumulate(lambda s, x: invert(x)).sink_to_list()
     source.emit("1")
@@ -94,7 +94,7 @@ def test_a_failure_behind_several_nodes_ends_in_the_users_line():
     assert L == [1]
 
 
-def test_emit_many_offers_every_element_and_raises_one_failure_as_itself():
+def test_emit_many_sends_every_element_and_raises_a_single_failure_unwrapped():
     source = Stream()
     L = source.map(invert).sink_to_list()
     with pytest.raises(ZeroDivisionError) as caught:
@@ -125,7 +125,7 @@ def test_emit_many_raises_what_the_iterable_raises():
     assert L == [1]
 
 
-def test_await_emit_raises_it():
+def test_await_emit_raises_the_failure():
     async def main():
         source = Stream(asynchronous=True)
         L = source.map(invert).sink_to_list()
@@ -154,7 +154,7 @@ def test_await_emit_raises_what_an_async_def_raised_after_waiting():
     assert L == [1.0]
 
 
-def test_a_blocking_emit_to_a_loop_on_a_thread_raises_it():
+def test_a_blocking_emit_to_a_loop_on_a_thread_raises_the_failure():
     source = Stream(asynchronous=False)
     L = source.map(invert).sink_to_list()
     with pytest.raises(ZeroDivisionError) as caught:
@@ -176,7 +176,7 @@ def test_a_blocking_emit_raises_what_an_async_def_raised_after_waiting():
     assert L == [1.0, 1.0]
 
 
-def test_the_branches_behind_the_failure_do_not_get_the_element():
+def test_branches_after_the_failing_one_do_not_get_the_element():
     source = Stream()
     before = source.sink_to_list()
     source.map(invert).sink(print)
@@ -186,11 +186,11 @@ def test_the_branches_behind_the_failure_do_not_get_the_element():
     assert (before, after) == ([0], [])
 
 
-# Where no emitter waits.
+# Failures without a waiting emitter.
 
 
 def behind(build):
-    """A pipeline whose failing node stands behind one that lets emitters go on."""
+    """A pipeline whose failing node comes after one that does not delay emitters."""
     clock = VirtualClock()
     source, seen = Stream(loop=clock), []
 
@@ -256,18 +256,18 @@ def test_a_failure_of_the_last_element_reaches_drain(build):
         source.drain()
 
 
-def test_leaving_a_with_block_raises_it():
+def test_leaving_a_with_block_raises_the_failure():
     with pytest.raises(ZeroDivisionError), Stream(loop=VirtualClock()) as source:
         source.buffer(3).sink(invert)
         source.emit(0)
 
 
-# Not only `Exception`.
+# Base exceptions.
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize("policy", ["raise", "skip", Retry(3), "stream"], ids=str)
-def test_an_interrupt_is_no_business_of_policies(interrupt, policy):
+def test_policies_ignore_interrupts(interrupt, policy):
     calls = []
 
     def stop(x):
@@ -313,12 +313,12 @@ def test_an_interrupt_reaches_an_awaited_emit():
         asyncio.run(main())
 
 
-def test_the_package_lists_what_it_raises():
+def test_the_package_exports_its_exceptions():
     for name in ("BuildError", "ClosedError", "PipelineError", "SeveralFailures", "UndeliveredError"):
         assert issubclass(getattr(thalweg, name), Exception)
 
 
-def test_an_interrupt_behind_a_buffer_reaches_the_next_emit_of_a_blocking_pipeline():
+def test_an_interrupt_after_a_buffer_reaches_the_next_blocking_emit():
     def stop(x):
         if x == 0:
             raise SystemExit(3)
@@ -354,7 +354,7 @@ def test_a_failure_in_a_feedback_loop_reaches_the_emitter():
         source.emit(10)
 
 
-def test_what_is_logged_says_where_it_happened(caplog):
+def test_log_records_name_the_node(caplog):
     clock = VirtualClock()
 
     def fail():

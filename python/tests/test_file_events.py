@@ -1,4 +1,4 @@
-"""Files that are looked at when the system tells of a change, long before the interval is over."""
+"""Files are read when the system reports a change, long before the poll interval is over."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from support import until
 from thalweg import Stream, VirtualClock
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it may be told later")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="changes may be reported later on other systems")
 
 
-def test_lines_and_names_come_when_they_are_written(tmp_path):
+def test_lines_and_file_names_arrive_when_they_are_written(tmp_path):
     log = tmp_path / "log"
     log.touch()
     names = Stream.filenames(tmp_path, poll_interval="1h")
@@ -35,7 +35,7 @@ def test_lines_and_names_come_when_they_are_written(tmp_path):
     assert found == ["log", "0.csv", "1.csv", "2.csv"]
 
 
-def test_on_a_virtual_clock_only_time_counts(tmp_path):
+def test_on_a_virtual_clock_file_events_are_ignored(tmp_path):
     clock = VirtualClock()
     names = Stream.filenames(tmp_path, poll_interval="1s", loop=clock, start=True)
     found = names.map(os.path.basename).sink_to_list()

@@ -1,4 +1,4 @@
-"""Positions of sources that are kept beside the files that their elements go into."""
+"""Positions of sources, stored beside the files their elements are written to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thalweg.sinks import Files
 
 
 def copy(log, out, **limits):
-    """Write the lines of a file, each as often as it says, into files; return where the source is."""
+    """Write each line of a file as often as it says into files; return the source's position."""
 
     async def main():
         files = Files(out)
@@ -23,7 +23,7 @@ def copy(log, out, **limits):
 
         async def arrive():
             while position.value != str(log.stat().st_size):
-                # What waits for more rows gets its name in the end.
+                # The last file is renamed only at the end.
                 if lines.counters()["sent"] and not position.in_flight:
                     break
                 await asyncio.sleep(0.001)
@@ -36,7 +36,7 @@ def copy(log, out, **limits):
     return asyncio.run(main())
 
 
-def test_a_source_goes_on_where_the_files_end(tmp_path):
+def test_a_source_resumes_after_the_written_files(tmp_path):
     log, out = tmp_path / "log", tmp_path / "part-{number}.jsonl"
     log.write_text("1\n2\n")
     assert copy(log, out, max_rows=1) == "4"
@@ -48,7 +48,7 @@ def test_a_source_goes_on_where_the_files_end(tmp_path):
     assert (tmp_path / "part-000003.jsonl").read_text() == "1\n"
 
 
-def test_rows_that_are_in_files_already_are_not_written_again(tmp_path):
+def test_rows_already_in_files_are_not_written_again(tmp_path):
     log, out = tmp_path / "log", tmp_path / "{number}.jsonl"
     log.write_text("3\n")
     record = '{"next": 1, "positions": {"log": {"number": 0, "value": null, "rows": "1x2,"}}}'
@@ -57,7 +57,7 @@ def test_rows_that_are_in_files_already_are_not_written_again(tmp_path):
     assert [path.name for path in sorted(tmp_path.glob("0*"))] == ["000001.jsonl"]
 
 
-def test_what_is_no_place_for_positions_is_told(tmp_path):
+def test_an_invalid_place_for_positions_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"need `\{number\}`"):
         Files(tmp_path / "all.txt").position("log")
     with pytest.raises(ValueError, match="no other braces"):

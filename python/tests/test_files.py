@@ -1,4 +1,4 @@
-"""Files of records, in and out."""
+"""Reading and writing files of records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROWS = [{"name": 'Ob, "upper"', "km": "3650"}, {"name": "Дон\nДон", "km": 
 
 
 def read(make, path, **kwargs):
-    """The elements of a file, and the errors of what is none."""
+    """Elements of a file, and errors of invalid records."""
 
     async def main():
         errors = Stream(asynchronous=True)
@@ -33,7 +33,7 @@ def names(folder):
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_what_is_written_is_read(tmp_path, kind):
+def test_written_files_can_be_read(tmp_path, kind):
     source = Stream()
     node = getattr(source, f"to_{kind}")(tmp_path / "{number}", max_rows=1)
     source.emit_many(ROWS)
@@ -77,7 +77,7 @@ def test_frames_are_written_as_parquet_and_read_in_batches(tmp_path):
     assert errors == []
 
 
-def test_a_bad_record_has_its_place(tmp_path):
+def test_a_bad_record_is_reported_with_its_place(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_bytes(b"a,b\n1,2\n3\n\xff,4\n5,6\n")
     rows, errors = read(Stream.from_csv, path)
@@ -92,7 +92,7 @@ def test_a_bad_record_has_its_place(tmp_path):
     assert len(errors) == 1 and errors[0].startswith(f"{path}: line 2, byte 2: ")
 
 
-def test_an_element_is_acknowledged_when_its_file_has_its_name(tmp_path):
+def test_an_element_is_acknowledged_when_its_file_is_renamed(tmp_path):
     clock, told = VirtualClock(), []
     source = Stream(loop=clock)
     source.to_files(tmp_path / "{number}", max_age="1min", sync=False)
@@ -105,7 +105,7 @@ def test_an_element_is_acknowledged_when_its_file_has_its_name(tmp_path):
     assert told == [["000000"]]
 
 
-def test_what_cannot_be_written_is_a_failure_of_its_element(tmp_path):
+def test_an_unwritable_element_fails_alone(tmp_path):
     source = Stream()
     source.to_jsonl(tmp_path / "all.jsonl")
     source.emit(1)
@@ -117,7 +117,7 @@ def test_what_cannot_be_written_is_a_failure_of_its_element(tmp_path):
     assert (tmp_path / "all.jsonl").read_text() == "1\n2\n"
 
 
-def test_a_missing_folder_is_an_error_of_the_system_with_what_to_do(tmp_path):
+def test_a_missing_folder_is_an_oserror_with_a_remedy(tmp_path):
     source = Stream()
     source.to_files(tmp_path / "no" / "all.txt")
     with pytest.raises(FileNotFoundError, match=r"cannot create .*all.txt.*; is there a folder"):
@@ -135,12 +135,12 @@ def test_a_missing_folder_is_an_error_of_the_system_with_what_to_do(tmp_path):
         (lambda s: Stream.from_length_prefixed("x", length_prefix=5), "1, 2, 4 or 8"),
     ],
 )
-def test_wrong_arguments_are_said_at_once(make, problem):
+def test_wrong_arguments_are_reported_at_once(make, problem):
     with pytest.raises((ValueError, BuildError), match=problem):
         make(Stream())
 
 
-#: Writes more than a file may have, and says what has come of it.
+#: Writes more than the file size limit allows, and prints the outcome.
 PROGRAM = """
 import resource, signal, sys
 from thalweg import Stream
@@ -156,7 +156,7 @@ except OSError as error:
 """
 
 
-def test_a_file_that_may_not_be_so_long_is_an_error_with_what_to_do(tmp_path):
+def test_an_exceeded_file_size_limit_is_an_error_with_a_remedy(tmp_path):
     pytest.importorskip("resource")
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, tmp_path / "all.txt"], capture_output=True, text=True, check=False
@@ -165,7 +165,7 @@ def test_a_file_that_may_not_be_so_long_is_an_error_with_what_to_do(tmp_path):
     assert not (tmp_path / "all.txt").exists()
 
 
-def test_elements_of_a_program_that_ends_are_in_their_file(tmp_path):
+def test_elements_are_in_their_file_when_a_program_ends(tmp_path):
     source = Stream()
     source.to_csv(tmp_path / "all.csv", columns=["a", "b"], delimiter=";")
     source.emit_many([(1, None), ["x;y", 2]])

@@ -1,4 +1,4 @@
-"""What a newcomer meets: mistakes, pictures, names, packages that are missing."""
+"""What a newcomer meets: errors, pictures, names, missing packages."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ OPERATORS = {
 }
 
 
-# What is no stream.
+# Arguments that are not streams.
 
 
 @pytest.mark.parametrize("name", sorted(OPERATORS))
 @pytest.mark.parametrize("wrong", [5, "text", [Stream()], Stream, {}], ids=["5", "text", "list", "class", "dict"])
-def test_what_is_no_stream_is_no_upstream(name, wrong):
+def test_a_non_stream_is_refused_as_upstream(name, wrong):
     with pytest.raises(TypeError, match="a stream, not"):
         getattr(thalweg, name)(wrong, *OPERATORS[name])
 
@@ -79,12 +79,12 @@ def test_what_is_no_stream_is_no_upstream(name, wrong):
         lambda: Stream().zip_latest(5),  # type: ignore[call-overload]
     ],
 )
-def test_what_is_no_stream_is_told_at_the_call(make):
+def test_a_non_stream_is_reported_at_the_call(make):
     with pytest.raises(TypeError, match="stream"):
         make()
 
 
-def test_a_subclass_says_what_is_no_stream():
+def test_a_subclass_names_a_non_stream_argument():
     class Mine(Stream):
         def update(self, x, who=None, metadata=None):
             return self._emit(x, metadata)
@@ -125,7 +125,7 @@ def test_subclasses_may_have_another_metaclass(bases):
     assert issubclass(kind, Stream)
 
 
-def test_copies_of_a_stream_lead_where_it_does():
+def test_copies_of_a_stream_are_the_same_node():
     source = Stream(stream_name="in")
     L = source.map(lambda x: x + 1).sink_to_list()
 
@@ -166,7 +166,7 @@ def test_a_partial_can_be_registered():
 # Numbers.
 
 
-def test_numbers_of_numpy_are_numbers():
+def test_numpy_numbers_are_accepted():
     np = pytest.importorskip("numpy")
     clock = VirtualClock()
     source = Stream(loop=clock)
@@ -181,7 +181,7 @@ def test_numbers_of_numpy_are_numbers():
     source.drain(np.float64(5))
 
 
-def test_sizes_of_zero_are_unbounded_under_the_names_of_peers(python):
+def test_a_size_of_zero_is_unbounded_under_peer_names(python):
     with pytest.raises(ValueError, match="buffer: `n`"):
         Stream().buffer(0)
     with pytest.raises(ValueError, match="zip: `maxsize`"):
@@ -211,7 +211,7 @@ async def fail_later(x):
 
 @pytest.mark.parametrize("mode", [None, False, True])
 @pytest.mark.parametrize("function", [int, fail_later], ids=["def", "async def"])
-def test_what_is_raised_is_not_logged_and_has_the_frames_of_the_function(caplog, mode, function):
+def test_a_raised_exception_is_not_logged_and_keeps_its_traceback(caplog, mode, function):
     def called(x):
         return function(x)
 
@@ -238,7 +238,7 @@ def test_what_is_raised_is_not_logged_and_has_the_frames_of_the_function(caplog,
     assert not caplog.records
 
 
-def test_what_fails_in_a_map_async_is_logged_once_with_its_frames(caplog):
+def test_a_map_async_failure_is_logged_once_with_its_traceback(caplog):
     async def parse(x):
         return int(x)
 
@@ -289,7 +289,7 @@ def test_the_policy_decides_whether_a_failed_call_acknowledges(caplog, on_error,
     assert [1, 2][-len(L) :] == L
 
 
-def test_a_pipeline_that_stops_on_a_failure_lets_nothing_out_before_it_is_started_again(caplog):
+def test_a_pipeline_stopped_by_a_failure_emits_nothing_until_restarted(caplog):
     async def parse(x):
         return int(x)
 
@@ -339,7 +339,7 @@ def broken(numbers):
         yield number
 
 
-def test_an_iterable_that_fails_while_it_is_gone_through_is_a_failure_of_flatten():
+def test_an_iterable_that_raises_is_a_failure_of_flatten():
     for on_error in ("skip", "route", "raise"):
         source, failures = Stream(), Stream()
         bad = failures.map(lambda failure: (failure.node, str(failure.exception))).sink_to_list()
@@ -364,7 +364,7 @@ def test_an_iterable_that_fails_while_it_is_gone_through_is_a_failure_of_flatten
 
 
 @pytest.mark.parametrize("kind", ["map", "sink", "starmap"])
-def test_concurrent_calls_whose_emitters_learn_what_came_of_them(kind):
+def test_emitters_of_concurrent_calls_get_their_own_failures(kind):
     clock = VirtualClock()
 
     async def slow(x):
@@ -401,7 +401,7 @@ def test_concurrent_calls_whose_emitters_learn_what_came_of_them(kind):
 # Messages.
 
 
-def test_a_note_is_short_and_cheap_however_large_the_element():
+def test_a_note_on_a_large_element_is_short_and_cheap():
     class Raises:
         def __repr__(self):
             raise RuntimeError
@@ -435,12 +435,12 @@ def test_a_note_is_short_and_cheap_however_large_the_element():
 # Pictures.
 
 
-def test_a_picture_shows_the_nodes_that_the_user_made():
+def test_a_picture_shows_only_nodes_made_by_the_user():
     source = Stream(stream_name="in")
     tens = source.map(lambda x: x * 10, stream_name="tens")
     tens.zip(tens.sliding_window(2).map(sum)).sink(print)
     for picture in (source._dot(), source._svg(), source._mermaid()):
-        # Mermaid has `#40;` for a bracket.
+        # Mermaid escapes a bracket as `#40;`.
         picture = re.sub(r"#\d+;", "(", picture)
         names = re.findall(r"\w+#\d+|finish|filter|try_map", picture)
         assert names == []
@@ -453,7 +453,7 @@ def test_a_picture_shows_the_nodes_that_the_user_made():
 # Names.
 
 
-def test_names_that_do_not_exist_come_with_the_nearest_that_does():
+def test_unknown_names_suggest_the_nearest_one():
     with pytest.raises(AttributeError, match="did you mean 'Stream'"):
         thalweg.Steam  # noqa: B018
     with pytest.raises(AttributeError, match="did you mean 'Client'"):
@@ -470,10 +470,10 @@ def test_names_that_do_not_exist_come_with_the_nearest_that_does():
         thalweg.tasks.Client(n_worker=2)
 
 
-def test_attributes_of_streams_are_looked_up_by_the_interpreter(python):
-    # With a `__getattr__` every `emit` would make a bound method first, which costs as much as all else that it does.
+def test_streams_define_no_getattr(python):
+    # `__getattr__` would make every `emit` create a bound method, which doubles its cost.
     assert all(base is object or not {"__getattr__", "__getattribute__"} & set(vars(base)) for base in Stream.__mro__)
-    # In a traceback the interpreter itself says what is meant perhaps.
+    # The interpreter adds the suggestion to the traceback.
     done = python("-c", "from thalweg import Stream; Stream().filtre(None)")
     assert "'Stream' object has no attribute 'filtre'. Did you mean: 'filter'?" in done.stderr
 
@@ -485,7 +485,7 @@ MISSING = [
 
 
 @pytest.mark.parametrize(("package", "extra", "call"), MISSING)
-def test_a_package_that_is_missing_is_told_at_the_call_with_what_to_install(python, package, extra, call):
+def test_a_missing_package_is_reported_at_the_call_with_its_name(python, package, extra, call):
     ended = python(
         "-c",
         f"import sys; sys.modules[{package!r}] = None\n"
@@ -498,13 +498,13 @@ def test_a_package_that_is_missing_is_told_at_the_call_with_what_to_install(pyth
     assert f"needs the package `{package}`: pip install 'thalweg[{extra}]'\n" in ended.stdout, ended.stderr
 
 
-def test_frames_say_that_they_are_those_we_stand_in_for(python):
+def test_aliased_frames_report_the_aliased_module(python):
     pytest.importorskip("pandas")
     ended = python(
         "-c",
         "import thalweg; thalweg.install_as('streamz', 'rapidz')\n"
         "import streamz.dataframe as sdf\n"
-        # What hvplot looks at to tell whose frames they are.
+        # hvplot identifies the library by this module name.
         "for kind in (sdf.DataFrame, sdf.Series, sdf.DataFrames, sdf.Seriess):\n"
         "    print(kind.__module__.split('.')[0], end=' ')\n",
     )
@@ -528,6 +528,6 @@ def test_frames_say_that_they_are_those_we_stand_in_for(python):
         (lambda: thalweg.Retry(1.5), "Retry: `times`"),  # type: ignore[arg-type]
     ],
 )
-def test_arguments_that_are_none_are_told_at_the_call(make, words):
+def test_invalid_arguments_are_reported_at_the_call(make, words):
     with pytest.raises((TypeError, ValueError), match=words):
         make()

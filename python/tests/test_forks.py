@@ -1,4 +1,4 @@
-"""A pipeline stays with the process that built it: its copy in a forked one says so, and never hangs."""
+"""A pipeline belongs to the process that built it: its copy in a forked process raises, and never hangs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CALLS = {
 def test_an_inherited_pipeline_is_refused(pipeline, python):
     calls = "".join(f"    refused({name!r}, lambda: {call})\n" for name, call in CALLS.items())
     done = python(
-        # Since Python 3.12 a fork of a process with threads comes with a warning.
+        # Since Python 3.12, forking a process with threads emits a warning.
         "-Wignore::DeprecationWarning",
         "-c",
         "import gc, os, threading\n"

@@ -1,6 +1,6 @@
-"""The gallery: each program runs for itself, and its picture is what its pipeline looks like.
+"""The gallery: each program runs on its own, and its picture shows its pipeline.
 
-With the variable ``THALWEG_DRAW`` set, the pictures are drawn anew.
+With the variable ``THALWEG_DRAW`` set, the pictures are redrawn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "gallery.md").read_text(encoding="utf-8")
 
-#: By its name, the code of each program and its picture.
+#: Code and picture of each program, by name.
 PROGRAMS = {
     name: (code, picture)
     for name, code, picture in re.findall(
@@ -23,14 +23,14 @@ PROGRAMS = {
 }
 
 
-def test_there_are_twelve():
+def test_every_program_of_the_page_has_a_picture():
     assert len(PROGRAMS) == PAGE.count("\n## ") == 12
     drawn = {path.relative_to(DOCS).as_posix() for path in (DOCS / "gallery").iterdir()}
     assert {picture for _, picture in PROGRAMS.values()} == drawn
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_does_what_it_says_and_looks_like_its_picture(name):
+def test_a_program_passes_and_matches_its_picture(name):
     code, picture = PROGRAMS[name]
     namespace: dict = {"__name__": "gallery"}
     exec(compile(code, name, "exec"), namespace)
@@ -42,6 +42,6 @@ def test_a_program_does_what_it_says_and_looks_like_its_picture(name):
 
 
 def shown(drawing):
-    """Return what is written on a picture, but for how long elements waited, which differs from run to run."""
+    """Return the texts of a picture, except wait times, which differ from run to run."""
     texts = re.findall(r"<text[^>]*>(.*?)</text>", drawing)
     return [re.sub(r" · [^·]+ waited", "", text) for text in texts]

@@ -1,4 +1,4 @@
-"""Emitters that give up waiting: what has not been taken is withdrawn, what has been goes on."""
+"""Emits that time out or are cancelled: waiting elements are withdrawn, accepted ones are delivered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def held(source):
 
 
 @pytest.mark.parametrize("build", [lambda s: s.buffer(2).rate_limit(3600), lambda s: s.rate_limit(3600)])
-def test_what_is_cancelled_leaves_nothing_behind(build):
+def test_a_cancelled_emit_leaves_nothing_behind(build):
     async def main():
         source = Stream(asynchronous=True)
         build(source).sink(lambda x: None)
@@ -39,7 +39,7 @@ def test_what_is_cancelled_leaves_nothing_behind(build):
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
-def test_what_has_been_taken_goes_on():
+def test_an_accepted_element_is_delivered_in_spite_of_a_timeout():
     async def main():
         source, done, begun = Stream(asynchronous=True), [], asyncio.Event()
 
@@ -62,7 +62,7 @@ async def _await(awaitable):
     await awaitable
 
 
-def test_what_nobody_awaits_is_not_withdrawn():
+def test_emits_that_are_not_awaited_are_delivered():
     async def main():
         source = Stream(asynchronous=True)
         L = source.rate_limit(0.001).sink_to_list()
@@ -75,7 +75,7 @@ def test_what_nobody_awaits_is_not_withdrawn():
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_an_emit_that_blocks_has_a_timeout(many):
+def test_a_blocking_emit_has_a_timeout(many):
     source = Stream(loop=VirtualClock())
     L = source.rate_limit("1h").sink_to_list()
     emit = (lambda x, **options: source.emit_many([x, x], **options)) if many else source.emit
@@ -87,7 +87,7 @@ def test_an_emit_that_blocks_has_a_timeout(many):
     assert L == [0]
 
 
-def test_on_a_loop_of_its_own_too():
+def test_a_blocking_emit_has_a_timeout_on_a_loop_thread_too():
     source = Stream()
     L = source.rate_limit(3600).sink_to_list()
     source.emit(0, timeout=PATIENCE)
@@ -97,7 +97,7 @@ def test_on_a_loop_of_its_own_too():
     assert held(source) == 0
 
 
-def test_an_emit_that_blocks_and_is_interrupted_is_withdrawn(alarm):
+def test_an_interrupted_blocking_emit_is_withdrawn(alarm):
     source = Stream()
     L = source.rate_limit(3600).sink_to_list()
     source.emit(0)
@@ -105,7 +105,7 @@ def test_an_emit_that_blocks_and_is_interrupted_is_withdrawn(alarm):
         with pytest.raises(InterruptedError):
             alarm(0.01)
             source.emit(x)
-    # It is the loop's thread that withdraws them.
+    # The loop's thread withdraws them.
     source.emit_many([], timeout=PATIENCE)
     assert L == [0]
     assert held(source) == 0
@@ -113,7 +113,7 @@ def test_an_emit_that_blocks_and_is_interrupted_is_withdrawn(alarm):
 
 @pytest.fixture
 def alarm():
-    """Have a signal handler raise after some seconds."""
+    """Make a signal handler raise after some seconds."""
 
     def ring(*_):
         raise InterruptedError
@@ -124,12 +124,12 @@ def alarm():
     signal.signal(signal.SIGALRM, earlier)
 
 
-def test_a_timeout_is_a_length_of_time():
+def test_an_invalid_timeout_is_refused():
     with pytest.raises(ValueError, match="emit: `timeout`"):
         Stream().emit(1, timeout=-1)
 
 
-def test_a_batch_that_is_cancelled_is_withdrawn():
+def test_a_cancelled_batch_is_withdrawn():
     async def main():
         source = Stream(asynchronous=True)
         source.buffer(2).rate_limit(3600).sink(str)
@@ -142,7 +142,7 @@ def test_a_batch_that_is_cancelled_is_withdrawn():
 
 
 @pytest.mark.parametrize("is_batch", [False, True])
-def test_what_crossed_threads_is_withdrawn_when_it_is_cancelled(is_batch):
+def test_a_cancelled_cross_thread_emit_is_withdrawn(is_batch):
     source = Stream(asynchronous=False)
     source.buffer(2).rate_limit(3600).sink(str)
     assert source.loop is not None
@@ -154,14 +154,14 @@ def test_what_crossed_threads_is_withdrawn_when_it_is_cancelled(is_batch):
                 await asyncio.wait_for(sent, 0.01)
 
     asyncio.run(main())
-    # The loop's thread lets go before it does anything that is asked of it later.
+    # The loop's thread releases them before it runs later callbacks.
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0), source._event_loop).result(PATIENCE)
     assert held(source) < 10
     with pytest.raises(UndeliveredError):
         source.drain(0)
 
 
-def test_what_crossed_threads_and_was_never_awaited_goes_on():
+def test_a_cross_thread_emit_that_is_not_awaited_is_delivered():
     source = Stream(asynchronous=False)
     L = source.buffer(1).rate_limit(0.001).sink_to_list()
 
@@ -174,7 +174,7 @@ def test_what_crossed_threads_and_was_never_awaited_goes_on():
     assert L == list(range(20))
 
 
-def test_an_emitter_that_gives_up_at_a_full_join_is_withdrawn():
+def test_an_emit_cancelled_at_a_full_join_is_withdrawn():
     async def main():
         source, other = Stream(asynchronous=True), Stream(asynchronous=True)
         L = zip(source, other, maxsize=2).sink_to_list()
@@ -196,7 +196,7 @@ class Stop(BaseException):
     pass
 
 
-def test_waiting_for_the_thread_inside_can_be_interrupted():
+def test_waiting_for_another_threads_pass_can_be_interrupted():
     source, inside, go, arrived = Stream(), threading.Event(), threading.Event(), []
 
     @source.sink
@@ -227,7 +227,7 @@ def test_waiting_for_the_thread_inside_can_be_interrupted():
     assert arrived == [0, 2]
 
 
-def test_a_function_that_waits_for_an_emitter_of_its_own_pipeline_is_told_so(tmp_path):
+def test_waiting_in_a_function_for_an_emitter_of_its_own_pipeline_raises(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
         """
@@ -262,7 +262,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("wait", ["result", "join"])
-def test_an_event_loop_that_waits_for_its_emitter_is_an_error(wait):
+def test_blocking_the_event_loop_on_its_own_emitter_raises(wait):
     # One thread drains while the other emits.
     source, pool, errors = Stream(), ThreadPoolExecutor(2), []
 

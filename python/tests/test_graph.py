@@ -1,4 +1,4 @@
-"""Pictures. The nodes are stand-ins: what is drawn is their business, what becomes of it is ours."""
+"""Pictures of pipelines, drawn from stand-in nodes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_nodes_in_a_loop_and_without_upstream_are_found():
     assert build_node_set(first) == {first, second}
 
 
-def test_a_long_pipeline_is_no_problem():
+def test_a_long_pipeline_can_be_drawn():
     first = last = Node("0")
     for i in range(5_000):
         last = Node(str(i), last)
@@ -95,7 +95,7 @@ class TestNetworkx:
             (hash(right), hash(join)): {},
         }
 
-    def test_what_sets_off_a_join_is_dashed(self, diamond):
+    def test_edges_that_trigger_a_join_are_dashed(self, diamond):
         _, left, right, join = diamond
         for emit_on in (left, (left,), [0], 0):
             join.emit_on = emit_on
@@ -146,7 +146,7 @@ class TestWithoutGraphviz:
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
     @pytest.mark.parametrize("name", ["a.jpg", "a.pdf", "a.png"])
-    def test_what_cannot_be_drawn_is_an_error_and_no_file(self, diamond, tmp_path, name):
+    def test_a_failed_drawing_raises_and_writes_no_file(self, diamond, tmp_path, name):
         with pytest.raises(ImportError, match=r"pip install 'thalweg\[graph\]'"):
             visualize(diamond[0], tmp_path / name)
         assert [path.name for path in tmp_path.iterdir()] == []
@@ -161,11 +161,11 @@ class TestWithoutGraphviz:
         visualize(Stream())
         assert [path.name for path in tmp_path.iterdir()] == ["mystream.png"]
 
-    def test_what_cannot_be_honoured_is_said(self, diamond, tmp_path):
+    def test_unsupported_options_are_reported(self, diamond, tmp_path):
         with pytest.warns(UserWarning, match="drawn without rankdir"):
             visualize(diamond[0], tmp_path / "a.svg", rankdir="LR")
 
-    def test_png_where_something_else_can_make_it(self, diamond, tmp_path, monkeypatch):
+    def test_png_with_another_converter(self, diamond, tmp_path, monkeypatch):
         monkeypatch.setattr(graph, "_convert", lambda svg, form: b"converted to " + form.encode())
         visualize(diamond[0], tmp_path / "a.png")
         assert (tmp_path / "a.png").read_bytes() == b"converted to png"
@@ -177,7 +177,7 @@ class TestWithoutGraphviz:
         assert "svg" in shown.data
 
 
-def test_nothing_is_shown_where_there_is_no_notebook(diamond, tmp_path, monkeypatch):
+def test_nothing_is_shown_outside_a_notebook(diamond, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", None)
     monkeypatch.setitem(sys.modules, "graphviz", None)
     assert visualize(diamond[0], tmp_path / "a.svg") is None

@@ -1,4 +1,4 @@
-"""The guides: the snippets of a page run, one after the other, and what they assert holds."""
+"""The guides: the snippets of each page run in order, and their assertions hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "```python" in path.read_text(encoding="utf-8"))
 
-#: What a page is about, beside this package.
+#: Packages needed by the snippets of a page.
 NEEDS = {
     "DASHBOARD.md": ["opentelemetry.sdk", "prometheus_client"],
     "FRAMES.md": ["pandas", "pyarrow"],
@@ -30,7 +30,7 @@ def test_the_snippets_run(page, tmp_path, python):
     lines = [""] * (text.count("\n") + 1)
     for match in re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S):
         code = match.group(1).splitlines()
-        # Each at its own line: what fails says which line of the guide it is.
+        # Snippets keep their line numbers, so failures name the line of the guide.
         begin = text.count("\n", 0, match.start()) + 1
         lines[begin : begin + len(code)] = code
     (tmp_path / page.with_suffix(".py").name).write_text("\n".join(lines), encoding="utf-8")
@@ -39,7 +39,7 @@ def test_the_snippets_run(page, tmp_path, python):
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
-def test_links_lead_somewhere(page):
+def test_links_are_valid(page):
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" not in target:

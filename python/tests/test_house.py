@@ -1,4 +1,4 @@
-"""The rooms of the package: who may know whom. Imports inside functions count like all others."""
+"""The layers of the package and their imports. Imports inside functions count as well."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import thalweg
 
 PACKAGE = Path(thalweg.__file__).parent
 
-#: The rooms, each of which knows those before it. What is not in a room stands at the end.
+#: Packages in order of layers: each imports only earlier ones. Modules outside a package come last.
 FLOORS = [
     "runtime.intervals",
     "errors",
@@ -44,7 +44,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports(tree: ast.AST, known: dict[str, Path]) -> set[str]:
-    """The modules that a module imports, but for what only a type checker imports."""
+    """Modules imported by a module, except those only for type checkers."""
     found = set()
     unseen = [tree]
     while unseen:
@@ -72,18 +72,18 @@ def floor(module: str) -> int:
     return min(found, default=len(FLOORS))
 
 
-def test_no_module_is_in_a_circle():
+def test_there_are_no_import_cycles():
     try:
         TopologicalSorter(graph()).prepare()
     except CycleError as error:
         raise AssertionError(f"modules that import one another: {' <- '.join(error.args[1])}") from None
 
 
-def test_rooms_know_only_those_below():
+def test_packages_import_only_lower_layers():
     upwards = {(name, other) for name, others in graph().items() for other in others if floor(other) > floor(name)}
     assert not upwards
 
 
-def test_every_room_has_its_floor():
+def test_every_package_has_a_layer():
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
     assert rooms - {"_thalweg", "distributed"} <= set(FLOORS)

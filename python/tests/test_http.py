@@ -1,4 +1,4 @@
-"""HTTP in and out: requests that a pipeline answers, and requests that it sends."""
+"""HTTP in both directions: requests that a pipeline answers, and requests that it sends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from thalweg.http import HttpRequest, HttpResponse
 
 
 async def ask(port, head, body=b"", headers=b""):
-    """Return status, headers and body of the answer to a request."""
+    """Return status, headers and body of the response to a request."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     length = b"Content-Length: %d" % len(body)
     writer.write(b"\r\n".join([head + b" HTTP/1.1", b"Host: me", b"Connection: close", length + headers, b"", body]))
@@ -36,7 +36,7 @@ async def listening(source):
 
 
 def serve(make, *requests, **kwargs):
-    """Return the answers to requests, sent together, by a pipeline that `make` makes of their source."""
+    """Send requests together to a pipeline that `make` builds from their source; return the responses."""
 
     async def main():
         source = Stream.from_http_requests(0, asynchronous=True, **kwargs)
@@ -73,11 +73,11 @@ def number(request):
         (lambda s: s.sink_to_list(), [(204, b"")] * 2),
     ],
 )
-def test_a_request_is_answered_by_what_comes_of_it(make, answers):
+def test_a_request_is_answered_with_its_result(make, answers):
     assert serve(lambda requests: make(requests.map(number)), b"1", b"2") == answers
 
 
-def test_a_node_of_ones_own_and_an_async_function_keep_the_way_back():
+def test_custom_nodes_and_async_functions_keep_the_request():
     class Twice(Stream):
         def update(self, x, who=None, metadata=None):
             return self._emit(2 * x, metadata)
@@ -89,7 +89,7 @@ def test_a_node_of_ones_own_and_an_async_function_keep_the_way_back():
     assert serve(lambda s: Twice(s.map(number)).map(later).respond(), b"1", b"2") == [(200, b"2"), (200, b"4")]
 
 
-def test_a_request_is_seen_as_it_came():
+def test_a_request_is_passed_on_unchanged():
     async def main():
         source = Stream.from_http_requests(0, path="/in/.*", max_len=8, show_errors=True, asynchronous=True)
         L = source.sink_to_list()
@@ -112,7 +112,7 @@ def test_a_request_is_seen_as_it_came():
     assert pickle.loads(pickle.dumps(request)).json() == [1]
 
 
-def test_a_full_pipeline_says_when_to_come_again_and_a_slow_one_that_it_is_late():
+def test_full_and_slow_pipelines_answer_with_their_status():
     async def main():
         full = Stream.from_http_requests(0, max_in_flight=1, asynchronous=True)
         seen = asyncio.Event()
@@ -121,7 +121,7 @@ def test_a_full_pipeline_says_when_to_come_again_and_a_slow_one_that_it_is_late(
         first = asyncio.ensure_future(ask(port, b"GET /"))
         await asyncio.wait_for(seen.wait(), PATIENCE)
         refused = await ask(port, b"GET /")
-        # The drain sends what is in the window.
+        # The drain sends the window.
         await full.drain()
         slow = Stream.from_http_requests(0, time_limit="1ms", asynchronous=True)
         sinks.append(slow.partition(2).map(len).respond())
@@ -135,7 +135,7 @@ def test_a_full_pipeline_says_when_to_come_again_and_a_slow_one_that_it_is_late(
     assert late[0] == 504
 
 
-def test_slow_requests_are_answered_in_the_time_of_one():
+def test_slow_requests_are_answered_concurrently():
     async def main():
         all_there, count = asyncio.Event(), 0
 
@@ -144,7 +144,7 @@ def test_slow_requests_are_answered_in_the_time_of_one():
             count += 1
             if count == 5:
                 all_there.set()
-            # Each waits for all others: one after the other, none would ever be answered.
+            # Each request waits for all the others: sequential processing would never answer any.
             await asyncio.wait_for(all_there.wait(), PATIENCE)
             return request.body
 
@@ -165,7 +165,7 @@ def test_an_element_without_a_request_cannot_respond():
         source.emit(1)
 
 
-def test_a_server_is_started_again_and_says_what_it_cannot_do():
+def test_a_server_can_be_restarted_and_reports_errors():
     async def main():
         source = Stream.from_http_server(0, asynchronous=True)
         L = source.sink_to_list()
@@ -186,14 +186,14 @@ def test_a_server_is_started_again_and_says_what_it_cannot_do():
     assert asyncio.run(main()) == [b"a", b"b"]
 
 
-def test_a_server_listens_when_it_has_been_started_and_gives_the_port_back():
+def test_a_server_listens_after_its_start_and_releases_the_port():
     async def main():
         source = Stream.from_http_server(0, asynchronous=True)
         source.start()
         assert source.port > 0
         with socket.create_connection(("localhost", source.port)):
             pass
-        # Before it has run.
+        # Before its start.
         source.stop()
         socket.create_server(("localhost", source.port)).close()
         await source.finished()
@@ -215,13 +215,13 @@ def test_a_server_listens_when_it_has_been_started_and_gives_the_port_back():
         ({"tls": "a.pem"}, "from_http_requests: `tls` is a pair of files"),
     ],
 )
-def test_what_is_wrong_with_a_server_is_said_at_the_call(kwargs, error):
+def test_wrong_server_arguments_are_reported_at_the_call(kwargs, error):
     with pytest.raises((TypeError, ValueError), match=error):
         Stream.from_http_requests(0, **kwargs)
 
 
 class Site:
-    """A server: what it answers is made of the path, and of how often that has been asked for."""
+    """A server whose responses depend on the path and the number of requests for it."""
 
     def __init__(self, answer):
         self.asked, self.bodies, self.most, self._now = Counter(), [], 0, 0
@@ -273,7 +273,7 @@ def answer_by_path(path, count):
 
 
 @pytest.mark.parametrize("within", [False, True])
-def test_responses_come_in_order_and_busy_servers_are_asked_again(within):
+def test_responses_arrive_in_order_and_busy_servers_are_retried(within):
     failures = []
     paths = ["/busy", "/missing", "/down", *(f"/{x}" for x in range(20))]
 
@@ -310,7 +310,7 @@ def test_responses_come_in_order_and_busy_servers_are_asked_again(within):
     assert (site.asked["/busy"], site.asked["/down"]) == (3, 4) and site.most <= 3
 
 
-def test_what_is_there_first_comes_first_if_order_does_not_matter():
+def test_unordered_responses_arrive_as_they_finish():
     go_on = threading.Event()
 
     def answer(path, count):
@@ -329,7 +329,7 @@ def test_what_is_there_first_comes_first_if_order_does_not_matter():
     assert L == ["/quick", "/slow"]
 
 
-def test_between_scatter_and_gather_it_waits_for_its_urls():
+def test_between_scatter_and_gather_fetch_waits_for_its_urls():
     with Site(answer_by_path) as site:
         paths = Stream()
         pages = paths.scatter(backend="thread").map(lambda path: site.url + path).fetch().map(lambda page: page.text())
@@ -339,7 +339,7 @@ def test_between_scatter_and_gather_it_waits_for_its_urls():
     assert L == ["/1", "/2", "/3"]
 
 
-def test_a_body_goes_to_a_file(tmp_path):
+def test_a_body_is_saved_to_a_file(tmp_path):
     with Site(answer_by_path) as site:
         requests = Stream()
         L = requests.fetch(per_host=1).sink_to_list()
@@ -351,7 +351,7 @@ def test_a_body_goes_to_a_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_an_element_is_done_with_when_the_server_has_taken_it():
+def test_an_element_is_done_when_the_server_has_accepted_it():
     done = []
     with Site(lambda path, count: (200 if count < 4 else 400, {}, b"")) as site:
         source = Stream()
@@ -364,7 +364,7 @@ def test_an_element_is_done_with_when_the_server_has_taken_it():
     assert done == ["text", b"bytes", {"celsius": 20.5}]
 
 
-def test_what_robots_txt_does_not_allow_is_a_failure_and_is_not_asked_for():
+def test_urls_disallowed_by_robots_txt_fail_without_a_request():
     def answer(path, count):
         if path == "/robots.txt":
             return 200, {}, b"User-agent: river-bot\nDisallow: /private\n\nUser-agent: *\nDisallow: /"
@@ -387,7 +387,7 @@ def test_what_robots_txt_does_not_allow_is_a_failure_and_is_not_asked_for():
     assert site.asked["/robots.txt"] == 1
 
 
-def test_what_is_no_request_fails_alone_and_arguments_are_checked():
+def test_an_invalid_request_fails_alone_and_arguments_are_checked():
     bad = Stream()
     failures = bad.map(lambda failure: str(failure.exception)).sink_to_list()
     urls = Stream()
@@ -407,7 +407,7 @@ def test_what_is_no_request_fails_alone_and_arguments_are_checked():
 
 
 @pytest.mark.parametrize("kind", ["from_http_server", "from_http_requests"])
-def test_nobody_connects_to_a_source_that_was_stopped(kind):
+def test_a_stopped_source_accepts_no_connections(kind):
     source = getattr(Stream, kind)(0)
     source.sink_to_list()
     for _ in range(20):

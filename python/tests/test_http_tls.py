@@ -1,4 +1,4 @@
-"""Servers that speak HTTP over TLS."""
+"""HTTP servers with TLS."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def post(port, context, body=b"river"):
 
 
 def agreed(port, context, *protocols):
-    """Return the protocol that the server chooses."""
+    """Return the protocol chosen by the server."""
     context.set_alpn_protocols(list(protocols))
     with (
         socket.create_connection(("localhost", port), timeout=PATIENCE) as plain,
@@ -36,12 +36,12 @@ def agreed(port, context, *protocols):
         return secure.selected_alpn_protocol()
 
 
-def test_requests_are_answered_by_tls(files):
+def test_requests_are_answered_over_tls(files):
     async def main():
         requests = Stream.from_http_requests(0, tls=files, asynchronous=True)
         requests.map(lambda request: request.text().upper()).respond()
         requests.start()
-        # One who says nothing, and one who speaks no TLS, hold nobody up.
+        # A silent client and one without TLS block nobody.
         silent = socket.create_connection(("localhost", requests.port))
         plain = socket.create_connection(("localhost", requests.port))
         plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
@@ -59,7 +59,7 @@ def test_requests_are_answered_by_tls(files):
     assert asyncio.run(main()) == ((200, b"RIVER"), ["h2", "http/1.1"])
 
 
-def test_clients_may_have_to_show_a_certificate(files, tmp_path):
+def test_client_certificates_may_be_required(files, tmp_path):
     own = make_certificate(tmp_path, "client")
     options = {"certfile": files[0], "keyfile": files[1], "ca_certs": own[0], "cert_reqs": ssl.CERT_REQUIRED}
 
@@ -78,7 +78,7 @@ def test_clients_may_have_to_show_a_certificate(files, tmp_path):
     assert asyncio.run(main()) == ((200, b"OK"), [b"river"])
 
 
-def test_a_key_of_another_certificate_is_told_at_the_call(files, tmp_path):
+def test_a_key_of_another_certificate_is_reported_at_the_call(files, tmp_path):
     _, other = make_certificate(tmp_path)
     told = re.escape(f"from_http_server: TLS: {other}: it is not the key of the certificate in {files[0]}")
     with pytest.raises(ValueError, match=told):

@@ -1,4 +1,4 @@
-"""Programs run as well when the interpreter is stricter than usual."""
+"""Programs also run under stricter interpreter options."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("options", [["-bb"], ["-OO"], ["-W", "error"], ["-X", "dev"]], ids=" ".join)
-def test_a_program_under(options, tmp_path):
+def test_a_program_runs_under_interpreter_options(options, tmp_path):
     pytest.importorskip("cloudpickle")
     path = tmp_path / "program.py"
     path.write_text(PROGRAM)

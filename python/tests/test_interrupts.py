@@ -1,4 +1,4 @@
-"""What a signal handler raises reaches whoever emits, wherever in the engine it runs."""
+"""An exception raised by a signal handler reaches the emitter, wherever in the engine it occurs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_no_interrupt_is_lost(build, way):
             returned += 1
 
     draw = random.Random(4)
-    # What a handler raises in a collection has nobody to reach.
+    # An exception raised during garbage collection would be lost.
     gc.collect()
     gc.disable()
     before = signal.signal(signal.SIGALRM, handler)
@@ -72,7 +72,7 @@ def test_no_interrupt_is_lost(build, way):
                 emit_until(due)
             except Stop:
                 caught += 1
-                # That one may have gone on its way, or not.
+                # The interrupted element may or may not have been accepted.
                 returned += 1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -80,7 +80,7 @@ def test_no_interrupt_is_lost(build, way):
         gc.enable()
     source.drain()
     assert caught == fired
-    # All but those that were interrupted have certainly been taken; `latest` drops on purpose.
+    # All elements except interrupted ones were accepted; `latest` drops on purpose.
     if build is not PIPELINES["latest"]:
         assert len(set(range(returned)) - set(arrived)) <= caught
         assert len(arrived) == len(set(arrived))

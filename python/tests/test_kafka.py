@@ -49,7 +49,7 @@ def write(broker, topic, values):
 
 
 async def read(source, build=lambda stream: stream):
-    """Run a source to its end; return what comes of it."""
+    """Run a source to its end; return its elements."""
     L = build(source).sink_to_list()
     source.start()
     await asyncio.wait_for(source.finished(), PATIENCE)
@@ -65,14 +65,14 @@ def read_all(broker, topic, build=lambda stream: stream, **kwargs):
     return asyncio.run(main())
 
 
-def test_values_come_as_they_were_written_and_a_group_goes_on_where_it_was(broker):
+def test_values_arrive_unchanged_and_a_group_resumes_at_its_offset(broker):
     write(broker, "one", ["a", b"b", bytearray(b"c")])
     assert read_all(broker, "one", lambda stream: stream.buffer(2)) == [b"a", b"b", b"c"]
     write(broker, "one", ["d"])
     assert read_all(broker, "one") == [b"d"]
 
 
-def test_messages_have_key_headers_and_place(broker):
+def test_messages_have_key_headers_and_position(broker):
     record = KafkaRecord("20.5", key="roof", headers={"unit": b"celsius"}, partition=1, timestamp=7)
     write(broker, "numbers", [record, KafkaRecord(None, key="gone", partition=1)])
     first, second = read_all(broker, "numbers", messages=True)
@@ -89,7 +89,7 @@ def test_a_message_can_be_written_to_another_topic(broker):
     assert read_all(broker, "numbers", copy, messages=True) == [b"1"]
 
 
-def test_what_an_element_acknowledges_is_held_until_it_is_delivered(broker):
+def test_acknowledgement_waits_for_delivery(broker):
     source = Stream()
     L = source.to_kafka("one", {"bootstrap.servers": broker.address, "linger.ms": 50}).sink_to_list()
     log = []
@@ -99,7 +99,7 @@ def test_what_an_element_acknowledges_is_held_until_it_is_delivered(broker):
     assert log == [[b"a"]]
 
 
-def test_what_cannot_be_delivered_is_a_failure_of_its_element(broker):
+def test_an_undeliverable_message_fails_its_element(broker):
     source = Stream()
     L = source.to_kafka("one", {"bootstrap.servers": broker.address, "message.max.bytes": 2000}).sink_to_list()
     with pytest.raises(PipelineError, match=r"a message of 3000 bytes was not written to topic `one`.*raise the"):
@@ -111,7 +111,7 @@ def test_what_cannot_be_delivered_is_a_failure_of_its_element(broker):
     assert L == [b"a"]
 
 
-def test_it_is_a_sink_that_nobody_has_to_hold(broker):
+def test_the_sink_needs_no_reference(broker):
     source = Stream()
     source.to_kafka("one", {"bootstrap.servers": broker.address})
     gc.collect()
@@ -120,12 +120,12 @@ def test_it_is_a_sink_that_nobody_has_to_hold(broker):
     assert read_all(broker, "one") == [b"a"]
 
 
-def test_the_example_says_the_average(python):
+def test_the_example_prints_the_average(python):
     ended = python(AVERAGES)
     assert ended.stdout == "the average of 100 readings is 49.5\n", ended.stderr
 
 
-def test_flush_says_how_much_has_not_been_delivered(broker):
+def test_flush_returns_the_number_of_undelivered_messages(broker):
     source = Stream()
     node = source.to_kafka("one", {"bootstrap.servers": broker.address})
     assert node.flush() == 0
@@ -134,7 +134,7 @@ def test_flush_says_how_much_has_not_been_delivered(broker):
     source.drain()
 
 
-def test_what_has_failed_is_read_again(broker):
+def test_failed_messages_are_read_again(broker):
     write(broker, "one", list("abcde"))
 
     def fails(stream):
@@ -153,7 +153,7 @@ def test_what_has_failed_is_read_again(broker):
     assert read_all(broker, "one") == [b"c", b"d", b"e"]
 
 
-def test_rows_and_positions_are_kept_together(broker, tmp_path):
+def test_rows_and_positions_are_stored_together(broker, tmp_path):
     database = Database(f"sqlite:{tmp_path / 'out.db'}")
 
     async def main():
@@ -189,7 +189,7 @@ def test_batches_are_lists_of_one_partition(broker):
     assert first["key"] == first["value"]
 
 
-def test_batches_can_be_worked_on_by_an_engine(broker):
+def test_batches_can_be_processed_on_an_engine(broker):
     write(broker, "numbers", [str(x) for x in range(20)])
     with Client(processes=False, n_workers=2):
         source = Stream.from_kafka_batched("numbers", params(broker), "1ms", dask=True, start=True)
@@ -208,7 +208,7 @@ def test_a_source_that_is_destroyed_leaves_its_group(broker):
     assert read_all(broker, "one") == []
 
 
-def test_without_a_loop_of_its_own_it_runs_on_a_thread(broker):
+def test_without_a_loop_the_source_runs_on_a_thread(broker):
     write(broker, "one", list("abc"))
     source = Stream.from_kafka(["one"], params(broker), start=True)
     L = source.sink_to_list()
@@ -218,7 +218,7 @@ def test_without_a_loop_of_its_own_it_runs_on_a_thread(broker):
     assert read_all(broker, "one") == []
 
 
-def test_a_new_group_reads_what_is_written_once_the_source_has_started(broker):
+def test_a_new_group_reads_messages_written_after_the_start(broker):
     write(broker, "one", ["early"])
     source = Stream.from_kafka("one", {**params(broker), "auto.offset.reset": "latest"}, start=True)
     L = source.sink_to_list()
@@ -252,7 +252,7 @@ def test_options_are_checked_at_once(call, problem):
         call()
 
 
-def test_options_are_a_dict_and_their_values_are_not_shown():
+def test_options_are_a_dict_whose_values_stay_hidden():
     with pytest.raises(TypeError, match="`consumer_params` is a dict of options, not str"):
         Stream.from_kafka("a", "localhost:1")
     with pytest.raises(ValueError) as error:
@@ -276,7 +276,7 @@ def test_a_real_server_is_read_and_written():
 
 
 def copy_in_transactions(broker, topic, target):
-    """Write what was not written yet; return how many elements were read."""
+    """Copy the remaining messages; return the number of elements read."""
 
     async def main():
         transactions = KafkaTransactions(target)
@@ -295,7 +295,7 @@ def copy_in_transactions(broker, topic, target):
     return asyncio.run(main())
 
 
-def test_transactions_of_a_real_server_write_once():
+def test_transactions_on_a_real_server_write_exactly_once():
     address = os.environ.get("THALWEG_TEST_KAFKA")
     if not address:
         pytest.skip("THALWEG_TEST_KAFKA does not say where a server is")
@@ -304,13 +304,13 @@ def test_transactions_of_a_real_server_write_once():
     write(server, topic, [str(x) for x in range(500)])
     assert copy_in_transactions(server, topic, target) == 500
     write(server, topic, [str(x) for x in range(500, 700)])
-    # What was in the last transaction is read again, and not written again.
+    # Messages of the last transaction are read again but not written again.
     assert 200 <= copy_in_transactions(server, topic, target) <= 700
     there = sorted(int(x) for x in read_all(server, target))
     assert there == sorted([*range(700), *range(1000, 1700)])
 
 
-def test_transactions_that_are_incomplete_are_refused(broker):
+def test_invalid_transaction_options_are_refused(broker):
     with pytest.raises(ValueError, match="`id` is text that is not empty"):
         KafkaTransactions("")
     transactions, source = KafkaTransactions("id"), Stream()

@@ -1,4 +1,4 @@
-"""Keys whose comparison or hash fails: a failure of the node that compares, never a silent "not equal"."""
+"""Keys whose comparison or hash raises are failures of the comparing node, never silently "not equal"."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_a_comparison_that_fails_is_a_failure(operator):
     source.emit(Key())
     with pytest.raises(ZeroDivisionError):
         source.emit(Key(ZeroDivisionError("no")))
-    # The next one is taken as if nothing had been.
+    # The failure leaves no trace for the next element.
     source.emit(Key())
 
 
 @pytest.mark.parametrize("operator", [name for name in OPERATORS if name != "frequencies"])
-def test_its_policy_decides(operator):
+def test_the_policy_handles_failing_keys(operator):
     source = Stream()
     node = OPERATORS[operator](source, on_error="skip")
     node.sink(lambda x: None)
@@ -66,7 +66,7 @@ def test_a_hash_that_fails_is_a_failure(operator):
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_an_interrupt_passes(operator, interrupt):
+def test_an_interrupt_propagates(operator, interrupt):
     source = Stream()
     OPERATORS[operator](source).sink(lambda x: None)
     source.emit(Key())

@@ -1,5 +1,5 @@
-"""Pipelines on worker processes and on Dask's workers are killed at random moments and started again, until they have
-done all: no row is missing, and none is there twice. ``THALWEG_KILLS`` says how often each is killed."""
+"""Pipelines on worker processes and on Dask's workers are killed at random moments and restarted until they are done:
+no row is missing or duplicated. ``THALWEG_KILLS`` is the minimum number of kills of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 KILLS = int(os.environ.get("THALWEG_KILLS", "2"))
 SEED = int(os.environ.get("THALWEG_SEED", os.getpid()))
-#: Enough for a run that is killed not to be the last one; on Dask's workers an element takes longer.
+#: Enough elements that a killed run is never the last one; elements on Dask's workers take longer.
 ELEMENTS = {"": 3000 * (KILLS + 1), "dask": 200 * (KILLS + 1)}
 PATIENCE = 120
 
@@ -26,7 +26,7 @@ def number(line):
 
 
 async def run(directory, address):
-    """Copy lines to a table; is killed meanwhile."""
+    """Copy lines to a table; the test kills this process meanwhile."""
     from thalweg import Database, Stream
     from thalweg.tasks import Client
 
@@ -61,7 +61,7 @@ def wait_for(path, process):
 
 
 def kill(directory, address, elements):
-    """Start and kill the pipeline, and let the last one do what is left; return how often it was hit."""
+    """Start and kill the pipeline, and let the last run finish; return the number of kills."""
     (directory / "lines").write_text("".join(f"{x}\n" for x in range(1, elements + 1)))
     chance, hits = random.Random(SEED), 0
     command = [sys.executable, "-s", __file__, str(directory), address]
@@ -93,11 +93,11 @@ def check(directory, address):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="worker processes need Linux")
-def test_killed_with_worker_processes_nothing_is_lost_or_doubled(tmp_path):
+def test_a_killed_pipeline_on_worker_processes_loses_and_doubles_nothing(tmp_path):
     check(tmp_path, "")
 
 
-def test_killed_with_dask_workers_nothing_is_lost_or_doubled(tmp_path):
+def test_a_killed_pipeline_on_dask_workers_loses_and_doubles_nothing(tmp_path):
     distributed = pytest.importorskip("distributed")
     local = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": None}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, **local) as cluster:

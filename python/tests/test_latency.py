@@ -1,4 +1,4 @@
-"""How late elements are: by the pipeline's clock, where Python's functions are run as one, and across engines."""
+"""Latency of elements: by the pipeline's clock, in compiled chains, and across engines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thalweg.tasks import Client
 NOTHING = {"count": 0, "mean": None, "p50": None, "p99": None, "max": None}
 
 
-def test_what_waits_is_late_behind_where_it_waits():
+def test_latency_grows_after_the_node_where_elements_wait():
     clock = VirtualClock()
     source = Stream(loop=clock)
     buffer = source.buffer(9)
@@ -26,12 +26,12 @@ def test_what_waits_is_late_behind_where_it_waits():
     assert buffer.latency() == {"count": 4, "mean": 0.0, "p50": 0.0, "p99": 0.0, "max": 0.0}
     latency = sink.latency()
     assert latency["count"] == 4
-    # The last was emitted at 0.06 s and came at 3 s.
+    # The last one was emitted at 0.06 s and arrived at 3 s.
     assert latency["max"] == pytest.approx(2.94)
     assert source.latency() == NOTHING
 
 
-def test_a_sink_that_is_awaited_is_late_by_what_it_takes():
+def test_an_awaited_sink_counts_its_own_duration():
     clock = VirtualClock()
 
     async def write(x):
@@ -44,7 +44,7 @@ def test_a_sink_that_is_awaited_is_late_by_what_it_takes():
     assert sink.latency()["max"] == 3.0
 
 
-def test_chains_that_are_compiled_are_timed_and_stay_compiled():
+def test_compiled_chains_are_timed_and_stay_compiled():
     seen = []
     source = Stream()
     first = source.map(lambda x: x + 1)
@@ -68,7 +68,7 @@ def test_chains_that_are_compiled_are_timed_and_stay_compiled():
     assert [node.counters()["received"] for node in (first, second, sink)] == [2000] * 3
 
 
-def test_metadata_of_elements_that_are_timed_are_theirs():
+def test_timed_elements_keep_their_metadata():
     seen = []
 
     class Metadata(Stream):
@@ -87,7 +87,7 @@ def test_metadata_of_elements_that_are_timed_are_theirs():
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_what_comes_back_from_an_engine_is_timed(processes):
+def test_elements_returning_from_an_engine_are_timed(processes):
     with Client(n_workers=1, processes=processes) as client, Stream() as source:
         sink = source.scatter(client).map(abs).buffer(3).gather().sink(lambda x: None)
         sink.latency()

@@ -1,4 +1,4 @@
-"""Attributes of nodes: assigned, they take effect, as in streamz; what nodes keep can be looked at."""
+"""Node attributes: assignments take effect, as in streamz, and held elements are readable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ async def tripled(x):
     return 3 * x
 
 
-#: How a node is built, what is assigned, the elements before and after, and what comes out in streamz.
+#: Builder, assignments, elements before and after, and the output of streamz.
 CASES = {
     "partition.n, more": (lambda s: s.partition(2), {"n": 3}, [1], [2, 3], [(1, 2, 3)]),
     "partition.n, fewer": (lambda s: s.partition(3), {"n": 2}, [1], [2, 3], [(1, 2)]),
@@ -37,7 +37,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_assigned_counts_from_the_next_element_on(case):
+def test_an_assigned_attribute_applies_to_the_next_element(case):
     build, assigned, before, after, expected = CASES[case]
     source = Stream()
     node = build(source)
@@ -54,7 +54,7 @@ def test_what_is_assigned_counts_from_the_next_element_on(case):
 
 
 @pytest.mark.parametrize("name", ["delay", "rate_limit", "timed_window", "shift", "sample"])
-def test_another_interval_counts_for_what_comes_then(name):
+def test_a_new_interval_applies_to_later_elements(name):
     clock = VirtualClock()
     source = Stream(loop=clock, asynchronous=True)
     node = getattr(source, name)("10s")
@@ -73,7 +73,7 @@ def test_another_interval_counts_for_what_comes_then(name):
     del waiting
 
 
-def test_map_async_goes_on_with_another_function():
+def test_map_async_continues_with_a_new_function():
     async def doubled(x):
         return 2 * x
 
@@ -92,7 +92,7 @@ def test_map_async_goes_on_with_another_function():
     assert node.func is tripled
 
 
-def test_a_wrong_value_is_refused_and_the_node_goes_on_as_it_was():
+def test_a_wrong_value_is_refused_and_changes_nothing():
     source = Stream()
     groups = source.partition(2)
     L = groups.sink_to_list()
@@ -109,7 +109,7 @@ def test_a_wrong_value_is_refused_and_the_node_goes_on_as_it_was():
     assert L == [(1, 2)]
 
 
-def test_a_function_may_change_the_node_that_it_is_called_behind():
+def test_a_function_may_change_a_node_upstream_of_it():
     source = Stream()
     groups = source.partition(1)
     L = groups.map(lambda group: (setattr(groups, "n", 2), group)[1]).sink_to_list()
@@ -120,14 +120,14 @@ def test_a_function_may_change_the_node_that_it_is_called_behind():
     assert len(L[-1]) == 2
 
 
-def test_what_can_not_change_is_told():
+def test_read_only_attributes_raise():
     partition = Stream().partition(2, key=len)
     with pytest.raises(ValueError, match="partition"):
         partition._key = None
     assert partition._key is len
 
 
-def test_what_waits_can_be_seen():
+def test_waiting_elements_are_readable():
     source, other = Stream(), Stream()
     pairs, latest, lossless = source.zip(other, "literal"), source.combine_latest(other), source.zip_latest(other)
     for node in (pairs, latest, lossless):
@@ -140,7 +140,7 @@ def test_what_waits_can_be_seen():
     assert latest.emit_on == (source, other)
 
 
-def test_streams_to_send_for_can_be_assigned():
+def test_emit_on_can_be_assigned():
     source, other = Stream(), Stream()
     node = source.combine_latest(other)
     L = node.sink_to_list()
@@ -156,7 +156,7 @@ def test_streams_to_send_for_can_be_assigned():
     assert L == [(3, 2), (3, 4)]
 
 
-def test_what_is_kept_can_be_seen():
+def test_kept_elements_are_readable():
     source = Stream()
     unique, collected = source.unique(maxsize=2), source.collect()
     L = unique.sink_to_list()
@@ -169,7 +169,7 @@ def test_what_is_kept_can_be_seen():
 
 
 @pytest.mark.parametrize("compiled", ["0", "1"])
-def test_a_state_can_be_seen_and_assigned(compiled, monkeypatch):
+def test_a_state_can_be_read_and_assigned(compiled, monkeypatch):
     monkeypatch.setenv("THALWEG_COMPILE", compiled)
     source = Stream()
     total, first = source.accumulate(lambda a, b: a + b, start=0), source.accumulate(lambda a, b: a + b)
@@ -184,7 +184,7 @@ def test_a_state_can_be_seen_and_assigned(compiled, monkeypatch):
     assert (L, M) == ([1, 3, 101, 5], [1, 3, 101, 106])
 
 
-def test_a_state_that_is_awaited_can_be_seen_and_assigned():
+def test_the_state_of_an_async_function_can_be_read_and_assigned():
     async def add(a, b):
         return a + b
 
@@ -198,7 +198,7 @@ def test_a_state_that_is_awaited_can_be_seen_and_assigned():
     assert (L, total.state) == ([1, 12], 12)
 
 
-def test_what_waits_for_its_time_can_be_seen():
+def test_elements_waiting_for_a_timer_are_readable():
     clock = VirtualClock()
     source = Stream(loop=clock, asynchronous=True)
     delayed = source.delay("10s")
@@ -215,7 +215,7 @@ def test_what_waits_for_its_time_can_be_seen():
     del emitted
 
 
-def test_on_an_engine_a_node_is_changed_too_if_it_works_here():
+def test_local_nodes_between_scatter_and_gather_can_be_changed():
     source = Stream()
     groups = source.scatter(backend="thread").partition(2)
     L = groups.gather().sink_to_list()
@@ -233,7 +233,7 @@ def test_streamz_does_the_same():
     streamz = pytest.importorskip("streamz")
     for case, (build, assigned, before, after, expected) in CASES.items():
         if case in ("buffer.n", "sliding_window.n, fewer", "sliding_window.n, more", "slice.star", "unique.maxsize"):
-            # Of these it takes note in part, or when the node is built.
+            # streamz reads these attributes partially, or only when the node is built.
             continue
         source = streamz.Stream()
         node = build(source)

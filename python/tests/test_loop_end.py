@@ -1,4 +1,4 @@
-"""The end of `asyncio.run`: what was emitted is delivered; and waiting until nothing is on its way."""
+"""The end of `asyncio.run` delivers emitted elements; `until_idle` waits for elements in flight."""
 
 import asyncio
 import gc
@@ -46,7 +46,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("awaited", [True, False], ids=["awaited", "not awaited"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_was_emitted_arrives(shape, awaited, caplog):
+def test_emitted_elements_arrive(shape, awaited, caplog):
     arrived = []
 
     async def main():
@@ -63,7 +63,7 @@ def test_what_was_emitted_arrives(shape, awaited, caplog):
     assert not caplog.records
 
 
-def test_calls_at_work_are_not_cancelled():
+def test_running_calls_are_not_cancelled():
     done = []
 
     async def main():
@@ -83,7 +83,7 @@ def test_calls_at_work_are_not_cancelled():
     assert done == [1]
 
 
-def test_tasks_of_the_program_are_cancelled_as_ever():
+def test_other_tasks_of_the_program_are_cancelled_as_usual():
     ended = []
 
     async def main():
@@ -97,7 +97,7 @@ def test_tasks_of_the_program_are_cancelled_as_ever():
                 ended.append(len(L))
                 raise
 
-        # Held, as the loop does not.
+        # A reference, since the loop keeps none.
         task = asyncio.ensure_future(forever())
         await source.emit(1)
         await asyncio.sleep(0)
@@ -121,7 +121,7 @@ def test_a_window_is_kept_for_the_next_loop():
     assert L == [(1, 2), (3, 4)]
 
 
-def test_a_source_is_stopped_and_what_it_has_emitted_arrives():
+def test_a_source_is_stopped_and_its_emitted_elements_arrive():
     arrived = []
 
     async def main():
@@ -144,7 +144,7 @@ def test_a_source_is_stopped_and_what_it_has_emitted_arrives():
     assert source.counters()["sent"] == len(arrived)
 
 
-def test_what_never_ends_is_cancelled_in_the_end_and_told(monkeypatch, caplog):
+def test_a_call_that_never_ends_is_cancelled_and_reported(monkeypatch, caplog):
     monkeypatch.setattr(program_end, "PATIENCE_AT_EXIT", 0.02)
     cleaned = []
 
@@ -163,12 +163,12 @@ def test_what_never_ends_is_cancelled_in_the_end_and_told(monkeypatch, caplog):
 
     source = asyncio.run(main())
     assert cleaned == [1]
-    # It is found out when something is asked of the pipeline again.
+    # The closed loop is detected at the next use of the pipeline.
     program_end.tell_of_closed(source._event_loop)
     assert "the event loop was closed with 1 element of" in caplog.text
 
 
-def test_what_fails_at_the_end_is_told(caplog):
+def test_failures_at_the_end_are_reported(caplog):
     async def main():
         source = Stream(asynchronous=True)
 
@@ -183,7 +183,7 @@ def test_what_fails_at_the_end_is_told(caplog):
     assert caplog.text.count("no 1") >= 1
 
 
-def test_a_loop_is_not_kept_by_its_end():
+def test_the_end_of_a_loop_does_not_keep_it_alive():
     async def main():
         source = Stream(asynchronous=True)
         L = source.buffer(2).sink_to_list()
@@ -191,7 +191,7 @@ def test_a_loop_is_not_kept_by_its_end():
         return L
 
     loop = asyncio.new_event_loop()
-    # Closed without a word, as `asyncio.run` does not.
+    # Closed abruptly, unlike `asyncio.run`.
     loop.run_until_complete(main())
     gone = weakref.ref(loop)
     loop.close()
@@ -200,7 +200,7 @@ def test_a_loop_is_not_kept_by_its_end():
     assert gone() is None
 
 
-def test_until_idle_leaves_windows_and_goes_on():
+def test_until_idle_leaves_windows_open():
     source = Stream()
     L = source.delay(0.001).partition(2).sink_to_list()
     source.emit_many([1, 2, 3])
@@ -211,13 +211,13 @@ def test_until_idle_leaves_windows_and_goes_on():
     assert L == [(1, 2), (3, 4)]
 
 
-def test_until_idle_says_what_is_still_on_its_way(monkeypatch):
+def test_until_idle_reports_elements_in_flight(monkeypatch):
     monkeypatch.setattr(program_end, "PATIENCE_AT_EXIT", 0.01)
 
     async def main():
         source = Stream(asynchronous=True)
         source.delay("1h").sink(print)
-        # The first goes at once.
+        # The first element is sent at once.
         source.emit(1)
         source.emit(2)
         with pytest.raises(UndeliveredError, match="`delay` still holds 1"):
@@ -226,7 +226,7 @@ def test_until_idle_says_what_is_still_on_its_way(monkeypatch):
     asyncio.run(main())
 
 
-def test_until_idle_moves_a_virtual_clock():
+def test_until_idle_advances_a_virtual_clock():
     clock = VirtualClock()
     source = Stream(loop=clock)
     L = source.buffer(2).delay("1h").sink_to_list()
@@ -235,7 +235,7 @@ def test_until_idle_moves_a_virtual_clock():
     assert L == [1, 2, 3]
 
 
-def test_until_idle_tells_failures():
+def test_until_idle_raises_failures():
     source = Stream()
     source.buffer(2).map(lambda x: 1 / x).sink(print)
     source.emit(0)
@@ -271,7 +271,7 @@ def test_until_idle_waits_for_engines():
 
 
 @pytest.mark.parametrize("timeout", ["soon", -1, True])
-def test_until_idle_refuses_what_is_no_time(timeout):
+def test_until_idle_refuses_an_invalid_timeout(timeout):
     with pytest.raises((TypeError, ValueError)):
         Stream().until_idle(timeout)
 
@@ -302,7 +302,7 @@ def test_ctrl_c_ends_main_and_a_second_one_leaves_at_once():
     with program:
         assert program.stdout.readline() == "at work\n"
         program.send_signal(signal.SIGINT)
-        # It says what it waits for, and how to leave.
+        # Prints what it waits for, and how to abort.
         line = program.stderr.readline()
         assert "delivering 1 element of" in line
         assert "Ctrl-C leaves at once" in line

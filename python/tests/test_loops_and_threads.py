@@ -1,4 +1,4 @@
-"""Pipelines made before their event loop runs, used from other threads, and on one loop after another."""
+"""Pipelines built before their event loop runs, used from other threads, and moved between loops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support import PATIENCE
 from thalweg import Sink, Stream
 from thalweg.runtime import program_end
 
-# Made before the loop runs.
+# Built before the loop runs.
 
 
 class Writer(Sink):
@@ -87,7 +87,7 @@ def test_an_emit_is_awaited_wherever_the_pipeline_was_made(where, before, sink):
 
 @pytest.mark.parametrize("arguments", [{}, {"asynchronous": True}, {"asynchronous": False}])
 @pytest.mark.parametrize("where", ["module", "coroutine"])
-def test_an_asynchronous_emit_returns_something_to_await(arguments, where):
+def test_an_asynchronous_emit_returns_an_awaitable(arguments, where):
     made = Stream(**arguments) if where == "module" else None
 
     async def main():
@@ -105,7 +105,7 @@ def test_an_asynchronous_emit_returns_something_to_await(arguments, where):
 # Other threads.
 
 
-def test_what_a_thread_emits_into_an_asynchronous_pipeline_runs_on_its_loop():
+def test_a_threads_emit_into_an_asynchronous_pipeline_runs_on_its_loop():
     async def main():
         source = Stream(asynchronous=True)
         inside, overlaps, where = 0, 0, set()
@@ -129,7 +129,7 @@ def test_what_a_thread_emits_into_an_asynchronous_pipeline_runs_on_its_loop():
 
 
 @pytest.mark.parametrize("emit", ["emit", "emit_many"])
-def test_a_thread_that_emits_into_an_asynchronous_pipeline_waits_for_room_and_learns_of_failures(emit):
+def test_a_threads_emit_into_an_asynchronous_pipeline_waits_and_raises_failures(emit):
     async def main():
         source = Stream(asynchronous=True)
         gate, taken = asyncio.Event(), []
@@ -159,7 +159,7 @@ def test_a_thread_that_emits_into_an_asynchronous_pipeline_waits_for_room_and_le
     assert asyncio.run(main()) == ([0, 1, 2], [0, 1])
 
 
-def test_what_a_thread_gets_can_be_awaited_on_its_own_loop():
+def test_a_threads_emit_can_be_awaited_on_its_own_loop():
     async def main():
         source = Stream(asynchronous=True)
         taken, threads = [], set()
@@ -183,7 +183,7 @@ def test_what_a_thread_gets_can_be_awaited_on_its_own_loop():
 
 
 @pytest.mark.parametrize("build", [lambda s: s, lambda s: s.buffer(3)], ids=["no loop needed", "a loop needed"])
-def test_a_thread_that_emits_before_the_loop_is_known_is_told_what_to_do(build):
+def test_emitting_from_a_thread_before_the_loop_is_known_explains_the_remedy(build):
     source = Stream(asynchronous=True)
     L = build(source).sink_to_list()
 
@@ -198,7 +198,7 @@ def test_a_thread_that_emits_before_the_loop_is_known_is_told_what_to_do(build):
     assert L == [2, 3]
 
 
-def test_threads_that_build_at_the_same_time_share_one_loop(python):
+def test_threads_building_concurrently_share_one_loop(python):
     done = python(
         "-c",
         "import sys, threading\n"
@@ -236,7 +236,7 @@ SUSPENDING = {
 
 
 @pytest.mark.parametrize("build", SUSPENDING.values(), ids=SUSPENDING.keys())
-def test_a_pipeline_moves_to_the_loop_that_runs(build):
+def test_a_pipeline_moves_to_the_running_loop(build):
     written, kept = [], []
 
     async def main(x):
@@ -258,7 +258,7 @@ def test_a_pipeline_moves_to_the_loop_that_runs(build):
     assert written == [0, 1, 2]
 
 
-def test_what_was_on_its_way_goes_on_on_the_next_loop(caplog):
+def test_elements_in_flight_continue_on_the_next_loop(caplog):
     async def begin(source):
         await source.emit_many(range(3))
 
@@ -268,7 +268,7 @@ def test_what_was_on_its_way_goes_on_on_the_next_loop(caplog):
 
     source = Stream(asynchronous=True)
     L = source.buffer(5).rate_limit(0.001).sink_to_list()
-    # `asyncio.run` would wait for it.
+    # `asyncio.run` would wait for the element.
     loop = asyncio.new_event_loop()
     loop.run_until_complete(begin(source))
     loop.close()
@@ -278,7 +278,7 @@ def test_what_was_on_its_way_goes_on_on_the_next_loop(caplog):
     assert L == [0, 1, 2, 3]
 
 
-def test_a_call_that_a_loop_took_with_it_has_failed():
+def test_a_call_lost_with_its_loop_has_failed():
     async def write(x):
         if x == 0:
             await asyncio.get_running_loop().create_future()
@@ -301,7 +301,7 @@ def test_a_call_that_a_loop_took_with_it_has_failed():
     assert written == [1]
 
 
-def test_a_loop_that_has_stopped_keeps_what_is_on_its_way():
+def test_a_stopped_loop_keeps_elements_in_flight():
     one, two = asyncio.new_event_loop(), asyncio.new_event_loop()
     source = Stream(asynchronous=True)
     L = source.buffer(5).rate_limit(0.2).sink_to_list()
@@ -323,7 +323,7 @@ def test_a_loop_that_has_stopped_keeps_what_is_on_its_way():
 
 
 def test_closed_loops_are_forgotten(monkeypatch):
-    # What waits for a rate of one in 1000 s is not to be waited for.
+    # Do not wait for an element delayed by 1000 s.
     monkeypatch.setattr(program_end, "PATIENCE_AT_EXIT", 0.01)
     loops, sources = [], []
 
@@ -338,10 +338,10 @@ def test_closed_loops_are_forgotten(monkeypatch):
 
     for _ in range(5):
         asyncio.run(main())
-    # What only a pipeline that goes in one collection has kept goes in the next.
+    # Objects kept by a pipeline freed in one collection are freed in the next.
     for _ in range(3):
         gc.collect()
-    # The policy keeps the last.
+    # The event loop policy keeps the last one.
     assert [ref() for ref in loops[:-1]] == [None] * 4
     assert [ref() for ref in sources] == [None] * 5
 
@@ -350,7 +350,7 @@ def test_closed_loops_are_forgotten(monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"asynchronous": True}])
-def test_async_for_over_what_a_thread_emits(arguments):
+def test_async_for_over_elements_emitted_by_a_thread(arguments):
     async def main():
         source = Stream(**arguments)
         iteration = aiter(source.map(abs))

@@ -1,4 +1,4 @@
-"""Collections of MongoDB, with a real server of its protocol where there is one."""
+"""MongoDB collections, with a real server of its protocol if there is one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "feed_to_mongodb.py"
 
 @pytest.fixture
 def uri(tmp_path):
-    """The URI of a server of this test's own."""
+    """URI of a server started for the test."""
     with server("ferretdb-sqlite", BUILT, lambda port: [f"127.0.0.1:{port}", str(tmp_path)]) as port:
         yield f"mongodb://127.0.0.1:{port}/"
 
 
 async def write(uri, elements, **kwargs):
-    """Write elements; return what is said of those that failed."""
+    """Write elements; return the errors of failed ones."""
     source, failures = Stream(asynchronous=True), Stream(asynchronous=True)
     source.to_mongodb(uri, "tests", "edits", on_error=failures, **kwargs)
     said = failures.map(lambda failure: str(failure.exception)).sink_to_list()
@@ -37,7 +37,7 @@ async def write(uri, elements, **kwargs):
 
 
 async def read(uri, **kwargs):
-    """Return the documents that are there."""
+    """Return all documents."""
     source = Stream.from_mongodb(uri, "tests", "edits", cursor="_id", asynchronous=True, **kwargs)
     L = source.sink_to_list()
     source.start()
@@ -46,7 +46,7 @@ async def read(uri, **kwargs):
     return L
 
 
-def test_values_come_back_as_they_were(uri):
+def test_values_are_read_back_unchanged(uri):
     at = datetime.datetime(2026, 3, 27, 8, 30, 0, 123000, tzinfo=datetime.timezone.utc)
     document = {
         "_id": 1,
@@ -65,7 +65,7 @@ def test_values_come_back_as_they_were(uri):
     assert type(found[0]["link"]) is ObjectId and found[0]["at"].tzinfo is not None
 
 
-def test_dataclasses_get_ids_and_what_is_no_document_fails_alone(uri):
+def test_dataclasses_get_ids_and_a_non_document_fails_alone(uri):
     @dataclasses.dataclass
     class Edit:
         title: str
@@ -96,7 +96,7 @@ def test_dataclasses_get_ids_and_what_is_no_document_fails_alone(uri):
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_a_document_that_the_server_refuses_fails_alone(uri, ordered):
+def test_a_rejected_document_fails_alone(uri, ordered):
     async def main():
         failed = await write(uri, [{"_id": number} for number in [1, 2, 2, 3]], ordered=ordered)
         return failed, await read(uri)
@@ -106,7 +106,7 @@ def test_a_document_that_the_server_refuses_fails_alone(uri, ordered):
     assert len(failed) == 1 and "code 11000" in failed[0]
 
 
-def test_a_key_replaces_and_changes_have_operations(uri):
+def test_a_key_replaces_documents_and_changes_name_their_operation(uri):
     async def main():
         edits = [{"title": "Elbe", "size": 1}, {"title": "Rhein", "size": 2}, {"title": "Elbe", "size": 3}]
         assert await write(uri, edits, key="title") == []
@@ -121,7 +121,7 @@ def test_a_key_replaces_and_changes_have_operations(uri):
     assert all(isinstance(change, MongoDbChange) and change.id == change.document["_id"] for change in found)
 
 
-def test_a_position_goes_on_where_the_last_run_ended(uri, tmp_path):
+def test_a_position_resumes_where_the_last_run_ended(uri, tmp_path):
     path = tmp_path / "edits.db"
 
     async def main():
@@ -140,7 +140,7 @@ def test_a_position_goes_on_where_the_last_run_ended(uri, tmp_path):
     assert sorted(rows) == [(number,) for number in range(8)]
 
 
-def test_a_server_without_change_streams_says_what_to_do(uri, caplog):
+def test_a_server_without_change_streams_is_an_error_with_a_remedy(uri, caplog):
     async def main():
         source = Stream.from_mongodb(uri, "tests", "edits", asynchronous=True)
         source.sink_to_list()
@@ -151,7 +151,7 @@ def test_a_server_without_change_streams_says_what_to_do(uri, caplog):
     assert "this server has no change streams" in caplog.text and "`cursor` and `poll`" in caplog.text
 
 
-def test_a_server_that_cannot_be_reached_is_named_without_its_password():
+def test_an_unreachable_server_is_named_without_its_password():
     port = free_port()
     uri = f"mongodb://me:secret@127.0.0.1:{port}/?serverSelectionTimeoutMS=10"
     (said,) = asyncio.run(write(uri, [{"_id": 1}], retries=1, wait="1ms"))
@@ -186,7 +186,7 @@ def test_the_feed_of_edits_is_saved(uri):
     assert asyncio.run(asyncio.wait_for(example.main(uri), PATIENCE)) == (300, 100)
 
 
-def test_ids_of_other_packages_are_ids(uri):
+def test_ids_of_other_packages_are_accepted(uri):
     class ForeignId:
         def __str__(self):
             return "65f1c0ffee65f1c0ffee65f2"

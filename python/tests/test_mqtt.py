@@ -1,4 +1,4 @@
-"""`from_mqtt` and `to_mqtt`, with a real broker where there is one."""
+"""`from_mqtt` and `to_mqtt`, with a real broker if there is one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thalweg import PipelineError, Stream
 
 @pytest.fixture
 def port(tmp_path):
-    """The port of a broker of this test's own."""
+    """Port of a broker started for the test."""
 
     def arguments(port):
         settings = tmp_path / "settings"
@@ -33,7 +33,7 @@ async def write(port, topic, payloads, **kwargs):
 
 
 async def read(count, *args, **kwargs):
-    """Return the first messages of a topic, all of which are done."""
+    """Return the first messages of a topic, acknowledged."""
     messages = Stream.from_mqtt(*args, asynchronous=True, **kwargs)
     found, all_there = [], asyncio.Event()
 
@@ -50,7 +50,7 @@ async def read(count, *args, **kwargs):
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
-def test_messages_come_as_they_were_written(port, version):
+def test_messages_arrive_unchanged(port, version):
     async def main():
         await write(port, "house/roof", ["20.5"], retain=True, version=version)
         return await read(1, "127.0.0.1", port, "house/+", version=version)
@@ -59,7 +59,7 @@ def test_messages_come_as_they_were_written(port, version):
     assert (message.topic, message.payload, message.qos, message.retain) == ("house/roof", b"20.5", 1, True)
 
 
-def test_what_comes_while_a_client_is_away_is_kept_for_it(port):
+def test_messages_for_a_disconnected_client_are_kept(port):
     async def main():
         await write(port, "words", ["first"], retain=True)
         await read(1, "127.0.0.1", port, "words", client_id="reader")
@@ -67,11 +67,11 @@ def test_what_comes_while_a_client_is_away_is_kept_for_it(port):
         await write(port, "words", [b"second", "third"])
         return await read(3, "127.0.0.1", port, "words", client_id="reader")
 
-    # The empty one has the broker forget the first.
+    # The empty message makes the broker forget the first one.
     assert [message.payload for message in asyncio.run(main())] == [b"", b"second", b"third"]
 
 
-def test_what_failed_is_delivered_again(port):
+def test_failed_messages_are_delivered_again(port):
     async def main():
         await write(port, "words", ["first"], retain=True)
         await read(1, "127.0.0.1", port, "words", client_id="reader")
@@ -98,7 +98,7 @@ def test_what_failed_is_delivered_again(port):
     assert [message.payload for message in again] == [b"two"]
 
 
-def test_a_program_without_a_loop_of_its_own(port):
+def test_a_program_without_a_loop(port):
     source = Stream()
     source.to_mqtt("127.0.0.1", port, "words", retain=True)
     source.emit("one")
@@ -113,7 +113,7 @@ def test_a_program_without_a_loop_of_its_own(port):
     assert found == [b"one"]
 
 
-def test_a_broker_that_cannot_be_reached_is_named():
+def test_an_unreachable_broker_is_named():
     port = free_port()
 
     async def main():
@@ -130,7 +130,7 @@ def test_a_broker_that_cannot_be_reached_is_named():
     assert failure.element == "one"
 
 
-def test_a_login_is_shown_nowhere():
+def test_credentials_are_not_shown():
     source = Stream.from_mqtt("localhost", 1883, "words", user="me", pw="secret")
     assert "secret" not in repr(source) + repr(vars(source))
 
@@ -146,7 +146,7 @@ def test_a_login_is_shown_nowhere():
         ({"port": 70000}, "`port` is a number from 0 to 65535"),
     ],
 )
-def test_wrong_arguments_are_told_at_once(arguments, problem):
+def test_wrong_arguments_are_reported_at_once(arguments, problem):
     given = {"host": "localhost", "port": 1883, "topic": "words", **arguments}
     with pytest.raises(ValueError, match=f"from_mqtt: .*{problem}"):
         Stream.from_mqtt(**given)
@@ -154,6 +154,6 @@ def test_wrong_arguments_are_told_at_once(arguments, problem):
         Stream().to_mqtt(**given)
 
 
-def test_nothing_is_written_to_a_wildcard():
+def test_a_wildcard_topic_is_refused_by_the_sink():
     with pytest.raises(ValueError, match="nothing can be written to it"):
         Stream().to_mqtt("localhost", 1883, "house/+")

@@ -1,4 +1,4 @@
-"""The names of streamz and rapidz, and what can be given to them, are ours too."""
+"""The names and arguments of streamz and rapidz exist here too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 streamz = pytest.importorskip("streamz")
 
-#: Modules of streamz: those of data frames are compared by its own tests.
+#: Modules of streamz; data frames are covered by the peer's own tests.
 MODULES = [
     "batch",
     "collection",
@@ -26,7 +26,7 @@ MODULES = [
     "utils_test",
 ]
 
-#: Names that we have not, and why.
+#: Names missing in thalweg, with the reason.
 MISSING = {
     "FromKafkaBatched": "what `from_kafka_batched` is made of there",
     "get_message_batch": "the same",
@@ -45,7 +45,7 @@ def public_names(module: Any) -> list[str]:
     ]
 
 
-#: Methods that streamz's nodes run themselves by.
+#: Internal run loops of streamz's nodes.
 LOOPS = ("cb", "condition", "do_poll", "pack_literals", "poll", "poll_kafka", "work_callback")
 
 NAMES = [
@@ -61,7 +61,7 @@ def parameters(function: Any) -> list[inspect.Parameter]:
 
 
 def takes(function: Any, theirs: list[inspect.Parameter]) -> str:
-    """Why a function does not take all that another does; nothing if it does."""
+    """Reason why a function does not accept all arguments of another; empty if it does."""
     ours = parameters(function)
     names = [each.name for each in ours]
     kinds = {each.kind for each in ours}
@@ -78,7 +78,7 @@ def takes(function: Any, theirs: list[inspect.Parameter]) -> str:
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
-def test_a_name_of_streamz_is_ours_too(module, name):
+def test_every_name_of_streamz_exists_here(module, name):
     theirs = getattr(importlib.import_module(f"streamz.{module}"), name)
     ours = getattr(importlib.import_module(f"thalweg.{module}"), name)
     if inspect.isfunction(theirs) or (inspect.isclass(theirs) and "__init__" in vars(theirs)):
@@ -89,7 +89,7 @@ def test_a_name_of_streamz_is_ours_too(module, name):
         assert not lacking
 
 
-def test_what_the_package_gives_to_all_who_import_everything_is_ours_too():
+def test_a_star_import_gives_every_name_of_streamz():
     theirs: dict[str, Any] = {}
     exec("from streamz import *", theirs)
     ours: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""`from_nats` and `to_nats`, with a real server where there is one."""
+"""`from_nats` and `to_nats`, with a real server if there is one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thalweg.sinks import NatsRecord
 
 @pytest.fixture
 def url(tmp_path):
-    """The URL of a server of this test's own, with JetStream."""
+    """URL of a server with JetStream, started for the test."""
     fixed = ["--addr", "127.0.0.1", "--jetstream", "--store_dir", tmp_path]
     with server("nats-server", BUILT, lambda port: [*fixed, "--port", str(port)]) as port:
         yield f"nats://127.0.0.1:{port}"
@@ -29,7 +29,7 @@ async def write(url, elements, **kwargs):
 
 
 async def read(url, count, fails=()):
-    """Return the first messages of the stream; those that `fails` has are not done the first time."""
+    """Return the first messages of the stream; those in `fails` fail the first time."""
     source = Stream.from_nats(url, "numbers", "NUMBERS", "group", redeliver_after="1ms", asynchronous=True)
     found, all_there = [], asyncio.Event()
 
@@ -47,7 +47,7 @@ async def read(url, count, fails=()):
     return found
 
 
-def test_what_is_done_is_delivered_once_and_what_failed_again(url):
+def test_acknowledged_messages_are_delivered_once_and_failed_ones_again(url):
     async def main():
         await write(url, ["one", b"two", bytearray(b"three")])
         first = await read(url, 4, fails=[b"two"])
@@ -60,7 +60,7 @@ def test_what_is_done_is_delivered_once_and_what_failed_again(url):
     assert [message.payload for message in second] == [b"four"]
 
 
-def test_records_have_headers_and_ids_that_are_kept_once(url):
+def test_records_have_headers_and_deduplicating_ids(url):
     async def main():
         record = NatsRecord("20.5", headers={"unit": "celsius"}, id="roof-17")
         await write(url, [record, record, NatsRecord(b"18")])
@@ -73,7 +73,7 @@ def test_records_have_headers_and_ids_that_are_kept_once(url):
     assert second.payload == b"18"
 
 
-def test_what_is_no_message_fails_alone(url):
+def test_a_non_message_fails_alone(url):
     async def main():
         source, problems = Stream(asynchronous=True), Stream(asynchronous=True)
         found = problems.sink_to_list()
@@ -88,14 +88,14 @@ def test_what_is_no_message_fails_alone(url):
     assert [message.payload for message in there] == [b"one", b"three"]
 
 
-def test_without_a_stream_and_without_a_loop_of_its_own(url):
+def test_without_a_stream_and_without_a_loop(url):
     messages = Stream.from_nats(url, "readings.*")
     found = messages.map(lambda message: (message.subject, message.payload)).sink_to_list()
     messages.start()
     source = Stream()
     source.to_nats(url, "readings.roof")
     end = time.monotonic() + PATIENCE
-    # Who listens too late gets nothing.
+    # Messages published before the subscription are lost.
     while not found and time.monotonic() < end:
         source.emit("one")
         time.sleep(0.01)
@@ -104,7 +104,7 @@ def test_without_a_stream_and_without_a_loop_of_its_own(url):
     assert found[0] == ("readings.roof", b"one")
 
 
-def test_a_stream_that_is_not_there_is_named(url, caplog):
+def test_a_missing_stream_is_named(url, caplog):
     async def main():
         messages = Stream.from_nats(url, "numbers", "MISSING", "group", asynchronous=True)
         messages.sink_to_list()
@@ -116,7 +116,7 @@ def test_a_stream_that_is_not_there_is_named(url, caplog):
     assert "check the stream's name" in caplog.text
 
 
-def test_a_server_that_cannot_be_reached_is_named():
+def test_an_unreachable_server_is_named():
     port = free_port()
 
     async def main():

@@ -1,4 +1,4 @@
-"""The notebooks of the documentation: each runs from its first cell to its last, and shows what it has in it."""
+"""The notebooks of the documentation run completely and reproduce their stored output."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs" / "notebooks").glob("*.ip
 
 
 def shown(notebook):
-    """Return what each cell of code shows, as text."""
+    """Return the output of each code cell, as text."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [[output.get("data", {}).get("text/plain", output.get("text")) for output in cell.outputs] for cell in cells]
 
 
-def test_there_are_four():
+def test_all_notebooks_are_tested():
     assert len(NOTEBOOKS) == 4
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_shows_what_it_has(path, monkeypatch, tmp_path):
-    # The kernel is this interpreter, and leaves no files behind.
+def test_a_notebook_runs_and_matches_its_stored_output(path, monkeypatch, tmp_path):
+    # The kernel runs in this interpreter and must leave no files behind.
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     notebook = nbformat.read(path, as_version=4)

@@ -1,4 +1,4 @@
-"""Pipelines in notebooks: a drawing that changes with them."""
+"""Pipelines in notebooks: a drawing that is updated live."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Handle:
 
 @pytest.fixture
 def handle(monkeypatch):
-    """What `display` returns, in a notebook."""
+    """A display handle, as `display` returns it in a notebook."""
     made = Handle()
 
     def show(data, raw, display_id):
@@ -38,7 +38,7 @@ def handle(monkeypatch):
     return made
 
 
-def test_a_drawing_changes_with_the_pipeline_and_only_then(handle):
+def test_a_drawing_is_updated_only_when_the_pipeline_changes(handle):
     source = Stream()
     source.map(abs, stream_name="positive").sink(lambda x: None)
     drawing = Drawing(source, notebook.repr_html, 0.0)
@@ -52,7 +52,7 @@ def test_a_drawing_changes_with_the_pipeline_and_only_then(handle):
     assert "1 in" in handle.shown[1]
 
 
-def test_it_ends_when_nothing_happens_any_more(handle):
+def test_a_drawing_stops_refreshing_when_idle(handle):
     source = Stream()
     drawing = Drawing(source, notebook.repr_html, 0.0)
     drawing.show()
@@ -60,7 +60,7 @@ def test_it_ends_when_nothing_happens_any_more(handle):
     assert not drawing.refresh(601.0)
 
 
-def test_it_keeps_no_pipeline_alive(handle):
+def test_a_drawing_keeps_no_pipeline_alive(handle):
     source = Stream()
     drawing = Drawing(source, notebook.repr_html, 0.0)
     drawing.show()

@@ -1,4 +1,4 @@
-"""Plugins, offered by a package that is made for the test."""
+"""Plugins, installed from a package made for the test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from thalweg.plugins import load_plugins
 
 
 class Registry:
-    """Takes what is registered; one name is taken."""
+    """A registry in which one name is taken."""
 
     def __init__(self):
         self.nodes: dict[str, object] = {}
@@ -33,7 +33,7 @@ def package(tmp_path: Path, monkeypatch):
     return offer
 
 
-def test_plugins_of_both_prefixes_are_found_and_not_imported(package):
+def test_plugins_of_both_entry_point_groups_are_found_lazily(package):
     package("""
 [streamz.sources]
 from_gauge = nowhere:FromGauge
@@ -47,14 +47,14 @@ to_dial = nowhere:to_dial
     assert registry.nodes == {"from_gauge": staticmethod, "smooth": None, "to_dial": None}
 
 
-def test_what_is_offered_twice_counts_once(package):
+def test_a_plugin_listed_twice_is_loaded_once(package):
     package("[streamz.nodes]\nsmooth = nowhere:smooth\n[thalweg.nodes]\nsmooth = nowhere:smooth\n")
     registry = Registry()
     load_plugins(registry)
     assert list(registry.nodes) == ["smooth"]
 
 
-def test_a_name_that_is_taken_is_a_warning(package):
+def test_a_taken_name_is_a_warning(package):
     package("[streamz.nodes]\nmap = nowhere:map\nsmooth = nowhere:smooth\n")
     registry = Registry()
     with pytest.warns(UserWarning, match="'map' of gauges is left out: there is a node of that name"):

@@ -1,4 +1,4 @@
-"""PostgreSQL: a server of the tests' own, if its programs are on this machine."""
+"""PostgreSQL, on a server started for the tests if it is installed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def url():
 def serve(directory):
     options = {"cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     if os.geteuid() == 0:
-        # The server refuses to be run by the superuser.
+        # The server refuses to run as root.
         nobody = 65534
         os.chown(directory, nobody, -1)
         options |= {"user": nobody, "group": nobody}
@@ -53,7 +53,7 @@ def serve(directory):
         wait_for(url)
         yield url
     finally:
-        # At once: nothing in it is wanted any more.
+        # An immediate shutdown: its data is no longer needed.
         server.send_signal(signal.SIGQUIT)
         server.wait(PATIENCE)
 
@@ -79,7 +79,7 @@ def read(url, query, cursor):
     return asyncio.run(main())
 
 
-def test_values_of_each_kind_come_back(url):
+def test_values_of_each_type_are_read_back(url):
     row = {"id": 2**62, "b": -0.5, "c": "ä\"'", "d": b"\0\xff", "f": True}
     exact = {"g": Decimal("0.10"), "h": UUID(int=1), "i": datetime.date(2026, 1, 2)}
     source = Stream()
@@ -90,7 +90,7 @@ def test_values_of_each_kind_come_back(url):
     assert found == [row | {"g": "0.10", "h": str(UUID(int=1)), "i": "2026-01-02"}]
 
 
-def test_a_row_replaces_the_one_with_its_key_and_one_is_refused_alone(url):
+def test_a_row_replaces_the_one_with_its_key_and_a_rejected_row_fails_alone(url):
     source = Stream()
     words = source.to_sql(url, "words", key="word", create=True, on_error="skip")
     source.emit({"word": "river", "length": 0})
@@ -100,7 +100,7 @@ def test_a_row_replaces_the_one_with_its_key_and_one_is_refused_alone(url):
     assert words.counters()["failed"] == 1
 
 
-def test_what_is_wrong_is_named_with_a_remedy_and_without_the_password(url):
+def test_errors_name_a_remedy_and_hide_the_password(url):
     for wrong, remedy in [
         (url.replace("/postgres", "/nowhere").replace(":/nowhere", ":/"), "make the database first"),
         ("postgres://me:secret@127.0.0.1:1/x", "is the server running there"),
@@ -125,7 +125,7 @@ while position.value != str(os.path.getsize(log)):
 """
 
 
-def test_a_program_that_is_killed_again_and_again_writes_each_line_once(url, tmp_path):
+def test_a_repeatedly_killed_program_writes_each_line_once(url, tmp_path):
     log, program = tmp_path / "log", tmp_path / "copy.py"
     log.write_text("".join(f"{line}\n" for line in range(60_000)))
     program.write_text(COPY)

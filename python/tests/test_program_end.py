@@ -1,4 +1,4 @@
-"""A program is over when its last thread is: until then everything that is emitted is delivered."""
+"""A program ends with its last thread: until then everything emitted is delivered."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ PIPELINES = {
 @pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES.keys())
 @pytest.mark.parametrize("producer", PRODUCERS.values(), ids=PRODUCERS.keys())
 @pytest.mark.parametrize("way", [[], ["-m", "thalweg", "run"]], ids=["python", "python -m thalweg run"])
-def test_producers_that_outlive_the_last_line_are_served(producer, pipeline, way, python, tmp_path):
+def test_elements_of_threads_running_past_the_last_line_are_delivered(producer, pipeline, way, python, tmp_path):
     if producer is PRODUCERS["an exit handler that was registered first"]:
         if pipeline is PIPELINES["an engine"]:
             pytest.skip("engines have ended by then")
@@ -101,7 +101,7 @@ write = lambda x: writer.file.write(x)
 
 @pytest.mark.parametrize("closer", CLOSERS.values(), ids=CLOSERS.keys())
 @pytest.mark.parametrize("way", [[], ["-m", "thalweg", "run"]], ids=["python", "python -m thalweg run"])
-def test_what_sinks_write_to_is_closed_after_the_last_element(closer, way, python, tmp_path):
+def test_resources_of_sinks_are_closed_after_the_last_element(closer, way, python, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
         "from thalweg import Stream\n"
@@ -117,7 +117,7 @@ def test_what_sinks_write_to_is_closed_after_the_last_element(closer, way, pytho
 
 @pytest.mark.parametrize("later", ["pool.submit(later)", "pool.submit(int).add_done_callback(later)"])
 @pytest.mark.parametrize("kind", ["Thread", "Process"])
-def test_executors_that_emit_into_pipelines_on_them_are_served(kind, later, python, tmp_path):
+def test_executors_may_emit_into_pipelines_at_program_end(kind, later, python, tmp_path):
     if (kind, later) == ("Process", "pool.submit(later)"):
         pytest.skip("that is another process")
     program = tmp_path / "program.py"
@@ -127,7 +127,7 @@ import concurrent.futures, threading, time
 from thalweg import Stream
 
 def later(*_):
-    # A call that has ended already calls back at once, on the main thread.
+    # The callback of a finished call runs at once, on the main thread.
     while threading.current_thread() is not threading.main_thread() and not threading._SHUTTING_DOWN:
         time.sleep(0.001)
     s.emit(1)
@@ -143,7 +143,7 @@ if __name__ == "__main__":
     assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
 
 
-def test_a_queue_that_is_filled_after_the_last_line(python):
+def test_a_queue_filled_after_the_last_line_is_read(python):
     done = python(
         "-c",
         "import queue, threading\n"
@@ -177,14 +177,14 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_processes_of_multiprocessing_are_served_as_well(method, python, tmp_path):
+def test_elements_from_multiprocessing_children_are_delivered(method, python, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(CHILD)
     done = python(program, method)
     assert (done.stdout, done.stderr) == ("(0, 1)\n(2,)\n", "")
 
 
-def test_a_daemon_that_emits_without_end_holds_up_nothing(python):
+def test_a_daemon_thread_that_never_stops_emitting_does_not_delay_the_end(python):
     done = python(
         "-c",
         "import threading\n"
@@ -202,7 +202,7 @@ def test_a_daemon_that_emits_without_end_holds_up_nothing(python):
     assert (done.stdout, done.stderr, done.returncode) == ("the end\n", "", 0)
 
 
-def test_many_emitters_that_wait_when_the_program_ends_do_no_harm(python):
+def test_many_blocked_emitters_at_program_end_are_harmless(python):
     for _ in range(5):
         done = python(
             "-c",
@@ -222,7 +222,7 @@ def test_many_emitters_that_wait_when_the_program_ends_do_no_harm(python):
         assert (done.stderr, done.returncode) == ("", 0)
 
 
-# What gives up, and how it says so.
+# Programs that give up, with the expected message.
 
 STUCK = {
     "a function on a thread that is no loop's": """
@@ -250,7 +250,7 @@ STUCK = {
 
 
 @pytest.mark.parametrize("program", STUCK.values(), ids=STUCK.keys())
-def test_a_program_that_gives_up_ends_well(program, python):
+def test_a_program_that_gives_up_waiting_exits_cleanly(program, python):
     begin = "import asyncio, threading, time\nfrom thalweg import Stream\nfrom thalweg.runtime import program_end\n"
     done = python("-c", f"{begin}program_end.PATIENCE_AT_EXIT = 0.2\ns = Stream()\n{textwrap.dedent(program)}")
     assert done.returncode == 0, done.stderr
@@ -258,7 +258,7 @@ def test_a_program_that_gives_up_ends_well(program, python):
     assert any(words in done.stderr for words in ("not everything", "is stuck", "does not return")), done.stderr
 
 
-def test_after_a_second_it_says_what_it_waits_for_and_a_second_ctrl_c_leaves(tmp_path):
+def test_the_exit_reports_what_it_waits_for_and_a_second_ctrl_c_aborts_it(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
         "import asyncio, sys, time\n"
@@ -293,7 +293,7 @@ def test_after_a_second_it_says_what_it_waits_for_and_a_second_ctrl_c_leaves(tmp
 
 
 @pytest.mark.parametrize(("way", "code"), [([], 0), (["-m", "thalweg", "run"], 3)], ids=["python", "thalweg run"])
-def test_a_function_that_exits_takes_nothing_of_other_pipelines_with_it(way, code, python, tmp_path):
+def test_sys_exit_in_a_function_loses_nothing_in_other_pipelines(way, code, python, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
         "import sys\n"
@@ -312,7 +312,7 @@ def test_a_function_that_exits_takes_nothing_of_other_pipelines_with_it(way, cod
     assert done.returncode == code
 
 
-def test_one_message_tells_what_a_loop_that_ends_takes_with_it(python):
+def test_one_message_lists_the_losses_of_a_closed_loop(python):
     done = python(
         "-c",
         "import asyncio\n"
@@ -337,7 +337,7 @@ def test_one_message_tells_what_a_loop_that_ends_takes_with_it(python):
     assert "await source.drain()" in message
 
 
-def test_a_source_that_runs_when_its_loop_ends_is_no_error(python):
+def test_a_source_running_at_loop_end_is_no_error(python):
     done = python(
         "-c",
         "import asyncio\n"
@@ -365,7 +365,7 @@ FINALIZERS = {
 
 
 @pytest.mark.parametrize(("build", "call"), FINALIZERS.values(), ids=FINALIZERS.keys())
-def test_a_finalizer_that_calls_while_the_interpreter_ends_is_ignored(build, call, python):
+def test_calls_from_finalizers_at_interpreter_exit_are_ignored(build, call, python):
     done = python(
         "-c",
         f"import builtins\nfrom thalweg import Stream\ns = Stream()\n{build}\n"
@@ -378,7 +378,7 @@ def test_a_finalizer_that_calls_while_the_interpreter_ends_is_ignored(build, cal
 
 
 @pytest.mark.parametrize("asynchronous", [True, False, None])
-def test_what_waits_on_a_virtual_clock_is_delivered(asynchronous, python):
+def test_elements_waiting_on_a_virtual_clock_are_delivered(asynchronous, python):
     program = f"""
         from thalweg import Stream, VirtualClock
         s = Stream(loop=VirtualClock(), asynchronous={asynchronous})

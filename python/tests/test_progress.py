@@ -1,4 +1,4 @@
-"""How far something is."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from thalweg.view.progress import State, describe
 
 
 class Terminal(io.StringIO):
-    """Output that takes itself for a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -48,7 +48,7 @@ def is_watched() -> bool:
         (State(2, None, 4.0, {"B": 1, "A": 2}), "2, 0.5/s, 3 failed: A 2, B 1"),
     ],
 )
-def test_what_is_said(state, text):
+def test_progress_messages(state, text):
     assert describe(state) == text
 
 
@@ -60,7 +60,7 @@ def test_futures_that_fail_are_counted_by_kind():
         assert terminal.last.endswith("2 failed: ValueError 2")
 
 
-def test_where_nobody_looks_nothing_is_said(capsys):
+def test_nothing_is_printed_without_a_terminal(capsys):
     with Client(n_workers=2) as client:
         futures = client.map(abs, [-1, -2])
         progress(futures)
@@ -73,7 +73,7 @@ def test_where_nobody_looks_nothing_is_said(capsys):
     assert not is_watched()
 
 
-def test_a_batch_that_is_emitted():
+def test_emit_many_shows_its_progress():
     with redirect_stderr(Terminal()) as terminal:
         source = Stream()
         L = source.map(int, on_error="skip").sink_to_list()
@@ -96,7 +96,7 @@ def test_a_node_shows_its_failures_until_the_drain():
         assert not is_watched()
 
 
-def test_it_keeps_no_pipeline():
+def test_progress_keeps_no_pipeline_alive():
     with redirect_stderr(Terminal()):
         source = Stream()
         source.progress()

@@ -1,4 +1,4 @@
-"""The metrics: Prometheus' own parser reads them, and a service that has an endpoint already has them there."""
+"""The metrics: Prometheus' own parser reads them, and a service's existing endpoint can serve them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_collector_has_what_the_dashboard_has(dashboard):
     assert {name for name, *_ in collected} == {name for name, *_ in served}
 
     def of_this_test(all_samples):
-        # Pipelines of other tests go on, and go.
+        # Pipelines of other tests may still run or disappear.
         return {
             key: value
             for key, value in all_samples.items()
@@ -80,7 +80,7 @@ def test_a_collector_has_what_the_dashboard_has(dashboard):
     assert (2.0, source.name) in {
         (value, dict(labels).get("pipeline")) for (name, *labels), value in collected.items() if "elements" in name
     }
-    # What a service serves, in both formats.
+    # Responses in both formats.
     for generate, parse in [
         (exposition.generate_latest, classic.text_string_to_metric_families),
         (openmetrics.generate_latest, text_string_to_metric_families),
@@ -90,7 +90,7 @@ def test_a_collector_has_what_the_dashboard_has(dashboard):
         assert {"thalweg_elements_total", "thalweg_waited_seconds_total"} <= read
 
 
-def test_a_registry_takes_one_collector_and_may_be_asked_for_one_metric():
+def test_a_registry_accepts_one_collector_and_can_query_one_metric():
     registry = CollectorRegistry()
     collector = PipelineCollector()
     registry.register(collector)
@@ -107,7 +107,7 @@ def test_a_registry_takes_one_collector_and_may_be_asked_for_one_metric():
     assert samples(registry) == {}
 
 
-def test_a_collector_shows_a_pipeline_that_is_busy_as_it_was():
+def test_a_collector_shows_the_last_state_of_a_busy_pipeline():
     begun, ends = threading.Event(), threading.Event()
 
     def slow(x):
@@ -142,7 +142,7 @@ def test_a_collector_shows_a_pipeline_that_is_busy_as_it_was():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it forks")
-def test_a_process_that_was_forked_has_its_own_metrics(capfd):
+def test_a_forked_process_has_its_own_metrics(capfd):
     def pipelines_and_engines(registry):
         labels = [dict(key[1:]) for key in samples(registry)]
         names = {each["pipeline"] for each in labels if "pipeline" in each}
@@ -166,7 +166,7 @@ def test_a_process_that_was_forked_has_its_own_metrics(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_without_prometheus_client_one_is_told_how_to_get_it(monkeypatch):
+def test_a_missing_prometheus_client_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client.openmetrics.parser", None)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(ImportError, match=r"PipelineCollector needs the package `prometheus_client`: pip install"):

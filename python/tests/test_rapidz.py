@@ -1,4 +1,4 @@
-"""Programs written for rapidz get its names, its arguments and its defaults, also where streamz's are others."""
+"""Programs written for rapidz get its names, arguments and defaults, even where streamz's differ."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def collected(build, elements, **options):
     return L
 
 
-#: The constructors of rapidz's module `core`, and of `sources`, with what they take.
+#: Constructors of rapidz's modules `core` and `sources`, with their parameters.
 SIGNATURES = {
     "sink": ["func"],
     "map": ["func"],
@@ -41,7 +41,7 @@ SIGNATURES = {
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
-def test_arguments_have_rapidzs_places(name):
+def test_parameters_have_the_positions_of_rapidz(name):
     from thalweg.compat.rapidz.dialect import DIALECT
 
     function = DIALECT.get(name) or getattr(rapidz.core, name)
@@ -70,18 +70,18 @@ def test_arguments_have_rapidzs_places(name):
         (lambda s: s.zip("literal"), [1], [(1, "literal")]),
     ],
 )  # fmt: skip
-def test_defaults_are_rapidzs(build, elements, expected):
+def test_defaults_are_those_of_rapidz(build, elements, expected):
     assert collected(build, elements) == expected
 
 
-def test_streams_of_ours_beside_them_keep_our_defaults():
+def test_thalweg_streams_keep_their_own_defaults():
     source = OurStream()
     L = source.sliding_window(2).sink_to_list()
     source.emit_many([1, 2])
     assert L == [(1,), (1, 2)]
 
 
-def test_a_reset_stream_has_its_place():
+def test_reset_stream_is_positional_in_accumulate():
     source, reset = Stream(), Stream()
     L = source.accumulate(lambda a, b: a + b, 0, False, reset).sink_to_list()
     source.emit_many([1, 1])
@@ -90,7 +90,7 @@ def test_a_reset_stream_has_its_place():
     assert L == [1, 2, 1]
 
 
-def test_every_stream_is_one():
+def test_isinstance_checks_accept_every_stream():
     source = Stream()
     assert isinstance(source.map(abs), Stream)
     assert isinstance(OurStream(), Stream)
@@ -104,7 +104,7 @@ def test_every_stream_is_one():
 
 
 @pytest.mark.parametrize("base", [Stream, OurStream])
-def test_an_update_without_metadata_is_called_without(base):
+def test_an_update_without_a_metadata_parameter_gets_none(base):
     class Joined(base):
         def __init__(self, *upstreams):
             self.last = {}
@@ -125,7 +125,7 @@ def test_an_update_without_metadata_is_called_without(base):
     assert L == [{0: (1,)}, {0: (1,), 1: (2,)}]
 
 
-def test_what_is_registered_is_a_method_behind_every_node():
+def test_a_registered_function_is_a_method_of_every_node():
     @Stream.register_api()
     class repeated(Stream):
         def __init__(self, upstream, n=2, stream_name=None):
@@ -139,7 +139,7 @@ def test_what_is_registered_is_a_method_behind_every_node():
     assert collected(lambda s: s.map(abs).repeated().sliding_window(2), [-1]) == [(1, 1)]
 
 
-def test_nodes_move_to_first_at_those_given():
+def test_nodes_move_to_first_at_given_upstreams():
     source, other, order = Stream(), Stream(), []
     source.sink(lambda _: order.append("first"))
     other.sink(lambda _: order.append("of the other"))
@@ -153,7 +153,7 @@ def test_nodes_move_to_first_at_those_given():
         rapidz.move_to_first(node, [3])
 
 
-def test_pieces_are_linked_by_what_they_return():
+def test_pieces_are_linked_by_their_return_values():
     def a(x, **kwargs):
         y = x + 1
         return locals()
@@ -164,7 +164,7 @@ def test_pieces_are_linked_by_what_they_return():
     assert rapidz.link(a, b, x=1, z=3) == {"x": 1, "y": 2, "z": 3}
 
 
-def test_callbacks_are_called_every_so_many_milliseconds():
+def test_periodic_callbacks_use_milliseconds():
     clock = VirtualClock()
     source = rapidz.PeriodicCallback(lambda: 1, 500, asynchronous=None, loop=clock, jitter=0)
     L = source.sliding_window(2).sink_to_list()
@@ -172,7 +172,7 @@ def test_callbacks_are_called_every_so_many_milliseconds():
     assert L == [(1, 1), (1, 1)]
 
 
-def test_programs_find_its_modules(python):
+def test_programs_find_modules_of_rapidz(python):
     program = """
         import thalweg
         thalweg.install_as("rapidz")

@@ -1,4 +1,4 @@
-"""Streams and lists of Redis, with a real server where there is one."""
+"""Redis streams and lists, with a real server if there is one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thalweg import Stream
 
 @pytest.fixture
 def url(tmp_path):
-    """The URL of a server of this test's own."""
+    """URL of a server started for the test."""
     arguments = ["--bind", "127.0.0.1", "--save", "", "--dir", tmp_path]
     with server("redis-server", FETCHED, lambda port: [*arguments, "--port", str(port)]) as port:
         yield f"redis://127.0.0.1:{port}"
@@ -28,7 +28,7 @@ async def write(operator, url, elements):
 
 
 async def read(source, count, fails=()):
-    """Return the first elements of a source; those that `fails` has are not done."""
+    """Return the first elements of a source; those in `fails` fail."""
     found, all_there = [], asyncio.Event()
 
     def take(x):
@@ -46,7 +46,7 @@ async def read(source, count, fails=()):
 
 
 @pytest.mark.parametrize("kind", ["stream", "list"])
-def test_what_is_done_is_read_once_and_what_failed_again(url, kind):
+def test_acknowledged_entries_are_read_once_and_failed_ones_again(url, kind):
     def source():
         if kind == "stream":
             return Stream.from_redis_stream(url, "key", "group", asynchronous=True)
@@ -75,7 +75,7 @@ def test_entries_have_ids_and_fields(url):
     assert first.id < second.id
 
 
-def test_what_is_no_entry_fails_alone(url):
+def test_a_non_entry_fails_alone(url):
     async def main():
         source, problems = Stream(asynchronous=True), Stream(asynchronous=True)
         found = problems.sink_to_list()
@@ -90,7 +90,7 @@ def test_what_is_no_entry_fails_alone(url):
     assert there == [b"one", b"three"]
 
 
-def test_a_program_without_a_loop_of_its_own(url):
+def test_a_program_without_a_loop(url):
     source = Stream()
     source.to_redis_list(url, "key")
     source.emit("one")
@@ -105,7 +105,7 @@ def test_a_program_without_a_loop_of_its_own(url):
     assert found == [b"one"]
 
 
-def test_a_server_that_cannot_be_reached_is_named():
+def test_an_unreachable_server_is_named():
     port = free_port()
 
     async def main():
@@ -129,7 +129,7 @@ def test_a_server_that_cannot_be_reached_is_named():
         ({"wait": -1}, "`wait`"),
     ],
 )
-def test_wrong_arguments_are_told_at_once(arguments, problem):
+def test_wrong_arguments_are_reported_at_once(arguments, problem):
     given = {"url": "redis://localhost", "key": "words", **arguments}
     with pytest.raises(ValueError, match=f"from_redis_list.*{problem}"):
         Stream.from_redis_list(**given)

@@ -1,4 +1,4 @@
-"""The pages of the reference name everything that is public, once."""
+"""The reference pages list every public name exactly once."""
 
 import re
 from importlib import import_module
@@ -8,7 +8,7 @@ import pytest
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 
-#: Names that have no documentation of their own: of the standard library, or a value.
+#: Names without their own documentation: from the standard library, or plain values.
 ELSEWHERE = {"__version__", "no_default", "CancelledError", "TimeoutError"}
 
 
@@ -27,5 +27,5 @@ def test_every_public_name_is_on_a_page(package):
     assert missing == []
 
 
-def test_nothing_is_shown_twice():
+def test_no_name_is_documented_twice():
     assert sorted(set(shown())) == sorted(shown())

@@ -1,4 +1,4 @@
-"""Remote files: over HTTP, in S3, by FTP and on this machine."""
+"""Remote files: over HTTP, in S3, over FTP, and local ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NUMBERS = b"".join(number.to_bytes(4, "big") for number in range(100_000))
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Files with ranges; `cut_after` bytes the connection is gone. Below `/bucket` it takes files as S3 does."""
+    """Serves files with ranges, cutting connections after `cut_after` bytes. Below `/bucket` it mimics S3."""
 
     def do_HEAD(self):
         self.answer(is_head=True)
@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web():
-    """A server of files."""
+    """A file server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         running.files, running.asked, running.cut_after = {}, [], 10**9
         running.url = f"http://127.0.0.1:{running.server_port}"
@@ -86,7 +86,7 @@ def quick(**kwargs):
 
 
 def read(elements, remote=None, **kwargs):
-    """Return the contents of files, and what has failed."""
+    """Return the contents of files, and the failures."""
 
     async def main():
         failures, source = Stream(asynchronous=True), Stream(asynchronous=True)
@@ -112,7 +112,7 @@ def write(elements, remote=None):
 
 
 def records(url, *args, **kwargs):
-    """Return what a source emits, and what has failed."""
+    """Return the elements of a source, and the failures."""
 
     async def main():
         failures = Stream(asynchronous=True)
@@ -127,7 +127,7 @@ def records(url, *args, **kwargs):
     return asyncio.run(main())
 
 
-def test_contents_come_in_order_and_keep_their_secrets(web):
+def test_contents_arrive_in_order_and_hide_secrets(web):
     web.files.update({"/a%20%C3%BC": b"[20.5]", "/empty": b""})
     (first, second), failed = read([f"{web.url}/a ü", f"{web.url}/empty?key=secret"])
     assert not failed
@@ -140,7 +140,7 @@ def test_contents_come_in_order_and_keep_their_secrets(web):
     assert type(first) is RemoteContent
 
 
-def test_a_large_file_is_saved_in_parts_through_connections_that_are_cut(web, tmp_path):
+def test_a_large_file_is_saved_in_parts_over_broken_connections(web, tmp_path):
     web.files["/large"] = NUMBERS
     web.cut_after = 70_000
     path, remote = tmp_path / "large", quick(part_len=150_000, parallel=2)
@@ -154,7 +154,7 @@ def test_a_large_file_is_saved_in_parts_through_connections_that_are_cut(web, tm
     assert any("bytes=300000-" in line for line in web.asked)
 
 
-def test_what_cannot_be_read_is_named_without_secrets(web):
+def test_unreadable_files_are_named_without_secrets(web):
     web.files["/file"] = b"abc"
     host = web.url.removeprefix("http://")
     files = [
@@ -176,7 +176,7 @@ def test_what_cannot_be_read_is_named_without_secrets(web):
     ]
 
 
-def test_files_are_written_whole(tmp_path):
+def test_files_are_written_atomically(tmp_path):
     name = tmp_path / "new folder" / "über mich.txt"
     local = tmp_path / "local"
     local.write_bytes(NUMBERS)
@@ -198,7 +198,7 @@ def has(scheme):
 
 
 @pytest.mark.skipif(not has("s3"), reason="built without the feature `remote-s3`")
-def test_s3_takes_a_file_and_refuses_a_login(web):
+def test_s3_stores_a_file_and_rejects_wrong_credentials(web):
     login = {"endpoint": web.url, "region": "us-east-1", "secret_key": "s3cret"}
     remote = quick(access_key="river", **login)
     write([("s3://bucket/a/b.txt", b"20.5")], remote)
@@ -224,7 +224,7 @@ def test_records_of_every_format(web, format, content, expected):
     assert records(f"{web.url}/file", format) == (expected, [])
 
 
-def test_lines_come_through_connections_that_are_cut(web):
+def test_lines_are_read_over_broken_connections(web):
     lines = [f"line {number}" for number in range(20_000)]
     web.files["/lines"] = "\n".join(lines).encode()
     web.cut_after = 50_000
@@ -233,7 +233,7 @@ def test_lines_come_through_connections_that_are_cut(web):
     assert (b"".join(found), failed) == (web.files["/lines"], [])
 
 
-def test_a_position_goes_on_at_its_byte(web):
+def test_a_position_resumes_at_its_byte(web):
     web.files["/lines"] = b"one\n"
     position = Database("sqlite::memory:").position("lines")
     assert records(f"{web.url}/lines", position=position) == (["one"], [])
@@ -243,7 +243,7 @@ def test_a_position_goes_on_at_its_byte(web):
     assert "GET /lines bytes=4-" in web.asked
 
 
-def test_a_record_that_is_none_is_a_failure_with_its_place(web):
+def test_an_invalid_record_is_a_failure_with_its_place(web):
     web.files["/values"] = b"[1]\n[2\n[3]\n"
     found, failed = records(f"{web.url}/values?key=secret", "jsonl")
     assert found == [[1], [3]]
@@ -251,7 +251,7 @@ def test_a_record_that_is_none_is_a_failure_with_its_place(web):
 
 
 @pytest.mark.parametrize("scheme", ["s3", "sftp"])
-def test_what_this_build_lacks_is_said_with_how_to_have_it(scheme):
+def test_missing_build_features_are_named_with_a_remedy(scheme):
     if has(scheme):
         pytest.skip(f"built with the feature `remote-{scheme}`")
     problem = f"pip install . --config-settings=build-args=--features=remote-{scheme}"
@@ -305,7 +305,7 @@ def vsftpd(tmp_path, **more):
     return server("vsftpd", FETCHED, arguments)
 
 
-def test_vsftpd_takes_and_gives_files(tmp_path):
+def test_vsftpd_round_trip(tmp_path):
     with vsftpd(tmp_path) as port:
         folder, url = tmp_path / "files/pub", f"ftp://127.0.0.1:{port}/pub/a b.csv"
         write([(url, "name\nspring\nmouth\n")])
@@ -321,7 +321,7 @@ def test_vsftpd_takes_and_gives_files(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no `openssl` to make a certificate with")
-def test_vsftpd_speaks_tls_and_is_verified(tmp_path, python, monkeypatch):
+def test_vsftpd_is_verified_over_tls(tmp_path, python, monkeypatch):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     settings = tmp_path / "openssl.cnf"
     extensions = "subjectAltName = DNS:localhost\nbasicConstraints = critical, CA:FALSE\n"
@@ -352,7 +352,7 @@ def test_vsftpd_speaks_tls_and_is_verified(tmp_path, python, monkeypatch):
 def command_lines(program):
     """Yield the command lines of processes of a program."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        # It may have ended meanwhile.
+        # The process may have ended meanwhile.
         with contextlib.suppress(OSError):
             line = path.read_bytes()
             if line.split(b"\0")[0].endswith(b"/" + program.encode()):
@@ -361,7 +361,7 @@ def command_lines(program):
 
 @pytest.fixture
 def sftp(tmp_path, monkeypatch):
-    """The URL of a folder that an OpenSSH server of this test's own has, and how it is reached."""
+    """URL of a folder on an OpenSSH server started for the test, and the connection options."""
     folder = tmp_path / "files"
     folder.mkdir()
     for name in ("host", "user"):
@@ -372,7 +372,7 @@ def sftp(tmp_path, monkeypatch):
         pytest.skip(f"there is no program `sshd`; {FETCHED}")
     user, before = getpass.getuser(), []
     if os.geteuid() == 0:
-        # It wants more rights, and a user of its own, if it has some.
+        # As root, `sshd` would need a user for privilege separation: run it as `nobody`.
         user, before = "nobody", ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         for path in [folder, tmp_path / "host"]:
             shutil.chown(path, 65534)
@@ -397,7 +397,7 @@ def sftp(tmp_path, monkeypatch):
         libraries = BROUGHT / f"debian/usr/lib/{platform.machine()}-linux-gnu"
         return [f"LD_LIBRARY_PATH={libraries}", *before, sshd, "-D", "-f", tmp_path / "sshd_config"]
 
-    # What is in the user's own files is nobody's concern here.
+    # Ignores the user's own ssh configuration.
     ssh = shutil.which("ssh")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/ssh").write_text(
@@ -411,7 +411,7 @@ def sftp(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not has("sftp"), reason="built without the feature `remote-sftp`")
 @pytest.mark.skipif(not shutil.which("ssh"), reason="there is no program `ssh`; install OpenSSH's client")
-def test_openssh_takes_and_gives_files(sftp, monkeypatch):
+def test_openssh_round_trip(sftp, monkeypatch):
     url, remote, folder = sftp
     files = {"a b.txt": b"20.5", "new/über.txt": NUMBERS, "empty": b""}
     write([(f"{url}/a b.txt", "old"), *((f"{url}/{name}", content) for name, content in files.items())], remote)
@@ -420,7 +420,7 @@ def test_openssh_takes_and_gives_files(sftp, monkeypatch):
     contents, failed = read([*(f"{url}/{name}" for name in files), f"{url}/none"], remote)
     assert [content.body for content in contents] == list(files.values())
     assert str(failed[0]) == f"cannot read {url}/none: No such file; check its name"
-    # No connection is kept: `ssh` would outlive the program.
+    # A kept connection would let `ssh` outlive the program.
     end = time.monotonic() + PATIENCE
     while any(str(folder).encode() in line for line in command_lines("ssh")):
         assert time.monotonic() < end

@@ -29,14 +29,14 @@ def script(tmp_path: Path) -> Script:
     return write
 
 
-#: Stands in for what drains all pipelines, and says that it was asked to.
+#: Replaces `drain_all` by a function that prints its arguments.
 DRAIN = """
 import thalweg
 thalweg.drain_all = lambda timeout: print("drained in", timeout)
 """
 
 
-def test_a_script_finds_itself_as_it_would_by_itself(python, script, tmp_path):
+def test_a_script_sees_the_same_environment_as_under_python(python, script, tmp_path):
     path = script("""
         import sys, os
         import sibling
@@ -52,12 +52,12 @@ def test_a_script_finds_itself_as_it_would_by_itself(python, script, tmp_path):
     assert python("-m", "thalweg", "run", "program/script.py").stdout == relative.stdout
 
 
-def test_streamz_and_rapidz_are_ours(python, script):
+def test_streamz_and_rapidz_are_aliased(python, script):
     path = script("import streamz, rapidz, thalweg.compat; print(streamz is thalweg, rapidz is thalweg.compat.rapidz)")
     assert python("-m", "thalweg", "run", path).stdout == "True True\n"
 
 
-def test_other_names_can_be_chosen(python, script):
+def test_other_aliases_can_be_chosen(python, script):
     path = script("import mine, thalweg; print(mine is thalweg)")
     assert python("-m", "thalweg", "run", "--as", "mine, other", path).stdout == "True\n"
 
@@ -80,12 +80,12 @@ def test_a_program_is_read_from_standard_input(python):
         ("import sys; sys.exit(False)", 0, ""),
     ],
 )
-def test_however_a_script_ends_it_is_drained(python, script, end, code, stderr):
+def test_a_script_is_drained_however_it_ends(python, script, end, code, stderr):
     done = python("-m", "thalweg", "run", "--drain", "2.5", script(DRAIN + end))
     assert (done.stdout, done.stderr, done.returncode) == ("drained in 2.5\n", stderr, code)
 
 
-def test_an_exception_is_shown_from_the_script_on(python, script):
+def test_a_traceback_begins_in_the_script(python, script):
     path = script(DRAIN + "def f():\n    1 / 0\nf()")
     done = python("-m", "thalweg", "run", path)
     assert done.stdout == "drained in 30.0\n"
@@ -98,20 +98,20 @@ def test_an_exception_is_shown_from_the_script_on(python, script):
     assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
-def test_the_script_may_choose_how_exceptions_are_shown(python, script):
+def test_a_script_may_set_its_excepthook(python, script):
     path = script("import sys\nsys.excepthook = lambda *error: print('hook', error[0].__name__)\n1 / 0")
     done = python("-m", "thalweg", "run", path)
     assert (done.stdout, done.returncode) == ("hook ZeroDivisionError\n", 1)
 
 
-def test_a_script_that_does_not_compile(python, script):
+def test_a_syntax_error_is_shown(python, script):
     done = python("-m", "thalweg", "run", script("x = = 1"))
     assert done.returncode == 1
     assert "SyntaxError" in done.stderr
     assert "thalweg" not in done.stderr.replace("/program/", "")
 
 
-def test_what_could_not_be_drained_is_a_failure(python, script):
+def test_undelivered_elements_fail_the_run(python, script):
     path = script("""
         import thalweg
         def drain_all(timeout):
@@ -157,7 +157,7 @@ def test_ctrl_c_drains(script, tmp_path):
         (["rum"], "rum"),
     ],
 )
-def test_mistakes_are_explained(python, arguments, complaint):
+def test_errors_are_explained(python, arguments, complaint):
     done = python("-m", "thalweg", *arguments)
     assert done.returncode == 2
     assert complaint in done.stderr

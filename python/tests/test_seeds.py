@@ -1,4 +1,4 @@
-"""The programs that describe the system run as they stand, for rapidz and for streamz, and lose nothing."""
+"""The snippets that describe the system run unchanged, for rapidz and for streamz, and lose nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytest.importorskip("distributed")
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """All of them at once: they mostly sleep."""
+    """All programs run at once: they mostly sleep."""
     directory = tmp_path_factory.mktemp("seeds")
     processes = {}
     for seed in SEEDS:
@@ -42,7 +42,7 @@ def running(tmp_path_factory):
 
 @pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.parametrize("seed", [seed.stem for seed in SEEDS])
-def test_it_prints_all_ten_lines_in_order(running, seed, peer):
+def test_each_program_prints_all_ten_lines_in_order(running, seed, peer):
     output, errors = running[seed, peer].communicate(timeout=120)
     assert output.split() == [str(x) for x in range(1, 11)], errors
     assert running[seed, peer].returncode == 0, errors

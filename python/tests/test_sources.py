@@ -1,4 +1,4 @@
-"""Sources: what they read, what they fail on, how they end."""
+"""Sources: what they read, how they fail, how they end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def append(path, data):
 # Text files.
 
 
-def test_half_a_character_at_the_end_of_a_read_waits_for_its_other_half(tmp_path, clock):
+def test_a_character_split_across_reads_is_decoded(tmp_path, clock):
     path = tmp_path / "lines.txt"
     text = "Übergrößenträger\n".encode()
     path.write_bytes(text[:1])
@@ -59,7 +59,7 @@ def test_a_line_that_is_not_text_fails_alone(tmp_path, clock, opened):
     assert not source.stopped
 
 
-def test_a_source_skips_or_logs_what_it_cannot_make(tmp_path, clock, caplog):
+def test_a_source_skips_or_logs_elements_it_fails_to_create(tmp_path, clock, caplog):
     path = tmp_path / "lines.txt"
     path.write_bytes(b"\xff\nc\n")
     for on_error, messages in (("skip", 0), ("raise", 1)):
@@ -84,7 +84,7 @@ def test_a_file_that_is_truncated_or_replaced_is_read_from_its_beginning(tmp_pat
     assert L == ["1\n", "2\n", "3\n", "4\n", "5\n"]
 
 
-def test_line_ends_of_other_systems_are_those_of_python(tmp_path, clock):
+def test_line_endings_are_translated_as_in_python(tmp_path, clock):
     path = tmp_path / "lines.txt"
     path.write_bytes(b"a\r\nb\n")
     L = Stream.from_textfile(path, loop=clock, start=True).sink_to_list()
@@ -94,7 +94,7 @@ def test_line_ends_of_other_systems_are_those_of_python(tmp_path, clock):
     assert M == ["a\r\n"]
 
 
-def test_a_large_file_is_not_read_whole(python):
+def test_a_large_file_is_not_loaded_at_once(python):
     ended = python(
         "-c",
         "import resource\n"
@@ -131,7 +131,7 @@ def test_a_pipe_does_not_block_the_loop(tmp_path, opened):
         L = source.sink_to_list()
         source.sink(lambda line: arrived.set())
         source.start()
-        # It is read, and nothing comes: others have their turn.
+        # The empty pipe must not block other tasks.
         for _ in range(100):
             await asyncio.sleep(0)
         if writer is None:
@@ -145,7 +145,7 @@ def test_a_pipe_does_not_block_the_loop(tmp_path, opened):
     assert asyncio.run(main()) == ["a\n"]
 
 
-def test_what_is_no_file_is_told_at_the_call(tmp_path):
+def test_a_non_file_is_reported_at_the_call(tmp_path):
     with pytest.raises(FileNotFoundError):
         Stream.from_textfile(tmp_path / "missing")
     with pytest.raises(IsADirectoryError, match="from_textfile"):
@@ -156,7 +156,7 @@ def test_what_is_no_file_is_told_at_the_call(tmp_path):
         Stream.from_textfile(__file__, max_len=0)
 
 
-# Names of files.
+# File names.
 
 
 def test_a_directory_is_never_a_pattern(tmp_path, clock):
@@ -183,7 +183,7 @@ def test_a_directory_is_never_a_pattern(tmp_path, clock):
         ("[[]1", ["[1"]),
     ],
 )
-def test_patterns_are_those_of_glob(tmp_path, clock, pattern, found):
+def test_patterns_match_like_glob(tmp_path, clock, pattern, found):
     import glob
 
     (tmp_path / "sub" / "sub").mkdir(parents=True)
@@ -195,7 +195,7 @@ def test_patterns_are_those_of_glob(tmp_path, clock, pattern, found):
     assert sorted(L) == sorted(glob.glob(str(tmp_path / pattern)))
 
 
-def test_any_number_of_directories_if_asked_for(tmp_path, clock):
+def test_recursive_patterns_match_if_enabled(tmp_path, clock):
     (tmp_path / "sub" / "sub").mkdir(parents=True)
     (tmp_path / "sub" / "sub" / "4.csv").touch()
     L = Stream.filenames(tmp_path / "**" / "*.csv", recursive=True, loop=clock, start=True).sink_to_list()
@@ -242,7 +242,7 @@ def test_arguments_for_the_process(tmp_path):
         Stream.from_process("true", open_kwargs={"colour": "red"})
 
 
-def test_a_process_is_behind_its_pipeline_and_ends_with_its_source():
+def test_a_process_is_held_back_by_its_pipeline_and_ends_with_its_source():
     async def main():
         source = Stream.from_process([sys.executable, "-c", "while True: print('x' * 1000)"], asynchronous=True)
         arrived = asyncio.Event()
@@ -259,7 +259,7 @@ def test_a_process_is_behind_its_pipeline_and_ends_with_its_source():
         while source.process.poll() is None:
             await asyncio.sleep(0.01)
 
-    # What the sink is stuck with is of no interest.
+    # Failures of the stuck sink are expected.
     logging.disable(logging.CRITICAL)
     try:
         asyncio.run(main())
@@ -267,7 +267,7 @@ def test_a_process_is_behind_its_pipeline_and_ends_with_its_source():
         logging.disable(logging.NOTSET)
 
 
-def test_a_process_is_run_anew():
+def test_a_restarted_source_runs_its_process_again():
     async def main():
         source = Stream.from_process([sys.executable, "-c", "print(1)"], asynchronous=True)
         L = source.sink_to_list()
@@ -293,7 +293,7 @@ async def connect(source, port):
     return await asyncio.open_connection("localhost", port)
 
 
-def test_a_long_message_on_a_port_is_a_message_and_one_too_long_fails_alone():
+def test_a_long_tcp_message_arrives_and_an_oversized_one_fails_alone():
     async def main():
         port = free_port()
         source = Stream.from_tcp(port, max_len=200_000, asynchronous=True)
@@ -315,7 +315,7 @@ def test_a_long_message_on_a_port_is_a_message_and_one_too_long_fails_alone():
     assert re.fullmatch(r"from \S+: the line at byte 70003 is longer than the 200000 bytes allowed", bad[0])
 
 
-def test_server_arguments_of_streamz_are_understood_or_refused_at_the_call():
+def test_streamz_server_arguments_are_accepted_or_refused_at_the_call():
     Stream.from_tcp(0, server_kwargs={"max_buffer_size": 1000, "read_chunk_size": 100})
     with pytest.raises(TypeError, match="from_tcp: `server_kwargs`: 'colour'"):
         Stream.from_tcp(0, server_kwargs={"colour": "red"})
@@ -335,7 +335,7 @@ async def post(port, body):
     return int(answer.split()[1])
 
 
-def test_an_answer_says_what_came_of_the_element(caplog):
+def test_a_response_reports_the_outcome_of_the_element(caplog):
     async def main():
         port = free_port()
         source = Stream.from_http_server(port, asynchronous=True)
@@ -355,7 +355,7 @@ def test_an_answer_says_what_came_of_the_element(caplog):
         await asyncio.wait_for(begun.wait(), PATIENCE)
         reader, writer = await asyncio.open_connection("localhost", port)
         source.stop()
-        # This connection was made before; what is asked on it now comes too late.
+        # A request on a connection from before the stop comes too late.
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\n3")
         closing = await asyncio.wait_for(reader.read(), PATIENCE)
         go_on.set()
@@ -368,12 +368,12 @@ def test_an_answer_says_what_came_of_the_element(caplog):
     assert len([record for record in caplog.records if record.name == logger_name]) == 1
 
 
-# Ends.
+# Endings.
 
 
 @pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, GeneratorExit])
 @pytest.mark.parametrize("make", ["iterable", "periodic", "textfile", "q"])
-def test_a_source_ends_when_a_function_raises_what_is_no_failure(tmp_path, caplog, error, make):
+def test_a_source_ends_when_a_function_raises_a_base_exception(tmp_path, caplog, error, make):
     path = tmp_path / "lines.txt"
     path.write_text("0\n1\n2\n")
     numbers = iter(range(3))
@@ -409,7 +409,7 @@ def test_a_source_ends_when_a_function_raises_what_is_no_failure(tmp_path, caplo
     source.drain()
 
 
-def test_a_source_whose_pipeline_is_drained_ends_without_a_word(tmp_path, clock, caplog):
+def test_a_source_of_a_drained_pipeline_ends_silently(tmp_path, clock, caplog):
     path = tmp_path / "lines.txt"
     path.write_text("a\n")
     source = Stream.from_textfile(path, loop=clock, start=True)
@@ -428,7 +428,7 @@ def test_a_source_whose_pipeline_is_drained_ends_without_a_word(tmp_path, clock,
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device here")
-def test_what_a_full_disk_refuses_is_not_acknowledged():
+def test_elements_refused_by_a_full_disk_are_not_acknowledged():
     source = Stream()
     node = source.sink_to_textfile("/dev/full")
     acknowledged = []
@@ -441,7 +441,7 @@ def test_what_a_full_disk_refuses_is_not_acknowledged():
         node._fp.close()
 
 
-def test_what_has_been_acknowledged_outlives_the_process(python, tmp_path):
+def test_acknowledged_lines_survive_the_process(python, tmp_path):
     ended = python(
         "-c",
         "import os, sys\n"
@@ -460,22 +460,22 @@ def test_what_has_been_acknowledged_outlives_the_process(python, tmp_path):
     assert ended.stdout == "1000 [1000, 1000]\n", ended.stderr
 
 
-def test_what_is_appended_after_the_start_is_behind_the_end(tmp_path):
+def test_from_end_reads_lines_appended_after_the_start(tmp_path):
     path = tmp_path / "log"
     path.write_text("before\nhalf")
     clock = VirtualClock()
     source = Stream.from_textfile(path, from_end=True, loop=clock)
     L = source.sink_to_list()
     source.start()
-    # The event loop has not got to it yet.
+    # The event loop has not started the source yet.
     with path.open("a") as file:
         file.write(" a line\nafter\n")
     clock.advance("1s")
     assert L == ["half a line\n", "after\n"]
 
 
-@pytest.mark.parametrize("kind", ["from_periodic", "from_iterable", "of one's own"])
-def test_a_source_that_a_function_of_its_own_ends_says_so(kind, caplog):
+@pytest.mark.parametrize("kind", ["from_periodic", "from_iterable", "user-defined"])
+def test_a_source_ended_by_its_own_function_reports_it(kind, caplog):
     class Own(thalweg.Source):
         async def _run(self):
             raise SystemExit(3)
@@ -490,7 +490,7 @@ def test_a_source_that_a_function_of_its_own_ends_says_so(kind, caplog):
     source = {
         "from_periodic": lambda: Stream.from_periodic(leave, 0.01),
         "from_iterable": lambda: Stream.from_iterable(items()),
-        "of one's own": Own,
+        "user-defined": Own,
     }[kind]()
     source.sink_to_list()
     source.start()
@@ -499,7 +499,7 @@ def test_a_source_that_a_function_of_its_own_ends_says_so(kind, caplog):
 
 
 @pytest.mark.parametrize("batches", [True, False])
-def test_a_source_goes_on_where_a_function_emits_into_a_closed_pipeline(batches, caplog):
+def test_a_source_continues_if_a_function_emits_into_a_closed_pipeline(batches, caplog):
     closed = Stream()
     closed.drain()
     made = iter(range(3))
@@ -524,8 +524,8 @@ class Endless:
         return "x"
 
 
-@pytest.mark.parametrize("kind", ["from_q", "from_process", "of one's own"])
-def test_a_source_that_never_pauses_holds_up_no_other_pipeline_and_no_drain(kind):
+@pytest.mark.parametrize("kind", ["from_q", "from_process", "user-defined"])
+def test_a_source_that_never_pauses_delays_no_other_pipeline_or_drain(kind):
     class Own(thalweg.Source):
         async def _run(self):
             for waiting in self._emit("x"):
@@ -534,7 +534,7 @@ def test_a_source_that_never_pauses_holds_up_no_other_pipeline_and_no_drain(kind
     source = {
         "from_q": lambda: Stream.from_q(Endless()),
         "from_process": lambda: Stream.from_process([sys.executable, "-c", "while True: print('x')"]),
-        "of one's own": Own,
+        "user-defined": Own,
     }[kind]()
     seen = []
     source.sink(lambda x: (time.sleep(0.0001), seen.append(x)))
@@ -552,7 +552,7 @@ def test_a_source_that_never_pauses_holds_up_no_other_pipeline_and_no_drain(kind
         source.stop()
 
 
-def test_a_drain_says_which_source_has_not_stopped():
+def test_a_drain_names_the_source_that_has_not_stopped():
     class Stubborn(thalweg.Source):
         async def run(self):
             self.gate = asyncio.Event()

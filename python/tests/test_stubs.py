@@ -1,4 +1,4 @@
-"""What is declared for type checkers, beside what there is."""
+"""The stubs for type checkers agree with the package."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def declared():
 
 
 def registered():
-    """What the package has attached to `Stream`, and neither a plugin nor the module for Dask."""
+    """Methods that the package attaches to `Stream`, without plugins and the module for Dask."""
     found = {}
     for name, member in vars(Stream).items():
         original = getattr(member, "__wrapped__", None)
@@ -54,7 +54,7 @@ REGISTERED = registered()
 
 
 @pytest.mark.parametrize("name", sorted(REGISTERED))
-def test_what_a_method_is_declared_to_take_its_class_takes(name):
+def test_declared_method_parameters_match_the_class(name):
     original = REGISTERED[name]
     taken = inspect.signature(original.__init__ if inspect.isclass(original) else original).parameters
     takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values())
@@ -82,16 +82,16 @@ def test_a_method_returns_a_stream_or_its_class(name):
         assert returned == "Stream" or getattr(rooms[module], kind) is REGISTERED[name]
 
 
-def test_editors_are_told_that_there_are_types():
+def test_the_package_has_a_py_typed_marker():
     assert (PACKAGE / "py.typed").exists()
 
 
-def test_modules_that_mirror_others_leave_nothing_out():
+def test_mirror_modules_are_complete():
     assert set(ops.__all__) < set(core.__all__) < set(thalweg.__all__)
     assert all(hasattr(thalweg, name) for name in thalweg.__all__)
 
 
-def test_what_is_loaded_later_is_declared_and_there():
+def test_lazily_loaded_names_are_declared_and_exist():
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
     blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
@@ -110,7 +110,7 @@ if TYPE_CHECKING:
         yield 1
 
     def what_type_checkers_see(source: Stream) -> None:
-        """Nobody calls it: what it says is checked with the types."""
+        """Never called: type checkers check its body."""
         assert_type(source.map(str), Stream[str])
         assert_type(source.map(str).filter(None).sink(print), sinks.sink[str])
         assert_type(source.zip(source, 5, first=True), ops.zip[tuple[Any, ...]])

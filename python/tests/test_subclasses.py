@@ -1,4 +1,4 @@
-"""Classes of the user's own, and how they become methods."""
+"""User-defined node classes, and their registration as methods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import thalweg
 from thalweg import Sink, Stream, VirtualClock
 
-# Classes of the user's own.
+# User-defined classes.
 
 
 class twice(Stream):
@@ -18,7 +18,7 @@ class twice(Stream):
 
 
 class tagging(Stream):
-    """Says who has sent each element."""
+    """Emits the sender of each element."""
 
     def __init__(self, *upstreams, **kwargs):
         super().__init__(upstreams=upstreams, **kwargs)
@@ -49,7 +49,7 @@ def test_a_subclass_at_the_top_in_the_middle_and_at_the_end():
     assert sink.got[0][1] is node
 
 
-def test_a_subclass_that_ends_a_pipeline_is_kept_by_it():
+def test_a_subclass_at_the_end_is_kept_alive_by_the_pipeline():
     got = []
 
     class end(Sink):
@@ -62,7 +62,7 @@ def test_a_subclass_that_ends_a_pipeline_is_kept_by_it():
     assert got == [1]
 
 
-def test_a_subclass_is_told_who_has_sent_an_element():
+def test_a_subclass_gets_the_sender_of_an_element():
     a, b, c = Stream(), Stream(), Stream()
     node = tagging(a, b)
     L = node.sink_to_list()
@@ -101,7 +101,7 @@ def test_a_subclass_gets_metadata_as_a_list_of_dicts():
     assert seen[0][0] is one
 
 
-def test_a_subclass_that_returns_an_awaitable_holds_emitters_up():
+def test_a_subclass_that_returns_an_awaitable_delays_emitters():
     class slow(Stream):
         async def _wait(self, x, metadata):
             await asyncio.sleep(10)
@@ -145,7 +145,7 @@ def test_a_subclass_with_update_as_an_async_def():
     assert (L, clock.time()) == ([2, 3], 10)
 
 
-def test_a_subclass_that_forgets_to_call_init_is_told():
+def test_a_subclass_that_forgets_to_call_init_raises():
     class forgetful(Stream):
         def __init__(self, upstream):
             pass
@@ -173,7 +173,7 @@ def test_a_subclass_that_sets_attributes_before_init():
 
 
 class loud_map(thalweg.map):
-    """Announces every element, and has the operator go on with it."""
+    """Records every element, and passes it on to the operator."""
 
     def __init__(self, *args, **kwargs):
         self.heard = []
@@ -210,7 +210,7 @@ def test_a_subclass_of_an_operator_may_change_and_drop_elements():
     assert L == [(0, 20), (40, 60)]
 
 
-def test_a_subclass_of_an_operator_keeps_what_the_operator_holds_until_a_drain():
+def test_a_subclass_of_an_operator_holds_elements_until_a_drain():
     class windows(thalweg.partition):
         def update(self, x, who=None, metadata=None):
             return super().update(x, who, metadata)
@@ -288,7 +288,7 @@ def test_a_subclass_of_an_operator_without_an_update_of_its_own():
     assert isinstance(squares(source), thalweg.map)
 
 
-# The methods of streams.
+# Methods of streams.
 
 
 @pytest.fixture
@@ -308,7 +308,7 @@ class TestRegistration:
         source.emit(1)
         assert L == [1, 1]
 
-    def test_under_another_name(self):
+    def test_a_class_is_registered_under_another_name(self):
         Stream.register_api(attribute_name="double_up")(twice)
         assert isinstance(Stream().double_up(), twice)
 

@@ -1,4 +1,4 @@
-"""Messages over TCP, in and out."""
+"""Sending and receiving messages over TCP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thalweg import PipelineError, Stream
 
 
 async def receive(source, count, send):
-    """What arrives at a source until there are so many elements, when `send` is given the port."""
+    """Return the first `count` elements of a source; `send` gets its port."""
     L, all_there = [], asyncio.Event()
 
     def take(x):
@@ -31,7 +31,7 @@ async def receive(source, count, send):
     return L
 
 
-def test_many_connections_are_read_side_by_side():
+def test_many_connections_are_read_concurrently():
     async def send(port):
         writers = [(await asyncio.open_connection("localhost", port))[1] for _ in range(30)]
         for line in range(20):
@@ -49,7 +49,7 @@ def test_many_connections_are_read_side_by_side():
 
 
 @pytest.mark.parametrize("how", [{}, {"delimiter": b"\0"}, {"length_prefix": 1}, {"length_prefix": 8}])
-def test_what_is_sent_arrives(how):
+def test_sent_messages_arrive(how):
     messages = ["", "river", "bed" * 80]
 
     async def send(port):
@@ -65,7 +65,7 @@ def test_what_is_sent_arrives(how):
     assert asyncio.run(main()) == [message.encode() + ending for message in messages]
 
 
-def test_half_a_message_is_a_failure_and_what_is_no_text_as_well():
+def test_partial_messages_and_invalid_text_are_failures():
     async def main():
         source = Stream.from_tcp(0, asynchronous=True)
         failures = source.on_exception()
@@ -89,7 +89,7 @@ def test_half_a_message_is_a_failure_and_what_is_no_text_as_well():
         numbers.drain()
 
 
-def test_nobody_there_is_named_with_how_often_it_was_tried():
+def test_an_unreachable_server_is_named_with_the_number_of_attempts():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     words = Stream()
@@ -99,7 +99,7 @@ def test_nobody_there_is_named_with_how_often_it_was_tried():
         words.drain()
 
 
-def test_a_port_that_is_taken_is_an_error_at_the_start():
+def test_a_taken_port_is_an_error_at_the_start():
     async def main():
         with socket.create_server(("localhost", 0)) as taken:
             source = Stream.from_tcp(taken.getsockname()[1], asynchronous=True)
@@ -120,7 +120,7 @@ def test_a_port_that_is_taken_is_an_error_at_the_start():
         ({"max_connections": 0}, "from_tcp: `max_connections`"),
     ],
 )
-def test_what_is_wrong_is_said_at_the_call(kwargs, error):
+def test_wrong_arguments_are_reported_at_the_call(kwargs, error):
     with pytest.raises((TypeError, ValueError), match=error):
         Stream.from_tcp(0, **kwargs)
 
@@ -133,7 +133,7 @@ def test_tls(tmp_path):
     subprocess.run(["openssl", "req", *made], check=True, capture_output=True, timeout=PATIENCE)
 
     async def send(port):
-        # One who speaks no TLS is not heard.
+        # A client without TLS is ignored.
         _, plain = await asyncio.open_connection("localhost", port)
         plain.write(b"plain\n")
         context = ssl.create_default_context(cafile=str(certificate))
@@ -151,7 +151,7 @@ def test_tls(tmp_path):
     assert asyncio.run(main()) == [b"secret\n"]
 
 
-def test_nobody_connects_to_a_source_that_was_stopped():
+def test_a_stopped_source_accepts_no_connections():
     source = Stream.from_tcp(0)
     source.sink_to_list()
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""The test kit: what is right passes, and what is wrong does not."""
+"""The test kit: right operators pass, wrong ones do not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RIGHT = {
 
 
 @pytest.mark.parametrize(("build", "keeps"), RIGHT.values(), ids=RIGHT.keys())
-def test_operators_of_ours_pass(build, keeps):
+def test_the_operators_of_the_library_pass(build, keeps):
     check_operator(build, keeps)
 
 
@@ -33,7 +33,7 @@ def test_an_operator_that_sends_several_outputs_for_an_element_passes():
 
 
 class forgetful(Stream):
-    """Drops the metadata, and with it who waits for what."""
+    """Drops the metadata, and with it completion tracking."""
 
     def update(self, x, who=None, metadata=None):
         return self.buffered.append(x) if x % 2 else self._emit([*self.buffered, x])
@@ -44,7 +44,7 @@ class forgetful(Stream):
 
 
 class selfish(Stream):
-    """Is kept by a global list."""
+    """A node kept alive by a global list."""
 
     everyone: ClassVar[list[Stream]] = []
 
@@ -57,7 +57,7 @@ class selfish(Stream):
 
 
 WRONG = {
-    "says that it keeps nothing": (lambda s: s.partition(4), "holds"),
+    "declares no held elements": (lambda s: s.partition(4), "holds"),
     "loses metadata": (forgetful, "acknowledged before"),
     "is kept": (selfish, "is kept by something"),
     "fails by itself": (lambda s: s.map(lambda x: 1 // (x - 3)), "a failure with a sink that does not fail"),
@@ -71,7 +71,7 @@ def test_wrong_operators_do_not_pass(build, complaint):
     selfish.everyone.clear()
 
 
-def test_a_bench_with_a_slow_sink_tells_when_elements_are_done():
+def test_a_bench_with_a_slow_sink_shows_when_elements_are_done():
     bench = Bench(lambda source: source.map(abs), work=0.25)
     bench.emit(-1)
     assert (bench.take(), bench.acked) == ([(0.25, 1)], [-1])

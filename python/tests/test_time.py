@@ -1,4 +1,4 @@
-"""Operators that depend on time, on a clock that is moved by hand."""
+"""Operators that depend on time, on a virtual clock."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def source(clock):
 
 
 def timed(clock, node):
-    """What comes out of a node, and when."""
+    """Outputs of a node, with their times."""
     seen = []
     node.sink(lambda x: seen.append((clock.time(), x)))
     return seen
 
 
-def test_rate_limit_holds_emitters_up(clock, source):
+def test_rate_limit_delays_emitters(clock, source):
     seen = timed(clock, source.rate_limit("10s"))
     for x in range(3):
         source.emit(x)
@@ -38,7 +38,7 @@ def test_rate_limit_holds_emitters_up(clock, source):
     assert seen[-1] == (120, 3)
 
 
-def test_delay_keeps_elements_apart_and_lets_emitters_go_on(clock, source):
+def test_delay_spaces_elements_without_delaying_emitters(clock, source):
     seen = timed(clock, source.delay("10s"))
     for x in range(3):
         source.emit(x)
@@ -56,7 +56,7 @@ def test_shift_moves_every_element_in_time(clock, source):
     assert seen == [(10, "a"), (13, "b")]
 
 
-def test_debounce_passes_what_nothing_has_followed(clock, source):
+def test_debounce_emits_an_element_after_a_pause(clock, source):
     seen = timed(clock, source.debounce(10))
     for x in range(3):
         source.emit(x)
@@ -67,7 +67,7 @@ def test_debounce_passes_what_nothing_has_followed(clock, source):
     assert seen == [(28, 2), (38, "late")]
 
 
-def test_throttle_drops_what_comes_too_soon(clock, source):
+def test_throttle_drops_elements_within_the_interval(clock, source):
     seen = timed(clock, source.throttle(10))
     for x in range(5):
         source.emit(x)
@@ -110,14 +110,14 @@ def test_partition_counts_from_the_first_element_of_each_key(clock, source):
     assert seen == [(10, (0, 2)), (15, (1,))]
 
 
-def test_partition_that_is_full_needs_no_time(clock, source):
+def test_a_full_partition_needs_no_time(clock, source):
     seen = timed(clock, source.partition(2, timeout=10))
     source.emit_many([1, 2, 3])
     clock.advance(30)
     assert seen == [(0, (1, 2)), (10, (3,))]
 
 
-def test_buffer_holds_emitters_up_when_it_is_full(clock, source):
+def test_a_full_buffer_blocks_emitters(clock, source):
     seen = timed(clock, source.buffer(2).rate_limit(10))
     times = []
     for x in range(6):
@@ -130,7 +130,7 @@ def test_buffer_holds_emitters_up_when_it_is_full(clock, source):
     assert times[-1] >= 20
 
 
-def test_latest_drops_what_is_too_much(clock, source):
+def test_latest_drops_superseded_elements(clock, source):
     seen = timed(clock, source.latest().rate_limit(10))
     source.emit(0)
     clock.advance(1)
@@ -174,7 +174,7 @@ def test_from_periodic_does_not_drift(clock):
     assert L == [3, 13, 23, 33]
 
 
-def test_intervals_come_as_numbers_text_and_timedeltas(clock, source):
+def test_intervals_are_numbers_text_or_timedeltas(clock, source):
     for interval in (60, 60.0, "1min", "60s", datetime.timedelta(minutes=1)):
         node = source.delay(interval)
         assert node.interval == 60
@@ -196,21 +196,21 @@ def test_a_year_passes_in_no_time(clock, source):
     assert len(seen) == 365
 
 
-def test_an_emit_that_would_wait_for_ever_says_so(clock, source):
+def test_an_emit_that_would_wait_for_ever_raises(clock, source):
     source.sink(lambda x: clock.asyncio_loop.create_future())
     with pytest.raises(RuntimeError, match="never happen"):
         source.emit(1)
 
 
 class StallingClock(VirtualClock):
-    """A clock that goes on while a function works, as real ones do."""
+    """A clock that advances while a function runs, as real ones do."""
 
     def stall(self, seconds):
         self.asyncio_loop._move_to(self.time() + seconds)
 
 
 @pytest.mark.parametrize("operator", ["rate_limit", "delay", "timed_window", "sample"])
-def test_a_stage_that_holds_everything_up_does_not_shift_timers(operator):
+def test_a_blocking_stage_does_not_shift_timers(operator):
     clock = StallingClock()
     source = Stream(loop=clock)
     ticks = []
@@ -224,7 +224,7 @@ def test_a_stage_that_holds_everything_up_does_not_shift_timers(operator):
             clock.advance(10)
     clock.advance(100)
     first = ticks[0]
-    # Where a tick comes late, the next is on time again.
+    # After a late tick the next one is on time again.
     assert ticks[:8] == [first + 10 * n for n in range(len(ticks[:8]))]
 
 
@@ -242,7 +242,7 @@ ZERO = {
 
 
 @pytest.mark.parametrize("operator", ZERO)
-def test_zero_means_not_to_wait(operator):
+def test_zero_means_no_wait(operator):
     clock = VirtualClock()
     source = Stream(loop=clock)
     L = ZERO[operator](source).sink_to_list()
@@ -255,7 +255,7 @@ def test_zero_means_not_to_wait(operator):
     assert L == [0, 1, 2]
 
 
-def test_a_source_without_an_interval_calls_again_as_soon_as_its_element_has_been_taken():
+def test_a_source_without_an_interval_calls_again_once_its_element_is_accepted():
     clock = VirtualClock()
     calls = iter(range(100))
     source = Stream.from_periodic(lambda: next(calls), 0, loop=clock)
@@ -267,7 +267,7 @@ def test_a_source_without_an_interval_calls_again_as_soon_as_its_element_has_bee
     source.drain()
 
 
-def test_sources_that_look_without_a_pause_leave_others_their_turn(tmp_path):
+def test_sources_polling_without_a_pause_do_not_starve_others(tmp_path):
     (tmp_path / "file").write_text("one\ntwo\n")
     makers = [
         lambda: Stream.from_periodic(lambda: "tick", "0s", asynchronous=True),
@@ -292,7 +292,7 @@ def test_sources_that_look_without_a_pause_leave_others_their_turn(tmp_path):
     assert names == [str(tmp_path / "file")]
 
 
-def test_a_drain_that_must_not_wait_delivers_what_needs_no_wait():
+def test_a_drain_with_timeout_zero_delivers_what_needs_no_wait():
     source = Stream()
     L = source.partition(2).sink_to_list()
     source.emit_many([1, 2, 3])
@@ -307,9 +307,9 @@ def test_a_drain_that_must_not_wait_delivers_what_needs_no_wait():
     assert L == []
 
 
-def test_a_schedule_goes_by_the_clocks_of_its_zone():
+def test_a_schedule_follows_its_time_zone():
     clock = VirtualClock()
-    # Clocks go forward in that night.
+    # Daylight saving time starts that night.
     zero = datetime.datetime(2026, 3, 28, 12, tzinfo=datetime.timezone.utc)
     source = Stream.from_schedule("30 2 * * *", tz="Europe/Berlin", zero=zero, loop=clock, start=True)
     L = source.map(str).sink_to_list()
@@ -317,7 +317,7 @@ def test_a_schedule_goes_by_the_clocks_of_its_zone():
     assert L == ["2026-03-29 03:00:00+02:00", "2026-03-30 02:30:00+02:00", "2026-03-31 02:30:00+02:00"]
 
 
-def test_a_schedule_by_an_interval_begins_at_once_and_ends_with_the_source():
+def test_an_interval_schedule_starts_at_once_and_ends_with_the_source():
     clock = VirtualClock()
     source = Stream.from_schedule("30s", loop=clock)
     L = source.sink_to_list()
@@ -337,7 +337,7 @@ def test_a_schedule_by_an_interval_begins_at_once_and_ends_with_the_source():
         (("@daily", "Mars/Olympus"), "Mars/Olympus"),
     ],
 )
-def test_a_wrong_schedule_is_told_when_it_is_made(arguments, words):
+def test_a_wrong_schedule_is_reported_when_created(arguments, words):
     with pytest.raises(ValueError, match=words):
         Stream.from_schedule(*arguments, loop=VirtualClock())
 
@@ -347,7 +347,7 @@ def test_the_zero_of_a_schedule_has_a_time_zone():
         Stream.from_schedule("@daily", zero=datetime.datetime(2026, 1, 1), loop=VirtualClock())
 
 
-def test_a_clock_that_is_forgotten_goes_in_silence(recwarn):
+def test_a_dropped_clock_warns_of_nothing(recwarn):
     gc.collect()
     recwarn.clear()
     clock = VirtualClock()

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry: from where elements are emitted, over engines, to their last sink."""
+"""OpenTelemetry traces: from the emit, across engines, to the last sink."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARENT = f"00-{TRACE:032x}-b7ad6b7169203331-01"
 
 @pytest.fixture
 def spans():
-    """Spans that have ended."""
+    """Finished spans."""
     return InMemorySpanExporter()
 
 
@@ -40,14 +40,14 @@ def provider(spans):
 
 
 def tree(spans):
-    """Return each span as its name and that of its parent."""
+    """Return each span as its name and its parent's name."""
     all_ = spans.get_finished_spans()
     names = {span.context.span_id: span.name for span in all_}
     return {(span.name, names.get(span.parent.span_id) if span.parent else None) for span in all_}
 
 
 def serve(handle):
-    """Serve POST requests on loopback: `handle(headers, body)` is told of each."""
+    """Serve POST requests on loopback; `handle(headers, body)` gets each one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -65,7 +65,7 @@ def serve(handle):
     return server
 
 
-def test_only_nodes_that_users_have_made_are_spans(spans, provider):
+def test_only_nodes_made_by_users_are_spans(spans, provider):
     source = Stream(stream_name="orders")
     with Client(processes=False, n_workers=1) as client:
         large = source.filter(lambda x: x > 5, stream_name="large").accumulate(max, stream_name="most")
@@ -83,7 +83,7 @@ def test_only_nodes_that_users_have_made_are_spans(spans, provider):
 
 
 @pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
-def test_a_state_on_an_engine_has_a_span_for_each_element(spans, provider, processes):
+def test_accumulate_on_an_engine_has_a_span_for_each_element(spans, provider, processes):
     source = Stream()
     with Client(processes=processes, n_workers=1) as client:
         sums = source.scatter(client).accumulate(operator.add, stream_name="sums")
@@ -97,7 +97,7 @@ def test_a_state_on_an_engine_has_a_span_for_each_element(spans, provider, proce
     assert ("run sums", "sums") in tree(spans)
 
 
-def test_nodes_are_spans_within_one_another(spans, provider):
+def test_nodes_are_nested_spans(spans, provider):
     source = Stream(stream_name="orders")
     positive = source.map(abs, stream_name="positive")
     L = positive.sink_to_list()
@@ -116,7 +116,7 @@ def test_nodes_are_spans_within_one_another(spans, provider):
     assert L == [1]
 
 
-def test_what_waits_ends_with_its_last_sink(spans, provider):
+def test_the_span_of_a_waiting_element_ends_with_its_last_sink(spans, provider):
     clock = VirtualClock()
     source = Stream(stream_name="source", loop=clock)
     source.timed_window("2s", stream_name="later").sink(lambda x: None, stream_name="sink")
@@ -129,7 +129,7 @@ def test_what_waits_ends_with_its_last_sink(spans, provider):
     assert "sink" in {name for name, _ in tree(spans)}
 
 
-def test_functions_find_their_span_also_when_they_are_awaited(spans, provider):
+def test_functions_see_their_span_even_when_awaited(spans, provider):
     tracer = otel.get_tracer("mine", tracer_provider=provider)
     headers = {}
 
@@ -155,7 +155,7 @@ def test_functions_find_their_span_also_when_they_are_awaited(spans, provider):
     assert headers["traceparent"].split("-")[1] == f"{root.context.trace_id:032x}"
 
 
-def test_one_in_so_many_is_traced(spans, provider):
+def test_one_in_n_elements_is_traced(spans, provider):
     source = Stream(stream_name="source")
     L = source.map(abs).sink_to_list()
     source.trace(5, provider)
@@ -170,7 +170,7 @@ def test_one_in_so_many_is_traced(spans, provider):
 
 
 @pytest.mark.parametrize("wrong", [-1, True, "1", 1 << 32])
-def test_a_wrong_number_is_said_to_be(wrong, provider):
+def test_a_wrong_sampling_rate_is_refused(wrong, provider):
     with pytest.raises(ValueError, match="one_in"):
         Stream().trace(wrong, provider)
 
@@ -188,7 +188,7 @@ def test_failures_are_in_the_span_of_their_node(spans, provider):
     assert "no price" in price.status.description
 
 
-def test_an_element_is_a_part_of_what_its_emitter_does(spans, provider):
+def test_the_span_of_an_element_is_a_child_of_its_emitters_span(spans, provider):
     source = Stream(stream_name="source")
     source.sink(lambda x: None)
     source.trace(provider=provider)
@@ -212,11 +212,11 @@ def test_calls_on_engines_are_spans(spans, provider, processes):
 
 
 def current_trace(_):
-    # A worker that has no provider of its own records nothing, and knows the trace.
+    # A worker without a provider records nothing but knows the trace.
     return otel.get_current_span().get_span_context().trace_id
 
 
-def test_tasks_of_a_cluster_go_on_with_the_trace(spans, provider):
+def test_tasks_on_a_cluster_continue_the_trace(spans, provider):
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
     with distributed.Client(
         processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
@@ -230,7 +230,7 @@ def test_tasks_of_a_cluster_go_on_with_the_trace(spans, provider):
     assert L == [root.context.trace_id]
 
 
-def test_requests_that_are_sent_carry_the_trace(spans, provider):
+def test_outgoing_requests_carry_the_trace(spans, provider):
     came = []
     server = serve(lambda headers, body: came.append(headers["traceparent"]))
     source = Stream(stream_name="source")
@@ -244,7 +244,7 @@ def test_requests_that_are_sent_carry_the_trace(spans, provider):
 
 
 def export(port):
-    """Have a worker process send its spans to a collector."""
+    """Make a worker process export its spans to a collector."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     made = sdk.TracerProvider()

@@ -1,4 +1,4 @@
-"""How a loop is woken for elements that other threads emit."""
+"""How a loop is woken for elements emitted by other threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thalweg import Stream
 
 
 async def feed_from_a_thread(count=20):
-    """Emit from a thread into a pipeline of the running loop's that has to wait for it."""
+    """Emit from a thread into a pipeline of the running loop."""
     source = Stream(asynchronous=True)
     arrived, is_there = [], asyncio.Event()
 
@@ -33,7 +33,7 @@ async def feed_from_a_thread(count=20):
 
 
 class NoDescriptors(asyncio.SelectorEventLoop):
-    """A loop that watches none, as that of Windows."""
+    """A loop that cannot watch descriptors, as on Windows."""
 
     def add_reader(self, *args):
         raise NotImplementedError
@@ -53,7 +53,7 @@ def test_a_loop_is_woken_from_a_thread(make):
         loop.close()
 
 
-def test_a_loop_that_was_run_on_another_thread_is_woken():
+def test_a_loop_run_on_another_thread_is_woken():
     loop = asyncio.new_event_loop()
     try:
         thread = threading.Thread(target=loop.run_until_complete, args=(feed_from_a_thread(),))
@@ -70,7 +70,7 @@ def descriptors():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it counts in /proc")
-def test_loops_that_end_leave_no_descriptors():
+def test_closed_loops_leave_no_descriptors():
     asyncio.run(feed_from_a_thread())
     before = descriptors()
     for _ in range(30):
@@ -79,7 +79,7 @@ def test_loops_that_end_leave_no_descriptors():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it counts in /proc")
-def test_pipelines_that_go_leave_their_loop_no_descriptors():
+def test_freed_pipelines_leave_no_descriptors_to_their_loop():
     async def main():
         await feed_from_a_thread()
         before = descriptors()
@@ -93,7 +93,7 @@ def test_pipelines_that_go_leave_their_loop_no_descriptors():
 
 
 @pytest.mark.parametrize("needs_loop", [False, True], ids=["plain", "buffered"])
-def test_an_asynchronous_source_runs_although_no_loop_does(needs_loop):
+def test_an_asynchronous_source_runs_without_a_running_loop(needs_loop):
     is_there = threading.Event()
     source = Stream.from_iterable(range(5), asynchronous=True)
     node = source.buffer(2) if needs_loop else source.map(lambda x: x)
@@ -104,7 +104,7 @@ def test_an_asynchronous_source_runs_although_no_loop_does(needs_loop):
     assert L == [0, 1, 2, 3, 4]
 
 
-def test_an_asynchronous_source_is_left_to_a_loop_that_runs_when_it_starts():
+def test_an_asynchronous_source_uses_the_loop_running_at_its_start():
     source = Stream.from_iterable(range(3), asynchronous=True)
     threads = []
     source.sink(lambda _: threads.append(threading.current_thread()))

@@ -1,4 +1,4 @@
-"""Messages by websockets, as a server and as a client."""
+"""Websocket servers and clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support import PATIENCE, until
 from thalweg import PipelineError, Stream
 
 
-def test_messages_come_and_go_by_websockets():
+def test_messages_travel_both_ways_over_websockets():
     source = Stream.from_websocket("localhost", 0, start=True)
     L = source.sink_to_list()
     sender = Stream(asynchronous=False)
@@ -28,7 +28,7 @@ def test_messages_come_and_go_by_websockets():
     assert source.server is None
 
 
-def test_the_peers_package_speaks_with_both_ends():
+def test_both_ends_interoperate_with_the_websockets_package():
     websockets = pytest.importorskip("websockets")
 
     async def main():
@@ -59,7 +59,7 @@ def test_the_peers_package_speaks_with_both_ends():
     assert asyncio.run(main()) == (["from the peer"], ["a", b"b"])
 
 
-def test_a_websocket_waits_for_the_pipeline():
+def test_a_websocket_is_read_at_the_pace_of_the_pipeline():
     room = threading.Semaphore(0)
     taken = []
 
@@ -83,7 +83,7 @@ def test_a_websocket_waits_for_the_pipeline():
     assert taken == ["0", "1", "2"]
 
 
-def test_a_message_that_is_too_long_ends_its_connection_alone():
+def test_an_oversized_message_ends_only_its_own_connection():
     errors = Stream(asynchronous=False)
     failures = errors.map(lambda failure: str(failure.exception)).sink_to_list()
     source = Stream.from_websocket("localhost", 0, max_len=10, start=True, on_error=errors)
@@ -101,7 +101,7 @@ def test_a_message_that_is_too_long_ends_its_connection_alone():
         stream.drain()
 
 
-def test_all_who_connect_are_shown_what_comes_and_say_what_they_want():
+def test_all_clients_get_messages_and_send_their_own():
     shown = Stream(asynchronous=False)
     node = shown.to_websocket_clients("localhost", 0)
     viewers = [Stream.from_websocket_url(f"ws://localhost:{node.port}", on_error="skip", start=True) for _ in range(2)]
@@ -126,7 +126,7 @@ def test_all_who_connect_are_shown_what_comes_and_say_what_they_want():
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no `openssl` to make a certificate with")
-def test_tls_both_ways_and_a_certificate_that_nobody_vouches_for(tmp_path):
+def test_tls_in_both_directions_and_an_untrusted_certificate(tmp_path):
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     made = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     made += ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"]
@@ -150,7 +150,7 @@ def test_tls_both_ways_and_a_certificate_that_nobody_vouches_for(tmp_path):
     assert L == ["secret"]
 
 
-def test_nobody_there_is_named():
+def test_an_unreachable_server_is_named():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     source = Stream(asynchronous=False)
@@ -162,7 +162,7 @@ def test_nobody_there_is_named():
 
 
 @pytest.mark.parametrize("shows", [False, True])
-def test_a_browser_connects_for_pages_of_this_host_and_of_origins_that_are_named(shows):
+def test_browsers_connect_from_the_same_host_and_allowed_origins(shows):
     node = Stream(asynchronous=False)
     if shows:
         server = node.to_websocket_clients("localhost", 0, origins="https://app.example")
@@ -202,12 +202,12 @@ def test_a_browser_connects_for_pages_of_this_host_and_of_origins_that_are_named
         (lambda: Stream.from_websocket_url("ws://localhost", subscribe=[7]), "neither text nor bytes"),  # type: ignore[list-item]
     ],
 )
-def test_wrong_arguments_are_said_at_once(make, problem):
+def test_wrong_arguments_are_reported_at_once(make, problem):
     with pytest.raises((ValueError, TypeError), match=problem):
         make()
 
 
-def test_nobody_connects_to_a_source_that_was_stopped():
+def test_a_stopped_source_accepts_no_connections():
     source = Stream.from_websocket("localhost", 0)
     source.sink_to_list()
     for _ in range(20):

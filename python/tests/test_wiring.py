@@ -1,4 +1,4 @@
-"""Nodes and edges: who is above and below whom."""
+"""Nodes and edges: upstreams and downstreams."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from thalweg import Stream, VirtualClock, destroy_pipeline
 
 
 def same(nodes, expected):
-    """Whether these are those nodes, in that order."""
+    """Whether two sequences have the same nodes in the same order."""
     nodes, expected = list(nodes), list(expected)
     return len(nodes) == len(expected) and all(a is b for a, b in zip(nodes, expected, strict=True))
 
 
-# Who is above and below.
+# Upstreams and downstreams.
 
 
-def test_upstreams_and_downstreams_are_in_the_order_of_attachment():
+def test_upstreams_and_downstreams_keep_the_order_of_attachment():
     source = Stream()
     a, b, c = source.map(str), source.filter(None), source.sink(print)
     assert same(source.downstreams, [a, b, c])
@@ -28,7 +28,7 @@ def test_upstreams_and_downstreams_are_in_the_order_of_attachment():
     assert same(source.upstreams, [])
 
 
-def test_the_one_upstream_of_several():
+def test_the_upstream_attribute_raises_for_several_upstreams():
     a, b = Stream(), Stream()
     joined = a.union(b)
     assert same(joined.upstreams, [a, b])
@@ -36,7 +36,7 @@ def test_the_one_upstream_of_several():
         joined.upstream  # noqa: B018
 
 
-def test_downstreams_are_a_set_to_look_at_and_to_change():
+def test_downstreams_are_a_mutable_set():
     source, a, b = Stream(), Stream(), Stream()
     source.downstreams.add(a)
     source.downstreams.add(a)
@@ -65,7 +65,7 @@ def test_connect_and_disconnect():
     assert L == [1]
 
 
-def test_connecting_while_an_element_is_on_its_way():
+def test_connecting_while_an_element_is_in_flight():
     source, late = Stream(), Stream()
     L = late.sink_to_list()
 
@@ -135,7 +135,7 @@ def test_destroy_detaches_from_all_or_from_some():
     assert same(a.downstreams, []) and same(b.downstreams, [])
 
 
-def test_destroy_pipeline_takes_all_below_apart():
+def test_destroy_pipeline_detaches_everything_downstream():
     source = Stream()
     node = source.map(str)
     L = node.sink_to_list()
@@ -153,7 +153,7 @@ def test_move_to_first():
     assert seen == ["b", "a"]
 
 
-# Names and looks.
+# Names and descriptions.
 
 
 def test_names_and_descriptions():
@@ -183,7 +183,7 @@ def test_the_current_value():
     assert window.current_value == (3, 5)
 
 
-def test_the_loop():
+def test_the_loop_attribute():
     clock = VirtualClock()
     source = Stream(loop=clock)
     assert source.map(str).loop is source.loop
@@ -208,7 +208,7 @@ class Passing(Stream):
 
 
 @pytest.mark.parametrize("make", [Stream, Passing], ids=["plain", "subclass"])
-def test_an_edge_is_there_once_however_often_it_is_made(make):
+def test_connecting_twice_makes_one_edge(make):
     source, target = Stream(), make()
     L = target.sink_to_list()
     source.connect(target)

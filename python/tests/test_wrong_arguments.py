@@ -1,4 +1,4 @@
-"""What cannot work is refused when a pipeline is built, with an error that names the operator and the argument."""
+"""Invalid arguments are refused when a pipeline is built, with an error naming operator and argument."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from thalweg import Retry, Stream, VirtualClock, convert_interval
 
 
 def refused(error, *words):
-    """What is refused with an `error` that has all the `words` in its message."""
+    """Expect an exception of type `error` whose message contains all `words`."""
     pattern = "".join(f"(?=[\\s\\S]*{word})" for word in words)
     return pytest.raises(error, match=pattern)
 
@@ -27,14 +27,14 @@ WITH_A_FUNCTION = {
 
 
 @pytest.mark.parametrize(("method", "argument"), WITH_A_FUNCTION.items())
-def test_what_is_to_be_called_has_to_be_callable(method, argument):
+def test_functions_have_to_be_callable(method, argument):
     name = {"scan": "accumulate"}.get(method, method)
     with refused(TypeError, name, argument, "5"):
         getattr(Stream(), method)(5)
 
 
 @pytest.mark.parametrize("method", ["unique"])
-def test_a_key_that_is_called_has_to_be_callable(method):
+def test_keys_have_to_be_callable(method):
     with refused(TypeError, method, "key"):
         getattr(Stream(), method)(key=5)
 
@@ -62,7 +62,7 @@ def test_counts_are_whole_numbers(method, argument, n):
 
 
 @pytest.mark.parametrize(("method", "argument"), COUNTS.items())
-def test_counts_have_no_upper_end(method, argument):
+def test_counts_have_no_upper_limit(method, argument):
     node = getattr(Stream(), method)(10**30)
     assert node.upstreams
 
@@ -106,7 +106,7 @@ def test_values_out_of_range(build, words):
         (lambda source: source.connect(5), ("connect", "5")),
     ],
 )
-def test_values_of_another_kind(build, words):
+def test_values_of_another_type(build, words):
     with refused(TypeError, *words):
         build(Stream(loop=VirtualClock()))
 
@@ -125,7 +125,7 @@ TIMED = [
 
 @pytest.mark.parametrize("method", TIMED)
 @pytest.mark.parametrize("interval", [-1, "-1s", float("nan"), float("inf"), "soon", "", 1e300, 10**400])
-def test_intervals_are_lengths_of_time(method, interval):
+def test_intervals_are_positive_durations(method, interval):
     with refused(ValueError, method, "interval"):
         getattr(Stream(loop=VirtualClock()), method)(interval)
 
@@ -137,7 +137,7 @@ def test_intervals_are_numbers_or_text(method, interval):
         getattr(Stream(loop=VirtualClock()), method)(interval)
 
 
-def test_an_interval_that_stands_alone():
+def test_convert_interval_refuses_invalid_intervals():
     for wrong in (-1, "-5ms", "soon", float("nan")):
         with pytest.raises(ValueError):
             convert_interval(wrong)
@@ -196,7 +196,7 @@ def test_policies():
         Stream().map(str, on_error=Retry(1, then="explode"))
 
 
-def test_nothing_is_left_of_a_node_that_was_refused():
+def test_a_refused_node_leaves_nothing_behind():
     source = Stream()
     with pytest.raises((TypeError, ValueError)):
         source.map(str, on_error="explode")
@@ -206,7 +206,7 @@ def test_nothing_is_left_of_a_node_that_was_refused():
     assert source.emit(1) is None
 
 
-def test_an_event_loop_is_one():
+def test_invalid_loops_are_refused():
     with refused(TypeError, "loop", "5"):
         Stream(loop=5)
     with pytest.raises(ValueError, match="event loops"):

@@ -7,22 +7,22 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar, type_check_only
 from thalweg.errors import Retry
 from thalweg.stream import Stream
 
-#: A length of time: seconds, or text such as `"500ms"`.
+#: A duration: seconds, or text such as `"500ms"`.
 Interval: TypeAlias = float | str | timedelta
 
 #: Policy for elements that a function fails on; None is `"raise"`.
 OnError: TypeAlias = Literal["raise", "skip"] | Retry | Stream | None
 
-#: Files of a client that speaks TLS: who vouches for servers, and its own certificate with its key.
+#: Files of a TLS client: the authorities of servers, and its own certificate with its key.
 ClientFiles: TypeAlias = tuple[str | None, tuple[str, str] | None]
 
-#: A function that users give.
+#: A user's function.
 Function: TypeAlias = Callable[..., Any]
 
 #: Metadata of an element.
 Metadata: TypeAlias = list[dict[str, Any]] | None
 
-#: The element that stays of several with the same key.
+#: Which of several elements with the same key is kept.
 Keep: TypeAlias = Literal["first", "last"]
 
 #: How a remote file is split.

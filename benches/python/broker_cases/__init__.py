@@ -21,5 +21,5 @@ _ALL: dict[str, tuple[str, Callable[[], Case]]] = {
     "redis": ("THALWEG_BENCH_REDIS", redis),
 }
 
-#: The cases whose servers are there.
+#: Cases whose servers are available.
 CASES = {name: case for name, (variable, case) in _ALL.items() if variable in os.environ}

@@ -13,7 +13,7 @@ from broker_cases.meter import LIMIT, Meter, unique
 
 
 def exactly_once() -> Case:
-    """Messages of 100 bytes; timed from the first call of the function until readers of committed messages have all."""
+    """Messages of 100 bytes; timed from the first call until readers of committed messages have all of them."""
 
     def measured(count: int, run: Callable[[str, Callable[[bytes], bytes], threading.Event], None]) -> float:
         from confluent_kafka import Consumer

@@ -13,7 +13,7 @@ from measure import Case, Contender, Target
 
 from broker_cases.meter import LIMIT, MESSAGE, Meter, through_a_map, unique
 
-#: After so many nanoseconds without a message no more are waited for.
+#: Nanoseconds without a message after which no more are expected.
 QUIET = 2_000_000_000
 
 
@@ -24,7 +24,7 @@ def brokers() -> str:
 
 @functools.cache
 def filled(count: int) -> str:
-    """Return a topic with so many messages."""
+    """Return a topic with this many messages."""
     from confluent_kafka import Producer
 
     topic, producer = unique("kafka"), Producer({"bootstrap.servers": brokers(), "linger.ms": 5})
@@ -45,7 +45,7 @@ def options() -> dict[str, Any]:
 
 
 def kafka() -> Case:
-    """Messages of 100 bytes, `len` of each."""
+    """Messages of 100 bytes through `len`."""
 
     def client(count: int) -> float:
         from confluent_kafka import Consumer
@@ -66,7 +66,7 @@ def kafka() -> Case:
     def streamz(count: int) -> float:
         from streamz import Stream
 
-        # It does not emit all messages: the time of those that it does emit is what counts.
+        # streamz does not emit all messages: only the emitted ones are timed.
         times: list[int] = []
         source = Stream.from_kafka([filled(count)], options())
         source.map(len).sink(lambda _: times.append(time.perf_counter_ns()))

@@ -39,7 +39,7 @@ class Meter:
             self.done.set()
 
     def wait(self) -> float:
-        """Wait for all; return nanoseconds per message."""
+        """Wait for all messages; return nanoseconds per message."""
         if not self.done.wait(LIMIT):
             raise TimeoutError(f"{self.left} of {self.count} messages have not come")
         return (self.last - self.first) / self.count

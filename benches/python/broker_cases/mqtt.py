@@ -14,7 +14,7 @@ COUNT = 20_000
 
 
 def mqtt() -> Case:
-    """Messages of 100 bytes, `len` of each."""
+    """Messages of 100 bytes through `len`."""
     import paho.mqtt.client as paho
 
     port = urlsplit(os.environ["THALWEG_BENCH_MQTT"]).port or 0

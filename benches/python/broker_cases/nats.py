@@ -14,7 +14,7 @@ COUNT = 20_000
 
 
 def nats() -> Case:
-    """Messages of 100 bytes, `len` of each."""
+    """Messages of 100 bytes through `len`."""
     url = os.environ["THALWEG_BENCH_NATS"]
 
     @functools.cache

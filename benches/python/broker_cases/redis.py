@@ -13,7 +13,7 @@ COUNT = 50_000
 
 
 def redis() -> Case:
-    """Entries with one field of 100 bytes, `len` of each."""
+    """Entries with one field of 100 bytes through `len`."""
     import redis as client
 
     url = os.environ["THALWEG_BENCH_REDIS"]

@@ -1,4 +1,4 @@
-"""What is measured."""
+"""Cases of pipelines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipelines that get many elements at a time, and what it takes to build one."""
+"""Pipelines that get batches, and the cost of building one."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def lines() -> Case:
         source = thalweg.Stream.from_textfile(str(path))
         sink = source.map(int).filter(is_even).sink(ignore)
         source.start()
-        # The file is followed: it has no end of its own.
+        # The file is followed, so it does not end by itself.
         while sink.counters()["received"] < n // 2:
             time.sleep(0.0005)
         source.drain()
@@ -127,7 +127,7 @@ def lines() -> Case:
 
 
 def building() -> Case:
-    """Nanoseconds for a node of a thousand; the first element is emitted where the stack is deep enough for that."""
+    """Nanoseconds per node of a thousand; the first element is emitted on a thread with a large stack."""
 
     def build(package: Any) -> Callable[[int], None]:
         def run(n: int) -> None:

@@ -1,4 +1,4 @@
-"""What the garbage collector spends on the nodes of a pipeline."""
+"""Time of the garbage collector per node of a pipeline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def collection() -> Case:
 
 def _collecting(package: Any) -> Callable[[int], float]:
     def run(nodes: int) -> float:
-        # What is alive besides takes its time as well.
+        # Other live objects cost time too.
         gc.collect()
         start = time.perf_counter_ns()
         gc.collect()

@@ -1,4 +1,4 @@
-"""How long `import` takes, in a new interpreter, over one that imports nothing."""
+"""Duration of `import` in a new interpreter, beyond one that imports nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipelines in which nothing waits."""
+"""Synchronous pipelines."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _subject(*operators: Any) -> Callable[[int], None]:
 
 
 def loop_of_maps(maps: int) -> Callable[[int], None]:
-    """The calls by themselves, written out."""
+    """The bare calls, written out."""
 
     def one(n: int) -> None:
         f, g = increment, ignore
@@ -60,8 +60,8 @@ def loop_of_maps(maps: int) -> Callable[[int], None]:
 
 
 def _builtin(maps: int) -> Callable[[int], None]:
-    """The calls made by the interpreter's own `map`, which is C: calls from outside of the
-    interpreter's loop cost more than those from inside, whoever makes them.
+    """The calls made by the builtin `map`, which is written in C: calls from outside the
+    interpreter's loop always cost more than those from inside.
     """
 
     def run(n: int) -> None:

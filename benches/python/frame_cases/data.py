@@ -1,4 +1,4 @@
-"""What is aggregated: batches of a thousand rows, and the pipelines that do it."""
+"""Inputs of the aggregation cases: batches of a thousand rows, and the feed that emits them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-#: Rows of a batch.
+#: Rows per batch.
 ROWS = 1000
-#: Groups that the rows belong to.
+#: Number of groups.
 KEYS = 100
 
 
 def make_batches(first: int, count: int) -> list[pd.DataFrame]:
-    """Batches of rows that are a millisecond apart."""
+    """Return batches of rows, a millisecond apart."""
     generator = np.random.default_rng(first)
     made = []
     for i in range(first, first + count):
@@ -27,10 +27,10 @@ def make_batches(first: int, count: int) -> list[pd.DataFrame]:
 
 
 class Feed:
-    """Batches without end, in ascending order, sent into a pipeline.
+    """An endless feed of batches in ascending order into a pipeline.
 
-    `build` gets a stream and an example of its batches, `convert` makes of pandas' frames what is sent, and `before`
-    says how many are sent to begin with.
+    `build` gets a stream and an example batch, `convert` converts pandas frames to the emitted batches, and `before` is
+    the number of batches emitted at the start.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Feed:
         self.results = [result]
 
     def run(self, n: int) -> float:
-        """Send `n` batches: nanoseconds for one."""
+        """Emit `n` batches; return nanoseconds per batch."""
         chosen = [self.convert(batch) for batch in make_batches(self.sent, n)]
         start = time.perf_counter_ns()
         for batch in chosen:

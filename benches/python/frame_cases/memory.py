@@ -31,7 +31,7 @@ def _held() -> Callable[[int], float]:
         gc.collect()
         tracemalloc.start()
         try:
-            # One and a half times what it holds, so that rows have left.
+            # One and a half times its size, so that rows have left.
             for _ in range(15):
                 feed.run(max(batches // 10, 1))
             gc.collect()

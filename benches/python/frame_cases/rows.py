@@ -1,4 +1,4 @@
-"""Single rows that become frames."""
+"""Single rows converted to frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources and sinks of thalweg, beside streamz's and what is written by hand."""
+"""Sources and sinks of thalweg, beside streamz's and hand-written code."""
 
 from __future__ import annotations
 

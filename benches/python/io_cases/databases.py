@@ -13,7 +13,7 @@ ROWS = 50_000
 
 
 def sqlite() -> Case:
-    """Rows of a number and a text into a file, a thousand for each transaction."""
+    """Rows of a number and a text into a file, a thousand per transaction."""
     directory = Path(tempfile.mkdtemp())
     files = (directory / f"{number}.db" for number in numbers())
 

@@ -1,4 +1,4 @@
-"""The lines of a file, through a function into another."""
+"""Lines of a file, through a function into another file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def text() -> Case:
     directory = Path(tempfile.mkdtemp())
 
     def file_of(count: int) -> Path:
-        # What is left of a file, streamz goes on reading.
+        # One file per count: streamz keeps reading the rest of a file.
         path = directory / str(count)
         if not path.exists():
             path.write_text("".join(f"{line}: what a river carries, it carries to the sea\n" for line in range(count)))

@@ -13,7 +13,7 @@ from io_cases.waiting import Counting
 
 LINES = 40_000
 
-#: After so many nanoseconds without a line no more are waited for.
+#: Nanoseconds without a line after which no more are expected.
 QUIET = 1_000_000_000
 
 
@@ -42,9 +42,9 @@ def process() -> Case:
     def streamz(count: int) -> float:
         from streamz import Stream
 
-        # It logs that the process has ended by itself.
+        # streamz logs the end of the process.
         logging.disable(logging.ERROR)
-        # The last lines of a process that ends do not always come: the time of those that do is what counts.
+        # The last lines of a process may be lost: only those received are timed.
         times: list[int] = []
         begin = time.perf_counter_ns()
         source = Stream.from_process(command(count))

@@ -1,4 +1,4 @@
-"""Lines over a connection, through a function into another."""
+"""Lines of one connection, through a function into another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tcp() -> Case:
                 client = socket.create_connection(("localhost", port))
                 break
             except ConnectionRefusedError:
-                # streamz says that it listens before it does.
+                # streamz reports that it listens before it does.
                 time.sleep(0.001)
         with client:
             client.sendall(LINE * count)

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Counting:
-    """A sink that says when so many elements have come."""
+    """A sink that signals when this many elements have arrived."""
 
     def __init__(self, count: int) -> None:
         self.left = count
@@ -19,6 +19,6 @@ class Counting:
             self.done.set()
 
     def wait(self) -> None:
-        """Wait until all have come; a minute is too long."""
+        """Wait until all have arrived, at most a minute."""
         if not self.done.wait(60):
             raise TimeoutError(f"{self.left} elements have not come")

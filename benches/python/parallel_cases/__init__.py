@@ -14,12 +14,12 @@ from measure import Case, Contender, Limit, Target
 from thalweg import Stream
 from thalweg.tasks import Client
 
-#: Elements in a round.
+#: Elements per round.
 _COUNT = 20_000
 
 
 def increment(x: int) -> int:
-    """Return one more: as little work as there can be."""
+    """Add one: minimal work."""
     return x + 1
 
 
@@ -184,7 +184,7 @@ def _two_stages() -> Case:
     )
 
 
-#: By the size of the buffer: nanoseconds for an element from a thread, awaited, and on processes.
+#: By buffer size: nanoseconds per element from a thread, awaited, and on processes.
 _MOST = {5: (12_000, 10_000, 25_000), 100: (4_000, 4_000, 9_000), 1_000: (3_000, 3_000, 7_000)}
 
 CASES: dict[str, Callable[[], Case]] = {}

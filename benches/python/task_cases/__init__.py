@@ -1,4 +1,4 @@
-"""What is measured of tasks."""
+"""Cases of tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that cases have in common. They end with the program."""
+"""Clients shared by cases. They are closed at exit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import thalweg.tasks
 
 @cache
 def dask(*, processes: bool) -> Any:
-    """A client of Dask with two places to run tasks."""
+    """A Dask client that runs two tasks at a time."""
     workers, threads = (2, 1) if processes else (1, 2)
     cluster = LocalCluster(
         n_workers=workers, threads_per_worker=threads, processes=processes, dashboard_address="127.0.0.1:0"
@@ -30,7 +30,7 @@ def dask(*, processes: bool) -> Any:
 
 @cache
 def ours(*, processes: bool, workers: int = 2) -> Any:
-    """A client of ours with as many."""
+    """A thalweg client that runs two tasks at a time."""
     if processes:
         client = thalweg.tasks.Client(processes=True, n_workers=workers, threads_per_worker=1, set_as_default=False)
     else:

@@ -19,7 +19,7 @@ import thalweg
 
 @cache
 def _cluster() -> asyncio.AbstractEventLoop:
-    """The event loop of a client that is active; the cluster ends with the program."""
+    """The event loop of the active client; the cluster is closed at exit."""
     loop = asyncio.new_event_loop()
 
     async def start() -> tuple[Any, Any]:

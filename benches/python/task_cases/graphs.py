@@ -1,4 +1,4 @@
-"""Graphs of Dask's."""
+"""Dask graphs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from task_cases import clusters
 
 
 def _tree(n: int) -> tuple[dict[Any, Any], Any]:
-    """The sum of increments, two by two: about `n` tasks."""
+    """A pairwise sum of increments: about `n` tasks."""
     leaves = max(2, n // 2)
     graph: dict[Any, Any] = {("leaf", i): (increment, i) for i in range(leaves)}
     level, names = 0, list(graph)
@@ -31,7 +31,7 @@ def _tree(n: int) -> tuple[dict[Any, Any], Any]:
 
 
 def _merge(n: int) -> tuple[dict[Any, Any], Any]:
-    """Many tasks whose results one takes: about `n`."""
+    """About `n` tasks whose results are merged by one."""
     graph: dict[Any, Any] = {("part", i): (increment, i) for i in range(n)}
     graph["all"] = (sum, list(graph))
     return graph, "all"

@@ -1,4 +1,4 @@
-"""What tasks weigh, large values, and work for several cores."""
+"""Memory per task, large values, and work for several cores."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ with Client(n_workers=1, threads_per_worker=1) as client:
 
 
 def pending() -> Case:
-    """A million tasks behind one that does not end: bytes, where others are nanoseconds."""
+    """A million tasks waiting for one that does not end: bytes per task, not nanoseconds."""
 
     def weigh(n: int) -> float:
-        # What another round has left behind would not be counted.
+        # Leftovers of another round would distort the count.
         weighed = subprocess.run([sys.executable, "-c", WEIGH, str(n)], check=True, capture_output=True, text=True)
         return float(weighed.stdout)
 

@@ -15,7 +15,7 @@ use super::{LEN, LIMIT, Meter, runtime, speed, through_a_map, unique};
 use crate::measure::{Pair, median, resident};
 use crate::report::Line;
 
-/// Messages per second of the latency's case.
+/// Messages per second in the latency case.
 const RATE: u32 = 1000;
 
 /// A new topic with messages.
@@ -38,7 +38,7 @@ fn kafka(brokers: &str, topic: &str) -> Kafka {
     kafka.from_earliest()
 }
 
-/// A member of a new group of its own.
+/// The only member of a new group.
 fn bare(brokers: &str, topic: &str) -> BaseConsumer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers);
@@ -49,7 +49,7 @@ fn bare(brokers: &str, topic: &str) -> BaseConsumer {
     consumer
 }
 
-/// Passes messages to `take` until it says that it has all.
+/// Passes messages to `take` until it returns that all have arrived.
 fn read(consumer: &BaseConsumer, mut take: impl FnMut(&[u8]) -> bool) {
     let end = Instant::now() + LIMIT;
     loop {
@@ -146,7 +146,7 @@ pub(super) fn latency(brokers: &str, quick: bool) -> Vec<Line> {
         let topic = filled(brokers, 0);
         let ages = Arc::new(Mutex::new(Vec::new()));
         runtime().block_on(async {
-            // The topic comes into being with its first message.
+            // The first message creates the topic.
             write_steadily(brokers, &topic, start, 1);
             let messages = Stream::from_kafka(kafka(brokers, &topic));
             let seen = ages.clone();
@@ -233,7 +233,7 @@ pub(super) fn memory(brokers: &str, quick: bool) -> Vec<Line> {
             first.get_or_insert(now);
             most = now.max(most);
         }
-        // What is left is not waited for.
+        // Do not wait for the remaining messages.
         let _ = messages.drain(Duration::from_secs(5)).await;
         most.saturating_sub(first.unwrap_or_default()) as f64 / 1e6
     });

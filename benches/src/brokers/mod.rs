@@ -35,7 +35,7 @@ const CASES: [(&str, &str, Case); 6] = [
     ("redis", "THALWEG_BENCH_REDIS", redis::throughput),
 ];
 
-/// Measures the cases whose servers are there.
+/// Measures the cases whose servers are available.
 pub(crate) fn lines(quick: bool, chosen: impl Fn(&str) -> bool) -> Vec<Line> {
     let mut lines = Vec::new();
     for (name, variable, case) in CASES {
@@ -73,7 +73,7 @@ impl Meter {
         self.0.count.load(Ordering::Relaxed)
     }
 
-    /// Nanoseconds per message up to now.
+    /// Nanoseconds per message so far.
     fn per_message(&self) -> f64 {
         let (count, bytes) = (self.count(), self.0.bytes.load(Ordering::Relaxed));
         assert_eq!(bytes, count * LEN as u64, "messages have another length");
@@ -87,7 +87,7 @@ fn runtime() -> Runtime {
     runtime.expect("the system starts threads")
 }
 
-/// Runs a source through a `map` to a sink until `count` messages have come; nanoseconds per message.
+/// Runs a source through a `map` to a sink for `count` messages; returns nanoseconds per message.
 fn through_a_map<T: Element>(
     source: impl FnOnce() -> Stream<T>,
     len: impl Fn(&T) -> usize + Send + 'static,
@@ -113,7 +113,7 @@ fn through_a_map<T: Element>(
     })
 }
 
-/// The line of a case whose speed is to be a part of the peer's.
+/// A case whose target is a fraction of the peer's speed.
 fn speed(
     case: &'static str,
     peer: &'static str,

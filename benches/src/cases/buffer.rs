@@ -57,7 +57,7 @@ fn by_tokio(elements: u64) -> f64 {
     })
 }
 
-/// What is counted in instructions.
+/// The case counted in instructions.
 pub(crate) const COUNTED: Counted = Counted {
     case: "one `buffer(100)` hop under load",
     ours,

@@ -14,7 +14,7 @@ use crate::report::Line;
 
 const NODES: u64 = 10;
 
-/// A total that the optimiser cannot do without.
+/// A total that the optimiser cannot remove.
 #[derive(Clone, Default)]
 struct Total(Arc<AtomicU64>);
 
@@ -157,7 +157,7 @@ fn loop_by_hand(elements: u64) -> f64 {
     })
 }
 
-/// The same functions behind a subject that one thread alone may use.
+/// The same functions after a single-threaded subject.
 fn local_subject(elements: u64) -> f64 {
     let (subject, total) = (
         Local::subject::<u64, std::convert::Infallible>(),
@@ -237,7 +237,7 @@ pub(crate) fn chained_loop(rounds: usize, elements: u64) -> Line {
     }
 }
 
-/// What is counted in instructions.
+/// The case counted in instructions.
 pub(crate) const COUNTED: [Counted; 6] = [
     Counted {
         case: "one element through ten `map` nodes",

@@ -1,4 +1,4 @@
-//! What a dashboard costs the process whose pipelines it shows.
+//! CPU cost of a dashboard in the process whose pipelines it shows.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -14,14 +14,14 @@ use crate::report::Line;
 const PIPELINES: usize = 10;
 const NODES: usize = 100;
 
-/// How long elements are emitted in a round: several looks.
+/// Duration of a round: several refreshes.
 const ROUND: Duration = Duration::from_secs(3);
 
-/// How many elements each pipeline gets at a time, and how often: a million a second in all.
+/// Elements per batch and pipeline, and the time between batches: a million elements per second in total.
 const BATCH: u64 = 1_000;
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// Whether somebody looks.
+/// Whether a page is open.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Looks {
     Nobody,

@@ -1,4 +1,4 @@
-//! Memory that stays where it is.
+//! Memory use over time.
 
 use thalweg::Stream;
 
@@ -15,7 +15,7 @@ fn shown(bytes: Option<i64>) -> String {
     })
 }
 
-/// Elements into a sink that takes its time, behind a bounded buffer.
+/// Elements through a bounded buffer into a slow sink.
 pub(crate) fn slow_sink(elements: u64) -> Line {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -24,7 +24,7 @@ pub(crate) fn slow_sink(elements: u64) -> Line {
     let growth = runtime.block_on(async {
         let source = Stream::new();
         source.buffer(100).sink_async(|x: u64| async move {
-            // It gives way for every element: the buffer is always full.
+            // Yields for every element, so the buffer is always full.
             tokio::task::yield_now().await;
             std::hint::black_box(x);
         });
@@ -68,7 +68,7 @@ fn build_and_drop() {
 }
 
 pub(crate) fn dropped_pipelines(pipelines: usize) -> Line {
-    // What the allocator keeps for itself is there after the first few.
+    // The allocator's own reserves exist after the first few rounds.
     (0..pipelines / 10).for_each(|_| build_and_drop());
     let before = resident();
     (0..pipelines).for_each(|_| build_and_drop());

@@ -1,4 +1,4 @@
-//! What a node costs in pipelines of many: the same as in a pipeline of few.
+//! Cost per node in large pipelines: the same as in small ones.
 
 use std::time::{Duration, Instant};
 
@@ -10,18 +10,18 @@ use crate::report::Line;
 const FEW: usize = 1_000;
 const MANY: usize = 100_000;
 
-/// How the nodes stand to one another.
+/// Shape of a pipeline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// One behind the other.
+    /// A chain.
     Deep,
-    /// Branches of two nodes each, side by side.
+    /// Branches of two nodes each.
     Wide,
     /// Branches of two nodes each, of which the first may keep elements that a drain has to send on.
     Windows,
 }
 
-/// What is done with them.
+/// Phases of a pipeline's life.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Build,
@@ -32,7 +32,7 @@ pub(crate) enum Phase {
 
 struct Pipeline {
     source: Stream<u64>,
-    /// Dropped with it.
+    /// Dropped with the pipeline.
     _handles: Vec<Stream<u64>>,
 }
 
@@ -104,7 +104,7 @@ fn per_node(spent: Duration) -> f64 {
     spent.as_secs_f64() * 1e9 / MANY as f64
 }
 
-/// A node among a hundred thousand beside one among a thousand.
+/// A node in a pipeline of a hundred thousand, compared with one in a thousand.
 pub(crate) fn per_node_of_many(
     case: &'static str,
     shape: Shape,

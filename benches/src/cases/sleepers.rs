@@ -14,7 +14,7 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("the system starts an event loop")
 }
 
-/// Lets `sleepers` elements sleep at once; returns the bytes each takes.
+/// Memory per sleeping element, with `sleepers` of them at once.
 pub(crate) fn memory(sleepers: usize) -> Line {
     let bytes = runtime().block_on(async {
         let source = Stream::new();
@@ -28,7 +28,7 @@ pub(crate) fn memory(sleepers: usize) -> Line {
         for x in 0..sleepers as u64 {
             assert!(source.emit(x).is_ready());
         }
-        // Every one has to be polled once to be asleep.
+        // Each is asleep only after its first poll.
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         let after = resident();

@@ -1,4 +1,4 @@
-//! Small tasks on two threads, each submitted by itself, and all their results.
+//! Small tasks on two threads, submitted one by one, with all results.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub(crate) fn against_tokio(rounds: usize, tasks: u64) -> Line {
     )
 }
 
-/// Against rayon, whose tasks have no results: each puts its own into a place.
+/// Against rayon, whose tasks return nothing: each stores its result.
 pub(crate) fn against_rayon(rounds: usize, tasks: u64) -> Line {
     let client = client();
     let pool = rayon::ThreadPoolBuilder::new()

@@ -16,7 +16,7 @@ pub(crate) type Recorded = HashMap<Labels, Box<Latency>>;
 
 /// Passes all values to the installed recorder.
 pub(crate) fn record(families: &[Family], recorded: &mut Recorded) {
-    // Rebuilt, so that nodes that are gone are forgotten.
+    // Rebuilt, so that dropped nodes are forgotten.
     let before = std::mem::take(recorded);
     for family in families {
         let name = full_name(family);
@@ -44,7 +44,7 @@ pub(crate) fn record(families: &[Family], recorded: &mut Recorded) {
     }
 }
 
-/// Records latencies in a histogram, each as the middle of its bucket, since more is not known.
+/// Records latencies in a histogram, each as the middle of its bucket, since exact values are unknown.
 fn record_latency(latency: &Latency, name: &str, labels: Vec<Label>) {
     let histogram = histogram!(name.to_string(), labels);
     let mut from = Duration::ZERO;

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_its_own_names_are_answered() {
+    fn only_requests_for_its_own_host_names_are_answered() {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 8787));
         let hosts = AllowedHosts::new(loopback, vec!["Box.example".to_string()], false);
         for own in [

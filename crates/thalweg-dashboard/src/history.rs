@@ -254,7 +254,7 @@ mod tests {
         counters
     }
 
-    /// A pipeline of two nodes that have these counters after 0, 1, 2 … seconds.
+    /// A pipeline of two nodes with these counters after 0, 1, 2 … seconds.
     fn history(of: impl Fn(u32) -> [Counters; 2], seconds: u32) -> History {
         let mut history = History::default();
         let begin = Instant::now();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_elements_wait_for_is_found() {
+    fn the_bottleneck_node_is_found() {
         let seen = history(
             |second| {
                 let n = u64::from(second);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_of_an_element_is_that_of_those_that_left() {
+    fn the_wait_time_counts_elements_that_have_left() {
         let wait = |received: u64, held: u64, waited: f64, seconds: u32| {
             let at = |second: u32| {
                 let n = u64::from(second);
@@ -303,17 +303,17 @@ mod tests {
             let seen = history(|second| [at(second), at(0)], seconds);
             seen.pipelines[&7].node(1).and_then(|node| node.mean_wait())
         };
-        // Ten come in a second, five leave, and two seconds are waited in each.
+        // Per second ten elements arrive, five leave, and two seconds of waiting accrue.
         assert_eq!(wait(10, 5, 2.0, 5), Some(Duration::from_millis(400)));
         assert_eq!(wait(10, 0, 0.0, 5), Some(Duration::ZERO));
-        // Nothing leaves; or it has been looked at once.
+        // Nothing leaves, or there is only one sample.
         assert_eq!(wait(10, 10, 2.0, 5), None);
         assert_eq!(wait(0, 0, 0.0, 5), None);
         assert_eq!(wait(10, 5, 2.0, 0), None);
     }
 
     #[test]
-    fn latencies_are_those_of_the_last_minute() {
+    fn latencies_cover_the_last_minute() {
         let mut seen = History::default();
         let begin = Instant::now();
         let mut latency = Box::<Latency>::default();
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_shown_for_ten_seconds() {
+    fn failures_are_shown_for_ten_seconds() {
         let at = |second: u32| counters(1, u64::from(second >= 1), 0, 0.0);
         let state = |seconds| history(|second| [at(second), at(0)], seconds).pipelines[&7].state(1);
         assert_eq!(
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_that_is_busy_is_shown_as_it_was() {
+    fn a_busy_pipeline_is_shown_in_its_last_known_state() {
         let mut seen = history(
             |second| [counters(second.into(), 0, 0, 0.0), counters(0, 0, 0, 0.0)],
             2,
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_outlast_long_intervals_but_no_pause() {
+    fn rates_survive_long_intervals_but_not_a_pause() {
         let rate = |interval: u64| {
             let mut seen = History::default();
             let begin = Instant::now();

@@ -457,7 +457,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refreshes_that_take_longer_come_less_often() {
+    fn slow_refreshes_happen_less_often() {
         let intervals = [1, 10, 1_000].map(|ms| refresh_interval(Duration::from_millis(ms)));
         assert_eq!(intervals, [1, 2, 5].map(Duration::from_secs));
     }

@@ -1,4 +1,4 @@
-//! Who may pause, resume and drain pipelines from a dashboard, and what comes of it.
+//! Pausing, resuming and draining pipelines from a dashboard, and the permission to do so.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -36,7 +36,7 @@ fn controllable() -> (Dashboard, String) {
     (dashboard, token)
 }
 
-/// Posts until the pipeline is at nothing else.
+/// Posts until the pipeline is no longer busy.
 fn act(dashboard: &Dashboard, id: u64, action: &str, token: &str) {
     let header = format!("X-Thalweg-Token: {token}");
     let body = format!("do={id}+{action}");
@@ -51,7 +51,7 @@ fn act(dashboard: &Dashboard, id: u64, action: &str, token: &str) {
     }
 }
 
-/// Looks at `/status` until it has a text.
+/// Fetches `/status` until it contains a text.
 fn until_shown(dashboard: &Dashboard, text: &str) {
     let end = Instant::now() + BOUND;
     loop {
@@ -65,7 +65,7 @@ fn until_shown(dashboard: &Dashboard, text: &str) {
 }
 
 #[test]
-fn it_is_read_only_unless_told_otherwise() {
+fn control_is_disabled_by_default() {
     let dashboard = serve("127.0.0.1:0").expect("a port is free");
     let source = Stream::<i32>::new();
     dashboard.watch("numbers", &source);
@@ -119,7 +119,7 @@ fn sources_are_paused_and_resumed_and_pipelines_drained() {
 }
 
 #[test]
-fn nothing_is_done_without_the_token_or_for_a_foreign_page() {
+fn requests_without_the_token_or_from_foreign_pages_do_nothing() {
     let (dashboard, token) = controllable();
     let source = Stream::<i32>::new();
     dashboard.watch("numbers", &source);
@@ -151,7 +151,7 @@ fn nothing_is_done_without_the_token_or_for_a_foreign_page() {
     }
     assert_eq!(post(&[], &format!("do=0+pause&token={token}")), "404");
     assert_eq!(post(&[], &"x".repeat(10_000)), "413");
-    // None of them has done anything.
+    // None of the requests had an effect.
     assert!(source.emit(1).wait().is_ok());
 
     let own = ["Origin: http://localhost", "Sec-Fetch-Site: same-origin"];
@@ -160,7 +160,7 @@ fn nothing_is_done_without_the_token_or_for_a_foreign_page() {
 }
 
 #[test]
-fn the_token_is_shown_to_those_who_started_it_alone() {
+fn the_token_is_shown_only_to_the_program() {
     let (dashboard, token) = controllable();
     let source = Stream::<i32>::new();
     dashboard.watch("numbers", &source);

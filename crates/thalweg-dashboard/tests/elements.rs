@@ -1,4 +1,4 @@
-//! The last elements of a node: shown only if that was asked for, and in bounds.
+//! The last elements of a node: shown only if enabled, and within bounds.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ fn get(dashboard: &Dashboard, path: &str) -> String {
     answer
 }
 
-/// Looks at a node's page until it has a text.
+/// Fetches a node's page until it contains a text.
 fn until_shown(dashboard: &Dashboard, path: &str, text: &str) -> String {
     let end = Instant::now() + BOUND;
     loop {
@@ -40,7 +40,7 @@ fn until_shown(dashboard: &Dashboard, path: &str, text: &str) -> String {
 struct Private(&'static str);
 
 #[test]
-fn elements_are_private_unless_told_otherwise() {
+fn elements_are_hidden_by_default() {
     let dashboard = serve("127.0.0.1:0").expect("a port is free");
     let source = Stream::new();
     let sink = source.map(|x: &'static str| x).sink(drop);
@@ -55,7 +55,7 @@ fn elements_are_private_unless_told_otherwise() {
 }
 
 #[test]
-fn the_newest_are_shown_as_text_and_cut() {
+fn the_newest_elements_are_shown_as_truncated_text() {
     let dashboard = Builder::new()
         .show_elements(2, |element| {
             let private = element.downcast_ref::<Private>()?;
@@ -71,7 +71,7 @@ fn the_newest_are_shown_as_text_and_cut() {
     let path = format!("/node/{}/{}", source.node_id(), last.node_id());
     until_shown(&dashboard, &path, "No elements yet.");
 
-    // Each look has the next element looked at, however fast they come.
+    // Each request samples the next element, at any rate.
     let show = |text: &'static str, shown: &str| {
         source.measure_latency("1 min").expect("a length of time");
         source.emit(Private(text)).wait().expect("it is taken");
@@ -87,14 +87,14 @@ fn the_newest_are_shown_as_text_and_cut() {
     let page = show(long, "ä…");
     assert_eq!(page.matches('ä').count(), 250);
 
-    // Types without a description have no text.
+    // Types without a formatter have no text.
     let ids = source.downstream_ids();
     let path = format!("/node/{}/{}", source.node_id(), ids[0]);
     assert!(get(&dashboard, &path).contains("Last elements"));
 }
 
 #[test]
-fn a_text_that_is_never_made_holds_nobody_up() {
+fn a_text_that_is_never_made_blocks_nothing() {
     let barrier = Arc::new(Barrier::new(2));
     let end = barrier.clone();
     let dashboard = Builder::new()
@@ -112,13 +112,13 @@ fn a_text_that_is_never_made_holds_nobody_up() {
     get(&dashboard, "/status");
     source.emit(Private("slow")).wait().expect("it is taken");
     let path = format!("/node/{}/{}", source.node_id(), slow.node_id());
-    // The page is there, and so are the others and the pipeline.
+    // This page, the others and the pipeline all respond.
     assert!(get(&dashboard, &path).contains("Being fetched."));
     assert!(get(&dashboard, &path).contains("Being fetched."));
     assert!(get(&dashboard, "/status").contains("slow"));
     source.emit(Private("next")).wait().expect("it is taken");
     barrier.wait();
-    // A second look has its text made again, and waits for it.
+    // A second request formats the element again, and waits.
     let again = std::thread::spawn(move || barrier.wait());
     until_shown(&dashboard, &path, "made at last");
     drop(again);

@@ -1,4 +1,4 @@
-//! The metrics, as a recorder of the crate `metrics` gets them.
+//! The metrics as received by a recorder of the crate `metrics`.
 #![cfg(feature = "metrics")]
 
 use std::collections::BTreeMap;
@@ -14,12 +14,12 @@ use thalweg_dashboard::{Engine, Metrics, Observe, Worker};
 
 type Numbers = Arc<Mutex<BTreeMap<String, f64>>>;
 
-/// Keeps the last number of each metric, under its name and labels as `/metrics` writes them.
+/// Stores the last value of each metric, by name and labels as in `/metrics`.
 #[derive(Default)]
 struct Kept {
     numbers: Numbers,
     described: Mutex<BTreeMap<String, String>>,
-    /// How often each histogram was given a number, and their sum.
+    /// Count and sum of the values of each histogram.
     samples: Samples,
 }
 
@@ -122,7 +122,7 @@ impl Recorder for Kept {
     }
 }
 
-/// An engine that has a number for every metric.
+/// An engine with a value for every metric.
 struct Busy;
 
 impl Observe for Busy {
@@ -145,10 +145,10 @@ impl Observe for Busy {
     }
 }
 
-/// The numbers of the text of `/metrics`.
+/// The values in the text of `/metrics`.
 fn written(text: &str) -> BTreeMap<String, f64> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    // A recorder gets those one by one.
+    // A recorder gets these one by one.
     let lines = lines.filter(|line| !line.starts_with("thalweg_latency_seconds"));
     lines
         .map(|line| {
@@ -159,7 +159,7 @@ fn written(text: &str) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn a_recorder_gets_what_the_text_has() {
+fn a_recorder_gets_the_same_metrics_as_the_text() {
     let source = Stream::new().named("numbers");
     source
         .try_map(|x: &i32| if *x == 0 { Err("zero") } else { Ok(*x) })
@@ -231,7 +231,7 @@ fn a_recorder_gets_each_latency_once() {
         name.starts_with("thalweg_latency_seconds{pipeline=\"orders\","),
         "{name}"
     );
-    // To within the bucket, which is as wide as half of what it begins with at most.
+    // Accurate to the bucket, whose width is at most half of its lower bound.
     assert_eq!(*count, 2);
     assert!((sum / 2.0 - 3.0).abs() < 1.0, "{sum}");
     let described = kept.described.lock().expect("no panic");

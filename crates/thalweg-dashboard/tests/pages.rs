@@ -1,4 +1,4 @@
-//! The pages, as a browser gets them.
+//! The pages as a browser receives them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ fn connect(dashboard: &Dashboard) -> TcpStream {
     stream
 }
 
-/// Asks for a page under a name; returns the whole answer.
+/// Requests a page with this `Host`; returns the whole response.
 fn ask(dashboard: &Dashboard, path: &str, host: &str) -> String {
     let mut stream = connect(dashboard);
     write!(
@@ -102,7 +102,7 @@ fn a_pipeline_is_shown_with_its_counters_and_failures() {
 }
 
 #[test]
-fn metrics_are_those_of_the_counters() {
+fn metrics_match_the_counters() {
     let (dashboard, source) = watched();
     source
         .emit_many([1, 2, 0])
@@ -134,7 +134,7 @@ fn metrics_are_those_of_the_counters() {
 }
 
 #[test]
-fn elements_are_timed_once_somebody_has_looked() {
+fn elements_are_timed_after_the_first_visit() {
     let source = Stream::new();
     source.map(|x: i32| x).named("inverted").sink(drop);
     let metrics = Metrics::default();
@@ -155,7 +155,7 @@ fn elements_are_timed_once_somebody_has_looked() {
     }
 }
 
-/// A pipeline of one node: between two looks, ten elements leave it that were held for four seconds together.
+/// A pipeline of one node that between two samples releases ten elements held for four seconds in total.
 #[derive(Default)]
 struct Slow(AtomicU64);
 
@@ -176,7 +176,7 @@ impl Observe for Slow {
 }
 
 #[test]
-fn how_long_an_element_waits_is_shown() {
+fn the_wait_time_of_elements_is_shown() {
     let dashboard = Builder::new().observe(Slow::default());
     let dashboard = dashboard.serve("127.0.0.1:0").expect("a port is free");
     let wait = || info(&dashboard)["pipelines"][0]["nodes"][0]["mean_wait_seconds"].clone();
@@ -192,7 +192,7 @@ fn how_long_an_element_waits_is_shown() {
 }
 
 #[test]
-fn foreign_names_methods_and_paths_get_nothing() {
+fn foreign_hosts_methods_and_paths_are_refused() {
     let (dashboard, _source) = watched();
     for path in ["/status", "/info", "/live/status", "/metrics", "/style.css"] {
         let answer = ask(&dashboard, path, "evil.example");
@@ -234,7 +234,7 @@ fn next_event(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Stri
 }
 
 #[test]
-fn a_page_that_is_open_is_sent_what_changes() {
+fn an_open_page_is_sent_changes() {
     let (dashboard, source) = watched();
     let mut stream = connect(&dashboard);
     write!(
@@ -252,7 +252,7 @@ fn a_page_that_is_open_is_sent_what_changes() {
 }
 
 #[test]
-fn so_many_pages_may_be_open_and_no_more() {
+fn the_number_of_open_pages_is_limited() {
     let (dashboard, _source) = watched();
     let open = || {
         let mut stream = connect(&dashboard);
@@ -274,7 +274,7 @@ fn so_many_pages_may_be_open_and_no_more() {
     assert!(open().0.starts_with("HTTP/1.1 503 "));
     assert!(get(&dashboard, "/status").contains("orders"));
     kept.clear();
-    // A place is free when the server has seen that one has gone.
+    // A place becomes free when the server notices the disconnect.
     let end = Instant::now() + BOUND;
     while !open().0.starts_with("HTTP/1.1 200 ") {
         assert!(
@@ -330,7 +330,7 @@ fn the_positions_of_a_source_are_shown() {
 }
 
 #[test]
-fn a_function_that_takes_long_keeps_nobody_from_looking() {
+fn a_slow_function_does_not_block_the_pages() {
     let dashboard = serve("127.0.0.1:0").expect("a port is free");
     let source = Stream::new();
     let (begins, begun) = mpsc::channel();
@@ -354,7 +354,7 @@ fn a_function_that_takes_long_keeps_nobody_from_looking() {
 }
 
 #[test]
-fn a_pipeline_that_is_gone_is_not_shown() {
+fn a_dropped_pipeline_is_not_shown() {
     let (dashboard, source) = watched();
     assert!(get(&dashboard, "/graph").contains("orders"));
     drop(source);
@@ -365,7 +365,7 @@ fn a_pipeline_that_is_gone_is_not_shown() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_passed_over() {
+fn a_taken_port_is_skipped() {
     let first = serve("127.0.0.1:0").expect("a port is free");
     let second = serve(first.addr()).expect("another port is free");
     assert_ne!(first.addr(), second.addr());
@@ -376,7 +376,7 @@ fn a_port_that_is_taken_is_passed_over() {
     assert!(error.contains("like `127.0.0.1:8787`"), "{error}");
 }
 
-/// Knows engines, and describes failures.
+/// Lists engines and describes failures.
 struct Known;
 
 impl Observe for Known {
@@ -432,7 +432,7 @@ impl Observe for Known {
 }
 
 #[test]
-fn engines_and_failures_are_those_that_one_tells() {
+fn registered_engines_and_reported_failures_are_shown() {
     let dashboard = Builder::new()
         .observe(Known)
         .serve("127.0.0.1:0")

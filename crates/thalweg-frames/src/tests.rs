@@ -14,7 +14,7 @@ use thalweg::Stream;
 
 use crate::{FrameError, Frames, Window, count, first, last, max, mean, min, std, sum, var};
 
-/// A row as the model has it.
+/// A row of the model.
 #[derive(Clone, Debug)]
 struct Row {
     key: Option<u8>,
@@ -67,7 +67,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
     .expect("columns are of one length")
 }
 
-/// What is computed of some rows, by a plain loop.
+/// Aggregations of some rows, by a plain loop.
 #[derive(Debug)]
 struct Expected {
     count: i64,
@@ -142,7 +142,7 @@ fn aggregations() -> [crate::Aggregation; 8] {
     ]
 }
 
-/// Drives both forms, of all rows and by group, and compares each result with the model's on the rows that count then.
+/// Runs both forms, over all rows and by group, and compares each result with the model's on the current rows.
 fn compare(
     batches: &[Vec<Row>],
     window: Option<Window>,
@@ -200,12 +200,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn running_aggregations_are_those_of_all_rows(batches in prop::collection::vec(prop::collection::vec(row(), 0..8), 1..8)) {
+    fn running_aggregations_cover_all_rows(batches in prop::collection::vec(prop::collection::vec(row(), 0..8), 1..8)) {
         compare(&batches, None, <[Row]>::to_vec)?;
     }
 
     #[test]
-    fn a_window_of_rows_has_the_last(
+    fn a_window_of_rows_covers_the_last_rows(
         batches in prop::collection::vec(prop::collection::vec(row(), 0..8), 1..10),
         n in 1usize..12,
     ) {
@@ -213,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn a_window_by_a_column_has_what_is_near_the_greatest(
+    fn a_window_by_a_column_covers_rows_near_the_maximum(
         mut batches in prop::collection::vec(prop::collection::vec(row(), 0..8), 1..10),
         span in 1i32..20,
         sorted in any::<bool>(),
@@ -241,7 +241,7 @@ fn failure(stream: &Stream<RecordBatch>, batch: RecordBatch) -> String {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_leaves_the_state() -> Result<(), Box<dyn Error>> {
+fn errors_are_named_and_do_not_change_the_state() -> Result<(), Box<dyn Error>> {
     let table = Stream::new();
     let list = table.aggregate([sum("x")]).sink_to_list();
     assert!(
@@ -253,7 +253,7 @@ fn what_is_wrong_is_named_and_leaves_the_state() -> Result<(), Box<dyn Error>> {
         text.contains("sum of column `x`: numbers are needed, and it holds Utf8"),
         "{text}"
     );
-    // Nothing has come yet: the first that is right says what the column holds.
+    // No batch yet: the first valid one determines the column's type.
     table
         .emit(record_batch!(("x", Int64, [i64::MAX]))?)
         .wait()?;
@@ -277,7 +277,7 @@ fn what_is_wrong_is_named_and_leaves_the_state() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn a_window_wants_values_of_its_kind() -> Result<(), Box<dyn Error>> {
+fn a_window_refuses_values_of_another_type() -> Result<(), Box<dyn Error>> {
     let table = Stream::new();
     table
         .window(Window::span("t", Duration::from_secs(1)))
@@ -305,7 +305,7 @@ fn a_window_wants_values_of_its_kind() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn windows_go_by_times_in_their_own_unit() -> Result<(), Box<dyn Error>> {
+fn windows_by_time_use_the_unit_of_the_column() -> Result<(), Box<dyn Error>> {
     let table = Stream::new();
     let window = Window::span("t", Duration::from_secs(2));
     let list = table.window(window).aggregate([count("t")]).sink_to_list();
@@ -326,7 +326,7 @@ fn windows_go_by_times_in_their_own_unit() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn extremes_are_of_any_type_and_sums_of_unsigned_numbers_stay_so() -> Result<(), Box<dyn Error>> {
+fn min_and_max_take_any_type_and_sums_stay_unsigned() -> Result<(), Box<dyn Error>> {
     let table = Stream::new();
     let list = table
         .aggregate([min("s"), last("d"), sum("u"), var("u").ddof(0)])
@@ -364,7 +364,7 @@ fn extremes_are_of_any_type_and_sums_of_unsigned_numbers_stay_so() -> Result<(),
 }
 
 #[test]
-fn of_nothing_there_is_nothing() -> Result<(), Box<dyn Error>> {
+fn aggregations_of_nulls_only_are_null() -> Result<(), Box<dyn Error>> {
     let table = Stream::new();
     let list = table
         .aggregate([count("x"), sum("x"), mean("x"), min("x")])
@@ -381,7 +381,7 @@ fn of_nothing_there_is_nothing() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn columns_may_stand_in_another_order() -> Result<(), Box<dyn Error>> {
+fn columns_may_be_in_another_order() -> Result<(), Box<dyn Error>> {
     let table = Stream::new();
     let list = table
         .select(["y", "x"])

@@ -73,13 +73,14 @@ impl Window {
 }
 
 /// The rows in a window and their state: a queue in two parts. Each batch of the front has the merged state of itself
-/// and all behind it in that part, so that an update costs two merges, whatever the length of the window. Nothing is
-/// subtracted from a state, so that rounding errors do not accumulate, and extremes leave like anything else.
+/// and its successors in that part, so an update costs two merges, whatever the length of the window. Nothing is
+/// subtracted from a state, so rounding errors do not accumulate, and minima and maxima leave like any other value.
 pub(crate) struct Rows {
-    /// The oldest batches, the very oldest last.
+    /// The older batches, the oldest one last.
     front: Vec<(RecordBatch, State)>,
     back: Vec<RecordBatch>,
-    behind: Option<State>,
+    /// The merged state of the back.
+    back_state: Option<State>,
     count: usize,
     /// The maximum of the window's column, and whether all values so far were in ascending order.
     latest: Option<Point>,
@@ -91,7 +92,7 @@ impl Rows {
         Self {
             front: Vec::new(),
             back: Vec::new(),
-            behind: None,
+            back_state: None,
             count: 0,
             latest: None,
             is_in_order: true,
@@ -113,31 +114,31 @@ impl Rows {
                 // No more rows than the window's size.
                 let rows = batch.num_rows();
                 let batch = batch.slice(rows.saturating_sub(*n), rows.min(*n));
-                self.take_in(plan, batch)?;
+                self.push_back(plan, batch)?;
                 while self.count > *n {
                     self.leave(plan, self.count - n)?;
                 }
             }
             Bound::Span(name, span) => self.push_by(plan, name, *span, batch)?,
-            Bound::Everything => self.take_in(plan, batch.clone())?,
+            Bound::Everything => self.push_back(plan, batch.clone())?,
         }
         Ok(self.state(plan))
     }
 
-    fn take_in(&mut self, plan: &Plan, batch: RecordBatch) -> Result<(), FrameError> {
+    fn push_back(&mut self, plan: &Plan, batch: RecordBatch) -> Result<(), FrameError> {
         let state = State::of(plan, &batch)?;
-        match &mut self.behind {
-            Some(behind) => behind.merge(plan, &state),
-            None => self.behind = Some(state),
+        match &mut self.back_state {
+            Some(merged) => merged.merge(plan, &state),
+            None => self.back_state = Some(state),
         }
         self.count += batch.num_rows();
         self.back.push(batch);
         Ok(())
     }
 
-    /// Drops rows of the oldest batch: this many, or all it has.
+    /// Drops rows of the oldest batch: this many, or all of them.
     fn leave(&mut self, plan: &Plan, rows: usize) -> Result<(), FrameError> {
-        self.turn(plan)?;
+        self.refill_front(plan)?;
         let Some((oldest, _)) = self.front.pop() else {
             return Ok(());
         };
@@ -145,23 +146,23 @@ impl Rows {
         self.count -= leaving;
         if leaving < oldest.num_rows() {
             let rest = oldest.slice(leaving, oldest.num_rows() - leaving);
-            self.put_before(plan, rest)?;
+            self.push_front(plan, rest)?;
         }
         Ok(())
     }
 
-    /// Makes the back the front, when that is used up.
-    fn turn(&mut self, plan: &Plan) -> Result<(), FrameError> {
+    /// Moves the back to the front once that is empty.
+    fn refill_front(&mut self, plan: &Plan) -> Result<(), FrameError> {
         if self.front.is_empty() {
-            self.behind = None;
+            self.back_state = None;
             for batch in std::mem::take(&mut self.back).into_iter().rev() {
-                self.put_before(plan, batch)?;
+                self.push_front(plan, batch)?;
             }
         }
         Ok(())
     }
 
-    fn put_before(&mut self, plan: &Plan, batch: RecordBatch) -> Result<(), FrameError> {
+    fn push_front(&mut self, plan: &Plan, batch: RecordBatch) -> Result<(), FrameError> {
         let mut state = State::of(plan, &batch)?;
         if let Some((_, next)) = self.front.last() {
             state.merge(plan, next);
@@ -175,8 +176,8 @@ impl Rows {
             Some((_, front)) => front.clone(),
             None => State::empty(plan),
         };
-        if let Some(behind) = &self.behind {
-            state.merge(plan, behind);
+        if let Some(back) = &self.back_state {
+            state.merge(plan, back);
         }
         state
     }
@@ -203,7 +204,7 @@ impl Rows {
             .into_iter()
             .chain(values.iter().copied())
             .is_sorted();
-        // Rows that are too old already are not added.
+        // Rows that are already too old are not added.
         let batch = match is_sorted {
             true => {
                 let gone = values.partition_point(|&x| x <= limit);
@@ -212,14 +213,14 @@ impl Rows {
             false => kept(batch, &values, limit)?,
         };
         if batch.num_rows() > 0 {
-            self.take_in(plan, batch)?;
+            self.push_back(plan, batch)?;
         }
         self.latest = Some(greatest);
         self.is_in_order &= is_sorted;
         if self.is_in_order {
             self.drop_front(plan, name, span, limit)
         } else {
-            self.sift(plan, name, span, limit)
+            self.drop_old(plan, name, span, limit)
         }
     }
 
@@ -232,7 +233,7 @@ impl Rows {
         limit: Point,
     ) -> Result<(), FrameError> {
         loop {
-            self.turn(plan)?;
+            self.refill_front(plan)?;
             let Some((oldest, _)) = self.front.last() else {
                 return Ok(());
             };
@@ -244,8 +245,8 @@ impl Rows {
         }
     }
 
-    /// Drops rows that are too old anywhere, and recomputes the states if there were any.
-    fn sift(
+    /// Drops rows that are too old at any position, and recomputes the states if there were any.
+    fn drop_old(
         &mut self,
         plan: &Plan,
         name: &str,
@@ -283,10 +284,10 @@ impl Rows {
             return Ok(());
         }
         self.front.clear();
-        self.behind = None;
+        self.back_state = None;
         self.count = rest.iter().map(RecordBatch::num_rows).sum();
         self.back = rest;
-        self.turn(plan)
+        self.refill_front(plan)
     }
 }
 
@@ -295,7 +296,7 @@ fn kept(batch: &RecordBatch, values: &[Point], limit: Point) -> Result<RecordBat
     Ok(filter_record_batch(batch, &kept)?)
 }
 
-/// A value of a window's column: a number, or a time in the column's own unit. All of a column are of the same kind.
+/// A value of a window's column: a number, or a time in the column's own unit. All values of a column have one kind.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Point {
     Number(f64),
@@ -303,7 +304,7 @@ enum Point {
 }
 
 impl Point {
-    /// The point at that distance before.
+    /// The point one span earlier.
     fn before(self, span: Span, holds: &DataType) -> Self {
         match (self, span) {
             (Self::Number(x), Span::Number(width)) => Self::Number(x - width),

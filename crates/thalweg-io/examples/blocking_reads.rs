@@ -1,5 +1,5 @@
-//! Reads that block, beside an event loop: they happen on a thread of their own, and their lines become events
-//! like any others.
+//! Blocking reads beside an event loop: they run on a separate thread, and their lines become ordinary
+//! events.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::thread;
 use thalweg::{BoxError, Stream};
 use thalweg_io::prelude::*;
 
-/// Sends events, each when the one before has been asked for.
+/// Sends each event when it is requested.
 fn serve(listener: &TcpListener, next: &std::sync::mpsc::Receiver<()>) -> std::io::Result<()> {
     let (mut connection, _) = listener.accept()?;
     for title in ["Thalweg", "River", "Delta"] {
@@ -34,15 +34,15 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     titles.sink(|title| println!("{title}"));
     let list = titles.sink_to_list();
 
-    // While nothing comes from the server, the read blocks; the loop goes on all the same, and asks for
-    // the next event.
+    // While the server sends nothing, the read blocks; the loop keeps running, and requests the
+    // next event.
     let ticks = Stream::from_periodic("1ms", || ());
     let asked = list.clone();
     let mut sent = 0;
     ticks.sink(move |()| {
         if asked.len() == sent {
             sent += 1;
-            // After the last event nobody is there to be asked.
+            // After the last event the server is gone.
             let _ = next.send(());
         }
     });

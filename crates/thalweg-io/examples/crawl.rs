@@ -1,7 +1,7 @@
-//! A crawl: every page of a site once, one request at a time and host, and a pause between two of them; what the site's
-//! `robots.txt` does not allow is left out.
+//! A crawler: it visits every page of a site once, with one request at a time per host and a pause in between, and
+//! skips what the site's `robots.txt` disallows.
 //!
-//! The site is one of this program's own: its pages lead to each other in circles.
+//! This program also serves the site, whose pages link to each other in cycles.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Write};
@@ -23,7 +23,7 @@ const LINKS: [(&str, &str); 6] = [
     ("/private", "/"),
 ];
 
-/// Answers one request.
+/// Responds to one request.
 fn serve(mut client: TcpStream) -> io::Result<()> {
     let mut lines = BufReader::new(&client).lines();
     let line = lines.next().transpose()?.unwrap_or_default();
@@ -46,7 +46,7 @@ fn serve(mut client: TcpStream) -> io::Result<()> {
     )
 }
 
-/// What a page leads to.
+/// The links of a page.
 fn links(page: &HttpResponse, site: &str) -> Vec<String> {
     let text = page.text();
     text.split_whitespace()
@@ -54,7 +54,7 @@ fn links(page: &HttpResponse, site: &str) -> Vec<String> {
         .collect()
 }
 
-/// The status and the path of all pages of a site.
+/// Status and path of all pages of a site.
 fn crawl(site: &str, pause: Duration) -> Result<BTreeSet<(u16, String)>, BoxError> {
     let urls: Stream<String> = Stream::new();
     let polite = Fetch::new().per_host(1).interval(pause).robots();
@@ -63,7 +63,7 @@ fn crawl(site: &str, pause: Duration) -> Result<BTreeSet<(u16, String)>, BoxErro
     let found = pages.map(move |page| links(&page, &base)).flatten();
     found.connect(&urls)?;
     let seen = pages.sink_to_list();
-    // A drain cuts circles. This fires when whatever comes of the first URL is done, however often it goes round.
+    // A drain would cut the cycle. This fires when everything derived from the first URL is done.
     let (all_done, is_all_done) = channel();
     let ack = Ack::new(move |_| {
         let _ = all_done.send(());
@@ -83,7 +83,7 @@ pub(crate) fn main() -> Result<(), BoxError> {
     let site = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            // A client that has gone wants no answer.
+            // The client may have disconnected.
             let _ = serve(client);
         }
     });

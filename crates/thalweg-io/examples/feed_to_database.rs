@@ -1,6 +1,6 @@
-//! A feed of events, as JSON, into a database: killed at any moment and started again, it neither loses nor doubles any.
+//! A feed of JSON events into a database: killed at any moment and restarted, it neither loses nor duplicates any.
 //!
-//! The feed is one of this program's own. It cuts its connections, and its pieces end within characters.
+//! This program also serves the feed, which cuts its connections and splits characters across chunks.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -51,12 +51,12 @@ fn to_row(event: &SseEvent) -> Result<(i64, String, bool), BoxError> {
     Ok((event.id.parse()?, title.to_string(), is_bot))
 }
 
-/// Saves the feed's edits.
+/// Saves the edits of the feed.
 fn save(url: &str, database: &Database) -> Result<(), BoxError> {
     let feed = Sse::new(url)
         .wait(Duration::from_millis(1))
         .position(&database.position("edits")?);
-    // Connections that are cut are failures of the source, which goes on.
+    // Broken connections are failures of the source, which reconnects.
     let events = Stream::from_sse(feed).on_error(OnError::Skip);
     let columns = ["id", "title", "bot"];
     let table = Table::new(
@@ -73,7 +73,7 @@ fn save(url: &str, database: &Database) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Serves the feed, and saves it.
+/// Serves the feed and saves it.
 pub(crate) fn main() -> Result<(), BoxError> {
     let path = std::env::args().nth(1).filter(|path| path.ends_with(".db"));
     let path = path.unwrap_or(":memory:".to_string());
@@ -81,7 +81,7 @@ pub(crate) fn main() -> Result<(), BoxError> {
     let url = format!("http://{}/", listener.local_addr()?);
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            // A client that has gone asks again.
+            // A disconnected client reconnects.
             let _ = serve(client);
         }
     });

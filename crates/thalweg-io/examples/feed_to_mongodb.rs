@@ -1,6 +1,7 @@
-//! A feed of events, as JSON, into MongoDB, or what speaks its protocol: each event is a document, once.
+//! A feed of JSON events into MongoDB, or a server of its protocol: each event becomes one document.
 //!
-//! Usage: `feed_to_mongodb mongodb://localhost`. The feed is one of this program's own. It cuts its connections, and its pieces end within characters.
+//! Usage: `feed_to_mongodb mongodb://localhost`. This program also serves the feed, which cuts its connections and
+//! splits characters across chunks.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -51,9 +52,9 @@ fn to_document(event: &SseEvent) -> Result<Document, BoxError> {
     Ok(doc! { "_id": event.id.parse::<i64>()?, "title": title, "bot": is_bot })
 }
 
-/// Saves the feed's edits: one that comes again takes its own place.
+/// Saves the edits of the feed: a repeated one replaces itself.
 fn save(url: &str, edits: MongoDb) -> Result<(), BoxError> {
-    // Connections that are cut are failures of the source, which goes on.
+    // Broken connections are failures of the source, which reconnects.
     let events = Stream::from_sse(Sse::new(url).wait(Duration::from_millis(1)));
     let events = events.on_error(OnError::Skip);
     events.try_map(to_document).to_mongodb(edits.key(["_id"]));
@@ -66,7 +67,7 @@ pub(crate) fn run(uri: &str) -> Result<(usize, usize), BoxError> {
     let url = format!("http://{}/", listener.local_addr()?);
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            // A client that has gone asks again.
+            // A disconnected client reconnects.
             let _ = serve(client);
         }
     });

@@ -1,4 +1,4 @@
-//! Five slow requests, answered in the time of one: the service waits for something else, and is not busy meanwhile.
+//! Five slow requests, answered in the time of one: the service waits without being busy.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,13 +9,13 @@ use thalweg::{BoxError, Stream};
 use thalweg_io::{HttpRequest, HttpServer, prelude::*};
 use tokio::sync::Barrier;
 
-/// Answers once five are being answered.
+/// Responds once five requests are being handled.
 async fn greet(request: HttpRequest, all_there: Arc<Barrier>) -> String {
     all_there.wait().await;
     format!("hello, {}", request.text())
 }
 
-/// Asks the service.
+/// Sends a request to the service.
 fn ask(address: SocketAddr, name: &str) -> io::Result<String> {
     let mut client = TcpStream::connect(address)?;
     let len = name.len();
@@ -28,7 +28,7 @@ fn ask(address: SocketAddr, name: &str) -> io::Result<String> {
     Ok(answer.lines().last().unwrap_or_default().to_owned())
 }
 
-/// Serves, and asks five times at once.
+/// Serves, and sends five requests at once.
 pub(crate) fn main() -> Result<(), BoxError> {
     let server = HttpServer::new(0);
     let address = server.listen()?;

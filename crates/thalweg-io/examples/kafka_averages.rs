@@ -1,10 +1,11 @@
-//! Readings from one Kafka topic, their running average to another. Killed at any moment and started again, it loses none.
+//! Readings from one Kafka topic, and their running average to another. Killed at any moment and restarted, it loses
+//! none.
 //!
 //! ```console
 //! $ cargo run -p thalweg-io --features kafka --example kafka_averages -- localhost:9092
 //! ```
 //!
-//! Without brokers it has one of its own, for tests, and reads what is there.
+//! Without an address it starts a test broker, and reads the messages there.
 
 use thalweg::{BoxError, Stream};
 use thalweg_io::kafka::TestBroker;
@@ -14,7 +15,7 @@ use tokio::runtime::Builder;
 /// Runs it.
 ///
 /// # Errors
-/// There is no broker, or it refuses something.
+/// The broker is unreachable, or refuses a request.
 pub(crate) fn main() -> Result<(), BoxError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -44,7 +45,7 @@ pub(crate) fn main() -> Result<(), BoxError> {
 fn averages(brokers: &str, readings: Kafka) -> Stream<KafkaMessage> {
     let messages = Stream::from_kafka(readings.group("averages").from_earliest());
     let numbers = messages.try_map(number);
-    // What is no number goes to a topic of its own, instead of holding up the others.
+    // Invalid numbers go to a separate topic instead of blocking the others.
     let rejected = numbers.errors().map(|failure| failure.to_string());
     rejected.to_kafka(KafkaSink::new(brokers, "rejected"));
     let state = (0.0, 0.0);

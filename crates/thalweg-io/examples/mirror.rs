@@ -1,7 +1,7 @@
-//! Files mirrored: read where they are, checked, written where they are wanted. One that is damaged is not written.
+//! Mirrors files: reads, checks and writes them. A damaged file is not written.
 //!
-//! A list names them with their checksums. Here both ends are folders of this machine; with other URLs they are a
-//! bucket, `s3://bucket/`, or a server, `ftp://host/folder/`, and the program stays as it is.
+//! A list contains their names and checksums. Here both ends are local folders; with other URLs they are a bucket,
+//! `s3://bucket/`, or a server, `ftp://host/folder/`, without changes to the program.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use thalweg_io::{
     Checksum, Remote, RemoteContent, RemoteFile, RemoteObject, UrlSource, prelude::*,
 };
 
-/// Names, contents, and the CRC-32C of what each should be.
+/// Names, contents, and the CRC-32C of the undamaged contents.
 const FILES: [(&str, &str, &str); 3] = [
     ("spring.txt", "0.2 m", "4b302f8e"),
     ("gorge.txt", "3.7 m", "00000000"),
@@ -31,7 +31,7 @@ fn publish(folder: &Path) -> Result<(), BoxError> {
     Ok(fs::write(folder.join("files.jsonl"), list)?)
 }
 
-/// Writes the files at one URL to another; returns how many bytes were read, and what failed.
+/// Copies the files at one URL to another; returns the number of bytes read, and the failures.
 fn mirror(here: String, there: String) -> Result<(u64, Vec<String>), BoxError> {
     let progress = TransferProgress::new();
     let records = Records::<(String, String)>::jsonl();
@@ -51,7 +51,7 @@ fn mirror(here: String, there: String) -> Result<(u64, Vec<String>), BoxError> {
     Ok((progress.done(), failed.to_vec()))
 }
 
-/// Mirrors a folder, and says what is in the other one.
+/// Mirrors a folder, and prints the contents of the other one.
 pub(crate) fn main() -> Result<(), BoxError> {
     let folder = tempfile::tempdir()?;
     let [here, there] = ["here", "there"].map(|name| folder.path().join(name));

@@ -1,5 +1,5 @@
-//! A time limit on blocking work, in a process of its own: a thread can't be stopped from outside, a
-//! process can. What it has written until then is there.
+//! A time limit on blocking work in a separate process: a thread can't be stopped from outside, a
+//! process can. Its output until then is kept.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) async fn main() -> Result<(), BoxError> {
 
     let ended = timeout(Duration::from_millis(200), lines.run("5s")).await;
     assert!(ended.is_err(), "it takes longer than it may");
-    // Kills it, and waits for its end.
+    // Kills the process, and waits for its end.
     lines.drain("5s").await?;
 
     println!("{:?}", output.to_vec());

@@ -1,4 +1,4 @@
-//! How many megabytes of server-sent events are parsed in a second, on one core:
+//! Megabytes of server-sent events parsed per second, on one core:
 //! `cargo run --release -p thalweg-io --features sse --example sse_parse`.
 
 use std::time::Instant;
@@ -8,7 +8,7 @@ use thalweg_io::sse::SseParser;
 const EVENT: &str = "event: reading\nid: 4711\ndata: {\"sensor\": \"roof\", \"celsius\": 20.5, \"at\": \"2026-03-01T12:00:00Z\", \
                      \"note\": \"measured in the shade, one metre above the ground\"}\n\n";
 
-/// What a connection brings at once.
+/// Size of a chunk of a connection.
 const CHUNK: usize = 16 * 1024;
 
 fn main() {

@@ -421,7 +421,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_of_a_name_are_told_and_those_of_others_are_not() {
+    fn only_changes_of_watched_names_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         let one = Watched::new(dir.path(), Changes::Of("one".into())).unwrap();
         let two = Watched::new(dir.path(), Changes::Of("two".into())).unwrap();
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_made_anew_is_another_one() {
+    fn a_recreated_directory_is_watched_anew() {
         let dir = tempfile::tempdir().unwrap();
         let inner = dir.path().join("inner");
         assert_eq!(
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_what_nobody_waits_for() {
+    fn events_without_a_waiter_are_not_kept() {
         let dir = tempfile::tempdir().unwrap();
         let watched = Watched::new(dir.path(), Changes::Names).unwrap();
         let (hub, directory) = (watched.hub.clone(), watched.directory.clone());

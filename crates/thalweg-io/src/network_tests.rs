@@ -1,4 +1,4 @@
-//! Pipelines over a network that is cut, stalled, slow, and works again: nothing is lost.
+//! Pipelines over a network with outages, stalls and delays: nothing is lost.
 //!
 //! `THALWEG_SECONDS` sets the duration; `cargo xtask soak network` runs each test for a minute.
 
@@ -35,8 +35,8 @@ fn memory() -> u64 {
     pages.unwrap_or(0) * 4096
 }
 
-/// Alternates between a bad and a good network until the time is over; returns the number of changes, and the longest
-/// time until something arrived after a recovery.
+/// Alternates between a faulty and a working network until the time is over; returns the number of changes, and the
+/// longest time until something arrived after a recovery.
 fn trouble(proxy: &RunningProxy, arrived: &AtomicU64, is_over: &AtomicBool) -> (u32, Duration) {
     let (mut chance, end) = (Chance::new(seed()), Instant::now() + time());
     let (mut times, mut longest) = (0, Duration::ZERO);
@@ -71,7 +71,7 @@ fn tell(what: &str, count: u64, (times, longest): (u32, Duration), grown: u64) {
 }
 
 #[test]
-fn what_is_sent_by_a_method_that_may_be_repeated_arrives() -> Tested {
+fn requests_by_idempotent_methods_arrive() -> Tested {
     let server = HttpServer::new(0).host("127.0.0.1");
     let address = server.listen()?;
     let arrived = Arc::new(AtomicU64::new(0));
@@ -119,7 +119,7 @@ fn what_is_sent_by_a_method_that_may_be_repeated_arrives() -> Tested {
     Ok(())
 }
 
-/// Sends numbers as events, after the last one that a client has; `count` of them in total.
+/// Sends numbers as events, starting after the last one a client has; `count` in total.
 fn send_events(mut client: TcpStream, is_over: &AtomicBool) -> std::io::Result<()> {
     let mut last = 0_u64;
     let mut head = BufReader::new(client.try_clone()?);
@@ -152,7 +152,7 @@ fn send_events(mut client: TcpStream, is_over: &AtomicBool) -> std::io::Result<(
 }
 
 #[test]
-fn events_come_once_and_in_order() -> Tested {
+fn events_arrive_once_and_in_order() -> Tested {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let is_over = Arc::new(AtomicBool::new(false));
@@ -160,7 +160,7 @@ fn events_come_once_and_in_order() -> Tested {
     thread::spawn(move || {
         for client in listener.incoming() {
             let over = over.clone();
-            // A client that is cut off returns.
+            // The disconnected client reconnects.
             thread::spawn(move || client.and_then(|client| send_events(client, &over)));
         }
     });

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_half_a_minute_or_the_first_one() {
+    fn pauses_double_up_to_their_limit() {
         let retries = Retries::default();
         let all = std::iter::successors(Some(retries.first_pause), |pause| {
             Some(retries.next_pause(*pause))
@@ -62,7 +62,7 @@ mod tests {
 
     #[cfg(any(feature = "nats", feature = "websocket"))]
     #[test]
-    fn pauses_are_the_same_by_number() {
+    fn pause_and_next_pause_agree() {
         let retries = Retries::default();
         let mut pause = retries.first_pause;
         for number in 0..40 {

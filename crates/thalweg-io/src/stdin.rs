@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_one_goes_on_where_the_last_one_was_dropped() {
+    fn a_new_reader_continues_where_the_dropped_one_stopped() {
         let input = input(|| Box::new("one\ntwo\nthree;four".as_bytes()));
         let mut first = Stdin::of(input, Lines::text());
         assert_eq!(
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn two_at_a_time_are_refused() {
+    fn two_readers_at_a_time_are_refused() {
         let input = input(|| Box::new("one\ntwo\n".as_bytes()));
         let mut first = Stdin::of(input, Lines::text());
         let mut second = Stdin::of(input, Lines::text());

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_looked_at_long_before_the_interval() {
+    fn a_file_event_is_handled_before_the_poll_interval() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let mut log = File::create(&path).unwrap();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_several_directories_are_looked_at_from_time_to_time() {
+    fn symlinks_and_several_directories_are_polled() {
         let dir = tempfile::tempdir().unwrap();
         let is_none = |place| matches!(ask(place), Events::None);
         assert!(is_none(Place::Many));

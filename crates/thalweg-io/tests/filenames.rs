@@ -29,7 +29,7 @@ fn file_names(paths: Vec<PathBuf>) -> Vec<String> {
 }
 
 #[test]
-fn names_come_sorted_and_new_ones_as_they_appear() {
+fn names_arrive_sorted_and_new_ones_as_they_appear() {
     let (dir, clock) = (TempDir::new().unwrap(), VirtualClock::new());
     create(&dir, ["b.csv", "a.csv", "c.txt"]);
     let names = names(&dir, &clock, "*.csv");
@@ -45,7 +45,7 @@ fn names_come_sorted_and_new_ones_as_they_appear() {
 }
 
 #[test]
-fn stopped_and_started_again_it_goes_on_where_it_was() {
+fn a_restarted_source_resumes_where_it_was() {
     let (dir, clock) = (TempDir::new().unwrap(), VirtualClock::new());
     create(&dir, (100..150).map(|n| n.to_string()));
     let names = names(&dir, &clock, "*");
@@ -64,7 +64,7 @@ fn stopped_and_started_again_it_goes_on_where_it_was() {
 }
 
 #[test]
-fn it_can_be_drained() {
+fn a_running_source_can_be_drained() {
     let (dir, clock) = (TempDir::new().unwrap(), VirtualClock::new());
     create(&dir, (100..150).map(|n| n.to_string()));
     let names = names(&dir, &clock, "*");
@@ -80,7 +80,7 @@ fn it_can_be_drained() {
 }
 
 #[test]
-fn what_is_no_pattern_is_an_error() {
+fn an_invalid_pattern_is_an_error() {
     let (dir, clock) = (TempDir::new().unwrap(), VirtualClock::new());
     let wrong = names(&dir, &clock, "[a");
     let error: Error = clock.block_on(wrong.run("1s")).unwrap_err();

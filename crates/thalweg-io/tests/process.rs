@@ -1,4 +1,4 @@
-//! Processes as sources, on a real event loop: they don't know of virtual time.
+//! Processes as sources, on a real event loop: they do not follow virtual time.
 
 #![cfg(all(unix, feature = "process"))]
 #![allow(clippy::unwrap_used)]
@@ -19,7 +19,7 @@ fn texts(error: &Error) -> Vec<String> {
 }
 
 #[test]
-fn what_a_process_writes_arrives_and_then_it_is_over() {
+fn lines_of_a_process_arrive_until_it_exits() {
     let lines = shell("seq 1 100000");
     let sum = lines
         .map(|line| line.parse::<u64>().unwrap())
@@ -31,7 +31,7 @@ fn what_a_process_writes_arrives_and_then_it_is_over() {
 }
 
 #[test]
-fn a_command_is_a_process_too() {
+fn a_std_command_is_accepted() {
     let mut command = Command::new("printf");
     command.args(["%s;", "a", "b"]);
     let process = Process::from(command).lines(Lines::bytes().delimiter(";"));
@@ -42,7 +42,7 @@ fn a_command_is_a_process_too() {
 }
 
 #[test]
-fn a_process_that_fails_is_reported_by_the_drain_after_its_last_line() {
+fn a_failed_process_is_reported_by_the_drain_after_its_last_line() {
     let lines = shell("echo one; echo oops >&2; exit 3");
     let list = lines.sink_to_list();
     let error = lines.run("10s").wait().unwrap_err();
@@ -64,7 +64,7 @@ fn a_program_that_does_not_exist_is_reported_by_the_drain() {
 }
 
 #[test]
-fn a_line_that_is_no_text_is_a_failure_and_the_others_go_through() {
+fn an_invalid_line_is_a_failure_and_the_others_arrive() {
     let lines = shell(r"printf 'one\n\377\ntwo\n'");
     let (list, bad) = (lines.sink_to_list(), lines.errors().sink_to_list());
     lines.run("10s").wait().unwrap();
@@ -73,7 +73,7 @@ fn a_line_that_is_no_text_is_a_failure_and_the_others_go_through() {
 }
 
 #[test]
-fn standard_error_may_be_among_the_lines() {
+fn standard_error_can_be_merged() {
     let process = Process::shell("echo one; echo two >&2").stderr(Stderr::Merge);
     let lines = Stream::from_process(process);
     let list = lines.sink_to_list();
@@ -81,14 +81,14 @@ fn standard_error_may_be_among_the_lines() {
     assert_eq!(list.to_vec(), ["one", "two"]);
 }
 
-/// Where the kernel keeps what it knows of a process that has written its id.
+/// The `/proc` entry of a process that has written its id.
 fn entry(id: &str) -> PathBuf {
     Path::new("/proc").join(id)
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn stopping_kills_the_process_and_starting_runs_it_anew() {
+fn stopping_kills_the_process_and_starting_runs_it_again() {
     let lines = shell("echo $$; exec sleep 1000");
     let (sender, ids) = mpsc::channel();
     lines.sink(move |id| sender.send(id).unwrap());
@@ -98,7 +98,7 @@ fn stopping_kills_the_process_and_starting_runs_it_anew() {
         let id = ids.recv().unwrap();
         assert!(entry(&id).exists());
         lines.stop();
-        // It is killed before the source has ended; a source that has ended can be started.
+        // It is killed before the source ends; an ended source can be started.
         while entry(&id).exists() {
             std::thread::yield_now();
         }
@@ -121,8 +121,8 @@ fn draining_kills_the_process() {
 }
 
 #[test]
-fn a_slow_sink_holds_the_process_back() {
-    // Each permit lets the sink take one line.
+fn a_slow_sink_slows_the_process_down() {
+    // Each permit lets the sink accept one line.
     let (permits, gate) = async_channel::bounded::<()>(1);
     let (taken, lines_taken) = mpsc::channel();
     let lines = Stream::from_process(Process::new("yes", ["line"]));
@@ -138,7 +138,7 @@ fn a_slow_sink_holds_the_process_back() {
     for count in 1..=1000 {
         permits.send_blocking(()).unwrap();
         assert_eq!(lines_taken.recv().unwrap(), "line");
-        // Those taken, and one that waits for its permit.
+        // The accepted lines, and one that waits for its permit.
         assert!(lines.counters().sent <= count + 1);
     }
     permits.close();

@@ -1,5 +1,5 @@
-//! Standard input as a source. A program has only one, so these tests run this very program again, as
-//! a child with a standard input of its own.
+//! Standard input as a source. A program has only one, so these tests run this test program again, as
+//! a child process with its own standard input.
 
 #![cfg(feature = "reader")]
 #![allow(clippy::unwrap_used)]
@@ -46,13 +46,13 @@ fn backwards(input: &'static [u8]) -> Vec<String> {
 }
 
 #[test]
-fn every_line_arrives_the_last_one_too() {
+fn every_line_arrives_including_the_last_one() {
     assert_eq!(backwards(b"one\n\ntwo"), ["eno", "", "owt"]);
     assert!(backwards(b"").is_empty());
 }
 
 #[test]
-fn a_line_that_is_no_text_is_a_failure_and_the_others_go_through() {
+fn an_invalid_line_is_a_failure_and_the_others_arrive() {
     let printed = backwards(b"one\n\xff\ntwo\n");
     let bad = "standard input: invalid UTF-8 at byte 4, in the line at byte 4";
     assert_eq!((&*printed[0], &*printed[2]), ("eno", "owt"));

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use thalweg::{Ack, Error, OnError, Stream, VirtualClock};
 use thalweg_io::{Lines, TextFile, TextFileSink, prelude::*};
 
-/// As long as a follower takes from one look to the next.
+/// Poll interval of a follower.
 const LOOK: Duration = Duration::from_millis(100);
 
 struct Log {
@@ -49,7 +49,7 @@ impl Log {
         TextFile::new(self.path())
     }
 
-    /// A stream of the file's lines that is not started.
+    /// A stream of the file's lines, not started.
     fn follow(&self) -> Stream<String> {
         self.stream(self.file())
     }
@@ -89,7 +89,7 @@ fn a_growing_file_is_followed() {
 }
 
 #[test]
-fn it_is_looked_at_as_often_as_one_says() {
+fn a_file_is_polled_at_the_given_interval() {
     let log = Log::with("one\n");
     let lines = log.stream(log.file().poll_interval("1min"));
     let list = lines.sink_to_list();
@@ -103,7 +103,7 @@ fn it_is_looked_at_as_often_as_one_says() {
 }
 
 #[test]
-fn a_rotated_file_is_read_to_its_end_and_then_the_new_one() {
+fn a_rotated_file_is_read_to_its_end_before_the_new_one() {
     let log = Log::with("one\n");
     let lines = log.follow();
     let list = lines.sink_to_list();
@@ -117,18 +117,18 @@ fn a_rotated_file_is_read_to_its_end_and_then_the_new_one() {
 }
 
 #[test]
-fn stopped_and_started_again_it_goes_on_where_it_was() {
+fn a_restarted_source_resumes_where_it_was() {
     let content: String = (0..1000).map(|line| format!("{line}\n")).collect();
     let log = Log::with(&content);
     let lines = log.follow();
     let list = lines.rate_limit("1s").sink_to_list();
-    // The clock stops in the middle of a second, so that a line is on its way each time.
+    // The clock stops in the middle of a second, so that a line is in flight each time.
     for _ in 0..100 {
         lines.start().unwrap();
         log.clock.advance(Duration::from_millis(7300));
         lines.stop();
         log.clock.run_until_idle();
-        // Nothing moves while it is stopped but what was on its way.
+        // While it is stopped only the line in flight moves.
         let (taken, sent) = (list.len() as u64, lines.counters().sent);
         assert!(sent - taken <= 1, "{sent} sent, {taken} taken");
         log.clock.advance(Duration::from_secs(100));
@@ -161,7 +161,7 @@ fn a_running_follower_can_be_drained() {
 }
 
 #[test]
-fn a_drain_behind_a_slow_sink_loses_no_line_that_was_taken() {
+fn a_drain_with_a_slow_sink_loses_no_line_that_was_read() {
     let content: String = (0..10_000).map(|line| format!("{line}\n")).collect();
     let log = Log::with(content);
     let lines = log.follow();
@@ -171,12 +171,12 @@ fn a_drain_behind_a_slow_sink_loses_no_line_that_was_taken() {
     log.drain(&lines).unwrap();
     let sent = lines.counters().sent;
     assert_eq!(list.len() as u64, sent);
-    // The buffer, what waits at each of its ends, and those that have arrived.
+    // The buffer, one waiting at each of its ends, and those that have arrived.
     assert!((6..=20).contains(&sent), "{sent}");
 }
 
 #[test]
-fn a_long_file_arrives_whole_and_in_order() {
+fn a_long_file_arrives_complete_and_in_order() {
     let content: String = (0..100_000).map(|line| format!("line {line}\n")).collect();
     let log = Log::with(&content);
     for straight in [true, false] {
@@ -191,7 +191,7 @@ fn a_long_file_arrives_whole_and_in_order() {
 }
 
 #[test]
-fn a_line_that_is_no_text_is_a_failure_and_the_others_go_through() {
+fn an_invalid_line_is_a_failure_and_the_others_arrive() {
     let log = Log::with(b"one\n\xff\ntwo\nth\xffree\nfour");
     let lines = log.stream(log.file().until_end());
     let list = lines.sink_to_list();
@@ -209,7 +209,7 @@ fn a_line_that_is_no_text_is_a_failure_and_the_others_go_through() {
 }
 
 #[test]
-fn lines_that_are_no_text_can_be_set_aside() {
+fn invalid_lines_can_be_routed_to_an_error_stream() {
     let log = Log::with(b"one\n\xff\ntwo\n");
     let lines = log.stream(log.file().until_end());
     let (list, bad) = (lines.sink_to_list(), lines.errors().sink_to_list());
@@ -224,7 +224,7 @@ fn lines_that_are_no_text_can_be_set_aside() {
 }
 
 #[test]
-fn a_file_of_bad_lines_alone_can_be_stopped() {
+fn a_source_can_be_stopped_in_a_file_of_bad_lines() {
     let log = Log::with(b"\xff\n".repeat(100_000));
     let lines = log.follow().on_error(OnError::Skip);
     lines.start().unwrap();
@@ -253,7 +253,7 @@ fn a_file_that_cannot_be_read_ends_the_source_with_an_error_that_names_it() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_for_a_while_is_reported_once_and_followed_on() {
+fn a_temporarily_unreadable_file_is_reported_once_and_followed() {
     let log = Log::with("one\n");
     let lines = log.follow();
     let list = lines.sink_to_list();
@@ -275,7 +275,7 @@ fn a_file_that_cannot_be_read_for_a_while_is_reported_once_and_followed_on() {
 }
 
 #[test]
-fn a_file_is_looked_at_again_and_again_while_others_have_their_turn() {
+fn polling_without_a_pause_does_not_starve_others() {
     let log = Log::with("one\n");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -296,7 +296,7 @@ fn a_file_is_looked_at_again_and_again_while_others_have_their_turn() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_reported() {
+fn invalid_settings_are_reported() {
     let log = Log::with("one\n");
     let lines = Stream::from_textfile(log.file().poll_interval(-1));
     for error in [lines.check(), lines.start(), lines.run("1s").wait()] {
@@ -369,7 +369,7 @@ mod full_disk {
     }
 
     #[test]
-    fn the_emitter_is_told() {
+    fn a_write_error_is_reported_to_the_emitter() {
         let source = Stream::new();
         sink(&source);
         let error = source.emit("lost").wait().unwrap_err();
@@ -379,7 +379,7 @@ mod full_disk {
     }
 
     #[test]
-    fn or_the_policy_is_asked() {
+    fn a_write_error_is_handled_by_the_policy() {
         let source = Stream::new();
         let sink = sink(&source);
         let dead = sink.stream().errors().sink_to_list();
@@ -394,7 +394,7 @@ mod full_disk {
     }
 
     #[test]
-    fn what_could_not_be_written_in_the_end_is_reported_by_the_drain() {
+    fn unwritten_lines_are_reported_by_the_drain() {
         let source = Stream::new();
         source.sink_to_textfile("/dev/full").named("full");
         source.emit("lost").wait().unwrap();

@@ -12,7 +12,7 @@ use thalweg::{Emit, Error};
 
 use crate::event_loop::{self, EventLoop};
 use crate::lock::lock;
-use crate::run_on_loop::Coming;
+use crate::run_on_loop::CrossThread;
 use crate::{calls, failure, gil, interrupt};
 
 /// A completion in the engine.
@@ -38,7 +38,7 @@ pub(crate) enum Waiting {
     Batch(Completion),
     Other(Completion),
     /// Begun on another thread.
-    Coming(Coming),
+    CrossThread(CrossThread),
 }
 
 impl Emission {
@@ -81,8 +81,8 @@ impl Emission {
     }
 
     /// The completion of an emission begun on another thread.
-    pub(crate) fn coming(py: Python<'_>, coming: Coming) -> PyResult<Py<PyAny>> {
-        Self::waiting(py, Waiting::Coming(coming), None)
+    pub(crate) fn cross_thread(py: Python<'_>, emission: CrossThread) -> PyResult<Py<PyAny>> {
+        Self::waiting(py, Waiting::CrossThread(emission), None)
     }
 
     /// A finished completion.
@@ -152,7 +152,7 @@ impl Emission {
                 Waiting::Emit(emit) => given_up.or(emit).await.map(|r| r.map_err(raised)),
                 Waiting::Batch(all) => given_up.or(all).await.map(|r| r.map_err(raised)),
                 Waiting::Other(completion) => Some(completion.await.map_err(raised)),
-                Waiting::Coming(coming) => given_up.or(coming).await,
+                Waiting::CrossThread(emission) => given_up.or(emission).await,
             };
             let Some(result) = result else {
                 return;
@@ -311,7 +311,7 @@ impl Emission {
         let future = match &*lock(&self.0) {
             State::Done => return Ok(true),
             State::Waiting(Waiting::Emit(emit), _) => return Ok(emit.is_ready()),
-            State::Waiting(Waiting::Coming(coming), _) => return Ok(coming.is_there()),
+            State::Waiting(Waiting::CrossThread(emission), _) => return Ok(emission.is_ready()),
             State::Waiting(Waiting::Batch(_) | Waiting::Other(_), _) => return Ok(false),
             State::Future(future) => future.clone_ref(py),
         };
@@ -342,8 +342,8 @@ impl Emission {
     }
 }
 
-/// Not awaited: inside a function, the current element waits for it, which is what a function means that emits and
-/// returns nothing.
+/// If it was not awaited, the current element of a running function waits for it: a function that emits and returns
+/// nothing expects that.
 impl Drop for Emission {
     fn drop(&mut self) {
         self.wait_within();

@@ -191,11 +191,11 @@ impl std::task::Wake for Parker {
 pub(crate) fn across(
     event_loop: &EventLoop,
     begin: impl FnOnce() -> Begun + Send + 'static,
-) -> PyResult<Coming> {
+) -> PyResult<CrossThread> {
     interpreter::check_running()?;
     let answer = post(event_loop, begin);
     interrupt::check()?;
-    Ok(Coming {
+    Ok(CrossThread {
         answer,
         is_polled: false,
     })
@@ -249,7 +249,7 @@ const SPIN: Duration = Duration::from_micros(60);
 #[derive(Default)]
 struct Answer {
     result: Mutex<(Option<PyResult<()>>, Option<Waker>)>,
-    is_there: AtomicBool,
+    is_ready: AtomicBool,
     /// Whether the result is no longer wanted.
     is_withdrawn: AtomicBool,
     /// Whether the waiting coroutine has been cancelled.
@@ -276,7 +276,7 @@ impl Answer {
             return;
         }
         let begin = Instant::now();
-        while !self.is_there.load(Ordering::Acquire) && begin.elapsed() < SPIN {
+        while !self.is_ready.load(Ordering::Acquire) && begin.elapsed() < SPIN {
             std::hint::spin_loop();
         }
     }
@@ -296,7 +296,7 @@ impl Answer {
         result.0 = Some(given);
         let waker = result.1.take();
         drop(result);
-        self.is_there.store(true, Ordering::Release);
+        self.is_ready.store(true, Ordering::Release);
         self.arrived.notify_one();
         if let Some(waker) = waker {
             waker.wake();
@@ -304,29 +304,29 @@ impl Answer {
     }
 }
 
-/// The answer as a future.
-pub(crate) struct Coming {
+/// The result of an operation on the loop of another thread, as a future.
+pub(crate) struct CrossThread {
     answer: Arc<Answer>,
     /// Whether it has been polled.
     is_polled: bool,
 }
 
-impl Coming {
-    pub(crate) fn is_there(&self) -> bool {
-        self.answer.is_there.load(Ordering::Acquire)
+impl CrossThread {
+    pub(crate) fn is_ready(&self) -> bool {
+        self.answer.is_ready.load(Ordering::Acquire)
     }
 }
 
 /// Gives up the wait: elements that have not been taken are withdrawn.
-impl Drop for Coming {
+impl Drop for CrossThread {
     fn drop(&mut self) {
-        if self.is_polled && !self.is_there() {
+        if self.is_polled && !self.is_ready() {
             self.answer.give_up();
         }
     }
 }
 
-impl Future for Coming {
+impl Future for CrossThread {
     type Output = PyResult<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_process_is_elsewhere() {
+    fn a_forked_child_is_not_the_owner_process() {
         let owner = OwnerProcess::here();
         assert_eq!(owner.elsewhere(), None);
         // SAFETY: the child calls nothing but what is allowed after a fork of a process with threads.

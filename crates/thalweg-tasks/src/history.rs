@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_recorded_unless_somebody_asks() {
+    fn nothing_is_recorded_until_requested() {
         let (history, begin) = (TaskHistory::default(), Instant::now());
         assert!(!history.is_on());
         assert_eq!(history.runs(begin), []);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_follow_each_other_closely_are_one() {
+    fn adjacent_runs_are_merged() {
         let (history, begin) = (TaskHistory::default(), Instant::now());
         history.runs(begin);
         for milliseconds in 0..100 {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_is_told_and_what_is_old_is_forgotten() {
+    fn running_tasks_are_reported_and_old_runs_forgotten() {
         let (history, begin) = (TaskHistory::default(), Instant::now());
         history.runs(begin);
         history.begin(1, "slow".into(), Some("mine".into()), begin);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn its_size_is_bounded() {
+    fn the_history_has_a_bounded_size() {
         let (history, begin) = (TaskHistory::default(), Instant::now());
         history.runs(begin);
         for number in 0..20_000 {

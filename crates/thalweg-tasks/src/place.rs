@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_given_once_and_taken_back_by_who_gave_it() -> io::Result<()> {
+    fn a_place_is_given_once_and_taken_back_by_its_giver() -> io::Result<()> {
         let more = Rc::new(Cell::new(0));
         assert!(!secede()?, "there is no task");
         assert!(aside().is_none());
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_at_once_is_waited_for_in_place() {
+    fn a_short_wait_keeps_the_place() {
         let more = Rc::new(Cell::new(0));
         let _occupied = occupy(Counted(more.clone()));
         assert!(wait_aside(None, |deadline| deadline.is_some()));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_told_for_as_long_as_they_want() -> io::Result<()> {
+    fn observers_are_notified_until_dropped() -> io::Result<()> {
         let (more, told) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         assert!(!tell(Counted(told.clone())).0, "no task runs");
         let _occupied = occupy(Counted(more.clone()));

@@ -1,4 +1,4 @@
-//! Remote functions in worker processes, which are this test, started again.
+//! Remote functions in worker processes, which run this test program again.
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ remote! {
     }
 
     fn leave_a_child(path: String) {
-        // The child has a copy of whatever is not closed when a program starts, and says which process it is.
+        // The child inherits every descriptor without close-on-exec, and writes its process id.
         let command = format!("echo $$ > {path}; exec sleep 1000");
         let child = std::process::Command::new("sh").args(["-c", &command]).spawn();
         while std::fs::read_to_string(&path).unwrap_or_default().trim().is_empty() {
@@ -73,7 +73,7 @@ remote! {
     }
 
     fn crash_unless(marker: String) -> bool {
-        // The first to come leaves a mark, and dies.
+        // The first run leaves a mark and dies.
         if std::fs::create_dir(&marker).is_ok() {
             std::process::abort();
         }
@@ -81,7 +81,7 @@ remote! {
     }
 }
 
-/// Something that cannot be sent if it is `true`.
+/// Cannot be serialized if `true`.
 #[derive(serde::Deserialize)]
 struct Delicate(bool);
 
@@ -121,7 +121,7 @@ fn futures_are_arguments() -> Outcome {
     Ok(())
 }
 
-fn large_results_stay_until_they_are_wanted_and_come_whole() -> Outcome {
+fn large_results_stay_at_their_worker_until_fetched() -> Outcome {
     let client = Processes::start(2)?;
     let data = client.submit::<zeros>((3_000_000,));
     let lengths: Vec<_> = (0..8).map(|_| client.submit::<length>((&data,))).collect();
@@ -146,7 +146,7 @@ fn callbacks_fetch_large_results() -> Outcome {
     Ok(())
 }
 
-fn much_goes_in_and_out_at_once() -> Outcome {
+fn much_data_travels_both_ways_at_once() -> Outcome {
     let client = Processes::start(2)?;
     for _ in 0..5 {
         let futures = client.map::<echo, _>((0..600).map(|number| vec![number as u8; 30_000]));
@@ -158,7 +158,7 @@ fn much_goes_in_and_out_at_once() -> Outcome {
     Ok(())
 }
 
-fn what_a_worker_has_started_goes_with_it() -> Outcome {
+fn children_of_a_worker_end_with_it() -> Outcome {
     let path = std::env::temp_dir().join(format!("thalweg-child-{}", std::process::id()));
     let client = Processes::start(1)?;
     let name = path.to_string_lossy().into_owned();
@@ -175,7 +175,7 @@ fn what_a_worker_has_started_goes_with_it() -> Outcome {
     Ok(())
 }
 
-fn gathering_fails_with_the_first_failure() -> Outcome {
+fn gather_fails_with_the_first_failure() -> Outcome {
     let client = Processes::start(2)?;
     let endless = client.submit::<spin>(());
     let fails = client.submit::<complain>((String::from("gather"),));
@@ -199,7 +199,7 @@ fn results_can_be_fetched_while_tasks_need_them() -> Outcome {
     Ok(())
 }
 
-fn a_crash_fails_its_task_alone() -> Outcome {
+fn a_crash_fails_only_its_task() -> Outcome {
     let client = Processes::start(2)?;
     let before = client.map::<square, _>(0..100);
     let crashed = client.submit::<crash>(());
@@ -256,7 +256,7 @@ fn a_task_with_retries_survives_a_crash() -> Outcome {
     Ok(())
 }
 
-fn lost_results_are_made_again() -> Outcome {
+fn lost_results_are_recomputed() -> Outcome {
     let client = Processes::start(1)?;
     let data = client.submit::<zeros>((1_000_000,));
     let grown = client.submit::<grow>((&data, 1));
@@ -281,7 +281,7 @@ fn panics_are_errors() -> Outcome {
     Ok(())
 }
 
-fn what_cannot_be_sent_says_so() -> Outcome {
+fn values_that_cannot_be_sent_are_named() -> Outcome {
     let client = Processes::start(1)?;
     let futures = client.map::<is_delicate, _>([Delicate(false), Delicate(true), Delicate(false)]);
     let Err(Error::Task(failure)) = futures[1].result() else {
@@ -295,7 +295,7 @@ fn what_cannot_be_sent_says_so() -> Outcome {
     Ok(())
 }
 
-fn time_limits_end_the_work() -> Outcome {
+fn time_limits_stop_running_tasks() -> Outcome {
     let client = Processes::start(1)?;
     assert_eq!(client.task_runs(), []);
     let process_before = client.submit::<process>(()).result()?;
@@ -326,7 +326,7 @@ fn time_limits_end_the_work() -> Outcome {
     Ok(())
 }
 
-fn what_runs_can_be_killed() -> Outcome {
+fn running_tasks_can_be_killed() -> Outcome {
     let client = Processes::start(1)?;
     let endless = client.submit::<spin>(());
     let behind = client.submit::<add>((2, 3));
@@ -336,8 +336,8 @@ fn what_runs_can_be_killed() -> Outcome {
     Ok(())
 }
 
-/// The worker may have been handed a task that it begins at this very moment.
-fn what_just_begins_can_be_killed() -> Outcome {
+/// Tasks are killed just as the worker begins them.
+fn tasks_can_be_killed_while_starting() -> Outcome {
     let client = Processes::start(1)?;
     for moment in 0..60 {
         client.submit::<add>((1, 1)).result()?;
@@ -349,7 +349,7 @@ fn what_just_begins_can_be_killed() -> Outcome {
         let (sender, behind) = std::sync::mpsc::channel();
         let next = client.submit::<add>((2, 3));
         next.when_done(move || {
-            // It is over when nobody waits for it any more.
+            // Without a receiver the test has already ended.
             let _ = sender.send(());
         });
         behind.recv_timeout(Duration::from_secs(60))?;
@@ -374,7 +374,7 @@ fn memory_is_limited() -> Outcome {
     Ok(())
 }
 
-fn closing_ends_processes_and_tasks() -> Outcome {
+fn close_ends_processes_and_tasks() -> Outcome {
     let client = Processes::start(2)?;
     let endless = client.submit::<spin>(());
     let processes = client.processes();
@@ -394,7 +394,7 @@ fn closing_ends_processes_and_tasks() -> Outcome {
     Ok(())
 }
 
-fn closing_leaves_nothing_open() -> Outcome {
+fn close_leaves_no_descriptors_open() -> Outcome {
     let open = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let before = open();
     for _ in 0..10 {
@@ -443,7 +443,7 @@ fn no_process_outlives_its_parent() -> Outcome {
     Ok(())
 }
 
-/// Stops the one worker of a client, which does not end by that.
+/// Suspends the only worker of a client by SIGSTOP.
 fn stop_worker(client: &Processes) -> Result<(), Box<dyn std::error::Error>> {
     let process = client.submit::<process>(()).result()?;
     let stopped = Command::new("kill")
@@ -453,7 +453,7 @@ fn stop_worker(client: &Processes) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn workers_that_were_stopped_are_replaced() -> Outcome {
+fn stopped_workers_are_replaced() -> Outcome {
     let ttl = Duration::from_millis(200);
     let client = Processes::builder().worker_ttl(ttl).start(1)?;
     stop_worker(&client)?;
@@ -461,7 +461,7 @@ fn workers_that_were_stopped_are_replaced() -> Outcome {
     Ok(())
 }
 
-fn limits_reach_tasks_that_never_began() -> Outcome {
+fn time_limits_apply_to_tasks_on_a_stopped_worker() -> Outcome {
     let client = Processes::builder().worker_ttl(None).start(1)?;
     stop_worker(&client)?;
     let limit = Duration::from_millis(100);
@@ -473,7 +473,7 @@ fn limits_reach_tasks_that_never_began() -> Outcome {
     Ok(())
 }
 
-/// Whether there is such a process, which has not ended.
+/// Whether a process exists and has not ended.
 fn is_running(process: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let state = status
@@ -497,55 +497,67 @@ fn main() -> ExitCode {
         ("results_come_in_order", results_come_in_order),
         ("futures_are_arguments", futures_are_arguments),
         (
-            "large_results_stay",
-            large_results_stay_until_they_are_wanted_and_come_whole,
+            "large_results_stay_at_their_worker_until_fetched",
+            large_results_stay_at_their_worker_until_fetched,
         ),
         (
-            "gathering_fails_with_the_first_failure",
-            gathering_fails_with_the_first_failure,
+            "gather_fails_with_the_first_failure",
+            gather_fails_with_the_first_failure,
         ),
-        ("much_goes_in_and_out_at_once", much_goes_in_and_out_at_once),
         (
-            "what_a_worker_has_started",
-            what_a_worker_has_started_goes_with_it,
+            "much_data_travels_both_ways_at_once",
+            much_data_travels_both_ways_at_once,
+        ),
+        (
+            "children_of_a_worker_end_with_it",
+            children_of_a_worker_end_with_it,
         ),
         (
             "callbacks_fetch_large_results",
             callbacks_fetch_large_results,
         ),
         (
-            "results_can_be_fetched",
+            "results_can_be_fetched_while_tasks_need_them",
             results_can_be_fetched_while_tasks_need_them,
         ),
-        ("a_crash_fails_its_task_alone", a_crash_fails_its_task_alone),
-        ("three_deaths", a_task_that_kills_three_workers_is_given_up),
+        ("a_crash_fails_only_its_task", a_crash_fails_only_its_task),
+        (
+            "a_task_that_kills_three_workers_is_given_up",
+            a_task_that_kills_three_workers_is_given_up,
+        ),
         (
             "a_task_with_retries_survives_a_crash",
             a_task_with_retries_survives_a_crash,
         ),
-        ("lost_results_are_made_again", lost_results_are_made_again),
+        ("lost_results_are_recomputed", lost_results_are_recomputed),
         ("panics_are_errors", panics_are_errors),
-        ("what_cannot_be_sent_says_so", what_cannot_be_sent_says_so),
-        ("time_limits_end_the_work", time_limits_end_the_work),
-        ("what_runs_can_be_killed", what_runs_can_be_killed),
+        (
+            "values_that_cannot_be_sent_are_named",
+            values_that_cannot_be_sent_are_named,
+        ),
+        (
+            "time_limits_stop_running_tasks",
+            time_limits_stop_running_tasks,
+        ),
+        ("running_tasks_can_be_killed", running_tasks_can_be_killed),
         ("memory_is_limited", memory_is_limited),
+        ("stopped_workers_are_replaced", stopped_workers_are_replaced),
         (
-            "stopped_workers_are_replaced",
-            workers_that_were_stopped_are_replaced,
+            "time_limits_apply_to_tasks_on_a_stopped_worker",
+            time_limits_apply_to_tasks_on_a_stopped_worker,
         ),
         (
-            "limits_reach_what_never_began",
-            limits_reach_tasks_that_never_began,
+            "tasks_can_be_killed_while_starting",
+            tasks_can_be_killed_while_starting,
         ),
         (
-            "what_just_begins_can_be_killed",
-            what_just_begins_can_be_killed,
+            "close_ends_processes_and_tasks",
+            close_ends_processes_and_tasks,
         ),
         (
-            "closing_ends_processes_and_tasks",
-            closing_ends_processes_and_tasks,
+            "close_leaves_no_descriptors_open",
+            close_leaves_no_descriptors_open,
         ),
-        ("closing_leaves_nothing_open", closing_leaves_nothing_open),
         (
             "no_process_outlives_its_parent",
             no_process_outlives_its_parent,

@@ -1,4 +1,4 @@
-//! Closures on threads: what depends on what, what fails, and what nobody wants any more.
+//! Closures on threads: dependencies, failures and unwanted tasks.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,10 +8,10 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 use thalweg_tasks::{Client, Error, Failure, Future, Status, TaskError, block_in_place};
 
-/// How long a test waits for what is to come.
+/// Timeout of each wait.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// A client whose only thread waits at a gate.
+/// A client whose only thread is blocked.
 fn held() -> (Client, mpsc::Sender<()>, Future<()>) {
     let client = Client::threads(1).unwrap();
     let (open, gate) = mpsc::channel();
@@ -20,10 +20,10 @@ fn held() -> (Client, mpsc::Sender<()>, Future<()>) {
 }
 
 #[test]
-fn as_many_run_at_a_time_as_there_are_threads() {
+fn as_many_tasks_run_as_there_are_threads() {
     let client = Client::threads(5).unwrap();
     let barrier = Arc::new(Barrier::new(5));
-    // None of them ends unless all five run.
+    // The tasks end only if all five run at once.
     let futures = client.map(0..5, move |x| {
         barrier.wait();
         x
@@ -32,7 +32,7 @@ fn as_many_run_at_a_time_as_there_are_threads() {
 }
 
 #[test]
-fn tasks_that_wait_for_tasks_need_not_wait_for_threads() {
+fn tasks_waiting_for_tasks_do_not_occupy_threads() {
     fn sum_to(client: &Client, n: u64) -> u64 {
         if n == 0 {
             return 0;
@@ -50,20 +50,20 @@ fn tasks_that_wait_for_tasks_need_not_wait_for_threads() {
 }
 
 #[test]
-fn a_task_that_blocks_lets_others_run_if_it_says_so() {
+fn block_in_place_lets_other_tasks_run() {
     let client = Client::threads(1).unwrap();
     let inner = client.clone();
     let outer = client.submit(move || {
         let (sender, receiver) = std::sync::mpsc::channel();
         let sent = inner.submit(move || sender.send(6).is_ok());
-        // The place that is given for it is given for what waits inside as well.
+        // The thread handed over by `block_in_place` also serves the wait inside.
         block_in_place(|| sent.result().unwrap().then(|| receiver.recv().unwrap()))
     });
     assert_eq!(outer.result().unwrap(), Some(6));
 }
 
 #[test]
-fn what_nobody_wants_is_not_run() {
+fn a_task_without_a_future_does_not_run() {
     let (client, open, holding) = held();
     let runs = Arc::new(AtomicUsize::new(0));
     let count = |runs: &Arc<AtomicUsize>| {
@@ -87,7 +87,7 @@ fn what_nobody_wants_is_not_run() {
 }
 
 #[test]
-fn failures_reach_whatever_needs_them_and_can_be_tried_again() {
+fn failures_reach_dependents_and_can_be_retried() {
     let client = Client::threads(1).unwrap();
     let mut calls = 0;
     let flaky = client.task().repeat(move || {
@@ -106,7 +106,7 @@ fn failures_reach_whatever_needs_them_and_can_be_tried_again() {
 }
 
 #[test]
-fn a_panic_is_an_error_and_the_thread_goes_on() {
+fn a_panic_is_an_error_and_its_thread_continues() {
     let client = Client::threads(1).unwrap();
     let panics = client.submit(|| -> u32 { panic!("over {}", 9000) });
     let Err(Error::Task(failure)) = panics.result() else {
@@ -119,7 +119,7 @@ fn a_panic_is_an_error_and_the_thread_goes_on() {
 }
 
 #[test]
-fn cancelling_takes_along_what_needs_it() {
+fn cancelling_includes_dependents() {
     let (client, open, holding) = held();
     let first = client.submit(|| 1);
     let second = client.submit_with(&first, |x| x + 1);
@@ -155,7 +155,7 @@ fn a_thread_cannot_be_killed() {
 }
 
 #[test]
-fn higher_priorities_come_first() {
+fn higher_priorities_run_first() {
     let (client, open, holding) = held();
     let (seen, order) = mpsc::channel();
     let futures: Vec<_> = [0.0, -1.0, 5.0, 0.0, 10.0]
@@ -178,7 +178,7 @@ fn higher_priorities_come_first() {
 }
 
 #[test]
-fn a_closed_client_refuses() {
+fn a_closed_client_refuses_tasks() {
     let (client, open, _holding) = held();
     let waiting = client.submit(|| 1);
     open.send(()).unwrap();
@@ -205,9 +205,9 @@ async fn futures_are_awaited() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// Each task adds its number to the sum of some before it; some fail.
+    /// Each task adds its number to the sum of some earlier tasks; some fail.
     #[test]
-    fn random_graphs_come_to_what_plain_execution_comes_to(
+    fn random_graphs_match_plain_execution(
         tasks in prop::collection::vec((prop::collection::vec(0..1_000_usize, 0..4), 0..20_u8), 1..200),
         threads in 1..4_usize,
     ) {
@@ -231,7 +231,7 @@ proptest! {
 }
 
 #[test]
-fn a_callback_that_panics_keeps_nobody_from_working() {
+fn a_panicking_callback_does_not_affect_tasks() {
     let client = Client::threads(1).unwrap();
     let (open, gate) = mpsc::channel::<()>();
     let task = client.submit(move || gate.recv().is_err());
@@ -253,7 +253,7 @@ fn callbacks_wait_for_tasks_and_for_one_another() {
     let (sender, waited) = mpsc::channel();
     let other = client.clone();
     task.when_done(move || {
-        // The second callback comes after this one, and the task needs the client's only thread.
+        // The second callback runs after this one, and the task needs the client's only thread.
         let heard = called.recv_timeout(BOUND).is_ok();
         let next = other.submit(|| 3).result_within(BOUND).ok();
         sender.send((heard, next)).unwrap();
@@ -264,7 +264,7 @@ fn callbacks_wait_for_tasks_and_for_one_another() {
 }
 
 #[test]
-fn closing_waits_for_callbacks_that_return() {
+fn close_waits_for_callbacks() {
     let client = Client::threads(1).unwrap();
     let (open, gate) = mpsc::channel::<()>();
     let task = client.submit(move || gate.recv().is_err());
@@ -276,7 +276,7 @@ fn closing_waits_for_callbacks_that_return() {
 }
 
 #[test]
-fn gathering_fails_with_the_first_failure() {
+fn gather_fails_with_the_first_failure() {
     let client = Client::threads(2).unwrap();
     let (open, gate) = mpsc::channel::<()>();
     let endless = client.submit(move || {
@@ -296,7 +296,7 @@ fn gathering_fails_with_the_first_failure() {
 }
 
 #[test]
-fn threads_are_started_as_tasks_need_them() {
+fn threads_are_started_on_demand() {
     const TASKS: usize = 200;
     let client = Client::threads(100_000).unwrap();
     let all = Arc::new(Barrier::new(TASKS));
@@ -305,7 +305,7 @@ fn threads_are_started_as_tasks_need_them() {
             .map(|number| {
                 let all = all.clone();
                 client.submit(move || {
-                    // Nobody gets past this unless all run at the same time.
+                    // Passes only if all run at the same time.
                     all.wait();
                     number
                 })

@@ -29,12 +29,12 @@ pub fn resume(name: &str, parent: &TraceContext) -> tracing::Span {
         otel.name = name,
         process = std::process::id(),
     );
-    go_on(&span, parent);
+    continue_trace(&span, parent);
     span
 }
 
 /// Makes a span continue a trace of another process.
-pub(crate) fn go_on(span: &tracing::Span, parent: &TraceContext) {
+pub(crate) fn continue_trace(span: &tracing::Span, parent: &TraceContext) {
     let flags = match parent.is_sampled() {
         true => TraceFlags::SAMPLED,
         false => TraceFlags::default(),
@@ -55,9 +55,9 @@ pub(crate) fn go_on(span: &tracing::Span, parent: &TraceContext) {
 /// Context for continuing the trace elsewhere; `None` without a layer of OpenTelemetry.
 pub(crate) fn context_of(span: &tracing::Span) -> Option<TraceContext> {
     let context = span.context();
-    let context = context.span().span_context().clone();
-    let trace = u128::from_be_bytes(context.trace_id().to_bytes());
-    let id = u64::from_be_bytes(context.span_id().to_bytes());
-    let told = TraceContext::new(trace, id, context.is_sampled()).ok()?;
-    Some(told.with_state(&context.trace_state().header()))
+    let span_context = context.span().span_context().clone();
+    let trace = u128::from_be_bytes(span_context.trace_id().to_bytes());
+    let id = u64::from_be_bytes(span_context.span_id().to_bytes());
+    let trace_context = TraceContext::new(trace, id, span_context.is_sampled()).ok()?;
+    Some(trace_context.with_state(&span_context.trace_state().header()))
 }

@@ -44,7 +44,7 @@ impl Tracer for Spans {
         }
         #[cfg(feature = "opentelemetry")]
         if let Some(parent) = parent {
-            crate::remote::go_on(&span, parent);
+            crate::remote::continue_trace(&span, parent);
         }
         #[cfg(not(feature = "opentelemetry"))]
         let _ = parent;

@@ -1,4 +1,4 @@
-//! One trace from an HTTP request through a pipeline and a worker process to a sink, as a collector of OpenTelemetry gets it.
+//! One trace from an HTTP request through a pipeline and a worker process to a sink, as seen by an OTLP collector.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -33,12 +33,12 @@ remote! {
     }
 }
 
-/// This process's spans on their way to a collector.
+/// Exports the spans of this process to a collector.
 struct Exports(SdkTracerProvider);
 
 impl Exports {
     fn to(collector: &str) -> Self {
-        // Built together with clients for the web, the exporter's has none of its own. There may be one already.
+        // If web clients share the build, the exporter has no TLS provider. One may be installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
@@ -60,7 +60,7 @@ impl Exports {
     }
 }
 
-/// A collector: what it gets, one body after the other.
+/// A collector: the received bodies.
 fn collector() -> (SocketAddr, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let addr = listener.local_addr().expect("it has one");
@@ -103,7 +103,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// A span as the collector gets it.
+/// A span as received by the collector.
 #[derive(Clone, Debug)]
 struct Line {
     name: String,
@@ -160,7 +160,7 @@ fn main() {
     requests.trace(Spans::of("shop"), 0);
     requests.start().expect("it is open");
 
-    // One request that belongs to no trace, and one that does.
+    // One request without a trace, and one with.
     assert!(ask(port, "1", "").ends_with("\r\n\r\n4"));
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     assert!(ask(port, "20", &format!("traceparent: {parent}\r\n")).ends_with("\r\n\r\n42"));
@@ -182,7 +182,7 @@ fn main() {
         .filter(|line| line.parent == "b7ad6b7169203331")
         .collect();
     assert_eq!(roots.len(), 1, "{found:#?}");
-    // From each to the request.
+    // Each span leads to the request.
     for name in ["price", "answers", "orders"] {
         let mut at = &found[name];
         for _ in 0..found.len() {

@@ -86,7 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_means_something_to_graphviz_is_escaped() {
+    fn special_characters_of_graphviz_are_escaped() {
         assert_eq!(escape(r#"say "hi""#), r#"say \"hi\""#);
         assert_eq!(escape(r"C:\new"), r"C:\\new");
         assert_eq!(escape("two\nlines\r\u{0}"), "two\\nlines\u{fffd}\u{fffd}");
@@ -115,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_back(text in "[^\\p{C}]*") {
+        fn any_text_round_trips(text in "[^\\p{C}]*") {
             let escaped = escape(&text);
             let mut unescaped = String::new();
             let mut rest = escaped.chars();

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_is_there_for_is_always_shown() {
+    fn the_main_counter_of_a_node_is_always_shown() {
         let idle = Counters::default();
         assert_eq!(counters(&idle, Role::Source), "0 out");
         assert_eq!(counters(&idle, Role::Time), "0 in · 0 out");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_folded_and_cut() {
+    fn a_line_is_wrapped_and_truncated() {
         assert_eq!(one_line(" a\n\tb\u{0}c ", 10), "a b c");
         assert_eq!(one_line("abcdef", 6), "abcdef");
         assert_eq!(one_line("abcdefg", 6), "abcde…");
@@ -163,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_line_keeps_its_limit(text in ".*", limit in 1_usize..20) {
+        fn a_line_never_exceeds_its_limit(text in ".*", limit in 1_usize..20) {
             let line = one_line(&text, limit);
             prop_assert!(line.chars().count() <= limit);
             prop_assert!(!line.contains(char::is_control));

@@ -210,7 +210,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_bucket_begins_where_the_one_before_ends() {
+    fn buckets_are_contiguous() {
         for at in 1..BUCKETS {
             let begin = nanoseconds(at);
             let buckets = [begin - 1, begin].map(|at| bucket(Duration::from_nanos(at)));
@@ -240,7 +240,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_histogram_of_what_was_added(
+        fn a_difference_is_the_histogram_of_later_durations(
             early in prop::collection::vec(0_u64..1 << 43, 0..20),
             late in prop::collection::vec(0_u64..1 << 43, 0..20),
         ) {

@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_graph_draws_itself() {
+    fn an_empty_graph_can_be_drawn() {
         let empty = GraphView::default();
         assert!(roxmltree::Document::parse(&empty.to_svg()).is_ok());
         assert_eq!(empty.to_mermaid(), "flowchart TD\n");
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_show_once_something_has_passed() {
+    fn counters_are_shown_once_elements_have_passed() {
         let nodes = vec![
             NodeView::new(1, "a", "source"),
             NodeView::new(2, "b", "sink"),
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_is_no_group_is_coloured_by_place() {
+    fn an_unknown_kind_is_coloured_by_position() {
         let nodes = (1..=3).map(|id| NodeView::new(id, "x", "x")).collect();
         let graph = GraphView::new(
             nodes,
@@ -460,7 +460,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_picture_is_xml_that_holds_every_name(graph in graph()) {
+        fn a_picture_is_valid_xml_with_every_name(graph in graph()) {
             let svg = graph.to_svg();
             let document = roxmltree::Document::parse(&svg)?;
             let boxes = document.descendants().filter(|node| node.has_tag_name("rect")).count();
@@ -479,7 +479,7 @@ mod tests {
         }
 
         #[test]
-        fn every_node_and_edge_has_a_line_of_its_own(graph in graph()) {
+        fn every_node_and_edge_has_its_own_line(graph in graph()) {
             let connections = graph.connections().len();
             prop_assert_eq!(graph.to_dot().lines().count(), 4 + graph.nodes.len() + connections);
             let mermaid = graph.to_mermaid();

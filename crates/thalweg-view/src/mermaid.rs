@@ -93,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_means_something_to_mermaid_or_markdown_is_an_entity() {
+    fn special_characters_of_mermaid_and_markdown_are_entities() {
         assert_eq!(escape("map_async 1.5"), "map_async 1.5");
         assert_eq!(escape(r#"a["b"]"#), "a#91;#34;b#34;#93;");
         assert_eq!(escape("`x` #35; <b>"), "#96;x#96; #35;35#59; #60;b#62;");
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_back(text in "[^\\p{C}]*") {
+        fn any_text_round_trips(text in "[^\\p{C}]*") {
             prop_assume!(!text.trim().is_empty());
             let escaped = escape(&text);
             let special = |c: char| r#""[]`|(){}<>&\"#.contains(c);

@@ -1,11 +1,11 @@
-//! An asynchronous function with a callback, as a future: what was inside out reads from top to
+//! A callback-based function as a future: code that was inside out reads from top to
 //! bottom.
 
 use std::thread;
 
 use thalweg::callback::{self, Uncalled};
 
-/// A transfer as a C library offers it: it returns at once, and calls back when it is done.
+/// A transfer in the style of a C library: it returns at once, and calls back when it is done.
 fn transfer(url: &str, callback: impl FnOnce(Result<u64, String>) + Send + 'static) {
     let (size, secure) = (url.len() as u64, url.starts_with("gsiftp://"));
     thread::spawn(move || {
@@ -32,7 +32,7 @@ pub(crate) async fn main() -> Result<(), Uncalled> {
     println!("refused: {refused:?}");
     assert_eq!(refused, Err("no certificate".to_string()));
 
-    // A callback that will never come ends the wait, too.
+    // A callback that can no longer come ends the wait too.
     let lost = callback::future(broken_transfer).await;
     assert!(lost.is_err());
     Ok(())

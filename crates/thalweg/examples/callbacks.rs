@@ -1,5 +1,5 @@
-//! Two ways to hand a callback what it needs besides the result: passed through by the function that
-//! does the work, or filled in beforehand.
+//! Two ways to give a callback more than the result: passed through by the function that
+//! does the work, or bound beforehand.
 
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -52,7 +52,7 @@ pub(crate) fn main() {
     quick_and_dirty::square(3, quick_and_dirty::done, connection(1));
     assert_eq!(lines.recv().as_deref(), Ok("9 for connection 1"));
 
-    // A closure fills in the connection, as `functools.partial` does.
+    // The closure binds the connection, as `functools.partial` does.
     let second = connection(2);
     functional::square(4, move |result| functional::done(result, &second));
     assert_eq!(lines.recv().as_deref(), Ok("16 for connection 2"));

@@ -1,5 +1,5 @@
-//! Steps that follow on one another: images are downloaded, four at a time, each is resized as soon as it
-//! is there, on a thread of its own, and written to disk. One that cannot be had stops no other.
+//! Chained steps: images are downloaded, four at a time; each is resized on a separate thread as soon as it
+//! arrives, and written to disk. A failed download does not stop the others.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ struct Image {
     pixels: Vec<u8>,
 }
 
-/// A server that takes its time: a second for every ten pixels of width.
+/// A slow server: a second for every ten pixels of width.
 async fn download(name: &'static str) -> Result<Image, String> {
     let width = match name {
         "delta" => 40,
@@ -31,7 +31,7 @@ async fn download(name: &'static str) -> Result<Image, String> {
     })
 }
 
-/// Halves an image. That is work for the processor, which would keep the loop from all else.
+/// Halves an image: CPU-bound work, which would block the loop.
 async fn resize(image: Image, event_loop: EventLoop) -> Result<Image, BoxError> {
     let halve = move || Image {
         width: image.width / 2,
@@ -45,7 +45,7 @@ fn write(image: &Image, directory: &Path) -> std::io::Result<()> {
     fs::write(directory.join(image.name), &image.pixels)
 }
 
-/// Time is paused: tokio moves on to the next timer whenever everything waits.
+/// Time is paused: tokio advances to the next timer whenever everything waits.
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 pub(crate) async fn main() -> Result<(), BoxError> {
     let begin = Instant::now();
@@ -71,7 +71,7 @@ pub(crate) async fn main() -> Result<(), BoxError> {
     }
     names.drain("1min").await?;
 
-    // The small ones were written while the large one was still on its way.
+    // The small ones were written while the large one was still downloading.
     println!("{:?}", written.to_vec());
     assert_eq!(
         written.to_vec(),

@@ -1,11 +1,11 @@
-//! A feed in windows of ten seconds: how many edits there were of each wiki, on a clock that the program moves.
+//! A feed in windows of ten seconds: the number of edits per wiki, on a virtual clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use thalweg::{BoxError, Stream, VirtualClock};
 
-/// When each edit came, in seconds, and of which wiki.
+/// Time of each edit, in seconds, and its wiki.
 const EDITS: [(u64, &str); 7] = [
     (1, "en"),
     (4, "de"),
@@ -24,7 +24,7 @@ fn count(wikis: Vec<&'static str>) -> BTreeMap<&'static str, usize> {
     counts
 }
 
-/// Sends each edit at its time, and shows what the windows have.
+/// Sends each edit at its time, and prints the windows.
 pub(crate) fn main() -> Result<(), BoxError> {
     let clock = VirtualClock::new();
     let edits = Stream::on(&clock);

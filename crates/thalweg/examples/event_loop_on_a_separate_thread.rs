@@ -1,4 +1,4 @@
-//! A pipeline with an event loop on a thread of its own: `emit` blocks the caller until the pipeline
+//! A pipeline with an event loop on a separate thread: `emit` blocks the caller until the pipeline
 //! is ready.
 
 use std::sync::mpsc::{Sender, channel};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thalweg::{Error, EventLoop, Stream};
 
-/// A blocking function, of the kind that was not made to work asynchronously.
+/// A blocking function, not made for asynchronous use.
 fn increment(x: i32) -> i32 {
     thread::sleep(Duration::from_millis(1));
     x + 1
@@ -31,7 +31,7 @@ pub(crate) fn main() -> Result<(), Error> {
         .sink_async(move |x| write(x, database.clone()));
     for x in 0..10 {
         source.emit(x).wait()?; // blocks until the pipeline is ready
-        // So the row is in the database.
+        // The row is in the database now.
         let (row, writer) = rows.try_recv().expect("the row has been written");
         assert_eq!(row, x + 1);
         assert_ne!(writer, thread::current().id());

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use thalweg::{BoxError, EventLoop};
 
-/// Nobody passes before all five have come: operations that ran one after the other would wait here for
-/// good.
+/// Passes only when all five have arrived: sequential operations would wait here for
+/// ever.
 static ALL_FIVE: Barrier = Barrier::new(5);
 
 fn slow_operation(operation: u32) -> u32 {

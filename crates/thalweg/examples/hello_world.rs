@@ -13,7 +13,7 @@ pub(crate) fn main() -> Result<(), BoxError> {
     // Schedule a call to hello_world().
     let stopped = callback::future(|stop| event_loop.call_soon(|| hello_world(stop)));
 
-    // Blocking call, ended by `stop`.
+    // Blocks until `stop` is called.
     let said = event_loop.block_on(stopped)??;
     assert_eq!(said, "Hello World");
     Ok(())

@@ -1,14 +1,14 @@
-//! Events from a network stream: what arrives are packets, which may end in the middle of a line. An
-//! operator keeps what is unfinished until the rest has come.
+//! Events from a network stream: packets may end in the middle of a line. An
+//! operator keeps unfinished lines until the rest arrives.
 
 use serde_json::Value;
 use thalweg::{Acks, Context, EmitResult, Error, Never, OnError, Operator, Stream};
 
-/// Cuts packets into lines. A line ends with `\n`; one that began in an earlier packet is put together.
+/// Splits packets into lines, which end with `\n`, and joins lines that span several packets.
 #[derive(Default)]
 struct DataReceiver {
     partial_data: String,
-    /// The tokens of the packets that the partial line came in.
+    /// Tokens of the packets that contain parts of the line.
     acks: Vec<Acks>,
 }
 
@@ -25,7 +25,7 @@ impl Operator for DataReceiver {
             let rest = self.partial_data.split_off(end + 1);
             let line = std::mem::replace(&mut self.partial_data, rest);
             cx.emit_with(Acks::merge(&self.acks), line.trim_end().to_string())?;
-            // What is left came in this packet.
+            // The rest belongs to this packet.
             self.acks = vec![cx.acks()];
         }
         if self.partial_data.is_empty() {
@@ -38,7 +38,7 @@ impl Operator for DataReceiver {
         usize::from(!self.partial_data.is_empty())
     }
 
-    /// The last line need not have an end.
+    /// The last line may lack a line ending.
     fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let line = std::mem::take(&mut self.partial_data);
         let acks = Acks::merge(&std::mem::take(&mut self.acks));

@@ -1,5 +1,5 @@
-//! A web server whose handler calls a blocking function: it runs on a thread of the loop's executor and is
-//! awaited in line, while the loop serves other requests.
+//! A web server whose handler calls a blocking function, which runs on a thread of the loop's executor and is
+//! awaited, while the loop serves other requests.
 //!
 //! With the server running, `time (curl $URL & curl $URL & curl $URL & curl $URL & curl $URL & wait)`
 //! takes one second, not five.
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 struct SlowOp {
     event_loop: EventLoop,
-    /// Nobody passes before five requests have come, which shows that they are served at once.
+    /// Passes only when five requests have arrived, which shows that they are served concurrently.
     all_five: Arc<Barrier>,
 }
 
@@ -31,7 +31,7 @@ impl SlowOp {
     }
 }
 
-/// Answers any request.
+/// Responds to any request.
 async fn get(mut connection: TcpStream, ops: Arc<SlowOp>) -> Result<(), BoxError> {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
@@ -55,7 +55,7 @@ async fn serve(listener: TcpListener, ops: Arc<SlowOp>) -> io::Result<()> {
     }
 }
 
-/// Stands for `curl`.
+/// Replaces `curl`.
 async fn curl(listener: std::net::SocketAddr) -> io::Result<String> {
     let mut connection = TcpStream::connect(listener).await?;
     connection.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;

@@ -1,5 +1,5 @@
-//! Events from a network stream into a database whose driver calls back: up to ten documents are on
-//! their way into it while reading goes on, and one that it refuses is set aside.
+//! Events from a network stream into a database with a callback-based driver: up to ten documents are
+//! in flight while reading continues, and a rejected one goes to an error stream.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -31,7 +31,7 @@ impl Collection {
     }
 }
 
-/// The same, to be awaited.
+/// The same as a future.
 async fn insert(collection: Collection, document: String) -> Result<usize, BoxError> {
     Ok(callback::future(|done| collection.insert_one(document, done)).await??)
 }
@@ -63,7 +63,7 @@ pub(crate) async fn main() -> Result<(), BoxError> {
 
     let mut lines = BufReader::new(TcpStream::connect(address).await?).lines();
     while let Some(line) = lines.next_line().await? {
-        source.emit(line).await?; // waits while ten are on their way
+        source.emit(line).await?; // waits while ten are in flight
     }
     source.drain("5s").await?;
     server.await??;

@@ -1,18 +1,18 @@
-//! Eight hours of sleep in eight seconds: 3,600 sleeps of eight seconds, all at once.
+//! Eight hours of sleep in eight seconds: 3,600 concurrent sleeps of eight seconds.
 //!
-//! Here the eight seconds pass on a virtual clock, in no time at all.
+//! Here the eight seconds pass on a virtual clock, without waiting.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use thalweg::{Error, Stream, VirtualClock};
 
-/// An asynchronous function: while it sleeps, the loop does other things.
+/// An async function: while it sleeps, the loop runs other tasks.
 async fn bar(clock: VirtualClock) {
     clock.sleep(Duration::from_secs(8)).await;
 }
 
-/// Without a pipeline: the loop runs all futures at once.
+/// Without a pipeline: the loop runs all futures concurrently.
 fn tasks() -> Duration {
     let clock = VirtualClock::new();
     clock.block_on(join_all((0..3600).map(|_| bar(clock.clone()))));

@@ -1,4 +1,4 @@
-//! A clock in the terminal: a task that is repeated every second, without an endless loop around a
+//! A clock in the terminal: a task repeated every second, without an endless loop around a
 //! sleep.
 
 use std::io::Write;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use thalweg::{Error, Stream, VirtualClock};
 
-/// Writes over what stands on the line.
+/// Overwrites the current line.
 fn overprint(text: &str) {
     print!("{text}\r");
-    // A terminal that has gone away need not be written to.
+    // Ignores a closed terminal.
     let _ = std::io::stdout().flush();
 }
 
@@ -23,7 +23,7 @@ fn get_time(since_midnight: Duration) -> String {
     )
 }
 
-/// An hour passes on the virtual clock. With `Stream::from_periodic("1s", …)` it is the loop's own time.
+/// An hour passes on the virtual clock; `Stream::from_periodic("1s", …)` would use real time.
 pub(crate) fn main() -> Result<(), Error> {
     let clock = VirtualClock::new();
     let now = clock.clone();
@@ -39,7 +39,7 @@ pub(crate) fn main() -> Result<(), Error> {
     let shown = shown.to_vec();
     assert_eq!(shown.len(), 3600);
     assert_eq!(shown[..3], ["00:00:00", "00:00:01", "00:00:02"]);
-    // No error adds up over the hour.
+    // No drift over the hour.
     assert_eq!(shown[3599], "00:59:59");
     Ok(())
 }

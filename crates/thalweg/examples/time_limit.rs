@@ -1,5 +1,5 @@
-//! A time limit on each element: work that takes too long is given up, and really stops; the element
-//! goes where the node's policy says, and the next one is taken up.
+//! A time limit per element: work that takes too long is cancelled, and really stops; the element
+//! is handled by the node's policy, and the next one starts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use thalweg::{BoxError, Stream};
 use tokio::time::{sleep, timeout};
 
-/// Counts the tasks that run, whether they end or are given up.
+/// Counts running tasks, whether they finish or are cancelled.
 struct Running(Arc<AtomicUsize>);
 
 impl Running {
@@ -24,14 +24,14 @@ impl Drop for Running {
     }
 }
 
-/// Waits for so many seconds, and says so.
+/// Waits this many seconds, and prints it.
 async fn block_then_print(seconds: u64, running: Running) {
     sleep(Duration::from_secs(seconds)).await;
     println!("{seconds} seconds have passed");
     drop(running);
 }
 
-/// Time is paused: tokio moves on to the next timer whenever everything waits.
+/// Time is paused: tokio advances to the next timer whenever everything waits.
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 pub(crate) async fn main() -> Result<(), BoxError> {
     let running = Arc::new(AtomicUsize::new(0));

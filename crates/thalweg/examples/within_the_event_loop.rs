@@ -1,4 +1,4 @@
-//! A pipeline within the program's own event loop: awaiting `emit` waits until the pipeline is ready.
+//! A pipeline on the program's own event loop: awaiting `emit` waits until the pipeline is ready.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thalweg::{Error, Stream};
 
-/// A blocking function, of the kind that was not made to work asynchronously.
+/// A blocking function, not made for asynchronous use.
 fn increment(x: i32) -> i32 {
     thread::sleep(Duration::from_millis(1));
     x + 1
@@ -19,7 +19,7 @@ async fn write(x: i32, database: Arc<Mutex<Vec<i32>>>) {
     database.lock().expect("no writer panics").push(x);
 }
 
-/// With its time paused, tokio moves on to the next timer whenever everything waits. Without that this takes
+/// With paused time, tokio advances to the next timer whenever everything waits. Otherwise this takes
 /// five seconds.
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 pub(crate) async fn main() -> Result<(), Error> {
@@ -38,7 +38,7 @@ pub(crate) async fn main() -> Result<(), Error> {
 
     let rows: Vec<i32> = (1..=10).collect();
     assert_eq!(*database.lock().expect("no writer panics"), rows);
-    // Nine intervals from the first row to the last, and the last one's way into the database.
+    // Nine intervals from the first row to the last, and the time of the last insertion.
     assert_eq!(begin.elapsed().as_millis() / 100, 47);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A pipeline where nothing waits: it needs no event loop, and everything is done when `emit` returns.
+//! A synchronous pipeline: it needs no event loop, and everything is done when `emit` returns.
 
 use thalweg::{Error, Stream};
 

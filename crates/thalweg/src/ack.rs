@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn merged_tokens_are_each_there_once_and_in_order() {
+    fn merging_keeps_each_token_once_and_in_order() {
         for n in [0_usize, 1, 2, 15, 16, 17, 100] {
             let each: Vec<Acks> = (0..n)
                 .map(|i| Ack::with_payload(i, |_| ()).into())

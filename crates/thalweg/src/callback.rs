@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_callback_may_come_at_once_or_from_another_thread_or_never() {
+    fn a_callback_may_be_called_at_once_from_another_thread_or_never() {
         let at_once = future(|done| done(1));
         assert_eq!(pollster::block_on(at_once), Ok(1));
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_is_no_trouble_when_nobody_waits_any_more() {
+    fn a_late_callback_without_a_waiter_is_harmless() {
         let mut kept = None;
         drop(future(|done| kept = Some(done)));
         if let Some(done) = kept {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_future_borrows_nothing_from_the_function() {
+    fn the_future_borrows_nothing_from_its_closure() {
         fn spawn(_: impl Future + Send + 'static) {}
         let local = String::from("local");
         spawn(future(|done| done(local.len())));

@@ -25,7 +25,7 @@ mod tests {
     shows!([T, F] Held<T, F> { size });
 
     #[test]
-    fn what_is_not_named_is_not_shown_and_need_not_be_showable() {
+    fn unlisted_fields_are_omitted_and_need_no_debug() {
         struct Opaque;
 
         let held = Held {

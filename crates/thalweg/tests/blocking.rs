@@ -1,4 +1,4 @@
-//! Where a thread blocks, the host is asked first.
+//! The host is asked before a thread blocks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -12,9 +12,9 @@ fn count(block: Blocking<'_>) {
     block();
 }
 
-/// One test, because there is one host to a process.
+/// A single test, because a process has one host.
 #[test]
-fn the_host_is_told_when_a_thread_blocks_and_only_then() {
+fn the_host_is_notified_only_when_a_thread_blocks() {
     assert!(thalweg::block_around(count));
     let source = Stream::new();
     let (entered, inside) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! Asynchronous functions that await an `emit` which leads back to them: nobody waits for itself.
+//! Async functions that await an `emit` leading back to themselves do not deadlock.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use thalweg::{Stream, VirtualClock};
 
 type Log = Arc<Mutex<Vec<u64>>>;
 
-/// An asynchronous function that writes its element down and emits the next, twice the next if it is even.
+/// An async function that records its element and emits the next number, twice if that is even.
 fn again(
     to: &Stream<u64>,
     log: &Log,
@@ -34,13 +34,13 @@ fn upto(last: u64) -> Vec<u64> {
 }
 
 #[test]
-fn in_every_operator_that_awaits() {
+fn every_awaiting_operator_can_emit_back_into_the_pipeline() {
     type Build = fn(&Stream<u64>, &Stream<u64>, &Log);
     let operators: [(&str, Build); 9] = [
         ("then", |s, to, log| {
             s.then(again(to, log, 20)).sink(drop);
         }),
-        ("then behind", |s, to, log| {
+        ("then between maps", |s, to, log| {
             s.map(|x| x).then(again(to, log, 20)).map(|x| x).sink(drop);
         }),
         ("sink_async", |s, to, log| {
@@ -58,10 +58,10 @@ fn in_every_operator_that_awaits() {
         ("map_async, three", |s, to, log| {
             s.map_async(3, again(to, log, 20)).sink(drop);
         }),
-        ("behind a buffer", |s, to, log| {
+        ("after a buffer", |s, to, log| {
             s.buffer(1).then(again(to, log, 20)).sink(drop);
         }),
-        ("behind a rate limit", |s, to, log| {
+        ("after a rate limit", |s, to, log| {
             s.rate_limit("1s").then(again(to, log, 20)).sink(drop);
         }),
         ("two in a row", |s, to, log| {
@@ -70,9 +70,9 @@ fn in_every_operator_that_awaits() {
                 .then(again(to, &quiet, 0))
                 .sink(drop);
         }),
-        ("from below", |s, to, log| {
-            let below = s.map(|x| x);
-            below.then(again(to, log, 20)).sink(drop);
+        ("after a map", |s, to, log| {
+            let mapped = s.map(|x| x);
+            mapped.then(again(to, log, 20)).sink(drop);
         }),
     ];
     for (name, build) in operators {
@@ -82,7 +82,7 @@ fn in_every_operator_that_awaits() {
         build(&source, &source, &log);
         let emitted = clock.block_on(async { ends(&clock, source.emit(0)).await });
         assert!(emitted, "{name}: {:?}", log.lock().unwrap());
-        // Where emitters go on, the rest comes by and by.
+        // If emitters do not wait, the rest arrives later.
         clock.advance(Duration::from_secs(60));
         assert_eq!(*log.lock().unwrap(), upto(20), "{name}");
         clock.block_on(source.drain("1h")).unwrap();
@@ -100,7 +100,7 @@ async fn ends(
 }
 
 #[test]
-fn between_two_pipelines() {
+fn two_pipelines_emit_into_each_other() {
     for buffered in [false, true] {
         let clock = VirtualClock::new();
         let (ping, pong) = (Stream::on(&clock), Stream::on(&clock));
@@ -122,7 +122,7 @@ fn between_two_pipelines() {
 }
 
 #[test]
-fn through_a_function_that_does_not_wait_itself() {
+fn emitting_back_through_a_synchronous_function() {
     let clock = VirtualClock::new();
     let (outer, relay) = (Stream::on(&clock), Stream::on(&clock));
     let (log, back) = (Log::default(), outer.clone());
@@ -133,7 +133,7 @@ fn through_a_function_that_does_not_wait_itself() {
 }
 
 #[test]
-fn the_element_outside_waits_for_those_that_came_back() {
+fn the_outer_element_waits_for_those_it_caused() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let (log, timer, to) = (Log::default(), clock.clone(), source.clone());
@@ -156,7 +156,7 @@ fn the_element_outside_waits_for_those_that_came_back() {
 }
 
 #[test]
-fn what_fails_far_round_is_told_to_the_first_emitter() {
+fn a_late_failure_on_a_cycle_is_reported_to_the_first_emitter() {
     let clock = VirtualClock::new();
     let source = Stream::<u64>::on(&clock);
     let to = source.clone();
@@ -177,7 +177,7 @@ fn what_fails_far_round_is_told_to_the_first_emitter() {
 }
 
 #[test]
-fn many_rounds_leave_nothing_waiting() {
+fn many_rounds_leave_no_element_waiting() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let log = Log::default();
@@ -187,7 +187,7 @@ fn many_rounds_leave_nothing_waiting() {
     assert!(source.is_pipeline_idle());
 }
 
-/// Each element below 100 brings two more, so that there are soon more than all queues on the way hold.
+/// Each element below 100 causes two more, so that they soon exceed the capacity of all queues.
 fn children(x: u64) -> Vec<u64> {
     if x < 100 {
         vec![2 * x + 1, 2 * x + 2]
@@ -198,7 +198,7 @@ fn children(x: u64) -> Vec<u64> {
 
 type Chain = fn(&Stream<u64>) -> Stream<u64>;
 
-/// Ways on which several operators have others wait for room.
+/// Cycles with several operators that make others wait for room.
 const FULL: [(&str, Chain); 8] = [
     ("two buffers", |s| s.buffer(1).map(|x| x).buffer(1)),
     ("a buffer and map_async", |s| {
@@ -210,7 +210,7 @@ const FULL: [(&str, Chain); 8] = [
     ("a buffer and calls one by one", |s| {
         s.buffer(1).then(async |x| x).buffer(1)
     }),
-    ("a buffer behind a rate limit", |s| {
+    ("a buffer after a rate limit", |s| {
         s.rate_limit("1ms").buffer(1).map(|x| x).buffer(1)
     }),
     ("a buffer and windows", |s| {
@@ -273,7 +273,7 @@ fn full_queues_of_two_pipelines_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn what_comes_from_outside_waits_for_room_on_a_cycle() {
+fn elements_from_outside_wait_for_room_on_a_cycle() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let next = source.buffer(2).rate_limit("1s");

@@ -1,4 +1,4 @@
-//! That counters tell the truth, whatever happens to elements.
+//! Counters are right, whatever happens to elements.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -19,7 +19,7 @@ fn odd_fails(x: &i32) -> Result<i32, &'static str> {
 }
 
 #[test]
-fn an_element_that_is_tried_again_is_one_element() {
+fn a_retried_element_is_counted_once() {
     for policy in [OnError::Raise, OnError::Skip] {
         let mut calls = 0;
         let source = Stream::new();
@@ -42,7 +42,7 @@ fn an_element_that_is_tried_again_is_one_element() {
 }
 
 #[test]
-fn an_element_that_a_function_panics_on_is_not_sent() {
+fn an_element_whose_function_panics_is_not_counted_as_sent() {
     for (batch, policy) in [
         (false, OnError::Raise),
         (false, OnError::Skip),
@@ -68,7 +68,7 @@ fn an_element_that_a_function_panics_on_is_not_sent() {
 }
 
 #[test]
-fn every_policy_counts_alike() {
+fn all_policies_count_alike() {
     for batch in [false, true] {
         for policy in [
             OnError::Raise,
@@ -96,7 +96,7 @@ fn every_policy_counts_alike() {
 }
 
 #[test]
-fn holding_nodes_say_what_they_hold_and_for_how_long() {
+fn nodes_report_what_they_hold_and_for_how_long() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let buffer = source.buffer(5);
@@ -114,7 +114,7 @@ fn holding_nodes_say_what_they_hold_and_for_how_long() {
 }
 
 #[test]
-fn joins_and_branches_count_each_way() {
+fn joins_and_branches_count_every_input_and_output() {
     let (left, right) = (Stream::new(), Stream::new());
     let pairs = left.zip(&right);
     let all = left.union(&right);

@@ -1,4 +1,4 @@
-//! Of branches that are detached and that nobody holds, nothing is left.
+//! Detached, unreferenced branches are freed.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ const ROUNDS: usize = 300;
 
 type Detach = fn(&Stream<i32>);
 
-/// How many bytes are left of each round, after the first rounds.
+/// Bytes leaked per round, after the first rounds.
 fn left_of(source: &Stream<i32>, detach: impl Fn(&Stream<i32>)) -> i64 {
     let rounds = || (0..ROUNDS).for_each(|_| detach(source));
     rounds();
@@ -16,7 +16,7 @@ fn left_of(source: &Stream<i32>, detach: impl Fn(&Stream<i32>)) -> i64 {
 }
 
 #[test]
-fn branches_that_were_detached_go_with_their_last_handle() {
+fn detached_branches_are_freed_with_their_last_handle() {
     let ways: [(&str, Detach); 9] = [
         ("destroyed", |s| {
             let n = s.map(|x| x + 1);
@@ -83,7 +83,7 @@ fn branches_that_were_detached_go_with_their_last_handle() {
 }
 
 #[test]
-fn a_sink_that_is_held_keeps_a_detached_branch() {
+fn a_referenced_sink_keeps_a_detached_branch() {
     let source = Stream::<i32>::new();
     let n = source.map(|x| x + 1);
     let sink: Sink = n.sink(drop);

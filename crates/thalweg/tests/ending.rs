@@ -11,7 +11,7 @@ use std::time::Duration;
 use thalweg::{Ack, Outcome, Stream, VirtualClock};
 
 #[test]
-fn a_drain_delivers_everything_from_the_top_down() {
+fn a_drain_delivers_everything_from_upstream_to_downstream() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let list = source
@@ -33,7 +33,7 @@ fn a_drain_delivers_everything_from_the_top_down() {
 }
 
 #[test]
-fn a_drain_that_misses_its_deadline_says_what_is_left_and_where() {
+fn a_drain_that_misses_its_deadline_reports_what_is_left_and_where() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let list = source
@@ -52,7 +52,7 @@ fn a_drain_that_misses_its_deadline_says_what_is_left_and_where() {
     assert_eq!(list.to_vec(), [0, 1, 2]);
     let error = drained.unwrap_err();
     let left: usize = error.undelivered().iter().map(|left| left.elements).sum();
-    // The one before the rate limit is in the hands of both.
+    // The element before the rate limit counts for both nodes.
     assert_eq!(error.undelivered()[0].node, "waiting room");
     assert!((3..=4).contains(&left), "{error}");
     drop(source);
@@ -60,7 +60,7 @@ fn a_drain_that_misses_its_deadline_says_what_is_left_and_where() {
 }
 
 #[test]
-fn a_drain_reports_what_failed_where_nobody_waited() {
+fn a_drain_reports_failures_nobody_waited_for() {
     let source = Stream::new();
     source
         .partition(2)
@@ -77,7 +77,7 @@ fn a_drain_reports_what_failed_where_nobody_waited() {
 }
 
 #[test]
-fn a_drain_reports_what_never_found_its_partner() {
+fn a_drain_reports_unpaired_elements() {
     let (left, right) = (Stream::new(), Stream::<i32>::new());
     left.zip(&right).named("pair").sink(drop);
     left.emit_many([1, 2]).wait().unwrap();
@@ -92,7 +92,7 @@ fn a_drain_reports_what_never_found_its_partner() {
 }
 
 #[test]
-fn behind_a_buffer_the_next_emit_hears_of_a_failure_and_is_taken_all_the_same() {
+fn a_failure_after_a_buffer_is_reported_by_the_next_emit_which_still_succeeds() {
     let source = Stream::new();
     let list = source
         .buffer(5)
@@ -106,7 +106,7 @@ fn behind_a_buffer_the_next_emit_hears_of_a_failure_and_is_taken_all_the_same() 
 }
 
 #[test]
-fn a_handler_gets_what_nobody_waits_for() {
+fn on_unhandled_gets_failures_nobody_waits_for() {
     let source = Stream::new();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let log = heard.clone();
@@ -121,7 +121,7 @@ fn a_handler_gets_what_nobody_waits_for() {
 }
 
 #[test]
-fn sources_stop_and_go_on_and_drain() {
+fn sources_stop_resume_and_drain() {
     let clock = VirtualClock::new();
     let mut next = 0;
     let ticks = Stream::from_periodic_on(&clock, "1s", move || {
@@ -145,7 +145,7 @@ fn sources_stop_and_go_on_and_drain() {
 
 #[test]
 fn a_million_steps_of_feedback_take_no_more_stack_than_one() {
-    // Two megabytes of stack would not hold a million frames of a single word.
+    // Two megabytes of stack could not hold a million frames of one word each.
     let thread = std::thread::Builder::new().stack_size(256 * 1024);
     let steps = thread.spawn(|| {
         let numbers = Stream::new();
@@ -167,7 +167,7 @@ fn a_million_steps_of_feedback_take_no_more_stack_than_one() {
 }
 
 #[test]
-fn a_million_steps_through_a_function_that_emits() {
+fn a_million_steps_through_an_emitting_function() {
     let thread = std::thread::Builder::new().stack_size(256 * 1024);
     let steps = thread.spawn(|| {
         let numbers = Stream::new();
@@ -186,9 +186,9 @@ fn a_million_steps_through_a_function_that_emits() {
 }
 
 #[test]
-fn an_element_that_comes_back_waits_until_the_current_one_is_done() {
+fn an_element_fed_back_waits_for_the_current_one() {
     let numbers = Stream::new();
-    // Two feedback ways and a sink between them: the order shows who waited for whom.
+    // Two feedback edges with a sink between them: the order shows who waited for whom.
     numbers
         .filter(|x| *x == 1)
         .map(|_| 10)
@@ -206,7 +206,7 @@ fn an_element_that_comes_back_waits_until_the_current_one_is_done() {
 }
 
 #[test]
-fn after_a_drain_that_delivered_everything_every_token_says_so() {
+fn after_a_complete_drain_every_token_reports_delivery() {
     type Build = fn(&Stream<i32>);
     let builds: [(&str, Build); 22] = [
         ("slice", |s| drop(s.slice(.., 1).sink(drop))),
@@ -253,7 +253,7 @@ fn after_a_drain_that_delivered_everything_every_token_says_so() {
 }
 
 #[test]
-fn a_drain_with_a_limit_that_is_none_loses_nothing() {
+fn a_drain_with_an_invalid_timeout_loses_nothing() {
     let source = Stream::new();
     let list = source.partition(4).sink_to_list();
     source.emit_many([1, 2]).wait().unwrap();
@@ -270,7 +270,7 @@ fn a_drain_with_a_limit_that_is_none_loses_nothing() {
 }
 
 #[test]
-fn a_drain_cuts_cycles_and_lets_what_is_on_its_way_finish_its_round() {
+fn a_drain_cuts_cycles_and_finishes_elements_in_flight() {
     type Build = fn(&Stream<u64>) -> Stream<u64>;
     let loops: [(&str, Build); 6] = [
         ("buffer", |s| s.buffer(5).rate_limit("1s")),
@@ -335,7 +335,7 @@ fn a_drain_joins_the_one_under_way() {
 }
 
 #[test]
-fn a_drain_goes_on_where_one_that_was_dropped_has_stopped() {
+fn a_drain_continues_where_a_dropped_one_stopped() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let list = source.partition(2).rate_limit("1s").sink_to_list();
@@ -353,7 +353,7 @@ fn a_drain_goes_on_where_one_that_was_dropped_has_stopped() {
 }
 
 #[test]
-fn a_drain_that_comes_after_one_that_gave_up_waits_no_more() {
+fn a_drain_after_a_timed_out_one_does_not_wait_again() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     source.buffer(10).rate_limit("1s").sink(drop);
@@ -367,7 +367,7 @@ fn a_drain_that_comes_after_one_that_gave_up_waits_no_more() {
     assert_eq!(clock.now(), at);
 }
 
-/// A sink that notes its number when it is closed.
+/// A sink that records its number when closed.
 struct Closing<const CLOSES: bool>(u32, Arc<Mutex<Vec<u32>>>);
 
 impl<const CLOSES: bool> thalweg::Transform for Closing<CLOSES> {
@@ -388,9 +388,9 @@ impl<const CLOSES: bool> thalweg::Transform for Closing<CLOSES> {
 }
 
 #[test]
-fn a_drain_closes_what_has_something_to_close_from_the_top_down() {
+fn a_drain_closes_nodes_from_upstream_to_downstream() {
     let log = Arc::new(Mutex::new(Vec::new()));
-    // The lower part is built first, so that the order is not that in which the nodes were made.
+    // The downstream part is built first, so that the order is not the order of construction.
     let below = Stream::new();
     below.transform(Closing::<true>(2, log.clone()));
     below.transform(Closing::<false>(3, log.clone()));
@@ -408,7 +408,7 @@ fn a_drain_closes_what_has_something_to_close_from_the_top_down() {
 }
 
 #[test]
-fn what_functions_emit_into_their_own_pipeline_during_a_drain_is_delivered() {
+fn elements_emitted_by_functions_during_a_drain_are_delivered() {
     let source = Stream::new();
     let again = source.clone();
     let list = source
@@ -422,7 +422,7 @@ fn what_functions_emit_into_their_own_pipeline_during_a_drain_is_delivered() {
     source.emit(0).wait().unwrap();
     source.drain("1min").wait().unwrap();
     assert_eq!(list.to_vec(), [[0], [1], [2], [3]]);
-    // One that never ends is left at some time.
+    // A call that never ends is eventually abandoned.
     let source = Stream::new();
     let again = source.clone();
     let sink = source

@@ -1,4 +1,4 @@
-//! Runs the examples, which assert what they say.
+//! Runs the examples, which check their own output.
 
 #![cfg(feature = "tokio")]
 

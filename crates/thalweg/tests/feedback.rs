@@ -1,4 +1,4 @@
-//! Feedback loops through an operator that holds elements back: it never waits for itself.
+//! Feedback loops through operators that hold elements: they never deadlock.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -35,7 +35,7 @@ const OPERATORS: [(&str, Build); 12] = [
     ("map_async", |s| s.map_async(1, async |x: u32| x)),
 ];
 
-/// Each element makes two of the next round.
+/// Each element causes two in the next round.
 fn rounds(build: Build, entry: fn(&Stream<u32>) -> Stream<u32>) -> (VirtualClock, Vec<u32>) {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
@@ -57,7 +57,7 @@ fn rounds(build: Build, entry: fn(&Stream<u32>) -> Stream<u32>) -> (VirtualClock
 }
 
 #[test]
-fn no_loop_stalls() {
+fn no_feedback_loop_stalls() {
     for (name, build) in OPERATORS {
         for entry in [|s: &Stream<u32>| s.clone(), |s: &Stream<u32>| s.map(|x| x)] {
             let (_, got) = rounds(build, entry);

@@ -1,4 +1,4 @@
-//! Emitters that give up waiting: what has not been taken is withdrawn, what has been goes on.
+//! Emits that time out or are dropped: waiting elements are withdrawn, accepted ones are delivered.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use thalweg::ops::zip_bounded;
 use thalweg::{Ack, Outcome, Stream, VirtualClock};
 
-/// Whether an emitter that waits for `limit` at most sees its element taken.
+/// Whether the element is accepted within `limit`.
 fn emit_within(clock: &VirtualClock, limit: Duration, emit: thalweg::Emit) -> bool {
     let sleep = Box::pin(clock.sleep(limit));
     let first = clock.block_on(select(emit, sleep));
@@ -18,7 +18,7 @@ fn emit_within(clock: &VirtualClock, limit: Duration, emit: thalweg::Emit) -> bo
 
 type Build = fn(&Stream<u64>) -> Stream<u64>;
 
-/// Each lets some elements in, and then one in an hour.
+/// Each accepts some elements at once, and then one per hour.
 const STUCK: [(&str, Build); 6] = [
     ("buffer", |s| s.buffer(2).rate_limit("1h")),
     ("rate_limit", |s| s.rate_limit("1h")),
@@ -31,11 +31,13 @@ const STUCK: [(&str, Build); 6] = [
     ("then", |s| {
         s.then(|x| async move { x }).buffer(1).rate_limit("1h")
     }),
-    ("behind a fan", |s| s.map(|x| x).buffer(1).rate_limit("1h")),
+    ("after a branch", |s| {
+        s.map(|x| x).buffer(1).rate_limit("1h")
+    }),
 ];
 
 #[test]
-fn memory_behind_a_stuck_sink_is_bounded_by_those_who_wait() {
+fn memory_of_a_stuck_pipeline_is_bounded_by_waiting_emitters() {
     for (name, build) in STUCK {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
@@ -66,7 +68,7 @@ const JOINS: [(&str, usize, Join); 3] = [
 ];
 
 #[test]
-fn an_emitter_that_gives_up_at_a_full_join_is_withdrawn() {
+fn an_emit_dropped_at_a_full_join_is_withdrawn() {
     for (name, bound, join) in JOINS {
         let clock = VirtualClock::new();
         let (source, other) = (Stream::on(&clock), Stream::on(&clock));
@@ -100,7 +102,7 @@ fn held(node: &thalweg::view::NodeView) -> u64 {
 }
 
 #[test]
-fn an_element_that_was_withdrawn_is_not_acknowledged_as_delivered() {
+fn a_withdrawn_element_is_not_acknowledged_as_delivered() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     source.rate_limit("1h").sink(drop);
@@ -117,7 +119,7 @@ fn an_element_that_was_withdrawn_is_not_acknowledged_as_delivered() {
 }
 
 #[test]
-fn nobody_who_has_not_waited_gives_up() {
+fn an_emit_dropped_before_its_first_poll_is_delivered() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let list = source.rate_limit("1s").sink_to_list();
@@ -129,7 +131,7 @@ fn nobody_who_has_not_waited_gives_up() {
 }
 
 #[test]
-fn what_has_been_taken_goes_on() {
+fn an_accepted_element_is_delivered_although_its_emit_is_dropped() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let timer = clock.clone();
@@ -147,7 +149,7 @@ fn what_has_been_taken_goes_on() {
 }
 
 #[test]
-fn a_drain_that_gives_up_lets_emitters_go() {
+fn a_timed_out_drain_releases_emitters() {
     let source = Stream::new();
     let pulled = source.pull(1);
     source.emit(1).wait().unwrap();
@@ -166,7 +168,7 @@ fn a_drain_that_gives_up_lets_emitters_go() {
 }
 
 #[test]
-fn a_blocking_emitter_has_a_limit() {
+fn a_blocking_emit_has_a_timeout() {
     let source = Stream::new();
     let mut pulled = source.pull(1);
     source.emit(1).wait_timeout(0).unwrap();

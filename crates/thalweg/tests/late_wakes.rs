@@ -1,4 +1,4 @@
-//! Wakes that come late, because the loop was busy, do not put off those after them.
+//! Late wakes of a busy loop do not delay later ones.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -13,8 +13,8 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A virtual clock whose alarms are late: the first ones by as much as is said for them, the others
-/// by as much as the last of these.
+/// A virtual clock whose alarms are late: the first ones by their listed delays, the others by the last of
+/// these.
 #[derive(Clone)]
 struct Late {
     clock: VirtualClock,
@@ -44,7 +44,7 @@ impl Runtime for Late {
     }
 }
 
-/// When outputs come, in milliseconds, within ten seconds.
+/// Times of outputs within ten seconds, in milliseconds.
 fn times<U: Element>(by: &[u64], build: impl FnOnce(&RuntimeHandle) -> Stream<U>) -> Vec<u64> {
     let clock = VirtualClock::new();
     let late = Late {
@@ -61,8 +61,8 @@ fn times<U: Element>(by: &[u64], build: impl FnOnce(&RuntimeHandle) -> Stream<U>
     times.clone()
 }
 
-/// Elements that come all at once, into a node on that runtime. What goes on at once does so before
-/// anybody listens.
+/// Elements emitted all at once into a node on that runtime. Immediate outputs occur before the log is
+/// attached.
 fn burst<U: Element>(
     runtime: &RuntimeHandle,
     build: impl FnOnce(&Stream<u32>) -> Stream<U>,
@@ -75,7 +75,7 @@ fn burst<U: Element>(
     outputs
 }
 
-/// An element, and another for each that comes out: so there is always one to be sent.
+/// One element, and another for each output: there is always one to send.
 fn steady<U: Element>(
     runtime: &RuntimeHandle,
     build: impl FnOnce(&Stream<u32>) -> Stream<U>,
@@ -115,7 +115,7 @@ fn periodic(runtime: &RuntimeHandle) -> Stream<u32> {
 }
 
 #[test]
-fn lateness_does_not_add_up() {
+fn lateness_does_not_accumulate() {
     let ticks: Vec<u64> = (1..=9).map(|tick| tick * 1000 + 300).collect();
     for (name, times) in [
         ("rate_limit", times(&[300], rate_limited)),
@@ -130,7 +130,7 @@ fn lateness_does_not_add_up() {
 }
 
 #[test]
-fn a_stall_does_not_shift_what_comes_after_it() {
+fn a_stall_does_not_shift_later_elements() {
     // The second alarm, for 2000, is 1500 late.
     let stalled = [0, 1500, 0];
     let ticks = [1000, 3500, 4000, 5000, 6000, 7000, 8000, 9000, 10_000];

@@ -1,4 +1,4 @@
-//! How late elements are, by the pipeline's clock.
+//! Latency of elements, by the pipeline's clock.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -9,14 +9,14 @@ use thalweg::{Element, OnError, RuntimeHandle, Stream, VirtualClock};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How many elements were timed at a node, and how late the latest was.
+/// Number of timed elements at a node, and their maximum latency.
 fn of<T: Element>(stream: &Stream<T>) -> Option<(u64, Duration)> {
     let found = stream.latency();
     found.map(|latency| (latency.count(), latency.max()))
 }
 
 #[test]
-fn elements_are_later_the_farther_they_have_come() {
+fn latency_grows_along_the_pipeline() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let early = source.map(|x: u32| x);
@@ -37,7 +37,7 @@ fn elements_are_later_the_farther_they_have_come() {
 }
 
 #[test]
-fn what_waits_for_a_slow_sink_gets_later_and_later() {
+fn elements_waiting_for_a_slow_sink_have_growing_latency() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let buffer = source.buffer(9);
@@ -50,12 +50,12 @@ fn what_waits_for_a_slow_sink_gets_later_and_later() {
     }
     clock.advance(60 * SECOND);
     assert_eq!(of(&buffer), Some((4, Duration::ZERO)));
-    // The last was emitted at 0.06 s and done with at 8 s; it is its end that counts.
+    // The last one was emitted at 0.06 s and done at 8 s; the end counts.
     assert_eq!(of(sink.stream()), Some((4, Duration::from_millis(7940))));
 }
 
 #[test]
-fn of_a_window_the_newest_element_counts() {
+fn a_window_has_the_latency_of_its_newest_element() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let windows = source.sliding_window(3);
@@ -69,7 +69,7 @@ fn of_a_window_the_newest_element_counts() {
 }
 
 #[test]
-fn a_filter_and_a_failure_end_an_elements_way() {
+fn filtered_and_failed_elements_are_not_timed_further() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let odd = source.filter(|x: &u32| x % 2 == 1);
@@ -87,7 +87,7 @@ fn a_filter_and_a_failure_end_an_elements_way() {
 }
 
 #[test]
-fn it_is_measured_for_as_long_as_somebody_asked_for() {
+fn latency_is_measured_for_the_requested_time() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     source.sink(|_: u32| ());
@@ -103,7 +103,7 @@ fn it_is_measured_for_as_long_as_somebody_asked_for() {
 }
 
 #[test]
-fn a_hundred_in_a_second_are_timed_of_many() {
+fn at_most_a_hundred_elements_per_second_are_timed() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let list = source.map(|x: u32| x).sink_to_list();
@@ -119,7 +119,7 @@ fn a_hundred_in_a_second_are_timed_of_many() {
 }
 
 #[test]
-fn batches_lose_nothing_and_keep_their_order() {
+fn timed_batches_lose_nothing_and_keep_their_order() {
     let source = Stream::new();
     let both = source.map(|x: u32| 2 * x).union(&source);
     let list = both.sliding_window(2).sink_to_list();
@@ -137,7 +137,7 @@ fn batches_lose_nothing_and_keep_their_order() {
 }
 
 #[test]
-fn pipelines_that_are_joined_are_timed_as_one() {
+fn joined_pipelines_are_timed_as_one() {
     let clock = VirtualClock::new();
     let (numbers, others) = (Stream::on(&clock), Stream::on(&clock));
     numbers.measure_latency("1h").unwrap();
@@ -159,7 +159,7 @@ fn pipelines_that_are_joined_are_timed_as_one() {
 }
 
 #[test]
-fn feedback_is_timed_from_where_it_began() {
+fn feedback_is_timed_from_its_origin() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let shifted = source.shift("1s");

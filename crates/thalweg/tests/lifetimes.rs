@@ -1,4 +1,4 @@
-//! References that keep a pipeline alive, and that nothing else does.
+//! References that keep a pipeline alive; nothing else does.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thalweg::{Ack, Outcome, Stream, VirtualClock};
 
-/// A function that holds something whose end can be seen.
+/// A function that holds an object whose drop can be observed.
 fn holding(alive: &Arc<()>) -> impl FnMut(i32) -> i32 + Send + use<> {
     let alive = alive.clone();
     move |x| {
@@ -23,7 +23,7 @@ fn witness() -> (Arc<()>, Weak<()>) {
 }
 
 #[test]
-fn a_branch_nobody_holds_goes_unless_it_leads_to_a_sink() {
+fn an_unreferenced_branch_is_freed_unless_it_leads_to_a_sink() {
     let source = Stream::new();
     let (alive, seen) = witness();
     drop(source.map(holding(&alive)).map(|x| x + 1));
@@ -41,7 +41,7 @@ fn a_branch_nobody_holds_goes_unless_it_leads_to_a_sink() {
 }
 
 #[test]
-fn a_held_branch_stays_and_its_last_handle_takes_all_of_it() {
+fn a_referenced_branch_is_freed_with_its_last_handle() {
     let source = Stream::new();
     let (alive, seen) = witness();
     let middle = source.map(holding(&alive));
@@ -87,7 +87,7 @@ fn feedback_loops_are_freed() {
 }
 
 #[test]
-fn a_function_that_holds_another_pipeline_frees_it() {
+fn dropping_a_function_frees_the_pipeline_it_holds() {
     let (alive, seen) = witness();
     {
         let other = Stream::new();
@@ -101,7 +101,7 @@ fn a_function_that_holds_another_pipeline_frees_it() {
 }
 
 #[test]
-fn elements_on_their_way_arrive_although_nobody_holds_the_pipeline() {
+fn elements_in_flight_arrive_in_an_unreferenced_pipeline() {
     let clock = VirtualClock::new();
     let (alive, seen) = witness();
     let list = {
@@ -124,7 +124,7 @@ fn elements_on_their_way_arrive_although_nobody_holds_the_pipeline() {
 }
 
 #[test]
-fn what_a_dropped_pipeline_still_held_has_failed() {
+fn elements_held_by_a_dropped_pipeline_have_failed() {
     let outcomes = Arc::new(Mutex::new(Vec::new()));
     let source = Stream::new();
     source.partition(3).sink(drop);
@@ -147,7 +147,7 @@ fn what_a_dropped_pipeline_still_held_has_failed() {
 }
 
 #[test]
-fn a_function_may_take_its_own_node_apart() {
+fn a_function_may_destroy_its_own_node() {
     let source = Stream::new();
     let slot: Arc<Mutex<Option<Stream<i32>>>> = Arc::default();
     let own = slot.clone();

@@ -1,5 +1,5 @@
-//! The monitor, in every interleaving of its threads: without the rest of the crate, which loom has nothing to do
-//! with, and which takes minutes to compile for speed.
+//! The monitor, in every interleaving of its threads, without the rest of the crate: loom does not need it, and it
+//! takes minutes to compile with optimizations.
 
 #![cfg(thalweg_loom)]
 #![allow(dead_code, reason = "the rest of the crate uses it")]

@@ -43,7 +43,7 @@ fn a_batch_allocates_once_and_not_per_element() {
 }
 
 #[test]
-fn a_buffer_that_nothing_holds_up_allocates_nothing() {
+fn a_buffer_with_a_fast_sink_allocates_nothing() {
     let source = Stream::new();
     source.buffer(100).sink(drop);
     source.emit(0).wait().unwrap();
@@ -54,7 +54,7 @@ fn a_buffer_that_nothing_holds_up_allocates_nothing() {
 }
 
 #[test]
-fn a_call_that_is_done_at_once_allocates_nothing() {
+fn an_async_call_that_is_ready_at_once_allocates_nothing() {
     type Pending<R> = Ready<Result<R, &'static str>>;
     let source = Stream::new();
     let then = Then::new(|x: &u64| Ok(Step::<_, Pending<_>>::Done(Some(x + 1))));

@@ -1,4 +1,4 @@
-//! Joins whose inlets come and go.
+//! Joins whose inlets are attached and detached.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -37,7 +37,7 @@ fn streams<const N: usize>() -> [Stream<i32>; N] {
 }
 
 #[test]
-fn what_waited_for_an_inlet_that_goes_waits_no_longer() {
+fn elements_waiting_for_a_removed_inlet_are_released() {
     let [a, b, c] = streams();
     let (join, rows) = zip(2, &a);
     for stream in [&a, &b, &c] {
@@ -60,13 +60,13 @@ fn what_waited_for_an_inlet_that_goes_waits_no_longer() {
             .chain(&beside)
             .all(|emitted| emitted.is_ready())
     );
-    // They go on as a pair.
+    // They are emitted as a pair.
     b.emit(40).wait().unwrap();
     assert_eq!(rows.take(), [[4, 40]]);
 }
 
 #[test]
-fn what_waits_at_an_inlet_that_goes_is_let_go_and_has_failed() {
+fn elements_waiting_at_a_removed_inlet_fail() {
     let [a, b] = streams();
     let (join, rows) = zip(1, &a);
     join.attach(&a).unwrap();
@@ -89,7 +89,7 @@ fn what_waits_at_an_inlet_that_goes_is_let_go_and_has_failed() {
 }
 
 #[test]
-fn a_stream_that_is_attached_twice_has_two_inlets() {
+fn a_stream_attached_twice_has_two_inlets() {
     let a = Stream::new();
     let (join, rows) = zip(10, &a);
     let keys = [join.attach(&a).unwrap(), join.attach(&a).unwrap()];
@@ -105,7 +105,7 @@ fn a_stream_that_is_attached_twice_has_two_inlets() {
 }
 
 #[test]
-fn inlets_that_emit_stay_what_they_are_when_others_go() {
+fn emitting_inlets_keep_their_role_when_others_are_removed() {
     let [a, b, c] = streams();
     let (join, rows) = combine_latest(Some(&[2]), &a);
     let keys = [&a, &b, &c].map(|stream| join.attach(stream).unwrap());
@@ -119,7 +119,7 @@ fn inlets_that_emit_stay_what_they_are_when_others_go() {
     assert!(rows.is_empty(), "the third makes it send, not the second");
     c.emit(200).wait().unwrap();
     assert_eq!(rows.take(), [[20, 200]]);
-    // The one that comes back is another.
+    // A reattached inlet is a new one.
     join.attach(&a).unwrap();
     c.emit(300).wait().unwrap();
     assert!(rows.is_empty(), "it has no latest yet");
@@ -129,7 +129,7 @@ fn inlets_that_emit_stay_what_they_are_when_others_go() {
 }
 
 #[test]
-fn it_may_be_said_before_which_inlets_emit_but_not_that_none_does() {
+fn emitting_inlets_can_be_chosen_in_advance_but_not_none() {
     assert!(CombineLatest::new(OpenLanes::<i32>::new(), Some([7].into())).is_ok());
     assert!(CombineLatest::new(OpenLanes::<i32>::new(), Some([].into())).is_err());
 }
@@ -153,7 +153,7 @@ fn the_first_inlet_of_a_zip_latest_is_the_lossless_one() {
 }
 
 #[test]
-fn literals_alone_make_no_row() {
+fn literals_alone_produce_no_row() {
     let a = Stream::new();
     let (join, rows) = zip(10, &a);
     join.attach_literal(1);
@@ -168,7 +168,7 @@ fn literals_alone_make_no_row() {
 }
 
 #[test]
-fn functions_inside_attach_and_detach_right_after() {
+fn attaching_from_a_function_takes_effect_after_the_pass() {
     let [a, b] = streams();
     let (join, rows) = zip(10, &a);
     join.attach(&a).unwrap();
@@ -200,14 +200,14 @@ fn a_join_that_is_destroyed_has_no_inlets() {
     assert!(a.downstream_ids().is_empty());
     b.emit(2).wait().unwrap();
     assert!(rows.is_empty());
-    // It can be used again.
+    // The join can be used again.
     join.attach(&b).unwrap();
     b.emit(3).wait().unwrap();
     assert_eq!(rows.take(), [[3]]);
 }
 
 #[test]
-fn what_has_come_from_a_stream_that_is_gone_finds_its_partner() {
+fn elements_of_a_dropped_stream_are_still_paired() {
     let [a, b] = streams();
     let (join, rows) = zip(10, &a);
     join.attach(&a).unwrap();
@@ -219,7 +219,7 @@ fn what_has_come_from_a_stream_that_is_gone_finds_its_partner() {
 }
 
 #[test]
-fn the_comings_and_goings_of_inlets_are_not_counted() {
+fn attaching_and_detaching_inlets_is_not_counted() {
     let [a, b] = streams();
     let (join, _rows) = zip(10, &a);
     join.attach(&a).unwrap();
@@ -232,7 +232,7 @@ fn the_comings_and_goings_of_inlets_are_not_counted() {
 }
 
 #[test]
-fn pipelines_on_different_loops_are_not_joined() {
+fn pipelines_on_different_loops_cannot_be_joined() {
     let [a, b] = [(); 2].map(|()| Stream::<i32>::on(VirtualClock::new()));
     let (join, _rows) = zip(10, &a);
     assert!(join.attach(&b).unwrap_err().is_different_runtimes());
@@ -244,7 +244,7 @@ fn pipelines_on_different_loops_are_not_joined() {
 }
 
 #[test]
-fn a_handle_to_the_join_keeps_no_more_alive_than_a_stream() {
+fn a_join_handle_keeps_no_more_alive_than_a_stream() {
     struct Flag(Arc<AtomicBool>);
     impl Drop for Flag {
         fn drop(&mut self) {
@@ -274,7 +274,7 @@ fn a_handle_to_the_join_keeps_no_more_alive_than_a_stream() {
 }
 
 #[test]
-fn inlets_come_and_go_while_others_emit() {
+fn inlets_are_attached_and_detached_while_others_emit() {
     let [a, b] = streams();
     let (join, rows) = combine_latest(None, &a);
     join.attach(&a).unwrap();
@@ -296,7 +296,7 @@ fn inlets_come_and_go_while_others_emit() {
     assert_eq!(b.downstream_ids().len(), 0);
 }
 
-/// Sends everything that comes to it.
+/// Forwards everything.
 struct Log;
 
 impl Operator for Log {
@@ -311,7 +311,7 @@ impl Operator for Log {
 }
 
 #[test]
-fn an_operator_hears_of_every_inlet_once() {
+fn an_operator_is_notified_of_every_inlet_once() {
     let [a, b] = streams();
     let join = OpenJoin::new(Log, &a);
     let list = join.stream().sink_to_list();
@@ -352,7 +352,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     prop::collection::vec(deed, 0..60)
 }
 
-/// An inlet of the plain model: of a stream, with what waits there, or a literal.
+/// An inlet of the plain model: a stream with its waiting elements, or a literal.
 type Inlet = Result<(usize, VecDeque<i32>), i32>;
 
 fn rows_of(inlets: &mut [Inlet], takes: bool) -> Option<Vec<i32>> {
@@ -407,7 +407,7 @@ fn expected(deeds: &[Deed], zips: bool) -> Vec<Vec<i32>> {
 
 proptest! {
     #[test]
-    fn rows_are_those_of_the_plain_model(deeds in deeds(), zips: bool) {
+    fn rows_match_a_plain_model(deeds in deeds(), zips: bool) {
         let streams = streams::<4>();
         let (join, rows) = if zips {
             zip(1000, &streams[0])

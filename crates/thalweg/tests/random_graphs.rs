@@ -18,7 +18,7 @@ enum Node {
     Add(usize, i64),
     Multiples(usize, i64),
     Sum(usize),
-    /// Fails on multiples, and skips them.
+    /// Fails on multiples of a number, and skips them.
     Divide(usize, i64),
     PartitionOptions(usize, usize),
     Union(usize, usize),
@@ -38,7 +38,7 @@ impl Node {
             | Node::Divide(a, _)
             | Node::PartitionOptions(a, _)
             | Node::Buffer(a) => vec![a],
-            // The same stream twice is united with nothing.
+            // A union of a stream with itself adds nothing.
             Node::Union(a, b) if a == b => vec![a],
             Node::Union(a, b)
             | Node::Zip(a, b)
@@ -52,10 +52,10 @@ fn pair(a: i64, b: i64) -> i64 {
     a.wrapping_mul(31).wrapping_add(b)
 }
 
-/// Sinks with what they got, in the order it happened.
+/// Sinks with the elements they got, in order.
 type Log = Vec<(usize, i64)>;
 
-/// The model: every node's state in a table, elements handed on by recursion.
+/// The model: every node's state in a table, elements passed on by recursion.
 struct Model {
     nodes: Vec<Node>,
     below: Vec<Vec<(usize, usize)>>,
@@ -85,13 +85,13 @@ impl Model {
 
     fn emit(&mut self, id: usize, x: i64) {
         self.send(id, x);
-        // What buffers hold moves on when the element has got everywhere.
+        // Buffered elements move on when the current one has been everywhere.
         while let Some((id, x)) = self.buffered.pop_front() {
             self.send(id, x);
         }
     }
 
-    /// Every node has a sink of its own, attached after everything else.
+    /// Every node has its own sink, attached after everything else.
     fn send(&mut self, id: usize, x: i64) {
         for (below, inlet) in self.below[id].clone() {
             self.receive(below, inlet, x);
@@ -154,7 +154,7 @@ impl Model {
     }
 }
 
-/// The same in streams.
+/// The same with streams.
 fn build(nodes: &[Node]) -> (Vec<Stream<i64>>, Arc<Mutex<Log>>) {
     let mut streams: Vec<Stream<i64>> = Vec::new();
     for node in nodes {
@@ -230,7 +230,7 @@ fn sources(nodes: &[Node]) -> Vec<usize> {
         .collect()
 }
 
-/// Traces elements, and tells nobody.
+/// A tracer that records nothing.
 struct Silent;
 
 impl Tracer for Silent {
@@ -263,7 +263,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn every_graph_does_what_plain_recursion_does(
+    fn random_graphs_match_plain_recursion(
         nodes in graphs(true),
         inputs in prop::collection::vec((any::<Index>(), -50_i64..50, any::<bool>()), 0..30),
         one_in in prop::option::of(1_u32..4),
@@ -286,7 +286,7 @@ proptest! {
     }
 
     #[test]
-    fn a_batch_does_what_one_by_one_does(
+    fn batches_match_single_emits(
         nodes in graphs(true),
         batches in prop::collection::vec((any::<Index>(), prop::collection::vec(-50_i64..50, 0..20)), 0..6),
         is_timed in any::<bool>(),
@@ -316,7 +316,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_left_of_a_dropped_graph(nodes in graphs(true), inputs in inputs()) {
+    fn a_dropped_graph_is_freed(nodes in graphs(true), inputs in inputs()) {
         let alive = Arc::new(());
         let sources = sources(&nodes);
         {

@@ -1,4 +1,4 @@
-//! Pipelines of many nodes, wide and deep: they are built, used and taken apart without a word about
+//! Pipelines of many nodes, wide and deep, are built, used and dropped without regard to
 //! their size.
 
 use std::sync::Arc;
@@ -32,14 +32,14 @@ trait FlattenOne {
 }
 
 impl FlattenOne for Stream<u64> {
-    /// An operator in full, which calls the next node from within.
+    /// An `Operator`, which calls the next node on its own stack.
     fn flatten_one(&self) -> Self {
         self.map(|x| [x]).flatten()
     }
 }
 
 #[test]
-fn an_element_gets_through_a_line_that_no_stack_would_hold() {
+fn an_element_passes_a_line_too_deep_for_the_stack() {
     let (line, arrived, _sink) = line(NODES);
     line[0].emit(1).wait().expect("taken");
     line[0].emit(2).wait().expect("taken");
@@ -49,7 +49,7 @@ fn an_element_gets_through_a_line_that_no_stack_would_hold() {
 }
 
 #[test]
-fn an_element_gets_through_a_long_line_on_a_small_stack() {
+fn an_element_passes_a_long_line_on_a_small_stack() {
     let thread = std::thread::Builder::new().stack_size(256 * 1024);
     let arrived = thread.spawn(|| {
         let (line, arrived, _sink) = line(10_000);
@@ -63,7 +63,7 @@ fn an_element_gets_through_a_long_line_on_a_small_stack() {
 }
 
 #[test]
-fn order_is_kept_where_the_way_is_cut() {
+fn order_is_kept_where_recursion_is_cut() {
     let source = Stream::new();
     let mut last = source.clone();
     for _ in 0..NODES / 10 {
@@ -78,7 +78,7 @@ fn order_is_kept_where_the_way_is_cut() {
 }
 
 #[test]
-fn failures_far_down_find_the_emitter() {
+fn failures_far_downstream_reach_the_emitter() {
     let (line, ..) = line(10_000);
     line[10_000]
         .try_map(|x| {
@@ -95,7 +95,7 @@ fn failures_far_down_find_the_emitter() {
 }
 
 #[test]
-fn a_line_is_dropped_from_either_end_and_from_the_middle() {
+fn a_line_can_be_dropped_from_either_end_or_the_middle() {
     for order in [false, true] {
         let (mut line, ..) = line(NODES);
         if order {
@@ -113,7 +113,7 @@ fn a_line_is_dropped_from_either_end_and_from_the_middle() {
 }
 
 #[test]
-fn lines_are_joined_from_either_end() {
+fn lines_can_be_joined_from_either_end() {
     for order in [false, true] {
         let nodes: Vec<_> = (0..NODES).map(|_| Stream::<u64>::new()).collect();
         let mut pairs: Vec<_> = nodes.windows(2).collect();
@@ -130,7 +130,7 @@ fn lines_are_joined_from_either_end() {
 }
 
 #[test]
-fn branches_come_and_go_one_by_one() {
+fn branches_are_added_and_removed_one_by_one() {
     for order in [false, true] {
         let source = Stream::new();
         let mut branches: Vec<_> = (0..NODES).map(|x| source.map(move |_: u64| x)).collect();
@@ -148,7 +148,7 @@ fn branches_come_and_go_one_by_one() {
 }
 
 #[test]
-fn many_flow_into_one() {
+fn many_streams_flow_into_one() {
     let all = Stream::<usize>::new();
     let list = all.sink_to_list();
     let sources: Vec<_> = (0..NODES).map(|_| Stream::new()).collect();

@@ -1,4 +1,4 @@
-//! Several threads in one pipeline, and pipelines that meet while running.
+//! Several threads in one pipeline, and pipelines that are joined while running.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -68,7 +68,7 @@ fn only_one_thread_is_inside_at_a_time() {
 }
 
 #[test]
-fn pipelines_join_while_others_emit() {
+fn pipelines_are_joined_while_others_emit() {
     for _ in 0..50 {
         let streams: Vec<Stream<usize>> = (0..4).map(|_| Stream::new()).collect();
         let all = Stream::<usize>::new();
@@ -91,7 +91,7 @@ fn pipelines_join_while_others_emit() {
         }
         let seen = list.take();
         assert_eq!(seen.iter().filter(|&&x| x == 1000).count(), streams.len());
-        // What came before a stream was connected went nowhere; the rest is complete.
+        // Elements emitted before a stream was connected went nowhere; the rest is complete.
         let tails: usize = (0..200).filter(|x| seen.contains(x)).count();
         assert!(tails == 0 || seen.contains(&199));
     }
@@ -118,7 +118,7 @@ fn pipelines_are_joined_from_two_threads_at_once() {
 }
 
 #[test]
-fn building_and_dropping_goes_on_while_others_emit() {
+fn nodes_are_built_and_dropped_while_others_emit() {
     let source = Stream::new();
     let list = source.sink_to_list();
     let done = AtomicBool::new(false);
@@ -168,7 +168,7 @@ fn waiting_on_the_loop_itself_is_an_error_not_a_deadlock() {
     });
 }
 
-/// A clock with a thread of its own, on which alone functions are called.
+/// A clock with its own thread, the only one that calls functions.
 struct Own(VirtualClock, ThreadId);
 
 impl Runtime for Own {
@@ -197,7 +197,7 @@ impl Runtime for Own {
     }
 }
 
-/// The same, with a time that functions make pass, in milliseconds.
+/// The same, with a time advanced by functions, in milliseconds.
 struct Passing(Own, Arc<AtomicU64>);
 
 impl Runtime for Passing {
@@ -227,7 +227,7 @@ impl Runtime for Passing {
 }
 
 #[test]
-fn many_elements_let_others_on_the_thread_have_their_turn() {
+fn emit_many_does_not_starve_other_tasks_on_the_thread() {
     let time = Arc::<AtomicU64>::default();
     let own = Own(VirtualClock::new(), thread::current().id());
     let source = Stream::on(RuntimeHandle::new(Passing(own, time.clone())));
@@ -241,20 +241,20 @@ fn many_elements_let_others_on_the_thread_have_their_turn() {
     let (mut before, mut turns) = (0, 0);
     while many.as_mut().poll(&mut context).is_pending() {
         let taken = list.to_vec().len();
-        // The first batch tells how many go in a turn.
+        // The first batch determines how many elements fit into a turn.
         assert!(turns == 0 || taken - before <= 20, "{before} to {taken}");
         (before, turns) = (taken, turns + 1);
     }
     assert!(turns > 100, "{turns}");
     assert_eq!(list.to_vec(), Vec::from_iter(0..10_000));
 
-    // Who waits on this thread, where nobody else has a turn, gets all of it.
+    // A wait on this thread, which has no other work, runs without pauses.
     let list = source.sink_to_list();
     source.emit_many(0..100).wait().unwrap();
     assert_eq!(list.to_vec().len(), 100);
 }
 
-/// Says when it is being dropped, and waits then.
+/// Signals when it is being dropped, and then waits.
 struct Lingering(mpsc::Sender<()>, mpsc::Receiver<()>);
 
 impl Drop for Lingering {
@@ -265,7 +265,7 @@ impl Drop for Lingering {
 }
 
 #[test]
-fn a_thread_that_looks_in_leaves_functions_to_the_thread_of_the_runtime() {
+fn an_inspecting_thread_leaves_functions_to_the_runtime_thread() {
     let me = thread::current().id();
     let clock = VirtualClock::new();
     let source = Stream::on(RuntimeHandle::new(Own(clock.clone(), me)));
@@ -279,19 +279,19 @@ fn a_thread_that_looks_in_leaves_functions_to_the_thread_of_the_runtime() {
     source.on_unhandled(move |_| {
         let _ = &lingering;
     });
-    // The earlier handler is dropped inside of the pipeline, which the other thread does not leave before.
+    // The previous handler is dropped inside the pipeline, before the other thread leaves it.
     let other = source.clone();
     let other = thread::spawn(move || other.on_unhandled(drop));
     begun.recv().unwrap();
 
-    // Inside another pipeline nobody waits: the element is left to whoever is inside.
+    // Inside another pipeline a thread does not wait: it leaves the element to the thread inside.
     let (outer, inner) = (Stream::new(), source.clone());
     outer.sink(move |x: u32| drop(inner.emit(x)));
     outer.emit(1).wait().unwrap();
     goes_on.send(()).unwrap();
     other.join().unwrap();
     assert!(called.lock().unwrap().is_empty());
-    // What was left comes before what comes now.
+    // Mail is delivered before new elements.
     source.emit(2).wait().unwrap();
     clock.run_until_idle();
     assert_eq!(*called.lock().unwrap(), [(1, me), (2, me)]);

@@ -1,4 +1,4 @@
-//! Elements that are traced, from where they are emitted to their last sink.
+//! Traced elements, from their emit to their last sink.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use thalweg::trace::{Span, TraceContext, TracedNode, Tracer, current, current_context};
 use thalweg::{Ack, OnError, Retry, Stream, VirtualClock};
 
-/// What is known of a span.
+/// Record of a span.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Record {
     name: String,
@@ -18,7 +18,7 @@ struct Record {
     has_ended: bool,
 }
 
-/// All spans, by their numbers.
+/// All spans, by number.
 #[derive(Clone, Default)]
 struct Book(Arc<Mutex<Vec<Record>>>);
 
@@ -117,7 +117,7 @@ fn context(number: u64, is_sampled: bool) -> TraceContext {
 }
 
 #[test]
-fn nodes_that_call_one_another_are_within_one_another() {
+fn spans_of_chained_nodes_are_nested() {
     let source = Stream::new().named("source");
     let doubled = source.map(|x: i32| 2 * x).named("doubled");
     doubled.sink(|_| ()).stream().clone().named("a");
@@ -145,7 +145,7 @@ fn nodes_that_call_one_another_are_within_one_another() {
 }
 
 #[test]
-fn one_in_so_many_is_traced_also_of_batches() {
+fn one_in_n_elements_is_traced_even_in_batches() {
     for one_in in [0, 1, 3, 10] {
         let source = Stream::new();
         let list = source.map(|x: u32| x + 1).sink_to_list();
@@ -179,7 +179,7 @@ fn one_in_so_many_is_traced_also_of_batches() {
 }
 
 #[test]
-fn an_element_goes_on_with_the_trace_that_it_came_with() {
+fn an_element_continues_the_trace_it_arrived_with() {
     let source = Stream::new().named("source");
     source.sink(|_: i32| ());
     let book = Book::default();
@@ -198,7 +198,7 @@ fn an_element_goes_on_with_the_trace_that_it_came_with() {
 }
 
 #[test]
-fn what_waits_is_traced_until_the_last_sink_is_done() {
+fn a_waiting_element_is_traced_until_the_last_sink_is_done() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock).named("source");
     let later = source.shift("2s").named("later");
@@ -214,7 +214,7 @@ fn what_waits_is_traced_until_the_last_sink_is_done() {
 }
 
 #[test]
-fn a_window_goes_on_with_its_newest_element() {
+fn a_window_continues_the_trace_of_its_newest_element() {
     let source = Stream::new().named("source");
     source
         .partition(2)
@@ -233,7 +233,7 @@ fn a_window_goes_on_with_its_newest_element() {
         .find(|record| record.name == "sink")
         .expect("it was called");
     let root = all.iter().rposition(|record| record.parent.is_none());
-    // Within the visit of the window that the second element has completed.
+    // Within the visit of the window completed by the second element.
     let pairs = sink.parent.expect("it is in a trace");
     assert_eq!(
         (all[pairs].name.as_str(), all[pairs].parent),
@@ -243,7 +243,7 @@ fn a_window_goes_on_with_its_newest_element() {
 }
 
 #[test]
-fn asynchronous_functions_work_on_their_element_whenever_they_are_polled() {
+fn async_functions_are_polled_within_the_span_of_their_element() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock).named("source");
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -284,7 +284,7 @@ fn asynchronous_functions_work_on_their_element_whenever_they_are_polled() {
 }
 
 #[test]
-fn failures_are_told_where_they_happen() {
+fn failures_are_recorded_in_the_span_where_they_happen() {
     let source = Stream::new().named("source");
     let checked = source.try_map(|x: &i32| if *x > 0 { Ok(*x) } else { Err("not positive") });
     let checked = checked.named("checked").on_error(OnError::Skip);
@@ -309,7 +309,7 @@ fn failures_are_told_where_they_happen() {
 }
 
 #[test]
-fn a_function_that_emits_elsewhere_goes_on_with_its_trace() {
+fn an_emit_into_another_pipeline_continues_the_trace() {
     let inner = Stream::new().named("inner");
     inner.sink(|_: i32| ()).stream().clone().named("sink");
     let outer = Stream::new().named("outer");
@@ -338,7 +338,7 @@ fn a_function_that_emits_elsewhere_goes_on_with_its_trace() {
 }
 
 #[test]
-fn pipelines_that_are_joined_are_traced_as_one() {
+fn joined_pipelines_are_traced_as_one() {
     let one = Stream::new().named("one");
     let other = Stream::new().named("other");
     let book = Book::default();
@@ -356,7 +356,7 @@ fn pipelines_that_are_joined_are_traced_as_one() {
 }
 
 #[test]
-fn a_tracer_that_panics_changes_nothing() {
+fn a_panicking_tracer_changes_nothing() {
     struct Rude;
 
     impl Tracer for Rude {

@@ -1,4 +1,4 @@
-//! References that nodes show to garbage collectors: as many as there are, no more and no fewer.
+//! References that nodes show to garbage collectors: exactly as many as they hold.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ use thalweg::ops::{
 };
 use thalweg::{Arrival, OpenJoin, Retry, Stream, VirtualClock};
 
-/// Waits for ever. Its waker is kept, or else the clock would let go of it.
+/// Pending for ever. Its waker is kept, or else the clock would drop it.
 async fn pending<R>() -> R {
     static WAKERS: Mutex<Vec<Waker>> = Mutex::new(Vec::new());
     poll_fn(|cx| {
@@ -26,14 +26,14 @@ async fn pending<R>() -> R {
 }
 
 type X = Arc<u32>;
-/// Looks into a node.
+/// Visits the elements of a node.
 type Look = Box<dyn Fn(&mut dyn FnMut(&dyn Any)) -> bool>;
 
 fn look<T: thalweg::Element>(stream: Stream<T>) -> Look {
     Box::new(move |visit| stream.traverse(visit))
 }
 
-/// How many elements there are in something that is kept.
+/// Number of elements in a kept object.
 fn count(kept: &dyn Any) -> usize {
     if kept.is::<X>() {
         return 1;
@@ -74,7 +74,7 @@ const CASES: &[Case] = &[
     ("timed_window", |s| {
         vec![look(s.apply(TimedWindowOptions::every("1h").skip_empty()))]
     }),
-    ("timed_window behind which it is slow", |s| {
+    ("timed_window with a slow sink", |s| {
         let windows = s.apply(TimedWindowOptions::every("1s").skip_empty());
         let flat = windows.flatten();
         vec![look(windows), look(flat.rate_limit("1h"))]
@@ -160,14 +160,14 @@ const CASES: &[Case] = &[
         join.attach(s).unwrap();
         vec![look(join.stream().clone())]
     }),
-    ("retries, and what waits behind them", |s| {
+    ("retries, and elements waiting for them", |s| {
         let failing = s.try_map(|_: &X| Err::<(), _>("no"));
         vec![look(failing.on_error(Retry::times(3).backoff("1h")))]
     }),
 ];
 
 #[test]
-fn every_operator_shows_each_element_as_often_as_it_keeps_it() {
+fn every_operator_visits_each_element_once_per_reference() {
     for (name, build) in CASES {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
@@ -201,7 +201,7 @@ fn every_operator_shows_each_element_as_often_as_it_keeps_it() {
 }
 
 #[test]
-fn nothing_is_shown_while_somebody_is_inside() {
+fn traverse_is_refused_while_a_thread_is_inside() {
     let source = Stream::new();
     let pairs = source.partition(2);
     let (inside, done) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
@@ -225,7 +225,7 @@ fn nothing_is_shown_while_somebody_is_inside() {
 }
 
 #[test]
-fn those_that_come_during_a_look_wait_for_its_end() {
+fn threads_entering_during_a_traverse_wait_for_its_end() {
     let source = Stream::new();
     let list = source.sink_to_list();
     let pairs = source.partition(100);
@@ -254,7 +254,7 @@ fn those_that_come_during_a_look_wait_for_its_end() {
 }
 
 #[test]
-fn a_look_takes_no_notice_of_what_there_is_to_do_and_allocates_nothing() {
+fn traverse_runs_no_pending_work_and_allocates_nothing() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let slow = source.rate_limit("1s");

@@ -1,4 +1,4 @@
-//! An interval of zero means not to wait, in every operator that has one.
+//! An interval of zero means no wait, in every operator that has one.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use thalweg::{OnError, Retry, Stream, VirtualClock};
 
 type Build = fn(&Stream<u64>) -> List<Vec<u64>>;
 
-/// Each sends what has come, alone or together with what came at the same time.
+/// Each emits an element alone or together with those of the same time.
 const OPERATORS: [(&str, Build); 9] = [
     ("rate_limit", |s| {
         s.rate_limit(0).map(|x| vec![x]).sink_to_list()
@@ -33,7 +33,7 @@ const OPERATORS: [(&str, Build); 9] = [
 ];
 
 #[test]
-fn nothing_waits_and_nothing_is_made_of_nothing() {
+fn zero_intervals_do_not_wait_and_make_no_empty_windows() {
     for (name, build) in OPERATORS {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
@@ -45,7 +45,7 @@ fn nothing_waits_and_nothing_is_made_of_nothing() {
         }
         let got: Vec<_> = list.to_vec().into_iter().flatten().collect();
         assert_eq!(got, [0, 1, 2, 3, 4], "{name}");
-        // An hour in which nothing comes costs nothing.
+        // An hour without elements costs nothing.
         clock.advance(Duration::from_secs(3600));
         assert_eq!(list.len(), 5, "{name}");
         clock.block_on(source.drain("1s")).unwrap();
@@ -53,7 +53,7 @@ fn nothing_waits_and_nothing_is_made_of_nothing() {
 }
 
 #[test]
-fn another_attempt_is_made_at_once() {
+fn retries_without_a_pause_are_made_at_once() {
     let source = Stream::new();
     let mut calls = 0;
     let list = source
@@ -68,7 +68,7 @@ fn another_attempt_is_made_at_once() {
 }
 
 #[test]
-fn a_source_calls_again_as_soon_as_its_element_has_been_taken() {
+fn a_source_calls_again_once_its_element_is_accepted() {
     let clock = VirtualClock::new();
     let mut calls = 0;
     let source = Stream::from_periodic_on(&clock, 0, move || {
@@ -84,7 +84,7 @@ fn a_source_calls_again_as_soon_as_its_element_has_been_taken() {
 }
 
 #[test]
-fn others_on_the_event_loop_have_their_turn() {
+fn other_tasks_on_the_event_loop_are_not_starved() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -103,7 +103,7 @@ fn others_on_the_event_loop_have_their_turn() {
 }
 
 #[test]
-fn a_drain_that_must_not_wait_delivers_what_needs_no_wait() {
+fn a_drain_with_timeout_zero_delivers_what_needs_no_wait() {
     let source = Stream::new();
     let list = source.partition(2).sink_to_list();
     source.emit_many([1, 2, 3]).wait().unwrap();

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn help_is_everywhere() {
+    fn every_command_has_help() {
         for line in ["", "-h", "--help", "help", "help help"] {
             assert_eq!(parse_line(line), Ok(Request::Help(HELP)), "{line}");
         }
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_gets_its_arguments_as_they_are() {
+    fn the_demo_gets_its_arguments_unchanged() {
         let demo = |language, args: &[&str]| {
             Ok(Request::Demo {
                 language,
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_go_up_and_down() {
+    fn services_go_up_and_down() {
         let up = |port| Ok(Request::Services(services::Order::Up { port }));
         assert_eq!(parse_line("services up"), up(services::PORT));
         assert_eq!(parse_line("services up --port 5"), up(5));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn wheels_are_built_for_all_or_for_some() {
+    fn wheels_are_built_for_all_or_some_targets() {
         let build = |targets: &[&str]| {
             let targets = targets.iter().map(ToString::to_string).collect();
             Ok(Request::Wheels(wheels::Order::Build(targets)))
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn errors_are_named() {
         for (line, expected) in [
             ("tset", "there is no command `tset`; the commands are"),
             (

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_shows_as_it_would_be_typed() {
+    fn an_invocation_is_shown_as_typed() {
         let invocation = Invocation::cargo("test --lib")
             .arg("it's")
             .variable("RUSTFLAGS", "--cfg thalweg_loom");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_shows_by_its_path() {
+    fn a_program_is_shown_by_its_path() {
         let invocation = Invocation::program("target/my tools/ruff", "check python");
         assert_eq!(
             invocation.to_string(),

@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_compared_by_what_is_in_them() {
+    fn files_are_compared_by_content() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let (manifest, main) = (here.join("Cargo.toml"), here.join("src/main.rs"));
         assert!(same_contents(&manifest, &manifest));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_need_not_be_removed() {
+    fn removing_a_missing_file_succeeds() {
         let missing = Path::new(env!("CARGO_MANIFEST_DIR")).join("missing");
         remove_directory(&missing).expect("there is nothing to fail on");
         let message = format!(

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passed_once_has_passed_and_says_so() {
+    fn an_unsteady_test_passes_and_is_named() {
         let why = "failed once, then passed: test_a";
         let summary = Summary::new(vec![report("pytest", Err(Stop::Unsteady(why.into())))]);
         assert!(!summary.failed());
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_skipped_does_not_fail() {
+    fn skipped_steps_do_not_fail() {
         let summary = Summary::new(vec![
             report("fmt", Ok(())),
             report("loom", Err(Stop::Skipped("none".into()))),

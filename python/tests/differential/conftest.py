@@ -1,4 +1,4 @@
-"""What streamz needs to run in a test."""
+"""A current event loop, which streamz needs in tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="module")
 def _current_loop() -> Iterator[None]:
-    """A current event loop, which futures of Tornado's want: other tests leave none behind."""
+    """A current event loop for Tornado futures: other tests leave none behind."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield

@@ -1,7 +1,7 @@
-"""Random programs that streamz and thalweg can both run, and running one.
+"""Random programs that run on both streamz and thalweg, and a function that runs one.
 
-A program is data: nodes, each with the nodes before it, and then what is done with the sources. Its functions accept
-any element, so that operators can be put together at will; each writes down that it was called.
+A program is data: nodes with their upstreams, followed by actions on the sources. Its functions accept any element,
+so operators can be combined freely; each function records its calls.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-#: More than any program puts into a `zip`. Where it is full it makes the emitter wait, and there is no loop to wait on.
+#: More than any program puts into a `zip`: a full one would block the emitter, and there is no loop to wait on.
 ROOMY = 100_000
 
 
 @dataclass(frozen=True)
 class Node:
-    """An operator, its upstreams by their numbers, and its arguments but for the functions."""
+    """An operator, its upstreams by number, and its arguments except functions."""
 
     operator: str
     upstreams: tuple[int, ...] = ()
@@ -42,7 +42,7 @@ class Program:
 
 
 def digest(x: Any) -> int:
-    """A small number that tells elements apart, whatever they are."""
+    """Hash any element to a small number."""
     if isinstance(x, int):
         return x
     if isinstance(x, dict):
@@ -50,7 +50,7 @@ def digest(x: Any) -> int:
     return sum((i + 1) * digest(item) for i, item in enumerate(x)) % 97
 
 
-# What is known of a node's elements: that they are tuples with something in them, tuples, hashable, or nothing.
+# Known type of a node's elements: non-empty tuples, tuples, hashable, or anything.
 FULL, TUPLE, HASHABLE, ANY = "full tuples", "tuples", "hashable", "anything"
 KINDS = (FULL, TUPLE, HASHABLE, ANY)
 
@@ -64,7 +64,7 @@ _steps = st.none() | st.just(2)
 _keeps = st.sampled_from(["first", "last"])
 _keys = st.sampled_from([None, 2, 3])
 
-#: Operators with one upstream: what they need, what they give, None being the same, and what they take.
+#: Operators with one upstream: required type, resulting type (None: unchanged), and options.
 UNARY = [
     _unary("map", ANY, HASHABLE, shape=st.sampled_from(["number", "pair"])),
     _unary("map", ANY, FULL, shape=st.just("pair of numbers")),
@@ -72,7 +72,7 @@ UNARY = [
     _unary("filter", ANY, None, modulus=st.integers(1, 3)),
     _unary("remove", ANY, None, modulus=st.integers(2, 3)),
     _unary("accumulate", ANY, HASHABLE, start=st.just(True), how=st.sampled_from(["plain", "returns_state"])),
-    # Without a start, the first element is sent as it is.
+    # Without a start, the first element is sent unchanged.
     _unary("accumulate", HASHABLE, HASHABLE, start=st.just(False), how=st.sampled_from(["plain", "returns_state"])),
     _unary("accumulate", ANY, FULL, start=st.just(True), how=st.just("with_state")),
     _unary(
@@ -95,7 +95,7 @@ JOINS = ["union", "zip", "zip", "combine_latest", "combine_latest", "zip_latest"
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
-    """Make a program of up to three sources and some ten operators."""
+    """Generate a program of up to three sources and about ten operators."""
     sources = draw(st.integers(1, 3))
     nodes = [Node("source") for _ in range(sources)]
     kinds = [HASHABLE] * sources
@@ -143,7 +143,7 @@ def _join(draw: st.DrawFn, usable: list[int], kinds: list[str]) -> tuple[Node, s
 
 
 def run(program: Program, streamz: ModuleType) -> list[tuple[Any, ...]]:
-    """Run it, and return everything that happened, in order."""
+    """Run a program, and return all events in order."""
     log: list[tuple[Any, ...]] = []
     built: list[Any] = []
     for number, node in enumerate(program.nodes):
@@ -156,7 +156,7 @@ def run(program: Program, streamz: ModuleType) -> list[tuple[Any, ...]]:
             log.append(("emit", action.node, action.element))
             enter = built[action.node]
             if streamz.__name__ == "streamz":
-                # Its `emit` fails on joins behind a `partition`, which gives the graph a loop that nothing here needs.
+                # `emit` of streamz fails on joins after a `partition`, which gives the graph an unneeded loop.
                 _raise_of(enter._emit(action.element))
             else:
                 enter.emit(action.element)
@@ -164,7 +164,7 @@ def run(program: Program, streamz: ModuleType) -> list[tuple[Any, ...]]:
 
 
 def _raise_of(results: Any) -> None:
-    """Raise what has gone wrong in a coroutine of the peer's, at any depth: nobody awaits it."""
+    """Raise the exception of an unawaited coroutine of the peer, at any depth."""
     if isinstance(results, list):
         for result in results:
             _raise_of(result)
@@ -205,7 +205,7 @@ def _build(node: Node, number: int, upstreams: list[Any], streamz: ModuleType, l
                 options["key"] = noted(lambda x: digest(x) % modulus)
             return getattr(first, node.operator)(**options)
         case "slice":
-            # An end before the start is a mistake to one of the two, and nothing at all to the other.
+            # An end before the start is an error in one library and an empty range in the other.
             length = options.pop("length")
             end = None if length is None else (options["start"] or 0) + length
             return first.slice(end=end, **options)

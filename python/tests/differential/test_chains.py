@@ -1,4 +1,4 @@
-"""Random pipelines, compiled and not: the same calls in the same order, failures, counters and exceptions."""
+"""Random pipelines, compiled and interpreted: same calls in the same order, same failures, counters and exceptions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OPERATORS = ["map", "starmap", "filter", "remove", "pluck", "accumulate", "flatt
 class Node(NamedTuple):
     operator: str
     above: int
-    #: Elements whose value is a multiple of it are failed on; none if it is zero.
+    #: The node fails on multiples of this number; on none if it is zero.
     fails_on: int = 0
     policy: str = "raise"
-    #: For elements that are a multiple of seven, the node that another element is emitted at.
+    #: Node at which multiples of seven emit another element.
     emits_at: int | None = None
     option: int = 0
 
@@ -37,7 +37,7 @@ class Program(NamedTuple):
     actions: tuple[Action, ...]
 
 
-#: Elements that functions emit in one program, at most.
+#: Maximum number of elements emitted by functions in one program.
 MOST = 12
 
 
@@ -74,7 +74,7 @@ def programs(draw: st.DrawFn, policies: bool = True, emits: bool = True, joins: 
 
 
 class Run:
-    """A program on one of the packages, and what it has done."""
+    """A program on one of the packages, with its log."""
 
     def __init__(self, program: Program, package: Any) -> None:
         self.program, self.emitted = program, 0
@@ -91,7 +91,7 @@ class Run:
         return self.source if place < 0 else self.nodes[place]
 
     def called(self, place: int, x: Any) -> None:
-        """Note a call, fail on it, or emit in the middle of it."""
+        """Record a call, and fail or emit in it as the program says."""
         node = self.program.nodes[place]
         self.log.append((place, repr(x)))
         value = number(x)
@@ -187,9 +187,9 @@ class Run:
                     self.change(self.nodes[action.node])
         except Exception as error:
             errors = getattr(error, "exceptions", (error,))
-            # What is not iterable is said in other words by the interpreter.
+            # The interpreter words errors about non-iterables differently.
             told = [str(one) if isinstance(one, ValueError) else str(type(one)) for one in errors]
-            # A batch fails node by node in the engine, and element by element where it is compiled.
+            # A batch fails node by node in the engine, but element by element in a compiled chain.
             self.log.append(("raised", sorted(told)))
 
     def change(self, node: Any) -> None:
@@ -206,7 +206,7 @@ class Run:
     def counters(self) -> list[Any]:
         names = ("received", "sent", "failed", "held")
         has_emits = any(node.emits_at is not None for node in self.program.nodes)
-        # What was sent last is told of where nothing is emitted in the middle of it.
+        # The current value is comparable only if no function emits meanwhile.
         return [
             (None if has_emits else repr(node.current_value), *(node.counters()[name] for name in names))
             for node in self.nodes
@@ -223,7 +223,7 @@ def run(program: Program, package: Any = thalweg) -> list[Any]:
 
 
 def calls_by_node(log: list[Any]) -> dict[Any, list[Any]]:
-    """What each node has seen: the engine takes a batch from node to node, a chain takes it element by element."""
+    """Calls per node: the engine takes a batch from node to node, a chain takes it element by element."""
     by_node: dict[Any, list[Any]] = {}
     for entry in log:
         key = entry[0] if isinstance(entry, tuple) and isinstance(entry[0], int) else type(entry).__name__
@@ -233,7 +233,7 @@ def calls_by_node(log: list[Any]) -> dict[Any, list[Any]]:
 
 @MANY
 @given(programs().filter(lambda program: all(action.what != "emit_many" for action in program.actions)))
-def test_element_by_element_it_is_the_same_compiled_and_not(program):
+def test_compiled_and_interpreted_chains_agree_element_by_element(program):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THALWEG_COMPILE", "0")
         expected = run(program)
@@ -243,7 +243,7 @@ def test_element_by_element_it_is_the_same_compiled_and_not(program):
 
 @MANY
 @given(programs(emits=False))
-def test_in_batches_every_node_does_the_same_compiled_and_not(program):
+def test_compiled_and_interpreted_chains_agree_in_batches(program):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THALWEG_COMPILE", "0")
         expected = run(program)
@@ -262,7 +262,7 @@ def fails_behind_a_partition(program: Program) -> bool:
 
 @MANY
 @given(programs(policies=False, emits=False, joins=False).filter(lambda program: not fails_behind_a_partition(program)))
-def test_compiled_it_is_what_streamz_does(program):
+def test_compiled_chains_match_streamz(program):
     streamz = pytest.importorskip("streamz")
     actions = tuple(action for action in program.actions if action.what == "emit")
     program = program._replace(actions=actions)

@@ -1,4 +1,4 @@
-"""Aggregations on engines: the states of batches are made there at the same time, and merged there in order."""
+"""Aggregations on engines: batch states are computed there in parallel and merged in order."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def engine(request):
 
 
 @pytest.mark.parametrize("name", sorted(BUILDS))
-def test_results_are_the_same_as_without(engine, name):
+def test_results_match_those_without_an_engine(engine, name):
     found = []
     for scatter in (lambda source: source, lambda source: source.scatter(engine)):
         source = Stream()
@@ -60,7 +60,7 @@ def test_results_are_the_same_as_without(engine, name):
 
 
 class Meeting(Mergeable):
-    """A total whose batches wait for each other, so that it never ends unless they are worked on together."""
+    """A total whose batches wait for each other: it hangs unless they are processed in parallel."""
 
     def __init__(self, barrier):
         self.barrier = barrier
@@ -74,7 +74,7 @@ class Meeting(Mergeable):
         return a + b
 
 
-def test_batches_are_worked_on_at_the_same_time():
+def test_batches_are_processed_in_parallel():
     with Client(n_workers=2, set_as_default=False) as client:
         source = Stream()
         sdf = source.scatter(client).to_dataframe(EXAMPLE)
@@ -84,7 +84,7 @@ def test_batches_are_worked_on_at_the_same_time():
         assert results[-1] == sum(range(24))
 
 
-def test_steps_and_states_can_be_sent():
+def test_steps_and_states_can_be_pickled():
     from thalweg.dataframe.reductions import GroupReduction
     from thalweg.dataframe.sliding import LastRows
     from thalweg.dataframe.statistics import Mean

@@ -1,4 +1,4 @@
-"""Frames of Polars and Arrow: the same results as pandas', in the library's own frames."""
+"""Polars and Arrow frames: the same results as with pandas, in the library's own frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from thalweg.dataframe import DataFrame, SchemaError  # noqa: E402
 
-#: The same examples each time; `EXAMPLES` in the environment asks for others, and as many.
+#: Deterministic examples by default; `EXAMPLES` in the environment sets a number of random ones.
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 SETTINGS = settings(
     max_examples=EXAMPLES or 50, derandomize=not EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck)
@@ -41,7 +41,7 @@ MAKE = {
 
 
 def most_frequent(counts):
-    """How often the most frequent value comes: which of several it is, libraries need not agree on."""
+    """Count of the most frequent value: libraries may choose different ones among equals."""
     if isinstance(counts, pd.Series):
         return int(counts.max()) if len(counts) else 0
     column = counts["count"] if isinstance(counts, pl.DataFrame) else counts["counts"]
@@ -86,7 +86,7 @@ row = st.tuples(
 
 
 def plain(result):
-    """Values of a result, by column, whatever library it is of; without labels."""
+    """Values of a result by column, without labels, for any library."""
     if isinstance(result, pd.Series) and isinstance(result.index, pd.RangeIndex | pd.DatetimeIndex):
         return [clean(result.tolist())]
     if isinstance(result, pd.Series) and result.index.tolist() in (["x", "i"], ["i", "x"]):
@@ -157,7 +157,7 @@ def test_results_are_frames_of_the_library(library):
 
 
 @pytest.mark.parametrize(("sent", "library"), [(a, b) for a in MAKE for b in MAKE if a != b])
-def test_frames_of_other_libraries_are_taken_over(sent, library):
+def test_frames_of_other_libraries_are_converted(sent, library):
     if sent == "pandas" and not hasattr(pd.DataFrame, "__arrow_c_stream__"):
         pytest.skip("this pandas has no PyCapsule interface")
     sdf = DataFrame(
@@ -171,7 +171,7 @@ def test_frames_of_other_libraries_are_taken_over(sent, library):
     assert totals == [7]
 
 
-def test_record_batches_are_tables():
+def test_record_batches_are_accepted_as_tables():
     sdf = DataFrame(example=pa.record_batch({"x": [1]}))
     totals, windows = sdf.x.sum().stream.sink_to_list(), sdf.window(n=3).full().stream.sink_to_list()
     for values in ([1, 2], [3, 4]):
@@ -179,7 +179,7 @@ def test_record_batches_are_tables():
     assert totals == [3, 10] and windows[-1].column("x").to_pylist() == [2, 3, 4]
 
 
-def test_columns_are_taken_without_a_copy():
+def test_columns_are_converted_without_a_copy():
     from thalweg.dataframe.backend import backend_of
 
     for series in (pl.Series([1.0, 2.0]), pa.chunked_array([[1.0, 2.0]])):
@@ -188,7 +188,7 @@ def test_columns_are_taken_without_a_copy():
 
 
 @pytest.mark.parametrize("library", ["polars", "arrow"])
-def test_schema_mistakes_have_the_types_of_the_library(library):
+def test_schema_errors_name_the_types_of_the_library(library):
     sdf = DataFrame(example=MAKE[library]([(START, "a", 1.0, 1)]))
     with pytest.raises(SchemaError, match=r"column 'i': expected (Int64|int64), found none"):
         sdf.emit(

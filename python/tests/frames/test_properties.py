@@ -1,4 +1,4 @@
-"""Every aggregation, through random batches, windows and groups: the same as pandas' own on all rows at once."""
+"""Every aggregation over random batches, windows and groups, compared with pandas on all rows at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from thalweg.dataframe import DataFrame, sliding  # noqa: E402
 
-#: The same examples each time; `EXAMPLES` in the environment asks for others, and as many.
+#: Deterministic examples by default; `EXAMPLES` in the environment sets a number of random ones.
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 SETTINGS = settings(
     max_examples=EXAMPLES or 25, derandomize=not EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck)
@@ -75,10 +75,10 @@ def same(found, expected):
 
 
 def check(pieces, stream, expected):
-    """Compare what comes out after each batch with `expected` of all rows so far."""
+    """Compare the output after each batch with `expected` of all rows so far."""
     sdf = DataFrame(example=pieces[0].iloc[:0])
     results = stream(sdf).stream.sink_to_list()
-    # Windows join small chunks and cut large ones: with these batches, only if a few rows are many.
+    # Windows merge small chunks and split large ones; lower limits make that happen with few rows.
     few = {"_JOINED": 3, "_SMALLEST": 1} if len(pieces) % 2 else {"_JOINED": 1, "_SMALLEST": 2}
     with patch.multiple(sliding, **few) if len(pieces) % 3 else nullcontext():
         for end, piece in enumerate(pieces, 1):

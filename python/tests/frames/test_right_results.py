@@ -1,4 +1,4 @@
-"""Results that are easy to get wrong: what pandas says about all rows at once is right."""
+"""Results that are easy to get wrong, compared with pandas on all rows at once."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def collect(build, *pieces, example=None):
 
 
 @pytest.mark.parametrize("statistic", ["var", "std"])
-def test_the_spread_of_nothing_and_of_one_is_unknown(statistic):
+def test_the_variance_of_fewer_than_two_values_is_missing(statistic):
     results = collect(lambda sdf: getattr(sdf.x.expanding(), statistic)(), frame([]), frame([1.0]), frame([3.0]))
     assert math.isnan(results[0]) and math.isnan(results[1])
     assert results[2] == (2.0 if statistic == "var" else math.sqrt(2))
 
 
-def test_the_spread_of_large_numbers_does_not_cancel():
+def test_the_variance_of_large_numbers_is_precise():
     results = collect(lambda sdf: sdf.window(n=2).x.var(), frame([1e9, 1e9 + 1]), frame([1e9 + 2]))
     assert results == [0.5, 0.5]
 
 
-def test_what_is_infinite_is_gone_with_its_row():
+def test_infinities_leave_the_window_with_their_row():
     assert collect(lambda sdf: sdf.window(n=1).x.sum(), frame([math.inf]), frame([2.0])) == [math.inf, 2.0]
 
 
-def test_rounding_errors_do_not_add_up_in_a_window():
+def test_rounding_errors_do_not_accumulate_in_a_window():
     results = collect(lambda sdf: sdf.window(n=1).x.sum(), frame([1e16]), *[frame([0.1])] * 10)
     assert results[-1] == 0.1
 
@@ -57,24 +57,24 @@ def test_a_gap_empties_the_window():
     assert results == [3, 4, 12]
 
 
-def test_rows_that_come_late_count_if_they_are_in_the_window():
+def test_late_rows_count_if_they_are_in_the_window():
     pieces = frame([1], at(10)), frame([2, 4], at(3, 7)), frame([8], at(12)), frame([16, 32], at(9, 20))
     assert collect(lambda sdf: sdf.window(value="5min").x.sum(), *pieces) == [1, 5, 9, 32]
     rows = collect(lambda sdf: sdf.window(value="5min").x.full(), *pieces)
     assert [list(found) for found in rows] == [[1], [1, 4], [1, 8], [32]]
 
 
-def test_rows_without_a_time_are_in_no_window_of_time():
+def test_rows_without_a_time_are_in_no_time_window():
     index = pd.DatetimeIndex(["2024-01-01", None])
     assert collect(lambda sdf: sdf.window(value="1h").x.sum(), frame([1, 2], index)) == [1]
 
 
-def test_time_zones_and_the_hour_that_is_missing_in_them():
+def test_windows_span_a_daylight_saving_change():
     pieces = [frame([n], at(15 * n, tz="Europe/Berlin")) for n in range(1, 6)]
     assert collect(lambda sdf: sdf.window(value="31min").x.sum(), *pieces) == [1, 3, 6, 9, 12]
 
 
-def test_times_with_a_zone_keep_it():
+def test_times_keep_their_zone():
     moments = pd.date_range("2024", periods=3, tz="Europe/Berlin")
     pieces = [frame(None, k=["a"], x=[moment]) for moment in moments]
     assert collect(lambda sdf: sdf.window(n=2).x.min(), *pieces)[-1] == moments[1]
@@ -83,7 +83,7 @@ def test_times_with_a_zone_keep_it():
     assert latest.dt.tz is not None
 
 
-def test_a_column_that_is_set_counts_in_what_was_picked():
+def test_a_column_assigned_to_a_selection_is_included():
     sdf = DataFrame(example=frame(None, x=[1], y=[1]))
     picked = sdf[["x"]]
     picked["z"] = picked.x * 2
@@ -98,24 +98,24 @@ def test_rows_with_the_same_index_are_all_counted():
     assert collect(lambda sdf: sdf.cumsum(), *pieces)[-1].x.tolist() == [7]
 
 
-def test_a_window_over_the_values_of_an_index_of_numbers():
+def test_a_value_window_over_a_numeric_index():
     pieces = frame([1, 2], [10, 11]), frame([4], [13])
     assert collect(lambda sdf: sdf.window(value=3).x.sum(), *pieces) == [3, 6]
 
 
-def test_text_is_joined_in_its_order_and_leaves_a_window():
+def test_summing_text_concatenates_in_order():
     pieces = frame(["a", "b"]), frame([]).astype(object), frame(["c", None])
     assert collect(lambda sdf: sdf.x.sum(), *pieces) == ["ab", "ab", "abc"]
     assert collect(lambda sdf: sdf.window(n=3).x.sum(), *pieces)[-1] == "bc"
     assert collect(lambda sdf: sdf.window(n=3).x.min(), *pieces)[-1] == "b"
 
 
-def test_the_mean_of_text_is_refused_when_it_is_written_down():
+def test_the_mean_of_text_is_refused_when_the_pipeline_is_built():
     with pytest.raises(TypeError, match="column 's': mean needs numbers, and not text"):
         DataFrame(example=frame(None, s=["a"], x=[1])).mean()
 
 
-def test_whole_numbers_stay_whole():
+def test_integers_stay_integers():
     pieces = frame(None, k=["a", "b"], x=[1, 2]), frame(None, k=["c"], x=[2**60])
     totals = collect(lambda sdf: sdf.groupby("k").x.sum(), *pieces)[-1]
     assert totals.dtype == "int64" and totals.to_dict() == {"a": 1, "b": 2, "c": 2**60}
@@ -129,7 +129,7 @@ def test_groups_disappear_with_their_rows():
     assert [found.to_dict() for found in results] == [{"a": 1, "b": 1}, {"b": 1, "c": 1}]
 
 
-def test_rows_without_a_key_are_in_no_group_but_in_the_window():
+def test_rows_without_a_key_count_for_the_window_only():
     pieces = frame(None, k=["a", None], x=[1, 2]), frame(None, k=[np.nan, "a"], x=[3, 4])
     assert collect(lambda sdf: sdf.groupby("k").x.sum(), *pieces)[-1].to_dict() == {"a": 5}
     assert collect(lambda sdf: sdf.window(n=3).groupby("k").x.sum(), *pieces)[-1].to_dict() == {"a": 4}
@@ -138,7 +138,7 @@ def test_rows_without_a_key_are_in_no_group_but_in_the_window():
 
 
 @pytest.mark.parametrize("n", [2, 10])
-def test_keys_of_categories_keep_them(n):
+def test_categorical_keys_keep_their_categories(n):
     categories = pd.CategoricalDtype(["low", "high", "never"], ordered=True)
     pieces = [
         frame(None, k=pd.Categorical(k, dtype=categories), x=x) for k, x in ((["high", "low"], [1, 2]), (["high"], [4]))
@@ -161,13 +161,13 @@ def test_the_size_of_a_group_is_a_number_of_rows():
     assert collect(lambda sdf: sdf.size, *pieces) == [3, 6]
 
 
-def test_columns_may_come_in_another_order():
+def test_columns_may_be_in_another_order():
     pieces = frame(None, x=[1], y=[10]), frame(None, y=[20], x=[2])
     totals = collect(lambda sdf: sdf.sum(), *pieces)[-1]
     assert totals.to_dict() == {"x": 3, "y": 30} and list(totals.index) == ["x", "y"]
 
 
-def test_empty_batches_say_nothing_about_types():
+def test_empty_batches_do_not_fix_types():
     pieces = frame([]), frame([1]), frame([]), frame([2])
     assert collect(lambda sdf: sdf.x.sum(), *pieces) == [0, 1, 1, 3]
     keyed = frame(None, k=[], x=[]), frame(None, k=["a"], x=[1])
@@ -175,7 +175,7 @@ def test_empty_batches_say_nothing_about_types():
 
 
 @pytest.mark.parametrize("change", ["users", "ours"])
-def test_frames_share_no_memory_with_the_users(change):
+def test_results_share_no_memory_with_user_frames(change):
     sdf = DataFrame(example=frame([1.0]))
     totals, rows = sdf.window(n=3).x.sum().stream.sink_to_list(), sdf.window(n=3).full().stream.sink_to_list()
     means = sdf.groupby(sdf.index).x.sum().stream.sink_to_list()
@@ -191,7 +191,7 @@ def test_frames_share_no_memory_with_the_users(change):
     assert means[-1].tolist() == [9.0, 2.0, 4.0]
 
 
-def test_flags_are_counted_and_added_up_over_batches():
+def test_booleans_are_counted_and_summed_over_batches():
     assert collect(lambda sdf: sdf.x.cumsum(), frame([True, True]), frame([True]))[-1].tolist() == [3]
     assert collect(lambda sdf: sdf.x.mean(), frame([True, False]), frame([True]))[-1] == pytest.approx(2 / 3)
 
@@ -210,12 +210,12 @@ def test_masked_numbers_and_durations():
     assert collect(lambda sdf: sdf.x.expanding().max(), durations)[-1] == pd.Timedelta("3s")
 
 
-def test_rolling_over_a_duration_wants_times_in_order():
+def test_rolling_over_a_duration_requires_ordered_times():
     with pytest.raises(ValueError, match="ascending order"):
         collect(lambda sdf: sdf.rolling("1h").x.sum(), frame([1], at(5)), frame([2], at(4)))
 
 
-def test_rolling_takes_as_few_values_as_it_is_told():
+def test_rolling_honours_min_periods():
     results = collect(lambda sdf: sdf.rolling(3, min_periods=2).x.sum(), frame([1, 2]), frame([3]))
     np.testing.assert_equal(np.concatenate(results), [np.nan, 3, 6])
 
@@ -231,7 +231,7 @@ def test_a_long_batch_leaves_the_window_row_by_row():
 
 
 @pytest.mark.parametrize("window", [{"n": 3}, {"value": "5min"}])
-def test_a_window_goes_on_from_its_state_in_another_process(window):
+def test_a_window_resumes_from_its_state_in_another_process(window):
     sdf = DataFrame(example=frame([0], at(0)))
     results = sdf.window(**window, with_state=True).x.sum().stream.sink_to_list()
     for minute in range(4):
@@ -244,7 +244,7 @@ def test_a_window_goes_on_from_its_state_in_another_process(window):
     assert more[-1][1] == results[-1][1]
 
 
-def test_ones_own_aggregations_in_all_places():
+def test_custom_aggregations_work_everywhere():
     class Longest(Mergeable):
         def partial(self, rows):
             return max(map(len, rows), default=0)
@@ -278,6 +278,6 @@ def test_ones_own_aggregations_in_all_places():
 
 
 @pytest.mark.parametrize("arguments", [{}, {"n": 1, "value": "1s"}, {"n": 0}, {"value": "0s"}, {"value": -1}])
-def test_windows_that_are_none(arguments):
+def test_invalid_windows_are_refused(arguments):
     with pytest.raises((TypeError, ValueError), match="window needs"):
         DataFrame(example=frame([1])).window(**arguments)

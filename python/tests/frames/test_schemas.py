@@ -38,7 +38,7 @@ def test_emitting_checks_the_schema(batch, message):
 
 @pytest.mark.parametrize("entrance", sorted(ENTRANCES))
 @pytest.mark.parametrize(("batch", "message"), MISTAKES)
-def test_what_comes_from_a_stream_fails_where_it_is_read(entrance, batch, message):
+def test_frames_from_a_stream_are_checked_where_they_are_read(entrance, batch, message):
     if "z" in batch and entrance not in ("total", "window"):
         pytest.skip("reads no more than its columns")
     source = Stream()
@@ -46,12 +46,12 @@ def test_what_comes_from_a_stream_fails_where_it_is_read(entrance, batch, messag
     source.emit(EXAMPLE)
     with pytest.raises(SchemaError, match=r"column '.'"):
         source.emit(batch)
-    # What failed has left no trace in the state.
+    # The failed batch did not change the state.
     source.emit(EXAMPLE)
     assert len(results) == 2
 
 
-def test_the_policy_of_the_node_says_what_becomes_of_it():
+def test_the_policy_of_the_node_handles_schema_errors():
     source = Stream()
     total = DataFrame(source, EXAMPLE).x.sum()
     failures = total.stream.on_exception().sink_to_list()
@@ -62,7 +62,7 @@ def test_the_policy_of_the_node_says_what_becomes_of_it():
     assert [failure.element is MISTAKES[0][0] for failure in failures] == [True]
 
 
-def test_kinds_and_not_types_have_to_agree():
+def test_only_the_kinds_of_types_have_to_agree():
     sdf = DataFrame(example=EXAMPLE)
     results = sdf.x.sum().stream.sink_to_list()
     for values in ([1.5], [True], pd.array([None], dtype="Int64"), [None]):
@@ -79,7 +79,7 @@ def test_an_empty_example_leaves_the_kinds_open():
         DataFrame(example=EXAMPLE).window(value="1s").x.sum()
 
 
-def test_the_error_can_be_sent_to_another_process():
+def test_the_error_can_be_pickled():
     error = pickle.loads(pickle.dumps(SchemaError("x", "int64", "str")))
     assert (error.column, error.expected, error.found) == ("x", "int64", "str")
     assert isinstance(error, TypeError) and isinstance(error, IndexError)

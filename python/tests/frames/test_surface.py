@@ -1,4 +1,4 @@
-"""The names of streamz's data frames, and what can be given to them."""
+"""The names and arguments of streamz's data frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from test_names_of_peers import public_names, takes  # noqa: E402
 from thalweg import Stream, VirtualClock  # noqa: E402
 from thalweg.dataframe import DataFrame, DataFrames, PeriodicDataFrame, Seriess, Window  # noqa: E402
 
-#: Functions that streamz gives to `accumulate`, for which there are classes here.
+#: Functions that streamz passes to `accumulate`; thalweg has classes instead.
 INSIDE = {
     "diff_align",
     "groupby_accumulator",
@@ -38,12 +38,12 @@ def parameters(function):
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
-def test_a_name_of_streamz_is_ours_too(module, name):
+def test_every_name_of_streamz_exists_here(module, name):
     theirs = getattr(importlib.import_module(f"streamz.dataframe.{module}"), name)
     ours = getattr(importlib.import_module(f"thalweg.dataframe.{module}"), name)
     if inspect.isfunction(theirs) or (inspect.isclass(theirs) and "__init__" in vars(theirs)):
         assert not takes(ours, parameters(theirs))
-    # Those of aggregations are called by streamz alone.
+    # Methods of aggregations are called only by streamz itself.
     methods = vars(theirs) if inspect.isclass(theirs) and module == "core" else {}
     for method, function in methods.items():
         if not method.startswith("_"):
@@ -63,12 +63,12 @@ def test_a_name_of_streamz_is_ours_too(module, name):
         lambda sdf: sdf.window(n=2).index.max(),
     ],
 )
-def test_what_comes_of_windows_is_replaced_by_each_batch(expression):
+def test_each_batch_replaces_the_result_of_a_window(expression):
     result = expression(DataFrame(example=EXAMPLE))
     assert result._stream_type == "updating"
 
 
-def test_results_that_replace_each_other_go_on():
+def test_updating_results_can_be_processed_further():
     sdf = DataFrame(example=EXAMPLE)
     totals = sdf.groupby("k").x.sum()
     assert isinstance(totals, Seriess) and isinstance(sdf.groupby("k").sum(), DataFrames)
@@ -85,7 +85,7 @@ def test_columns_of_windows_are_attributes():
             thing.y  # noqa: B018
 
 
-def test_plots_need_hvplot_and_its_name_for_us():
+def test_plots_need_hvplot_and_install_as():
     if "hvplot" in sys.modules:
         pytest.skip("hvplot is here")
     with pytest.raises(ImportError, match="hvplot"):
@@ -100,7 +100,7 @@ def test_frames_made_at_intervals_are_aggregated():
     assert levels.window("10s").x.sum().example == 1.0
 
 
-def test_rows_wait_no_longer_than_they_may():
+def test_rows_wait_at_most_the_given_time():
     clock = VirtualClock()
     source = Stream(loop=clock)
     totals = source.to_dataframe(EXAMPLE, interval="1s").x.sum().stream.sink_to_list()

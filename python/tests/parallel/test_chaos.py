@@ -1,4 +1,4 @@
-"""Streams under kills, stops, failures, large values and ends: nothing is lost, doubled or out of order."""
+"""Streams under kills, stops, failures, large values and early ends: nothing is lost, doubled or out of order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def functions_travel_by_value():
 
 
 def grow(x):
-    """Now and then something large, which goes another way than small values."""
+    """Return a large value now and then, which is sent another way."""
     return (x, b"." * (200_000 if x % 17 == 0 else x % 5))
 
 
@@ -62,7 +62,7 @@ def build(random, source):
 
 
 def hit_one(client, chance):
-    """Kill a worker, or stop it: it is replaced when it has not answered for a while."""
+    """Kill or suspend a worker: a silent one is replaced after a while."""
     worker = chance.choice(client._engine.info()["workers"])
     with suppress(ProcessLookupError, TypeError):
         os.kill(worker["pid"], chance.choice([signal.SIGKILL, signal.SIGSTOP]))
@@ -74,7 +74,7 @@ def test_nothing_is_lost(processes, seed):
     count = 60
     chance = random.Random(seed)
     with Client(n_workers=2, processes=processes, set_as_default=False, worker_ttl="1s") as client:
-        # One that is stopped while it starts is given a minute.
+        # A worker stopped during startup is given a minute.
         client.run(os.getpid)
         for _ in range(2):
             state = chance.getstate()

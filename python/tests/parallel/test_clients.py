@@ -1,4 +1,4 @@
-"""Streams on clients of ours: of threads and of processes, blocking and asynchronous."""
+"""Streams on thalweg's clients: threads and processes, blocking and asynchronous."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def emitted(source):
 
 
 @pytest.mark.parametrize("processes", KINDS)
-def test_a_client(processes):
+def test_scattering_to_a_client(processes):
     with Client(n_workers=2, processes=processes) as client:
         for options in ({"client": client}, {"backend": lambda: client}, {}):
             source = Stream()
@@ -60,7 +60,7 @@ def test_a_client(processes):
 
 @pytest.mark.parametrize("processes", KINDS)
 @pytest.mark.parametrize("kind", [AioClient, lambda **options: Client(asynchronous=True, **options)])
-def test_an_asynchronous_client(processes, kind):
+def test_scattering_to_an_asynchronous_client(processes, kind):
     async def main():
         async with kind(n_workers=2, processes=processes) as client:
             source = Stream(asynchronous=True)
@@ -91,13 +91,13 @@ def test_clients_of_one_cluster_are_one_engine(processes):
         scattered = source.scatter(one)
         with Client(cluster) as another:
             L = built(scattered.union(source.scatter(another).filter(lambda x: False)))
-        # The engine goes on.
+        # The engine keeps running.
         emitted(source)
     assert L == EXPECTED
 
 
 @pytest.mark.parametrize("processes", KINDS)
-def test_threads_are_of_this_process_whatever_client_there_is(processes):
+def test_the_thread_backend_ignores_the_active_client(processes):
     with Client(n_workers=1, processes=processes):
         source = Stream()
         L = source.scatter(backend="thread").map(pid).gather().sink_to_list()
@@ -105,7 +105,7 @@ def test_threads_are_of_this_process_whatever_client_there_is(processes):
     assert set(L) == {os.getpid()}
 
 
-def test_processes_are_others():
+def test_process_clients_use_other_processes():
     with Client(n_workers=1, processes=True) as client:
         source = Stream()
         L = source.scatter(client).map(pid).gather().sink_to_list()
@@ -115,7 +115,7 @@ def test_processes_are_others():
 
 
 @pytest.mark.parametrize("processes", KINDS)
-def test_the_executor_of_a_client(processes):
+def test_scattering_to_the_executor_of_a_client(processes):
     with Client(n_workers=2, processes=processes) as client, client.get_executor() as executor:
         source = Stream()
         L = built(source.scatter(executor))
@@ -124,7 +124,7 @@ def test_the_executor_of_a_client(processes):
 
 
 @pytest.mark.parametrize("processes", KINDS)
-def test_a_client_that_is_closed_fails_elements(processes):
+def test_a_closed_client_fails_elements(processes):
     client = Client(n_workers=1, processes=processes)
     source = Stream()
     L = source.scatter(client).map(add, 1).gather().sink_to_list()
@@ -136,7 +136,7 @@ def test_a_client_that_is_closed_fails_elements(processes):
 
 
 @pytest.mark.parametrize("processes", KINDS)
-def test_the_stream_keeps_the_engine(processes):
+def test_a_stream_keeps_its_engine_alive(processes):
     source = Stream()
     L = built(source.scatter(Client(n_workers=2, processes=processes)))
     emitted(source)

@@ -1,4 +1,4 @@
-"""What is on its way when a client is closed, or the program is interrupted."""
+"""Elements in flight when a client is closed or the program is interrupted."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def test_nothing_is_lost(kind, pipeline, end):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_lost_while_the_loop_is_kept_busy(kind, monkeypatch):
-    """What has left the engine is waited for, and what is still to go there, however late the loop comes to it."""
+def test_nothing_is_lost_while_the_loop_is_busy(kind, monkeypatch):
+    """`close` waits for results past the engine and for elements not yet sent, however busy the loop is."""
     source, release, looks = Stream(), threading.Event(), []
 
     def look(pause):
@@ -123,7 +123,7 @@ def test_nothing_is_lost_without_gather():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_sink_that_blocks_does_not_hold_it_up_for_ever(kind):
+def test_a_blocking_sink_does_not_delay_close_for_ever(kind):
     may_go = threading.Event()
     client = Client(**options(kind))
     source = Stream()
@@ -136,7 +136,7 @@ def test_a_sink_that_blocks_does_not_hold_it_up_for_ever(kind):
     assert client.closed
     assert not may_go.is_set()
     may_go.set()
-    # What has not arrived by then is reported.
+    # Elements not delivered by then are reported.
     try:
         source.drain()
     except Exception:
@@ -146,7 +146,7 @@ def test_a_sink_that_blocks_does_not_hold_it_up_for_ever(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_asynchronous_sink_that_blocks(kind):
+def test_a_blocking_asynchronous_sink_does_not_delay_close_for_ever(kind):
     async def main():
         client = Client(asynchronous=True, **options(kind))
         source, may_go = Stream(asynchronous=True), asyncio.Event()
@@ -173,8 +173,8 @@ def test_an_asynchronous_sink_that_blocks(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_has_no_need_of_the_client_is_not_waited_for(kind):
-    """Windows wait for company, and what is behind `gather` has been there: this would never end."""
+def test_close_does_not_wait_for_elements_past_the_client(kind):
+    """Elements in windows after `gather` no longer need the client: waiting for them would never end."""
     source, may_go = Stream(), Future()
     pairs, late = [], []
 
@@ -194,15 +194,15 @@ def test_what_has_no_need_of_the_client_is_not_waited_for(kind):
     assert (pairs, late) == ([(0, 1), (2,)], [0, 1, 2])
 
 
-def test_on_a_clock_nobody_is_waited_for():
+def test_close_does_not_wait_on_a_virtual_clock():
     source = Stream(loop=VirtualClock())
     with Client(**options("threads")) as client:
         source.delay("1h").scatter(client).map(slow).gather().sink_to_list()
         source.emit(1)
 
 
-def test_within_the_loop_that_would_have_to_go_on():
-    """A blocking `close` there can't wait: the stream says what it did not deliver, or has delivered it."""
+def test_a_blocking_close_inside_the_loop_reports_what_is_left():
+    """A blocking `close` can't wait there: the stream delivers everything, or reports undelivered elements."""
 
     async def main():
         source = Stream(asynchronous=True)
@@ -218,7 +218,7 @@ def test_within_the_loop_that_would_have_to_go_on():
     assert L == sorted(set(L))
 
 
-def test_in_a_task_of_its_own():
+def test_closing_in_a_separate_asyncio_task():
     with Client(**options("threads")) as client:
         source = Stream()
         L = source.scatter(client).map(lambda x: client.close()).gather().sink_to_list()
@@ -247,7 +247,7 @@ for x in range(40):
 @pytest.mark.parametrize(
     "end", ["", "client.close()", "del client", "sys.exit()", "del source", "client.__exit__(None, None, None)"]
 )
-def test_a_program_that_just_ends(python, kind, end):
+def test_a_program_that_ends_without_closing(python, kind, end):
     ended = python("-c", PROGRAM.format(processes=kind == "processes") + end)
     assert ended.stdout.split() == [str(x) for x in range(40)], ended.stderr
     assert (ended.stderr, ended.returncode) == ("", 0)
@@ -258,7 +258,7 @@ INTERRUPTED = (
     + """
 with client:
     print("ready", flush=True)
-    # Python may not hear of a signal that comes just as it begins to sleep before it has slept.
+    # Short sleeps: a signal that arrives just as Python goes to sleep is handled only afterwards.
     while True:
         time.sleep(0.02)
 """

@@ -1,4 +1,4 @@
-"""Streams on a Dask cluster in processes of its own, on loopback; results are those of streamz."""
+"""Streams on a Dask cluster in separate processes on loopback; results match streamz."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.directory,
-            # Functions of a test module travel by value; the package is found where this process finds it.
+            # Functions of a test module are pickled by value; the package is imported from this process's path.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         self.processes.append(process)
@@ -132,7 +132,7 @@ def drained(build, inputs, **options):
         lambda s: s.map(add, 1).zip(s.map(add, 2)).map(sum).accumulate(add),
     ],
 )
-def test_results_are_those_of_streamz(client, build):
+def test_results_match_streamz(client, build):
     import streamz
     import streamz.dask
 
@@ -142,14 +142,14 @@ def test_results_are_those_of_streamz(client, build):
         source.emit(x)
     deadline = time.monotonic() + PATIENCE
     ours = drained(build, range(6), client=client)
-    # It has no way to say that it is done.
+    # streamz cannot tell when it is done.
     while len(theirs) < len(ours) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert ours == theirs
     assert ours
 
 
-def test_an_element_fails_alone_and_says_where(client):
+def test_a_failure_affects_one_element_and_names_its_node(client):
     source = Stream()
     L = source.scatter(client).map(fail_on_2).buffer(20).gather().sink_to_list()
     for x in range(10):
@@ -162,9 +162,9 @@ def test_an_element_fails_alone_and_says_where(client):
     assert "in fail_on_2" in str(caught.value.__cause__)
 
 
-def test_survivors_only_and_in_order(client):
-    """The faults of the peers: `filter` raised, `unique` passed equal values, and what a filter dropped poisoned
-    states and lost those it was together with."""
+def test_only_surviving_elements_arrive_in_order(client):
+    """Faults of the peers: `filter` raised, `unique` passed equal values, and elements dropped by a filter corrupted
+    states and were lost together with their batch."""
     assert drained(lambda s: s.filter(is_odd), range(6), client=client) == [1, 3, 5]
     assert drained(lambda s: s.filter(is_odd).accumulate(add), range(6), client=client) == [1, 4, 9]
     assert drained(lambda s: s.filter(is_odd).partition(2), range(8), client=client) == [(1, 3), (5, 7)]
@@ -176,7 +176,7 @@ def test_survivors_only_and_in_order(client):
     assert drained(lambda s: s.map(fail_on_2, on_error="skip").accumulate(add), range(5), client=client) == [0, 1, 4, 8]
 
 
-def test_a_busy_cluster_gets_elements_together(client):
+def test_a_busy_cluster_gets_batches(client):
     submitted = []
     submit = client.submit
 
@@ -205,7 +205,7 @@ def test_in_the_loop_of_an_asynchronous_client(cluster):
 
 @pytest.mark.parametrize("stateful", [False, True])
 def test_nothing_is_lost_with_a_worker(tmp_path, stateful):
-    """A worker is killed in the middle of a stream: what it had is done again."""
+    """A worker is killed in the middle of a stream: its elements are computed again."""
     cluster = Cluster(tmp_path)
     try:
         with cluster.client() as client:
@@ -267,7 +267,7 @@ def test_nothing_is_lost_when_an_asynchronous_client_is_closed_first(cluster, en
     assert asyncio.run(main()) == list(range(1, 41))
 
 
-# A client of ours, at the address of the cluster.
+# thalweg's client, at the address of the cluster.
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +276,7 @@ def address(cluster):
 
 
 @pytest.mark.parametrize("options", [{}, {"backend": "dask"}, {"client": None}])
-def test_a_client_of_ours(address, options):
+def test_a_thalweg_client_of_a_dask_cluster(address, options):
     with Client(address) as client:
         options = {**options, "client": client} if "client" in options else options
         source = Stream()
@@ -289,7 +289,7 @@ def test_a_client_of_ours(address, options):
 
 
 @pytest.mark.parametrize("kind", [AioClient, lambda address: Client(address, asynchronous=True)])
-def test_an_asynchronous_client_of_ours(address, kind):
+def test_an_asynchronous_thalweg_client_of_a_dask_cluster(address, kind):
     async def main():
         async with kind(address) as client:
             source = Stream(asynchronous=True)

@@ -1,4 +1,4 @@
-"""Every operator between `scatter` and `gather` comes to what it comes to here, whoever has registered it."""
+"""Every operator between `scatter` and `gather` gives the same results as without an engine."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def is_odd(x):
     return x[0] % 2
 
 
-#: What is given to parameters that have no default, by their names. An operator that is new needs no line, unless it
-#: has a parameter that no other has.
+#: Values of parameters without a default, by name. A new operator needs a line only if it has
+#: a parameter that no other has.
 ARGUMENTS = {
     "func": combine,
     "predicate": is_odd,
@@ -41,7 +41,7 @@ ARGUMENTS = {
 }
 
 
-#: What wants elements of its own: `test_http.py` has it behind `scatter`.
+#: Operators that need special elements: `test_http.py` tests them after `scatter`.
 ELSEWHERE = {"fetch", "read_url"}
 
 
@@ -121,14 +121,14 @@ def outcome(name, kind, on_engine):
         source.emit((x % 5, x))
         clock.advance("400ms")
     clock.advance("5s")
-    # What has no partner stays in a `zip`, here and there.
+    # Unpaired elements stay in a `zip` on both sides.
     with suppress(UndeliveredError):
         source.drain()
     return L
 
 
 @pytest.mark.parametrize("name", operators())
-def test_it_comes_to_the_same(name, engine):
+def test_results_match_those_without_an_engine(name, engine):
     kind = operators()[name]
     here = outcome(name, kind, lambda stream: stream)
     there = outcome(name, kind, lambda stream: stream.scatter(engine).map(tuple))

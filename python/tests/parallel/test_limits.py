@@ -1,4 +1,4 @@
-"""Time limits of calls on a stream. No test depends on how long anything takes: what is stopped would never end."""
+"""Time limits of calls on a stream. No test depends on durations: a call that is stopped would never end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thalweg.parallel.time_limits import check_can_stop
 from thalweg.tasks import Client, current_token
 from thalweg.tasks.errors import TaskTimeout
 
-#: Seconds: what is to be stopped never ends, and what is not to be is done in a moment.
+#: In seconds. A call that should be stopped never ends; any other returns at once.
 LIMIT = 1.0
 
 
@@ -44,13 +44,13 @@ def processes():
 
 
 def is_to_end():
-    """Whether the token says so, which there is on threads."""
+    """Whether the token is cancelled; only threads have one."""
     token = current_token()
     return token is not None and token.cancelled
 
 
 def stuck_on_2(x):
-    """Never return for one element: on threads, not before it is told to."""
+    """Never return for one element; on threads, until cancelled."""
     while x == 2 and not is_to_end():
         pass
     return x
@@ -64,12 +64,12 @@ def collected(build, client, inputs=range(5), **options):
     return L
 
 
-def test_the_others_arrive_in_order(client):
+def test_other_elements_arrive_in_order(client):
     build = lambda s: s.map(stuck_on_2, time_limit=LIMIT, on_error="skip").buffer(10)  # noqa: E731
     assert collected(build, client) == [0, 1, 3, 4]
 
 
-def test_a_function_that_nothing_stops_but_the_end_of_its_process(processes):
+def test_an_uninterruptible_function_is_stopped_by_killing_its_process(processes):
     def stuck(x):
         while x == 2:
             pass
@@ -100,11 +100,11 @@ def test_a_function_that_nothing_stops_but_the_end_of_its_process(processes):
         ),
     ],
 )
-def test_whatever_is_before_and_behind(client, build, expected):
+def test_a_limit_works_between_any_operators(client, build, expected):
     assert collected(build, client) == expected
 
 
-def test_the_failure_says_where(client):
+def test_the_failure_names_its_node(client):
     source = Stream()
     L = source.scatter(client).map(add, 0).map(stuck_on_2, time_limit=LIMIT).map(str).gather().sink_to_list()
     with pytest.raises(TaskTimeout) as caught:
@@ -130,7 +130,7 @@ def test_failures_are_routed(client, retry):
     assert isinstance(failure.exception, TaskTimeout)
 
 
-def test_each_attempt_has_its_time(client, tmp_path):
+def test_each_attempt_has_the_full_limit(client, tmp_path):
     def stuck_at_first(x):
         (tmp_path / str(x)).open("a").write(".")
         while (tmp_path / str(x)).stat().st_size < 3 and not is_to_end():
@@ -141,19 +141,19 @@ def test_each_attempt_has_its_time(client, tmp_path):
     assert collected(build, client, range(3)) == [1, 2, 3]
 
 
-def test_attempts_end(client):
+def test_attempts_are_bounded(client):
     policy = Retry(1, backoff=0.001, then="skip")
     assert collected(lambda s: s.map(stuck_on_2, time_limit=LIMIT, on_error=policy), client) == [0, 1, 3, 4]
 
 
 @pytest.mark.parametrize("policy", ["skip", Retry(2, then="skip")])
-def test_other_failures_are_failures_as_without(client, policy):
+def test_other_failures_are_unaffected_by_limits(client, policy):
     build = lambda s: s.map(lambda x: 1 / x, time_limit=60, on_error=policy).map(add, 1)  # noqa: E731
     assert collected(build, client, [1, 0, 2]) == [2, 1.5]
 
 
-def test_a_limit_is_of_one_call(client):
-    """Elements with a limit never travel together."""
+def test_a_limit_applies_to_one_call(client):
+    """Elements with a limit are never batched."""
     submitted = []
 
     class Engine:
@@ -173,12 +173,12 @@ def test_a_limit_is_of_one_call(client):
     assert sum(size for size, limit in filter(None, submitted) if limit is None) == 200
 
 
-def test_what_waits_for_its_turn_has_its_time_yet(processes):
-    """The limit is of the call, and not of the element's way there."""
+def test_waiting_for_a_turn_does_not_count_against_the_limit(processes):
+    """The limit covers the call, not the queue before it."""
     assert collected(lambda s: s.map(add, 1, time_limit=60).buffer(500), processes, range(500)) == list(range(1, 501))
 
 
-def test_a_keyword_called_timeout_is_the_functions(client):
+def test_a_keyword_named_timeout_goes_to_the_function(client):
     def named(x, timeout):
         return x, timeout
 
@@ -189,7 +189,7 @@ def test_a_keyword_called_timeout_is_the_functions(client):
         collected(lambda s: s.map(named), client, [1])
 
 
-def test_without_gather_elements_can_be_waited_for(client):
+def test_without_gather_sinks_get_future_like_elements(client):
     source = Stream()
     L = source.scatter(client).map(stuck_on_2, time_limit=LIMIT, on_error=Retry(1)).sink_to_list()
     source.emit_many([1, 2])
@@ -200,7 +200,7 @@ def test_without_gather_elements_can_be_waited_for(client):
 
 @pytest.mark.parametrize("time_limit", [-1, math.nan, math.inf, "soon", True, [1]])
 @pytest.mark.parametrize("method", ["map", "starmap", "filter"])
-def test_what_is_no_limit(client, method, time_limit):
+def test_invalid_limits_are_refused(client, method, time_limit):
     scattered = Stream().scatter(client)
     with pytest.raises(BuildError, match=rf"{method}\(stuck_on_2\): `time_limit`"):
         getattr(scattered, method)(stuck_on_2, time_limit=time_limit)
@@ -227,7 +227,7 @@ def test_dask_cannot_stop_calls():
         check_can_stop(backend, "map(abs)")
 
 
-def test_on_threads_the_place_is_free_when_the_function_ends():
+def test_on_threads_a_timed_out_call_occupies_its_thread_until_it_ends():
     may_end = threading.Event()
 
     def deaf(x):

@@ -1,4 +1,4 @@
-"""Random pipelines on an engine come to what the same pipelines come to here."""
+"""Random pipelines on an engine match the same pipelines without one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def add_unless(divisor, total, x):
 
 numbers = st.integers(2, 5)
 
-#: From numbers to numbers.
+#: Operators from numbers to numbers.
 SIMPLE = st.one_of(
     st.builds(lambda k: ("map", lambda s: s.map(add, k)), numbers),
     st.builds(lambda k: ("map fails", lambda s: s.map(partial(unless, k), on_error="skip")), numbers),
@@ -70,7 +70,7 @@ SIMPLE = st.one_of(
     st.builds(lambda k: ("starmap", lambda s: s.map(lambda x: (x, k)).starmap(mul)), numbers),
 )
 
-#: Forks that are joined again.
+#: Branches that are joined again.
 FORKS = st.one_of(
     st.builds(lambda k: ("zip", lambda s: s.zip(s.map(add, k), maxsize=1000).starmap(add)), numbers),
     st.builds(
@@ -90,7 +90,7 @@ def outcome(build, inputs, scattered):
     found = last.gather().sink_to_list()
     for x in inputs:
         source.emit(x)
-    # What has no partner stays in a `zip`, here and there.
+    # Unpaired elements stay in a `zip` on both sides.
     with suppress(UndeliveredError):
         source.drain()
     return found

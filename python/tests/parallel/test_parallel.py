@@ -1,4 +1,4 @@
-"""Streams on an engine of this process: how much is on its way, what fails, who is told, what is left at the end."""
+"""Streams on an engine of this process: elements in flight, failures, who hears of them, and shutdown."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def collected(build, inputs, pool, **options):
     return L
 
 
-# What is on its way.
+# Elements in flight.
 
 
 def emitted_until_it_waits(build, pool, at_work, *, patience=PATIENCE):
-    """How many elements are taken while no call ends."""
+    """Number of elements accepted while no call ends."""
     may_go, taken, calls = threading.Event(), [], threading.Semaphore(0)
 
     def wait(x):
@@ -71,7 +71,7 @@ def emitted_until_it_waits(build, pool, at_work, *, patience=PATIENCE):
         loop = asyncio.get_running_loop()
         for _ in range(at_work):
             assert await loop.run_in_executor(None, calls.acquire, True, patience)
-        # All calls there may be have begun: what is not taken after some rounds is not going to be.
+        # All allowed calls have begun: an element not accepted after some rounds never will be.
         for _ in range(100):
             await asyncio.sleep(0)
         count = len(taken)
@@ -84,16 +84,16 @@ def emitted_until_it_waits(build, pool, at_work, *, patience=PATIENCE):
     return asyncio.run(main())
 
 
-def test_emit_waits_until_its_element_has_come_through(pool):
+def test_emit_waits_until_its_element_is_delivered(pool):
     assert emitted_until_it_waits(lambda s: s, pool, 1) == 0
 
 
-def test_a_buffer_lets_as_many_more_be_on_their_way(pool):
+def test_a_buffer_adds_its_size_to_the_elements_in_flight(pool):
     # One is between the buffer and `gather`.
     assert emitted_until_it_waits(lambda s: s.buffer(5), pool, 3) == 3 + 1 + 5
 
 
-def test_a_chain_is_one_task_and_a_thread_goes_on_with_what_waits(pool):
+def test_a_chain_is_one_task_and_its_thread_continues_with_waiting_elements(pool):
     tasks, threads = [], []
     submit = pool.submit
 
@@ -131,7 +131,7 @@ def test_a_shared_prefix_is_computed_once(pool):
     assert sorted(calls) == list(range(5))
 
 
-def test_unordered_passes_on_what_is_there(pool):
+def test_unordered_emits_results_as_they_finish(pool):
     first_may_end = threading.Event()
 
     def wait(x):
@@ -155,13 +155,13 @@ def test_unordered_passes_on_what_is_there(pool):
 
 @pytest.fixture
 def gate():
-    """Functions wait there until all elements have been emitted: so that a failure is told to nobody before."""
+    """Functions wait here until all elements are emitted, so that no failure is reported earlier."""
     may_go = threading.Event()
     yield SimpleNamespace(open=may_go.set, wait=lambda x: (may_go.wait(PATIENCE), x)[1])
     may_go.set()
 
 
-def test_one_fails_alone_and_the_next_to_ask_is_told(pool, gate):
+def test_a_failure_affects_one_element_and_reaches_the_next_caller(pool, gate):
     source = Stream()
     L = source.scatter(pool).map(gate.wait).map(fail_on_2).buffer(10).gather().sink_to_list()
     source.emit_many(range(5))
@@ -172,7 +172,7 @@ def test_one_fails_alone_and_the_next_to_ask_is_told(pool, gate):
     assert caught.value.__notes__ == ["in map(fail_on_2), on element 3: 2"]
 
 
-def test_several_failures(pool, gate):
+def test_several_failures_are_raised_together(pool, gate):
     source = Stream()
     L = source.scatter(pool).map(gate.wait).map(lambda x: 1 / x).buffer(10).gather().sink_to_list()
     source.emit_many([0, 1, "two"])
@@ -244,7 +244,7 @@ def test_on_exception(pool):
     assert (L, failed) == ([0, 1, 3], [2])
 
 
-def test_a_failure_before_a_fork_is_told_once(pool):
+def test_a_failure_before_a_fork_is_reported_once(pool):
     source, failures = Stream(), Stream()
     failed = failures.sink_to_list()
     shared = source.scatter(pool).map(fail_on_2, on_error=failures)
@@ -262,7 +262,7 @@ def test_a_wrong_policy_is_refused(pool, on_error):
 
 
 @pytest.mark.parametrize("error", [StopIteration("end"), KeyboardInterrupt(), asyncio.CancelledError()])
-def test_exceptions_that_mean_something_to_event_loops_are_failures_like_others(pool, error):
+def test_exceptions_with_a_meaning_to_event_loops_are_ordinary_failures(pool, error):
     def fail(x):
         raise error
 
@@ -274,7 +274,7 @@ def test_exceptions_that_mean_something_to_event_loops_are_failures_like_others(
     assert L == []
 
 
-def test_what_cannot_be_pickled_fails_alone():
+def test_an_unpicklable_element_fails_alone():
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         source = Stream()
         L = source.scatter(pool).map(str).buffer(20).gather().sink_to_list()
@@ -287,7 +287,7 @@ def test_what_cannot_be_pickled_fails_alone():
 # Acknowledgement.
 
 
-def test_counters_are_released_after_the_sink_also_of_what_is_dropped(pool):
+def test_counters_of_dropped_and_delivered_elements_are_released(pool):
     log = []
     source = Stream()
     source.scatter(pool).map(fail_on_2, on_error="skip").filter(is_odd).buffer(3).gather().sink(log.append)
@@ -322,7 +322,7 @@ def test_accumulate_can_be_reset_in_order(pool):
     assert L[-1] - L[-2] == 6
 
 
-def test_the_state_of_two_pipelines_on_one_engine_is_their_own(pool):
+def test_pipelines_on_one_engine_have_separate_states(pool):
     one, two = Stream(), Stream()
     L, M = (s.scatter(pool).accumulate(add).gather().sink_to_list() for s in (one, two))
     for x in range(4):
@@ -333,10 +333,10 @@ def test_the_state_of_two_pipelines_on_one_engine_is_their_own(pool):
     assert (L, M) == ([0, 1, 3, 6], [0, 10, 30, 60])
 
 
-# What one gets to hold.
+# Elements seen by sinks before `gather`.
 
 
-def test_sinks_before_gather_get_elements_that_can_be_waited_for(pool):
+def test_sinks_before_gather_get_future_like_elements(pool):
     source = Stream()
     L = source.scatter(pool).map(fail_on_2).filter(is_odd).sink_to_list()
     source.emit_many([1, 2, 4])
@@ -362,7 +362,7 @@ def test_elements_can_be_awaited_on_any_loop(pool):
 # Engines.
 
 
-def test_backends_by_name_and_by_function(pool):
+def test_backends_by_name_by_function_and_by_client(pool):
     for options in ({"backend": "thread"}, {"backend": lambda: pool}, {"client": pool}):
         source = Stream()
         L = source.scatter(**options).map(add, 1).gather().sink_to_list()
@@ -371,7 +371,7 @@ def test_backends_by_name_and_by_function(pool):
         assert L == [2]
 
 
-def test_what_is_no_client_is_refused():
+def test_a_non_client_is_refused():
     with pytest.raises(TypeError, match="`client`"):
         Stream().scatter(client=5)
     with pytest.raises(ValueError, match="'spark'"):
@@ -382,7 +382,7 @@ def test_backends_are_not_mixed(pool):
     source = Stream()
     with ThreadPoolExecutor(1) as other, pytest.raises(RuntimeError, match="backends"):
         source.scatter(pool).zip(source.scatter(other))
-    # After `gather` they are streams like others.
+    # After `gather` they are ordinary streams.
     source.scatter(pool).gather().scatter(backend="thread")
 
 
@@ -402,7 +402,7 @@ def ways_to_start():
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("way", ways_to_start())
-def test_processes(way):
+def test_scattering_to_processes(way):
     with ProcessPoolExecutor(2, get_context(way)) as pool:
         source = Stream()
         mapped = source.scatter(pool).map(add, 1).filter((1).__and__)
@@ -414,7 +414,7 @@ def test_processes(way):
 
 @pytest.fixture
 def processes():
-    """A client of two processes, as far as streams need one."""
+    """A process-based client with two workers, reduced to what streams need."""
     from thalweg._thalweg.tasks import Engine
     from thalweg.tasks.process.worker import command
 
@@ -423,7 +423,7 @@ def processes():
     engine.close()
 
 
-def test_processes_of_ours(processes):
+def test_scattering_to_thalweg_processes(processes):
     source = Stream()
     mapped = source.scatter(processes).map(lambda x: x + 1).filter(lambda x: x % 2).buffer(5)
     L = mapped.partition(2).starmap(lambda a, b: a + b).accumulate(add).gather().sink_to_list()
@@ -473,7 +473,7 @@ def test_on_a_virtual_clock(pool):
     assert L == [[1, 3], [5], []]
 
 
-def test_every_operator_keeps_it_on_the_engine(pool):
+def test_every_operator_keeps_elements_on_the_engine(pool):
     on_engine = Stream(loop=VirtualClock()).scatter(pool)
     built = [
         on_engine.map(str),
@@ -494,7 +494,7 @@ def test_every_operator_keeps_it_on_the_engine(pool):
     assert [type(node).__name__ for node in built if not isinstance(node, ParallelStream)] == []
 
 
-# The end.
+# Shutdown.
 
 
 @pytest.mark.parametrize("ending", ["", "source.drain()", "source.__exit__()"])
@@ -521,7 +521,7 @@ for x in range(40):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
-def test_a_fork_delivers_nothing_of_its_parents(python):
+def test_a_forked_process_delivers_no_elements_of_its_parent(python):
     program = """
 import os
 from thalweg import Stream
@@ -539,7 +539,7 @@ if child:
     assert (ended.stdout, ended.stderr, ended.returncode) == ("(1,)\n", "", 0)
 
 
-def test_nodes_that_are_destroyed_still_deliver_what_was_scattered(pool):
+def test_destroyed_nodes_still_deliver_scattered_elements(pool):
     may_go = threading.Event()
     source = Stream()
     scattered = source.scatter(pool)
@@ -551,7 +551,7 @@ def test_nodes_that_are_destroyed_still_deliver_what_was_scattered(pool):
     assert L == [1, 2]
 
 
-def test_what_is_left_undelivered_is_said(pool):
+def test_undelivered_elements_are_reported(pool):
     may_go = threading.Event()
     source = Stream()
     source.scatter(pool).map(lambda x: may_go.wait(PATIENCE)).buffer(1).gather().sink_to_list()

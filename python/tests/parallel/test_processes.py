@@ -1,4 +1,4 @@
-"""Streams on other processes: what is sent, what fails, whose policy it is, and who dies."""
+"""Streams on worker processes: pickling, failures, policies and dying workers."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ def test_functions_run_in_other_processes(engine):
         (lambda s: s.map(add, 1).union(s.filter(lambda x: x == 4)), [1, 2, 3, 4, 5, 4]),
     ],
 )
-def test_every_step(engine, build, expected):
+def test_every_operator_runs_in_processes(engine, build, expected):
     assert sorted(collected(build, engine), key=repr) == sorted(expected, key=repr)
 
 
-def test_an_async_def_is_awaited_there(engine):
+def test_an_async_def_is_awaited_in_the_worker(engine):
     async def later(x):
         await asyncio.sleep(0)
         return x + 1
@@ -101,11 +101,11 @@ def test_an_async_def_is_awaited_there(engine):
     assert collected(lambda s: s.map(later), engine) == [1, 2, 3, 4, 5]
 
 
-def test_a_failure_says_where_and_has_its_traceback(engine):
+def test_a_failure_names_its_node_and_has_its_traceback(engine):
     source = Stream()
     L = source.scatter(engine).map(add, 1).map(fail_on_2).buffer(10).gather().sink_to_list()
     with pytest.raises(ArithmeticError, match="two") as caught:
-        # Whoever asks first is told.
+        # The first call afterwards raises.
         for x in range(4):
             source.emit(x)
         source.drain()
@@ -115,7 +115,7 @@ def test_a_failure_says_where_and_has_its_traceback(engine):
     assert "in fail_on_2" in str(caught.value.__cause__)
 
 
-def test_policies_are_followed_there(engine, tmp_path):
+def test_policies_apply_in_processes(engine, tmp_path):
     def unreliable(x):
         path = tmp_path / str(x)
         with path.open("a") as file:
@@ -132,7 +132,7 @@ def test_policies_are_followed_there(engine, tmp_path):
     assert [(failure.node, failure.ordinal, failure.element) for failure in failed] == [("map(fail_on_2)", 2, 2)]
 
 
-def test_a_failure_before_a_fork_is_told_once(engine):
+def test_a_failure_before_a_fork_is_reported_once(engine):
     source, failures = Stream(), Stream()
     failed = failures.sink_to_list()
     shared = source.scatter(engine).map(fail_on_2, on_error=failures)
@@ -143,7 +143,7 @@ def test_a_failure_before_a_fork_is_told_once(engine):
     assert (L, M, len(failed)) == ([1, 2, 4], [2, 3, 5], 1)
 
 
-def test_what_cannot_be_sent_fails_alone(client):
+def test_an_unpicklable_element_fails_alone(client):
     lock = threading.Lock()
     source = Stream()
     L = source.scatter(client).map(str).buffer(50).gather().sink_to_list()
@@ -154,7 +154,7 @@ def test_what_cannot_be_sent_fails_alone(client):
     assert L == [str(x) for x in (1, 2, *range(10))]
 
 
-def test_what_cannot_be_sent_back_fails_alone(client):
+def test_an_unpicklable_result_fails_alone(client):
     build = lambda s: s.map(lambda x: threading.Lock() if x == 2 else x, on_error="skip")  # noqa: E731
     source = Stream()
     L = build(source.scatter(client)).gather().sink_to_list()
@@ -164,7 +164,7 @@ def test_what_cannot_be_sent_back_fails_alone(client):
     assert L == [0, 1, 3, 4]
 
 
-def test_a_function_that_cannot_be_sent_fails_its_elements(client):
+def test_an_unpicklable_function_fails_its_elements(client):
     lock = threading.Lock()
     source = Stream()
     L = source.scatter(client).map(lambda x: lock).gather().sink_to_list()
@@ -174,8 +174,8 @@ def test_a_function_that_cannot_be_sent_fails_its_elements(client):
     assert L == []
 
 
-def test_a_function_is_what_it_is_when_its_elements_go(client):
-    """One that closes over something that changes is pickled anew."""
+def test_a_changed_closure_is_pickled_again(client):
+    """A function that closes over a changing value is pickled again."""
     factors = [1]
     source = Stream()
     L = source.scatter(client).map(lambda x: x * factors[0]).gather().sink_to_list()
@@ -186,7 +186,7 @@ def test_a_function_is_what_it_is_when_its_elements_go(client):
     assert L == [1, 10]
 
 
-def test_what_is_known_not_to_change():
+def test_unchangeable_functions_are_recognized():
     def uses_a_global(x):
         return PATIENCE
 
@@ -205,7 +205,7 @@ def test_what_is_known_not_to_change():
     assert not is_same()
 
 
-def test_a_worker_that_dies_takes_one_element_along(client):
+def test_a_dying_worker_fails_one_element(client):
     def deadly(x):
         if x == 2:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -222,7 +222,7 @@ def test_a_worker_that_dies_takes_one_element_along(client):
     assert collected(lambda s: s.map(deadly, on_error="skip"), client) == [0, 1, 3, 4]
 
 
-def test_large_values_come_and_go(client):
+def test_large_values_travel_both_ways(client):
     sizes = [10, 70_000, 3_000_000, 1, 200_000]
     assert collected(lambda s: s.map(bytes).buffer(2).map(len).buffer(5), client, sizes) == sizes
     total = lambda state, x: state + bytes(x)  # noqa: E731
@@ -230,7 +230,7 @@ def test_large_values_come_and_go(client):
     assert collected(lambda s: s.accumulate(total, start=b"").map(len), client, sizes) == sums
 
 
-def test_a_trickle_goes_at_once(client):
+def test_a_trickle_is_sent_at_once(client):
     source = Stream()
     L = source.scatter(client).map(add, 1).buffer(100).gather().sink_to_list()
     for x in range(20):

@@ -1,4 +1,4 @@
-"""Streams on engines that are threads: what `emit` means, whose values are, where functions are called."""
+"""Streams on thread engines: when `emit` returns, who owns values, where functions run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def collected(build, inputs, pool):
 
 
 def test_emit_many_keeps_the_whole_engine_busy(pool):
-    """Three calls wait for each other: they would for ever if there were fewer at a time."""
+    """Three calls wait for each other: with fewer at a time they would hang."""
     together = threading.Barrier(3, timeout=PATIENCE)
     source = Stream()
     L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
@@ -46,7 +46,7 @@ def test_emit_many_keeps_the_whole_engine_busy(pool):
     assert L == list(range(6))
 
 
-def test_so_do_several_emitters(pool):
+def test_several_emitters_keep_the_whole_engine_busy(pool):
     together = threading.Barrier(3, timeout=PATIENCE)
     source = Stream()
     L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
@@ -59,7 +59,7 @@ def test_so_do_several_emitters(pool):
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_what_has_been_emitted_has_come_through(pool, asynchronous):
+def test_a_returned_emit_has_been_delivered(pool, asynchronous):
     async def main():
         source = Stream(asynchronous=True)
         L = source.scatter(pool).map(add, 1).gather().sink_to_list()
@@ -84,7 +84,7 @@ class twice_for_tests(Stream):
         return self._emit(x, metadata) + self._emit(x, metadata)
 
 
-def test_operators_that_are_registered_later_get_values(pool):
+def test_operators_registered_later_get_values(pool):
     assert collected(lambda s: s.map(add, 1).twice_for_tests().gather(), [1, 2], pool) == [2, 2, 3, 3]
     assert collected(lambda s: s.twice_for_tests().filter(is_odd).gather(), [1, 2], pool) == [1, 1]
 
@@ -96,8 +96,8 @@ def test_operators_that_are_registered_later_get_values(pool):
     assert collected(lambda s: s.map(add, 1).thrice_for_tests().map(str).gather(), [1], pool) == ["2"] * 3
 
 
-def test_values_are_the_users_own(pool):
-    """They are neither walked nor copied, not even where streams are joined: this one contains itself."""
+def test_values_are_neither_walked_nor_copied(pool):
+    """Not even in joins. The value contains itself."""
     endless = []
     endless.append(endless)
     source = Stream()
@@ -108,7 +108,7 @@ def test_values_are_the_users_own(pool):
     assert L[0][1] == id(endless)
 
 
-def test_what_a_sink_emits_comes_round(pool):
+def test_elements_emitted_by_a_sink_return_to_the_engine(pool):
     source = Stream()
     L = []
 
@@ -123,7 +123,7 @@ def test_what_a_sink_emits_comes_round(pool):
     assert L == [5, 4, 3, 2, 1, 0]
 
 
-def test_functions_that_nobody_gathers_are_called(pool):
+def test_functions_without_gather_are_called(pool):
     called = threading.Event()
     source = Stream()
     node = source.scatter(pool).map(lambda x: called.set())
@@ -132,7 +132,7 @@ def test_functions_that_nobody_gathers_are_called(pool):
     del node
 
 
-def test_functions_behind_gather_are_called_on_the_loop(pool):
+def test_functions_after_gather_run_on_the_loop(pool):
     threads = set()
     source = Stream()
     node = source.scatter(pool).map(add, 1).buffer(3).gather().map(lambda x: threads.add(threading.get_ident()))
@@ -149,7 +149,7 @@ def test_functions_behind_gather_are_called_on_the_loop(pool):
     assert threading.get_ident() not in threads
 
 
-def test_emitters_enter_where_nothing_of_the_users_is_on_the_way(pool):
+def test_emitters_enter_directly_if_no_user_code_precedes_scatter(pool):
     source = Stream()
     mapped = source.scatter(pool).map(add, 1)
     mapped.buffer(3).gather().sink(print)
@@ -168,16 +168,16 @@ def test_emitters_enter_where_nothing_of_the_users_is_on_the_way(pool):
 WAYS = {
     "gather": lambda s, step: step(s).gather(),
     "a buffer before gather": lambda s, step: step(s).buffer(2).gather(),
-    "a buffer behind gather": lambda s, step: step(s).gather().buffer(2),
+    "a buffer after gather": lambda s, step: step(s).gather().buffer(2),
     "out of order": lambda s, step: step(s).gather(unordered=True),
-    "another step behind": lambda s, step: step(s).map(add, 0).gather(),
+    "followed by another step": lambda s, step: step(s).map(add, 0).gather(),
     "a window": lambda s, step: step(s).partition(1).pluck(0).gather(),
     "a state": lambda s, step: step(s).accumulate(lambda _, x: x).gather(),
 }
 
 
 def all_came(source, L):
-    """Emit 0; the functions emit the others, and nobody waits for those."""
+    """Emit 0; the functions emit the other elements, which nobody waits for."""
     thread = threading.Thread(target=source.emit, args=(0,), daemon=True)
     thread.start()
     end = time.monotonic() + PATIENCE
@@ -202,7 +202,7 @@ def test_a_function_may_emit_into_its_own_pipeline(pool, way, before):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_so_may_an_asynchronous_one(pool, way):
+def test_an_async_function_may_emit_into_its_own_pipeline(pool, way):
     async def again(x):
         if x < 5:
             emission = source.emit(x + 1, asynchronous=True)
@@ -213,7 +213,7 @@ def test_so_may_an_asynchronous_one(pool, way):
     all_came(source, WAYS[way](source.scatter(pool), lambda s: s.map(again)).sink_to_list())
 
 
-def test_so_may_one_of_an_asynchronous_pipeline(pool):
+def test_a_function_of_an_asynchronous_pipeline_may_emit_into_it(pool):
     built = []
 
     async def again(x):
@@ -237,7 +237,7 @@ def test_so_may_one_of_an_asynchronous_pipeline(pool):
 
 
 @pytest.mark.parametrize("kind", ["predicate", "state", "many"])
-def test_so_may_other_functions(pool, kind):
+def test_predicates_and_other_functions_may_emit_into_their_own_pipeline(pool, kind):
     def again(x):
         if x < 5:
             source.emit_many([x + 1]) if kind == "many" else source.emit(x + 1)
@@ -250,8 +250,8 @@ def test_so_may_other_functions(pool, kind):
     all_came(source, built.gather().sink_to_list())
 
 
-def test_other_pipelines_are_waited_for(pool):
-    """Only its own pipeline a function does not wait for."""
+def test_emitting_into_another_pipeline_waits(pool):
+    """A function does not wait only for its own pipeline."""
     seen = []
 
     def tell(x):
@@ -308,7 +308,7 @@ def test_streams_may_be_used_by_functions_that_run_on_the_same_threads(outer, se
         assert found == [x + 15 for x in range(6)]
 
 
-def test_a_function_that_has_left_its_place_has_it_back_for_the_next_element():
+def test_a_function_that_seceded_has_its_thread_back_for_the_next_element():
     with Client(n_workers=1) as client:
         source, found = Stream(), []
         source.scatter(client).map(lambda x: (secede(), x)[1]).buffer(8).gather().sink(found.append)

@@ -2,9 +2,9 @@
 
     python python/tests/peer [--plain] [--unoptimized] [PYTEST ARGUMENTS]...
 
-`streamz` is thalweg here, but for `streamz.tests` and `streamz.utils_test`, which are the peer's own files. With
-`--plain` it is the real one: what fails then fails for reasons that have nothing to do with us. With `--unoptimized`,
-tests are skipped that expect a moment more exactly than an unoptimized build of thalweg meets it.
+`streamz` is an alias of thalweg here, except `streamz.tests` and `streamz.utils_test`, which are the peer's own files.
+With `--plain` it is the real streamz: tests that fail then fail for reasons unrelated to thalweg. With
+`--unoptimized`, tests are skipped whose time bounds are too tight for an unoptimized build of thalweg.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from excuses import Attempts, Excuses, Repeats, Skips
 
 HERE = Path(__file__).resolve().parent
 
-#: Tests that expect a moment within 4 ms.
+#: Tests with time bounds below 4 ms.
 MOMENTS = ["test_core::test_map_async", "test_core::test_map_async_tornado"]
 
 MODULES = [
@@ -36,12 +36,12 @@ MODULES = [
     "test_dask",
 ]
 
-#: Tests of data frames, which are no part of the package `streamz.tests`.
+#: Tests of data frames, which are not part of the package `streamz.tests`.
 FRAMES = ["test_dataframes", "test_dataframe_utils"]
 
 
 class TheirTests(MetaPathFinder):
-    """Finds the peer's tests beside the peer's other files, under a package that is ours."""
+    """Import hook that finds the peer's tests inside the aliased package."""
 
     def __init__(self, package: Path) -> None:
         self.package = package
@@ -59,18 +59,18 @@ def main(arguments: list[str]) -> int:
     plain = "--plain" in arguments
     if not plain:
         become_streamz(package)
-    # Tests that start a process ask for `python`, and mean this one.
+    # Tests start `python`, which has to be this interpreter.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     tests = package / "tests"
     return pytest.main(
         [
             f"--config-file={HERE / 'pytest.ini'}",
             f"--rootdir={package.parent}",
-            # Above it is `streamz/__init__.py`, whose place thalweg has taken.
+            # The parent has `streamz/__init__.py`, which thalweg replaces.
             f"--confcutdir={tests}",
-            # It talks to a server on the other side of the world.
+            # Needs a public server on the internet.
             f"--deselect={tests.relative_to(package.parent)}/test_sinks.py::test_mqtt_roundtrip",
-            # The same rolling aggregations with more windows: they take minutes, and `-m slow` runs them.
+            # Rolling aggregations with more windows take minutes; `-m slow` runs them.
             *(() if "-m" in arguments else ("-m", "not slow")),
             *(argument for argument in arguments if argument not in ("--plain", "--unoptimized")),
             *(str(tests / f"{module}.py") for module in MODULES),
@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> int:
 
 
 def needs() -> dict[str, str]:
-    """The tests that need what this machine lacks."""
+    """Tests whose requirements are missing on this machine."""
     from thalweg import Stream
 
     if shutil.which("dot") is not None or Stream()._png() is not None:
@@ -95,7 +95,7 @@ def needs() -> dict[str, str]:
 
 
 def moments(is_unoptimized: bool) -> dict[str, str]:
-    """The tests that an unoptimized build is too slow for."""
+    """Tests whose time bounds an unoptimized build exceeds."""
     return dict.fromkeys(MOMENTS if is_unoptimized else [], "expects a moment within 4 ms: thalweg is not optimized")
 
 
@@ -113,5 +113,5 @@ if __name__ == "__main__":
     code = int(main(sys.argv[1:]))
     sys.stdout.flush()
     sys.stderr.flush()
-    # At once: the tests leave pipelines behind that nobody wants drained, some stuck on purpose.
+    # Exits without draining the pipelines left by tests, some of which are stuck on purpose.
     os._exit(code)

@@ -1,5 +1,5 @@
-"""Tests of the peer's that need not pass, each with its reason; those that cannot run here, or need not run twice; and
-further attempts for those that fail.
+"""Peer tests that need not pass, each with its reason; tests that cannot run here or need not run twice; and retries
+of failed tests.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from _pytest.runner import runtestprotocol
 
-#: Many tests assert, within milliseconds, when something happened, and now and then another program has the processor.
+#: Many tests assert times to the millisecond, and sometimes another program has the processor.
 ATTEMPTS = 3
 
 
@@ -38,7 +38,7 @@ class Excuses:
             name = f"{Path(item.path).stem}::{item.name}"
             reason = left.pop(name, None)
             if reason is not None:
-                # Strictly: an excuse that is needed no longer has to go.
+                # Strict: an excuse that is no longer needed must be removed.
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
         selected = config.getoption("keyword") or config.getoption("markexpr")
         if left and not selected:
@@ -59,7 +59,7 @@ class Skips:
 
 
 class Repeats:
-    """A pytest plugin that leaves out tests that are run with several values of a parameter they do not read."""
+    """A pytest plugin that skips repetitions of a test for a parameter it does not read."""
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         seen = set()
@@ -76,7 +76,7 @@ class Repeats:
 
 
 class Attempts:
-    """A pytest plugin that runs a test again if it fails, and says so at the end."""
+    """A pytest plugin that repeats failed tests, and reports it at the end."""
 
     def __init__(self) -> None:
         self.failures: list[str] = []

@@ -1,6 +1,6 @@
-"""Plays random graphs of tasks in which much goes wrong: `chaos.py KIND MODE SECONDS SEED`.
+"""Runs random task graphs with many injected faults: `chaos.py KIND MODE SECONDS SEED`.
 
-It is a program of its own, since it lowers its limit of descriptors, and looks for what is left when all is over.
+It is a separate program, since it lowers its descriptor limit and looks for leaks at the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from thalweg.tasks import Client, Event, KilledWorker, Lock, Semaphore
 from thalweg.tasks.errors import TaskTimeout
 
-#: No wait takes longer than this, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 30
 
 LARGE = 100_000
@@ -25,11 +25,11 @@ SHARED = 1_500_000
 
 
 class Failed(Exception):
-    """What a task raises that is to fail."""
+    """Raised by tasks that should fail."""
 
 
 def total(number, size, inputs):
-    """The number of a task and of all it needs, and as many bytes as were asked for."""
+    """Sum of the numbers of a task and its dependencies, and a payload of the requested size."""
     return number + sum(value for value, _ in inputs), bytes(size)
 
 
@@ -44,7 +44,7 @@ def dies(number, size, inputs):
 
 def stops(number, size, inputs):
     os.kill(os.getpid(), signal.SIGSTOP)
-    # The other threads may be stopped before this one is.
+    # The other threads may stop before this one.
     time.sleep(BOUND)
 
 
@@ -66,7 +66,7 @@ def locks(number, size, inputs):
         return total(number, size, inputs)
 
 
-#: Each kind of task: how often it comes, and what it raises.
+#: Each kind of task: its weight, and the exception it raises.
 KINDS = {
     total: (20, None),
     fails: (2, Failed),
@@ -82,7 +82,7 @@ KINDS_OF_PROCESSES = {
 
 
 class Play:
-    """Graphs of tasks, and what is to come out of them."""
+    """Task graphs, and their expected results."""
 
     def __init__(self, client, kind, seed):
         self.client = client
@@ -92,7 +92,7 @@ class Play:
         self.gate = threading.Event()
 
     def graph(self):
-        """Submit a graph, and return futures with what is expected of each: a number, or the kind of an error."""
+        """Submit a graph, and return futures with the expectation of each: a number, or the type of an error."""
         futures, expected = [], []
         for number in range(self.random.randrange(5, 40)):
             (function,) = self.random.choices(list(self.kinds), [weight for weight, _ in self.kinds.values()])
@@ -111,7 +111,7 @@ class Play:
         return futures, expected
 
     def submit_another(self, future):
-        """Do in a callback what waits for the engine."""
+        """Wait for the engine inside a callback."""
         if future.status == "finished" and not self.client.asynchronous:
             future.result()
 
@@ -125,7 +125,7 @@ class Play:
         return number + sum(needs)
 
     def check(self, function, value, error):
-        """Compare what came out."""
+        """Compare the outcome with the expectation."""
         if isinstance(function, int):
             if error is not None:
                 raise AssertionError(f"{function} was expected, not {error!r}")
@@ -135,7 +135,7 @@ class Play:
             raise AssertionError(f"{function} was expected, not {error!r}, {value!r:.40}")
 
     def some(self, futures, expected):
-        """Those that are asked for, in whatever order; the others are dropped, or cancelled."""
+        """Futures to check, in random order; the others are dropped or cancelled."""
         chosen = list(zip(futures, expected, strict=True))
         self.random.shuffle(chosen)
         dropped = self.random.randrange(len(chosen) // 2)
@@ -171,7 +171,7 @@ async def _outcome(future):
 
 
 def left():
-    """Processes, descriptors, memory that is shared, and threads."""
+    """Existing processes, descriptors, shared memory and threads."""
     with open(f"/proc/self/task/{os.getpid()}/children") as children:
         processes = len(children.read().split())
     return processes, len(os.listdir("/proc/self/fd")), len(os.listdir("/dev/shm")), len(os.listdir("/proc/self/task"))
@@ -185,7 +185,7 @@ def start(kind, asynchronous):
 def main(kind, mode, seconds, seed):
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     with Client(n_workers=1) as client:
-        # Whatever stays for good is there once something has run.
+        # Resources that stay for good exist once a task has run.
         client.submit(abs, -1).result(BOUND)
     before = left()
     if mode == "blocking":

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of tasks."""
+"""Fixtures for tests of tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from thalweg.tasks import Client
 
-# Worker processes import what they are to call from where this process does, and that is tests as well.
+# Worker processes import functions from the same path as this process, which includes the tests.
 sys.path.append(str(Path(__file__).parents[3]))
 
 

@@ -51,7 +51,7 @@ def run(request):
     return request.param
 
 
-def test_what_blocks_is_awaited(run):
+def test_blocking_calls_are_awaitable(run):
     async def main():
         client = await Client(asynchronous=True)
         future = client.submit(increment, 1)
@@ -80,7 +80,7 @@ def test_what_blocks_is_awaited(run):
     assert run(main) == "closed"
 
 
-def test_failures_are_awaited(run):
+def test_awaiting_a_failed_future_raises(run):
     async def main():
         async with AioClient() as client:
             futures = client.map(increment, [1, "x", 2])
@@ -105,7 +105,7 @@ def test_the_first_failure_ends_the_wait(run):
     assert run(main) == "pending"
 
 
-def test_what_ends_first(run):
+def test_as_completed_yields_in_completion_order(run):
     async def main():
         async with AioClient() as client:
             ended = as_completed(client.map(increment, range(5)), with_results=True)
@@ -120,7 +120,7 @@ def test_what_ends_first(run):
     assert run(main) == [1, 2, 3, 4, 5, 6]
 
 
-def test_what_ends_too_late(run):
+def test_as_completed_times_out(run):
     async def main():
         async with AioClient() as client:
             future = client.submit(Event("never").wait)
@@ -134,7 +134,7 @@ def test_what_ends_too_late(run):
     run(main)
 
 
-def test_one_client_both_ways(run):
+def test_one_client_works_sync_and_async(run):
     with Client() as client:
         futures = client.map(increment, range(3))
 
@@ -145,7 +145,7 @@ def test_one_client_both_ways(run):
             assert await client.cancel(futures, asynchronous=True) is None
             assert await client.nthreads(asynchronous=True)
             assert await client.get({"a": (increment, 1)}, "a", asynchronous=True) == 2
-            # It blocks this loop, and that is what was asked for.
+            # Blocks this loop, as requested.
             return client.gather(futures), len(done)
 
         assert run(main) == ([1, 2, 3], 3)
@@ -164,7 +164,7 @@ def test_sync_on_an_asynchronous_client(run):
     assert run(main) == 3
 
 
-def test_locks_and_the_like_are_awaited(run):
+def test_synchronization_primitives_are_awaitable(run):
     async def main():
         async with AioClient() as client:
             lock = Lock("mine")
@@ -201,14 +201,14 @@ def test_locks_and_the_like_are_awaited(run):
     assert run(main) == 3
 
 
-def test_who_gives_up_does_not_keep_the_lock(run):
+def test_a_cancelled_acquire_does_not_keep_the_lock(run):
     async def main():
         async with AioClient():
             lock = Lock("mine")
             await lock.acquire()
             waiting = asyncio.ensure_future(lock.acquire())
             await asyncio.sleep(0)
-            # Granted and given up in the same turn of the loop.
+            # Granted and cancelled in the same iteration of the loop.
             release = asyncio.ensure_future(lock.release())
             await asyncio.sleep(0)
             waiting.cancel()
@@ -220,7 +220,7 @@ def test_who_gives_up_does_not_keep_the_lock(run):
     assert run(main)
 
 
-def test_a_value_for_who_gives_up_stays_in_the_queue(run):
+def test_a_cancelled_get_leaves_the_value_in_the_queue(run):
     async def main():
         async with AioClient():
             queue = Queue("mine")
@@ -237,20 +237,20 @@ def test_a_value_for_who_gives_up_stays_in_the_queue(run):
     assert run(main) == 1
 
 
-def test_a_loop_is_not_blocked_by_tasks(run):
+def test_tasks_do_not_block_the_loop(run):
     async def main():
         async with AioClient(n_workers=5) as client:
             barrier = threading.Barrier(6)
             futures = client.map(lambda _: barrier.wait(60), range(5))
             assert not any(future.done() for future in futures)
-            # Five wait in threads; the sixth is this loop's.
+            # Five parties wait in worker threads, the sixth here.
             await asyncio.to_thread(barrier.wait, 60)
             return len(await client.gather(futures))
 
     assert run(main) == 5
 
 
-def test_a_loop_that_is_closed_before_its_tasks_end():
+def test_closing_the_loop_before_its_tasks_end():
     go_on = threading.Event()
     with Client() as client:
         future = client.submit(go_on.wait, 60)

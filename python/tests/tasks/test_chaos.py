@@ -1,6 +1,6 @@
-"""Random graphs of tasks in which much goes wrong: `chaos.py` plays them, for a few seconds each.
+"""Random task graphs with many injected faults: `chaos.py` runs them, for a few seconds each.
 
-For longer: `THALWEG_CHAOS_SECONDS=900`; for others: `THALWEG_CHAOS_SEED=2`.
+For longer runs: `THALWEG_CHAOS_SECONDS=900`; for other graphs: `THALWEG_CHAOS_SEED=2`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROGRAM = Path(__file__).with_name("chaos.py")
 @pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 @pytest.mark.parametrize("mode", ["blocking", "asynchronous"])
-def test_right_results_or_right_errors_and_nothing_left(kind, mode):
+def test_results_or_errors_are_right_and_nothing_leaks(kind, mode):
     arguments = [kind, mode, str(SECONDS), str(SEED)]
     done = subprocess.run(
         [sys.executable, "-I", PROGRAM, *arguments], capture_output=True, text=True, timeout=SECONDS + 100, check=False

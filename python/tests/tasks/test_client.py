@@ -1,4 +1,4 @@
-"""The client: what it is made of, what it refuses, and how it ends."""
+"""The client: its construction, the arguments it refuses, and its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def increment(x):
     return x + 1
 
 
-def test_it_is_found_in_the_package():
+def test_client_is_exported_by_the_package():
     assert thalweg.Client is Client
 
 
@@ -42,7 +42,7 @@ def width(**kwargs):
         return client._engine.width
 
 
-def test_how_many_threads():
+def test_the_number_of_threads():
     cores = len(os.sched_getaffinity(0))
     assert width() == min(32, cores + 4)
     assert width(n_workers=3) == 3
@@ -52,7 +52,7 @@ def test_how_many_threads():
         assert client._engine.width == 7
 
 
-def test_what_dask_takes_and_nobody_misses():
+def test_dask_options_without_effect_are_accepted():
     with Client(dashboard_address=":0", silence_logs=50, heartbeat_interval="5s", security=None) as client:
         assert client.submit(increment, 1).result() == 2
 
@@ -74,7 +74,7 @@ def test_what_dask_takes_and_nobody_misses():
         ({"address": "tcp://127.0.0.1:1", "n_workers": 3}, TypeError, "n_workers"),
     ],
 )
-def test_mistakes_in_the_constructor(kwargs, error, names):
+def test_invalid_arguments_of_the_constructor(kwargs, error, names):
     with pytest.raises(error, match=names):
         Client(**kwargs)
 
@@ -108,12 +108,12 @@ def test_no_memory_limit(limit):
         ("get_executor", (), {"retrys": 1}, TypeError, "retrys"),
     ],
 )
-def test_mistakes_in_calls(client, method, args, kwargs, error, names):
+def test_invalid_arguments_of_calls(client, method, args, kwargs, error, names):
     with pytest.raises(error, match=names):
         getattr(client, method)(*args, **kwargs)
 
 
-def test_an_impure_call_that_cannot_be_told_from_others(client, monkeypatch):
+def test_pure_is_refused_for_arguments_without_a_token(client, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "dask.base", None)
@@ -131,7 +131,7 @@ def test_pure_calls_on_futures(client):
     assert client.submit(increment, one, pure=True).key != client.submit(increment, two, pure=True).key
 
 
-def test_a_closed_client_refuses(client):
+def test_a_closed_client_refuses_calls(client):
     pending = client.submit(Event("never", client).wait)
     client.close()
     assert client.status == "closed"
@@ -151,14 +151,14 @@ def test_a_closed_client_refuses(client):
         pending.result(timeout=60)
 
 
-def test_what_is_done_stays_when_the_client_closes():
+def test_finished_results_survive_closing_the_client():
     with Client() as client:
         future = client.submit(increment, 1)
         assert future.result() == 2
     assert future.result() == 2
 
 
-def test_a_client_dropped_is_closed():
+def test_a_dropped_client_is_closed():
     client = Client(n_workers=1)
     engine = weakref.ref(client._engine)
     before = threading.active_count()
@@ -169,7 +169,7 @@ def test_a_client_dropped_is_closed():
     assert threading.active_count() <= before
 
 
-def test_a_future_keeps_the_workers_of_a_client_that_was_dropped():
+def test_a_future_keeps_the_workers_of_a_dropped_client():
     go_on = threading.Event()
 
     def start():
@@ -205,7 +205,7 @@ def test_restart(client):
     assert client.submit(lambda: get_client() is client).result()
 
 
-def test_the_default_client_is_the_latest_that_is_open():
+def test_the_default_client_is_the_latest_open_one():
     with Client() as one:
         with Client() as two:
             assert default_client() is two
@@ -217,7 +217,7 @@ def test_the_default_client_is_the_latest_that_is_open():
         default_client()
 
 
-def test_the_client_of_a_task_is_its_own():
+def test_get_client_in_a_task_returns_its_own_client():
     with Client() as one, Client() as two:
         assert one.submit(lambda: get_client() is one).result()
         assert two.submit(lambda: get_client() is two).result()
@@ -237,7 +237,7 @@ def test_workers(client):
     assert "4 at a time" in repr(client)
 
 
-def test_running_on_the_workers(client):
+def test_client_run_calls_a_function_on_every_worker(client):
     (name,) = client.nthreads()
     assert client.run(os.getpid) == {name: os.getpid()}
     assert isinstance(client.run(increment, "x", on_error="return")[name], TypeError)
@@ -247,18 +247,18 @@ def test_running_on_the_workers(client):
     assert done.wait(60)
 
 
-def test_results_by_an_iterator(client):
+def test_gather_accepts_an_iterator(client):
     futures = client.map(increment, range(3))
     assert list(client.gather(iter(futures))) == [1, 2, 3]
 
 
-def test_failures_left_out_at_any_depth(client):
+def test_gather_skips_failures_at_any_depth(client):
     good, bad = client.map(increment, [1, "x"])
     assert client.gather([[good, bad], (good, bad), {"a": bad}], errors="skip") == [[2], (2, None), {"a": None}]
     assert client.gather(bad, errors="skip") is None
 
 
-def test_high_priorities_go_first(one_at_a_time):
+def test_higher_priorities_run_first(one_at_a_time):
     go_on = threading.Event()
     order = []
     running = threading.Event()
@@ -285,7 +285,7 @@ def test_resources_are_not_shared():
         assert most == [1]
 
 
-def test_cancelling_what_runs_tells_its_token(client):
+def test_cancelling_a_running_task_sets_its_token(client):
     running, ended = threading.Event(), threading.Event()
 
     def work():
@@ -305,7 +305,7 @@ def test_cancelling_what_runs_tells_its_token(client):
 
 
 @pytest.mark.parametrize("end", [Client.close, lambda client: client.cancel(client.waiting)])
-def test_what_waits_for_an_event_is_told(client, end):
+def test_a_task_that_waits_for_an_event_is_interrupted_by_cancel(client, end):
     ended = []
     running, told = threading.Event(), threading.Event()
 
@@ -355,13 +355,13 @@ def test_a_time_limit_on_a_thread(client):
             future.result(timeout=60)
 
 
-def test_keywords_that_are_the_clients_are_the_clients(client):
+def test_client_options_are_not_passed_to_the_function(client):
     future = client.submit(dict, a=1, priority=5, retries=1, key="k")
     assert future.result() == {"a": 1}
     assert future.key == "k"
 
 
-def test_forgotten_tasks_run(client):
+def test_fire_and_forget_tasks_run(client):
     go_on, done = threading.Event(), threading.Event()
     fire_and_forget(client.submit(lambda: (go_on.wait(60), done.set())))
     gc.collect()
@@ -371,7 +371,7 @@ def test_forgotten_tasks_run(client):
         fire_and_forget("x")
 
 
-def test_a_future_that_is_dropped_is_not_run(one_at_a_time):
+def test_a_task_whose_future_is_dropped_does_not_run(one_at_a_time):
     go_on, ran = threading.Event(), []
     first = one_at_a_time.submit(go_on.wait, 60)
     dropped = one_at_a_time.submit(ran.append, 1)
@@ -382,7 +382,7 @@ def test_a_future_that_is_dropped_is_not_run(one_at_a_time):
     assert ran == []
 
 
-def test_more_tasks_that_wait_than_there_are_threads(client):
+def test_more_waiting_tasks_than_threads(client):
     def tree(depth):
         if depth == 0:
             return 1
@@ -408,6 +408,6 @@ def test_sync(client):
         client.sync(asyncio.Event().wait, callback_timeout=0.01)
 
 
-def test_the_asynchronous_client_outside_of_a_loop_blocks():
+def test_an_asynchronous_client_outside_a_loop_blocks():
     with AioClient() as client:
         assert client.gather(client.map(increment, [1, 2])) == [2, 3]

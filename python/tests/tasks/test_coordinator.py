@@ -1,4 +1,4 @@
-"""Locks and the like, from inside and from another process."""
+"""Locks and other synchronization primitives, from this process and from workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thalweg.tasks.process import engine_proxy
 
 @pytest.fixture
 def remote(client, monkeypatch):
-    """As in a worker process: the states are somewhere else, and questions are bytes."""
+    """As in a worker process: states are remote, and requests are bytes."""
     parent = registry.shared(client._engine)
 
     def ask(question: bytes, waits: bool) -> bytes:
@@ -60,7 +60,7 @@ def test_from_a_worker_process(remote):
         semaphore.release()
 
 
-def test_what_came_too_late_is_not_lost(remote):
+def test_a_timed_out_get_loses_no_value(remote):
     queue = Queue("late")
     with pytest.raises(TimeoutError):
         queue.get(timeout=0.01)
@@ -85,7 +85,7 @@ def test_asynchronously_from_a_worker_process(remote):
 
 
 @pytest.mark.parametrize("make", [Event, Lock, lambda name: Semaphore(2, name), Queue, Variable])
-def test_pickled_it_is_its_name(client, make):
+def test_pickling_keeps_type_and_name(client, make):
     one = make("mine")
     other = pickle.loads(pickle.dumps(one))
     assert (type(other), other.name) == (type(one), "mine")
@@ -111,12 +111,12 @@ def test_without_a_client():
         lambda: Event("a").wait(timeout=-1),
     ],
 )
-def test_mistakes(client, make):
+def test_invalid_arguments(client, make):
     with pytest.raises(ValueError):
         make()
 
 
-def test_two_limits_for_one_semaphore(client):
+def test_conflicting_limits_of_one_semaphore_are_refused(client):
     semaphore = Semaphore(2, "mine")
     with pytest.raises(ValueError, match="has 2, not 3"):
         Semaphore(3, "mine")
@@ -124,7 +124,7 @@ def test_two_limits_for_one_semaphore(client):
     assert Semaphore(3, "mine").acquire()
 
 
-def test_first_come_first_served(client):
+def test_waiters_are_served_in_order(client):
     lock = Lock("mine")
     lock.acquire()
     order = []
@@ -141,7 +141,7 @@ def test_first_come_first_served(client):
     assert not lock.locked()
 
 
-def test_puts_that_wait_for_room_keep_their_order(client):
+def test_blocked_puts_keep_their_order(client):
     queue = Queue("mine", maxsize=1)
     coordinator = queue._connect()
     puts = [coordinator.ask("queue", "mine", "put", i) for i in range(5)]

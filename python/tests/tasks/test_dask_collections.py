@@ -1,4 +1,4 @@
-"""Dask's collections on our engine: the same results as by Dask."""
+"""Dask collections on thalweg's engine: the same results as with Dask."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ GRAPHS = {
     "other names": ({"a": 1, "b": "a", "c": "b", "d": (add, "c", "b")}, ["d", "c"]),
     "lists of keys": ({"a": 1, "b": ["a", "a", [2, "a"]], "c": (flatten, "b")}, ["b", "c"]),
     "keys at any depth": ({"a": 1, "b": (add, "a")}, [["a", ["b"]], "a"]),
-    "what is no key": ({"a": (add, 1), "b": (len, "xyz"), "c": (len, ("x", "y"))}, ["a", "b", "c"]),
+    "values that are not keys": ({"a": (add, 1), "b": (len, "xyz"), "c": (len, ("x", "y"))}, ["a", "b", "c"]),
     "numbers as keys": ({1: (add, 5), 2: (add, 1, 1.5), "c": (add, 1, 2)}, "c"),
     "named tuples": ({"a": 1, "b": (flatten, Pair("a", 5))}, "b"),
     "sets": ({"a": 1, "b": (flatten, {5, 7})}, "b"),
@@ -101,7 +101,7 @@ def test_random_graphs(data):
 SHARED = Client(n_workers=3, set_as_default=False)
 
 
-def test_a_graph_that_can_not_be_run(client):
+def test_an_invalid_graph_is_refused(client):
     with pytest.raises(ValueError, match="cycle"):
         client.get({"a": (add, "b"), "b": (add, "c"), "c": (add, "a")}, "a")
     with pytest.raises(ValueError, match="cycle"):
@@ -123,7 +123,7 @@ class Value:
     pass
 
 
-def test_values_go_when_nothing_needs_them_any_more():
+def test_values_are_dropped_when_no_longer_needed():
     alive, most = weakref.WeakSet(), [0]
 
     def make(*_):
@@ -132,7 +132,7 @@ def test_values_go_when_nothing_needs_them_any_more():
         most[0] = max(most[0], len(alive))
         return value
 
-    # Each of a hundred is used up by one that is summed up with the others.
+    # Each value is consumed by one task of a running sum.
     graph = {}
     for i in range(100):
         graph["value", i] = (make, i)
@@ -224,14 +224,14 @@ def test_persisted_collections_are_computed_once(client):
     assert len(calls) == 3
 
 
-def test_persisted_by_dask(client):
+def test_dask_persist_uses_the_client(client):
     with dask.config.set(scheduler=client.get):
         one, two = dask.persist(delayed(add)(1), delayed(add)(2))
         assert len(futures_of([one, two])) == 2
         assert dask.compute(one, two) == (1, 2)
 
 
-def test_persisting_before_it_is_done(client):
+def test_using_a_persisted_collection_before_it_is_computed(client):
     go_on = threading.Event()
     persisted = client.persist(delayed(lambda: go_on.wait(60) and 5)())
     both = client.compute(delayed(add)(persisted, 1))
@@ -240,20 +240,20 @@ def test_persisting_before_it_is_done(client):
     assert both.result() == 6
 
 
-def test_futures_of_another_client(client):
+def test_futures_of_another_client_are_refused(client):
     with Client(set_as_default=False) as other:
         persisted = other.persist(delayed(add)(1))
         with pytest.raises(ValueError, match="another client"):
             client.compute(delayed(add)(persisted))
 
 
-def test_persisting_what_is_no_collection(client):
+def test_persisting_a_non_collection_is_refused(client):
     with pytest.raises(TypeError, match="5"):
         client.persist(5)
 
 
-def test_it_is_dasks_scheduler_while_it_is_open():
-    # What a client of Dask's may have left that another test had.
+def test_an_open_client_is_the_dask_scheduler():
+    # A Dask client of another test may have left a setting.
     dask.config.config.pop("scheduler", None)
     names = []
 
@@ -265,7 +265,7 @@ def test_it_is_dasks_scheduler_while_it_is_open():
         delayed(name)().compute()
         with dask.config.set(scheduler="sync"):
             delayed(name)().compute()
-        # In a task, it computes on the task's own client, and waits out of the way.
+        # In a task, `compute` uses the task's client and does not occupy its thread while waiting.
         deep = client.map(lambda x: delayed(add)(delayed(add)(x), 1).compute(), range(50))
         assert client.gather(deep) == list(range(1, 51))
     assert names[0].rstrip("0123456789-") == mine
@@ -275,7 +275,7 @@ def test_it_is_dasks_scheduler_while_it_is_open():
     assert names[2].rstrip("0123456789-") != mine
 
 
-def test_what_was_configured_stays():
+def test_an_explicitly_configured_scheduler_stays():
     with dask.config.set(scheduler="sync"), Client():
         assert dask.config.get("scheduler") == "sync"
 

@@ -1,4 +1,4 @@
-"""What users of Dask's client find, beside what is compared with it, and what is said of what they do not find."""
+"""Dask's client interface beyond the differential tests, and the list of names that are absent."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def log(topic, message):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_what_can_be_awaited(mode):
+def test_client_calls_are_awaitable(mode):
     async def main():
         async with Client(**MODES[mode], asynchronous=True) as client:
             go_on = threading.Event()
@@ -57,7 +57,7 @@ def test_what_can_be_awaited(mode):
             await failed.retry()
             with pytest.raises(ZeroDivisionError):
                 await failed.result(timeout="60s")
-            # Nobody has to await it.
+            # Works without being awaited.
             gate.cancel()
             go_on.set()
             assert await client.get_events("none") == ()
@@ -69,7 +69,7 @@ def test_what_can_be_awaited(mode):
 # Events
 
 
-def test_subscribers_hear_of_events_in_order(client):
+def test_subscribers_get_events_in_order(client):
     told, messages = threading.Event(), []
 
     def handler(event):
@@ -102,7 +102,7 @@ def test_asynchronous_subscribers(client):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_subscriber_that_fails_harms_nobody(client):
+def test_a_failing_subscriber_does_not_affect_others(client):
     told = threading.Event()
     client.subscribe_topic("news", lambda event: 1 / 0)
     client.subscribe_topic("more news", lambda event: told.set())
@@ -116,7 +116,7 @@ def _warn_and_print():
     distributed.warn("warned by a task", RuntimeWarning)
 
 
-def test_what_tasks_print_and_warn_of_is_seen_in_the_client(client, capsys):
+def test_prints_and_warnings_of_tasks_reach_the_client(client, capsys):
     done = threading.Event()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -175,7 +175,7 @@ def test_plugins(client):
             client.register_plugin(wrong)
 
 
-def test_workers_that_replace_others_have_plugins_and_files(tmp_path):
+def test_replacement_workers_get_plugins_and_files(tmp_path):
     (tmp_path / "thalweg_uploaded_once.py").write_text("answer = 42\n")
     with Client(processes=True, n_workers=1) as client:
         client.register_plugin(Connection(5))
@@ -189,7 +189,7 @@ def test_workers_that_replace_others_have_plugins_and_files(tmp_path):
     assert not directory.exists()
 
 
-def test_archives(client, tmp_path):
+def test_uploaded_archives_are_importable(client, tmp_path):
     import zipfile
 
     for answer in (43, 44):
@@ -204,13 +204,13 @@ def test_archives(client, tmp_path):
         client.upload_file(tmp_path / "nothing.py")
 
 
-# Looking at tasks
+# Inspecting tasks
 
 
-def test_errors_again_in_this_process(client):
+def test_recreate_error_locally(client):
     failed = client.submit(divide, 1, client.submit(int, "0"))
     dependent = client.submit(increment, [failed])
-    # It is waited for.
+    # Pending tasks are waited for.
     for future in (dependent, failed):
         with pytest.raises(ZeroDivisionError) as caught:
             client.recreate_error_locally(future)
@@ -219,7 +219,7 @@ def test_errors_again_in_this_process(client):
         client.recreate_error_locally(client.submit(increment, 1))
 
 
-def test_errors_of_collections_again_in_this_process(client):
+def test_recreate_error_of_a_collection_locally(client):
     delayed = pytest.importorskip("dask").delayed
     failed = client.compute(delayed(divide)(delayed(increment)(1), y=delayed(int)("0")))
     failed.exception()
@@ -240,7 +240,7 @@ def test_recorded_tasks(client, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "5 tasks in" in page and "<td>increment<td>4<td>" in page
     client.submit(increment, 0).result()
-    # From the first time that somebody asks, all tasks are recorded.
+    # All tasks are recorded from the first request on.
     assert client.get_task_stream() == client.get_task_stream(start="1h") == stream.data
     client.gather(client.map(divide, [4, 2], [2, 2]))
     client.get_task_stream(start="1h", plot="save", filename=tmp_path / "stream.html")
@@ -263,7 +263,7 @@ def step():
 def test_profile(client):
     client.submit(spin).result()
     assert client.profile()["count"] == 0
-    # What comes after the first question is looked at: on a busy machine perhaps not at once.
+    # Sampling starts with the first request; on a busy machine it may take a while.
     for _ in range(1000):
         client.gather([client.submit(spin, pure=False), client.submit(increment, 1, key="other")])
         spinning = client.profile("spin")
@@ -282,7 +282,7 @@ def test_profile(client):
         client.profile(filename="profile.html")
 
 
-def test_tasks_that_are_there_take_the_place_of_a_collections_own(client):
+def test_normalize_collection_reuses_existing_tasks(client):
     delayed = pytest.importorskip("dask").delayed
     first = delayed(increment)(1)
     second = delayed(increment)(delayed(increment)(first))
@@ -301,7 +301,7 @@ def test_tasks_that_are_there_take_the_place_of_a_collections_own(client):
     assert client.normalize_collection(second) is second
 
 
-def test_small_things(client):
+def test_various_small_features(client):
     assert client.dashboard_link is None
     event = distributed.Event()
     assert event.client is client
@@ -322,7 +322,7 @@ def test_small_things(client):
     event.set()
 
 
-def test_data_sets_can_be_awaited(client):
+def test_datasets_are_awaitable(client):
     async def main():
         async with Client(n_workers=1, asynchronous=True) as client:
             await client.publish_dataset(one=1, two=2)
@@ -404,7 +404,7 @@ async def wait_here(keeper, count):
 
 def test_asynchronous_methods_of_an_actor_wait_for_each_other(client):
     keeper = client.submit(Keeper, actor=True).result()
-    # More than there are threads.
+    # More than the number of threads.
     waiting = [keeper.wait_for(2) for _ in range(5)]
     task = client.submit(wait_for, keeper, 1)
     assert keeper.add_later(1).result("60s") == 1
@@ -414,7 +414,7 @@ def test_asynchronous_methods_of_an_actor_wait_for_each_other(client):
     assert client.submit(wait_here, keeper, 2).result("60s") == [1, 2]
 
 
-def test_an_actor_whose_worker_dies():
+def test_an_actor_is_lost_with_its_worker():
     with Client(processes=True, n_workers=1) as client:
         keeper = client.submit(Keeper, 1, actor=True).result()
         with pytest.raises(distributed.KilledWorker):
@@ -423,10 +423,10 @@ def test_an_actor_whose_worker_dies():
             keeper.add(1).result("60s")
 
 
-# What is not there
+# Absent names
 
 
-def test_names_that_are_not_there():
+def test_unknown_names_raise():
     with LocalCluster(n_workers=1) as cluster, Client(cluster) as client:
         for name, reason in absent.CLIENT.items():
             with pytest.raises(AttributeError, match=re.escape(f"'Client' object has no attribute {name!r}: {reason}")):
@@ -443,7 +443,7 @@ def test_names_that_are_not_there():
         distributed.LocalClustre  # noqa: B018
 
 
-def test_what_dask_has_is_there_or_said_to_be_absent():
+def test_every_dask_name_exists_or_is_listed_as_absent():
     peer = pytest.importorskip("distributed")
     inner = {"id", "io_loop", "name", "security", "loop", "coroutines", "rpc", "start", "register_plugin"}
     public = {name for name in dir(peer.Client) if not name.startswith("_")}
@@ -453,7 +453,7 @@ def test_what_dask_has_is_there_or_said_to_be_absent():
     assert set(peer.__all__) <= known
 
 
-def test_the_guide_lists_what_is_absent():
+def test_the_guide_lists_absent_names():
     guide = Path(__file__).parents[3] / "docs" / "TASKS.md"
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", guide.read_text(encoding="utf-8"), re.M))
     told = {**absent.PACKAGE, **{f"LocalCluster.{name}": reason for name, reason in absent.CLUSTER.items()}}
@@ -461,7 +461,7 @@ def test_the_guide_lists_what_is_absent():
     assert rows == told
 
 
-def test_importing_a_name_that_is_not_there():
+def test_importing_an_absent_name_raises():
     program = "from thalweg.distributed import Nanny"
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=60)
     assert "cannot import name 'Nanny'" in done.stderr

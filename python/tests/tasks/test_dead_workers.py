@@ -1,4 +1,4 @@
-"""What a worker process held or waited for when it died, or was ended."""
+"""Locks, leases, values and requests of a worker process that died."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from thalweg.tasks import (
 from thalweg.tasks.client import registry
 from thalweg.tasks.process.worker_requests import WorkerRequests
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = PATIENCE
 
 
@@ -40,7 +40,7 @@ def die():
 
 
 def says_so_and(name, then, *args):
-    """Say that it has got so far, and end this process, or wait for somebody to end it."""
+    """Signal that this point is reached, and end this process, or wait to be killed."""
     Event(name).set()
     if then == "dies":
         die()
@@ -58,11 +58,11 @@ def holds_lease(then):
 
 
 def run_and_end(client, function, then):
-    """Run a function that holds something until its process is ended; return when it has been."""
+    """Run a function that holds something, end its process, and return afterwards."""
     held = Event("held", client)
-    # A limit that is over before it holds anything, on a machine that is busy, says nothing.
+    # On a busy machine the limit may expire before anything is held: retry with a longer one.
     for limit in (1, 5, BOUND):
-        task = client.submit(function, then, time_limit=limit if then == "is over its limit" else None)
+        task = client.submit(function, then, time_limit=limit if then == "exceeds its limit" else None)
         while not task.done() and not held.wait(timeout=0.05):
             pass
         if held.is_set():
@@ -74,17 +74,17 @@ def run_and_end(client, function, then):
         task.result(timeout=BOUND)
 
 
-ENDS = ["dies", "is over its limit", "is cancelled"]
+ENDS = ["dies", "exceeds its limit", "is cancelled"]
 
 
 @pytest.mark.parametrize("then", ENDS)
-def test_a_lock_is_given_back(client, then):
+def test_the_lock_of_a_dead_worker_is_released(client, then):
     run_and_end(client, holds_lock, then)
     assert Lock("lock", client).acquire(timeout=BOUND)
 
 
 @pytest.mark.parametrize("then", ENDS)
-def test_leases_are_given_back(client, then):
+def test_the_leases_of_a_dead_worker_are_released(client, then):
     run_and_end(client, holds_lease, then)
     semaphore = Semaphore(2, "semaphore", client)
     assert semaphore.acquire(timeout=BOUND)
@@ -96,7 +96,7 @@ def test_leases_are_given_back(client, then):
 
 
 def waits_and_dies(what):
-    """Wait for something on a thread, and end this process when that is asked for."""
+    """Wait for something on a thread, and end this process on request."""
     ask = {
         "lock": lambda: Lock("it").acquire(),
         "semaphore": lambda: Semaphore(1, "it").acquire(),
@@ -110,7 +110,7 @@ def waits_and_dies(what):
 
 
 def waiting(client, kind):
-    """How many requests wait for something of a kind."""
+    """Number of requests that wait for a kind of primitive."""
     requests = registry.shared(client._engine).coordinator._waiting
     return sum(request.kind == kind for request in list(requests))
 
@@ -133,7 +133,7 @@ def waits_until_it_has_died(client, what):
 
 
 @pytest.mark.parametrize("what", ["lock", "semaphore"])
-def test_the_dead_are_granted_nothing(client, what):
+def test_a_dead_worker_is_granted_nothing(client, what):
     it = {"lock": lambda: Lock("it", client), "semaphore": lambda: Semaphore(1, "it", client)}[what]()
     assert it.acquire()
     waits_until_it_has_died(client, what)
@@ -141,7 +141,7 @@ def test_the_dead_are_granted_nothing(client, what):
     assert it.acquire(timeout=BOUND)
 
 
-def test_the_dead_take_nothing_out_of_a_queue(client):
+def test_a_dead_worker_takes_nothing_out_of_a_queue(client):
     queue = Queue("it", client)
     for x in range(3):
         waits_until_it_has_died(client, "queue")
@@ -150,7 +150,7 @@ def test_the_dead_take_nothing_out_of_a_queue(client):
 
 
 @pytest.mark.parametrize("what", ["lock", "semaphore", "queue", "event", "variable"])
-def test_the_dead_wait_for_nothing(client, what):
+def test_a_dead_worker_stops_waiting(client, what):
     if what in ("lock", "semaphore"):
         assert {"lock": Lock("it", client), "semaphore": Semaphore(1, "it", client)}[what].acquire()
     waits_until_it_has_died(client, what)
@@ -160,12 +160,12 @@ def test_the_dead_wait_for_nothing(client, what):
 def gets_and_dies():
     from thalweg.tasks.sync import coordinator
 
-    # The answer comes, and nobody hears of it.
+    # The reply arrives, but the worker dies before using it.
     coordinator.RemoteCoordinator.ask = lambda self, *args, **kwargs: (self._ask(1, *args), die())
     Queue("queue").get()
 
 
-def test_values_on_their_way_to_the_dead_go_back(client):
+def test_values_in_flight_to_a_dead_worker_are_put_back(client):
     queue = Queue("queue", client)
     queue.put("a")
     queue.put("b")
@@ -195,7 +195,7 @@ def starts_others_and_dies():
         die()
 
 
-def test_what_the_dead_had_asked_for_is_let_go(client):
+def test_futures_of_a_dead_worker_are_released(client):
     with pytest.raises(KilledWorker):
         client.submit(starts_others_and_dies).result(BOUND)
     Event("begin", client).set()
@@ -209,14 +209,14 @@ def submits_and_dies(path):
     die()
 
 
-def test_inner_tasks_of_the_dead_do_not_begin(tmp_path, monkeypatch):
+def test_inner_tasks_of_a_dead_worker_do_not_begin(tmp_path, monkeypatch):
     lose, goes_on = WorkerRequests.lose, threading.Event()
     monkeypatch.setattr(WorkerRequests, "lose", lambda self, worker: (goes_on.wait(BOUND), lose(self, worker)))
     with Client(processes=True, n_workers=1, threads_per_worker=1) as client:
         with pytest.raises(KilledWorker):
             client.submit(submits_and_dies, tmp_path / "inner").result(BOUND)
         last = client.submit(abs, -1)
-        # What the dead held is let go late, when another process is there.
+        # Its locks are released only once a replacement process runs.
         assert becomes(lambda: client.engine.info()["workers"])
         goes_on.set()
         assert last.result(BOUND) == 1
@@ -247,18 +247,18 @@ def is_alive(pid):
 
 
 @pytest.mark.parametrize("then", ["dies", "is cancelled", "waits for it and is cancelled"])
-def test_inner_tasks_of_the_dead_are_ended(client, then):
+def test_running_inner_tasks_of_a_dead_worker_are_stopped(client, then):
     task = client.submit(submits_what_begins, then)
     inner = Variable("inner", client).get(timeout=BOUND)
     if then != "dies":
-        # Both tasks wait: one for an event, the other for it or for the first.
+        # Both tasks wait: one for an event, the other for the event or the first task.
         requests = registry.shared(client._engine)._requests
         assert becomes(lambda: sum(len(known.waiting) for known in list(requests._workers.values())) == 2)
         task.cancel(force=True)
     with pytest.raises((KilledWorker, CancelledError)):
         task.result(timeout=BOUND)
     assert becomes(lambda: not is_alive(inner))
-    # Both places are free again.
+    # Both threads are free again.
     assert client.gather([client.submit(abs, x) for x in (-1, -2)]) == [1, 2]
 
 
@@ -274,7 +274,7 @@ def waits_for_its_end():
     return "done"
 
 
-def test_inner_tasks_of_the_dead_that_others_want_go_on(client):
+def test_inner_tasks_of_a_dead_worker_continue_if_others_need_them(client):
     with pytest.raises(KilledWorker):
         client.submit(submits_for_others).result(BOUND)
     requests = registry.shared(client._engine)._requests
@@ -284,7 +284,7 @@ def test_inner_tasks_of_the_dead_that_others_want_go_on(client):
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_those_who_wait_for_what_is_closed_wait_for_the_next_of_that_name(processes):
+def test_waiters_of_a_closed_primitive_wait_for_its_successor_of_the_same_name(processes):
     with Client(processes=processes, n_workers=2, threads_per_worker=1) as client:
         lock = Lock("lock", client)
         assert lock.acquire()
@@ -295,7 +295,7 @@ def test_those_who_wait_for_what_is_closed_wait_for_the_next_of_that_name(proces
         assert waiting.result(timeout=BOUND) is True
 
 
-def test_who_gives_up_waiting_leaves_nothing(client):
+def test_a_timed_out_wait_leaves_nothing_behind(client):
     event = Event("never", client)
     for _ in range(20):
         assert not event.wait(timeout=0)

@@ -1,4 +1,4 @@
-"""Programs for `dask.distributed` come to the same here as there."""
+"""Programs for `dask.distributed` give the same results on thalweg and on Dask."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def theirs():
         expected: dict[str, Any] = {}
 
         def once(name):
-            # What a program does to locks and queues stays: a second time it might come to something else.
+            # Locks and queues keep their state, so a second run could give another result.
             while name not in expected:
-                # On a busy machine distributed's `sync` loses a result, now and then: a fault of its own.
+                # On a busy machine `sync` of distributed sometimes loses a result.
                 with suppress(UnboundLocalError):
                     expected[name] = PROGRAMS[name](distributed, client)
             return expected[name]
@@ -35,19 +35,19 @@ def theirs():
         yield once
 
 
-#: They look at what a function has done in this process: its text is all that comes of a traceback from another.
-OF_ONE_PROCESS = {"by_key", "one_at_a_time", "tracebacks", "trying_again", "trying_again_on_request"}
+#: Programs that need functions to run in this process, to change state or to keep tracebacks.
+OF_ONE_PROCESS = {"by_key", "one_at_a_time", "tracebacks", "retries", "retry_on_request"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_it_comes_to_the_same(name, theirs):
+def test_threads_match_dask(name, theirs):
     expected = theirs(name)
     with thalweg.distributed.Client(n_workers=1, threads_per_worker=4, processes=False) as ours:
         assert PROGRAMS[name](thalweg.distributed, ours) == expected
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS.keys() - OF_ONE_PROCESS))
-def test_it_comes_to_the_same_on_processes(name, theirs):
+def test_processes_match_dask(name, theirs):
     expected = theirs(name)
     with thalweg.distributed.Client(n_workers=2, threads_per_worker=2, processes=True) as ours:
         assert PROGRAMS[name](thalweg.distributed, ours) == expected

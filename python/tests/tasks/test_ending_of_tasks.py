@@ -1,4 +1,4 @@
-"""However a program with tasks ends: soon, and leaving nothing behind."""
+"""A program with tasks ends promptly, however it ends, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 @pytest.mark.parametrize("way", WAYS)
-def test_ctrl_c_is_heard(tmp_path, way):
+def test_ctrl_c_interrupts_the_program(tmp_path, way):
     pytest.importorskip("dask") if way == "get" else None
     program = PROGRAM.replace("{way}", WAYS[way])
     program = program.replace("{needs_no_task}", str(way in ("event", "lock", "queue", "sync")))
@@ -80,11 +80,11 @@ def test_ctrl_c_is_heard(tmp_path, way):
 ENDS = {
     "nothing to do": "",
     "tasks that wait": "futures = client.map(stuck, range(100))",
-    "tasks that nobody wants": "client.map(stuck, range(100))",
-    "tasks that end by and by": "futures = client.map(abs, range(100_000))",
+    "unwanted tasks": "client.map(stuck, range(100))",
+    "many short tasks": "futures = client.map(abs, range(100_000))",
     "a callback": "future = client.submit(stuck); future.add_done_callback(print)",
     "a failure": "client.submit(int, 'x')",
-    "somebody waits in a thread": "threading.Thread(target=client.gather, args=([future],), daemon=True).start()",
+    "a waiting thread": "threading.Thread(target=client.gather, args=([future],), daemon=True).start()",
     "an event that is waited for": "future = client.submit(Event('never').wait)",
     "dropped": "future = client.submit(stuck); del client, future",
     "closed": "future = client.submit(stuck); client.close()",
@@ -95,7 +95,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_program_that_ends_without_closing(python, tmp_path, end):
+def test_a_program_ends_without_closing_its_client(python, tmp_path, end):
     program = """
         import threading
         from thalweg.tasks import *

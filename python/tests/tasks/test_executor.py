@@ -13,7 +13,7 @@ import pytest
 from thalweg.tasks import Client, ClosedClientError, current_token
 
 
-def test_its_futures_are_those_of_the_standard_library(client):
+def test_futures_are_those_of_the_standard_library(client):
     executor = client.get_executor()
     assert isinstance(executor, concurrent.futures.Executor)
     futures = [executor.submit(pow, 2, x) for x in range(3)]
@@ -24,7 +24,7 @@ def test_its_futures_are_those_of_the_standard_library(client):
     assert isinstance(executor.submit(int, "x").exception(), ValueError)
 
 
-def test_all_keywords_are_the_functions(client):
+def test_all_keyword_arguments_go_to_the_function(client):
     assert client.get_executor().submit(dict, key=1, retries=2, timeout=3).result() == {
         "key": 1,
         "retries": 2,
@@ -32,7 +32,7 @@ def test_all_keywords_are_the_functions(client):
     }
 
 
-def test_in_a_loop(client):
+def test_run_in_executor_in_a_loop(client):
     async def main():
         loop = asyncio.get_running_loop()
         executor = client.get_executor()
@@ -47,13 +47,13 @@ def test_as_the_default_executor_of_a_loop(client):
     async def main():
         loop = asyncio.get_running_loop()
         with pytest.raises(TypeError):
-            # It has to be one of the standard library's threads.
+            # asyncio accepts only a `ThreadPoolExecutor`.
             loop.set_default_executor(client.get_executor())
 
     asyncio.run(main())
 
 
-def test_cancelling_a_future_whose_call_runs_tells_its_token(client):
+def test_cancelling_a_running_future_sets_its_token(client):
     running, told = threading.Event(), threading.Event()
 
     def work():
@@ -69,7 +69,7 @@ def test_cancelling_a_future_whose_call_runs_tells_its_token(client):
     assert future.result(60) is None
 
 
-def test_giving_up_in_a_loop_cancels_the_task(client):
+def test_cancelling_the_awaiter_cancels_the_task(client):
     told = threading.Event()
 
     def work():
@@ -114,7 +114,7 @@ def test_shutdown(client):
     assert client.submit(pow, 2, 3).result() == 8
 
 
-def test_shutdown_that_cancels(one_at_a_time):
+def test_shutdown_with_cancel_futures(one_at_a_time):
     go_on, running = threading.Event(), threading.Event()
 
     def work():
@@ -143,14 +143,14 @@ def test_options_for_all_tasks(client):
         client.get_executor(time_limit=0.01).submit(threading.Event().wait, 0.2).result(60)
 
 
-def test_on_a_client_that_has_been_closed():
+def test_submitting_on_a_closed_client():
     with Client() as client:
         executor = client.get_executor()
     with pytest.raises(ClosedClientError):
         executor.submit(abs, 1)
 
 
-def test_a_client_that_closes_meanwhile(client):
+def test_closing_the_client_cancels_pending_calls(client):
     go_on = threading.Event()
     futures = [client.get_executor().submit(go_on.wait, 60) for _ in range(14)]
     client.close()

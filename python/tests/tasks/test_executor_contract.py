@@ -1,4 +1,4 @@
-"""What `concurrent.futures` promises of executors, of its own and of a client's: each case runs on all of them."""
+"""The contract of `concurrent.futures` executors: each case runs on the standard library's and on a client's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def processes():
 
 @pytest.fixture(params=KINDS)
 def executor(request):
-    """An executor that does two calls at a time."""
+    """An executor that runs two calls at a time."""
     if request.param == "thread pool":
         with concurrent.futures.ThreadPoolExecutor(2) as executor:
             yield executor
@@ -39,7 +39,7 @@ def executor(request):
 
 @pytest.fixture(params=KINDS[:2])
 def shared_memory(request):
-    """An executor whose calls see what this process sees."""
+    """An executor whose calls share memory with this process."""
     if request.param == "thread pool":
         with concurrent.futures.ThreadPoolExecutor(2) as executor:
             yield executor
@@ -49,7 +49,7 @@ def shared_memory(request):
 
 
 class Gate:
-    """Calls that begin, and end when they are let go."""
+    """Calls that start, and end once the gate opens."""
 
     def __init__(self, executor, count=2):
         self.go_on = threading.Event()
@@ -83,7 +83,7 @@ def test_submit(executor):
         executor.submit()
 
 
-def test_what_a_call_raises(executor):
+def test_the_exception_of_a_call_is_its_outcome(executor):
     future = executor.submit(divide, 1, 0)
     with pytest.raises(ZeroDivisionError):
         future.result(60)
@@ -92,7 +92,7 @@ def test_what_a_call_raises(executor):
 
 
 @pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration, GeneratorExit, SystemExit, KeyboardInterrupt])
-def test_what_is_no_usual_error(executor, kind):
+def test_base_exceptions_are_outcomes_too(executor, kind):
     future = executor.submit(stop, kind)
     with pytest.raises(kind):
         future.result(60)
@@ -132,7 +132,7 @@ def test_map_keeps_a_call_that_raises_stop_iteration_from_ending_the_loop(execut
         list(executor.map(stop, [StopIteration]))
 
 
-def test_map_in_time(shared_memory):
+def test_map_times_out(shared_memory):
     never = threading.Event()
     try:
         with pytest.raises(concurrent.futures.TimeoutError):
@@ -141,28 +141,28 @@ def test_map_in_time(shared_memory):
         never.set()
 
 
-def test_map_takes_all_elements_at_once(shared_memory):
+def test_map_reads_its_iterable_at_once(shared_memory):
     taken = []
     results = shared_memory.map(abs, (taken.append(x) or x for x in range(5)))
     assert taken == [0, 1, 2, 3, 4]
     assert list(results) == taken
 
 
-def test_map_for_its_effects(shared_memory):
+def test_map_runs_even_if_results_are_ignored(shared_memory):
     done = []
     with shared_memory:
         shared_memory.map(done.append, range(20))
     assert sorted(done) == list(range(20))
 
 
-def test_map_that_is_left_in_the_middle(shared_memory):
+def test_closing_the_results_of_map_early(shared_memory):
     gate = Gate(shared_memory)
     done = []
     results = shared_memory.map(done.append, range(20))
     results.close()
     gate.open()
     shared_memory.shutdown()
-    # It had not begun to iterate, so that nothing of it was cancelled.
+    # Iteration had not begun, so nothing was cancelled.
     assert sorted(done) == list(range(20))
 
 
@@ -195,7 +195,7 @@ def test_running_and_cancelling(shared_memory):
     assert not running.running() and not running.cancel()
 
 
-def test_cancelling_what_runs_in_a_process(tmp_path, processes):
+def test_a_call_running_in_a_process_cannot_be_cancelled(tmp_path, processes):
     executor = processes.get_executor()
     begun = [tmp_path / f"begun-{number}" for number in range(2)]
     go_on = tmp_path / "go on"
@@ -211,7 +211,7 @@ def test_cancelling_what_runs_in_a_process(tmp_path, processes):
     assert processes.submit(pow, 2, 3).result() == 8
 
 
-def test_shutdown_in_a_process_cancels_only_what_has_not_begun(tmp_path, processes):
+def test_shutdown_of_processes_cancels_only_pending_calls(tmp_path, processes):
     executor = processes.get_executor()
     begun = [tmp_path / f"begun-{number}" for number in range(2)]
     go_on = tmp_path / "go on"
@@ -258,7 +258,7 @@ def test_callbacks(shared_memory):
     assert called[-1] == "late"
 
 
-def test_the_blocks_end_waits_for_callbacks_that_take_their_time(shared_memory):
+def test_leaving_the_with_block_waits_for_slow_callbacks(shared_memory):
     entered, go_on, called = threading.Event(), threading.Event(), []
     gate = Gate(shared_memory, 1)
 
@@ -275,7 +275,7 @@ def test_the_blocks_end_waits_for_callbacks_that_take_their_time(shared_memory):
     assert called == [0]
 
 
-def test_waiting_for_some(shared_memory):
+def test_wait_for_first_completed_or_exception(shared_memory):
     gate = Gate(shared_memory)
     quick, failing = shared_memory.submit(pow, 2, 3), shared_memory.submit(divide, 1, 0)
     done, not_done = concurrent.futures.wait(gate.futures, timeout=0)
@@ -292,8 +292,8 @@ def test_waiting_for_some(shared_memory):
     assert (done, not_done) == (set(futures), set())
 
 
-def test_cancelling_wakes_whoever_waits_for_all():
-    # The standard library's does so only when a thread comes to the call.
+def test_cancelling_wakes_a_wait_for_all():
+    # The standard library wakes waiters only when a thread reaches the cancelled call.
     with Client(n_workers=2) as client:
         executor = client.get_executor()
         gate = Gate(executor)
@@ -313,7 +313,7 @@ def test_as_completed(executor):
     assert len(list(concurrent.futures.as_completed([futures[0], futures[0]]))) == 1
 
 
-def test_waiting_for_a_result_in_time(shared_memory):
+def test_waiting_for_a_result_times_out(shared_memory):
     gate = Gate(shared_memory)
     with pytest.raises(concurrent.futures.TimeoutError):
         gate.futures[0].result(timeout=0)
@@ -341,7 +341,7 @@ def test_shutdown_without_waiting(shared_memory):
     assert [future.result(60) for future in gate.futures] == [0, 1, 2, 3, 4, 5]
 
 
-def test_shutdown_that_cancels_what_has_not_begun(shared_memory):
+def test_shutdown_cancels_pending_calls(shared_memory):
     gate = Gate(shared_memory, 10)
     shared_memory.shutdown(wait=False, cancel_futures=True)
     assert [future.cancelled() for future in gate.futures] == [False] * 2 + [True] * 8
@@ -350,7 +350,7 @@ def test_shutdown_that_cancels_what_has_not_begun(shared_memory):
     assert [future.result(0) for future in gate.futures[:2]] == [0, 1]
 
 
-def test_what_was_submitted_runs_though_nobody_holds_it(shared_memory):
+def test_submitted_calls_run_without_a_reference_to_their_future(shared_memory):
     gate = Gate(shared_memory)
     done = []
     for number in range(5):
@@ -361,7 +361,7 @@ def test_what_was_submitted_runs_though_nobody_holds_it(shared_memory):
     assert sorted(done) == [0, 1, 2, 3, 4]
 
 
-def test_an_executor_that_nobody_holds():
+def test_a_dropped_executor_finishes_its_calls():
     done = []
     with Client(n_workers=2) as client:
         executor = client.get_executor()
@@ -374,19 +374,19 @@ def test_an_executor_that_nobody_holds():
     assert done == [1]
 
 
-def test_a_call_that_submits(shared_memory):
+def test_a_call_can_submit_calls(shared_memory):
     outer = shared_memory.submit(lambda: shared_memory.submit(pow, 2, 3))
     assert outer.result(60).result(60) == 8
 
 
-def test_a_shutdown_that_would_wait_for_itself(shared_memory):
-    # The standard library's joins its own thread, which is an error as well.
+def test_a_call_that_shuts_down_its_executor_is_refused(shared_memory):
+    # The standard library's executor would join its own thread, which is an error too.
     future = shared_memory.submit(shared_memory.shutdown)
     with pytest.raises(RuntimeError):
         future.result(60)
 
 
-def test_a_callback_that_shuts_down():
+def test_a_callback_can_shut_down_its_executor():
     with Client(n_workers=2) as client:
         executor = client.get_executor()
         told = threading.Event()
@@ -401,7 +401,7 @@ def test_a_callback_that_shuts_down():
         assert told.wait(60)
 
 
-def test_references_go_when_a_call_is_done(shared_memory):
+def test_references_are_dropped_when_a_call_is_done(shared_memory):
     class Thing:
         def use(self):
             return 1
@@ -435,7 +435,7 @@ def test_stop_iteration_in_an_event_loop(mode):
         asyncio.run(main(client.get_executor()))
 
 
-def test_an_awaited_call_that_is_given_up_is_cancelled(shared_memory):
+def test_cancelling_the_awaiter_cancels_the_call(shared_memory):
     gate = Gate(shared_memory)
     done = []
 

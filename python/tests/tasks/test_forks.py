@@ -1,4 +1,4 @@
-"""Processes that are forked: off a worker, and off a program that has a client."""
+"""Forks of a worker, and of a program that has a client."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import pytest
 
 from thalweg.tasks import Client, KilledWorker, Lock
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 20
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it forks")
 
 
 def forks_and(how, path):
-    """Fork a process that outlives this one and keeps what it has open, and end."""
+    """Fork a child that outlives this process and keeps its descriptors open, then end."""
     pid = os.fork()
     if pid == 0:
         if how == "leaves":
-            # In a group of its own, nobody ends it.
+            # In a separate process group it is not killed.
             os.setsid()
         time.sleep(BOUND)
         os._exit(0)
@@ -46,7 +46,7 @@ def is_running(pid):
 
 
 def written(path):
-    """Wait for the number of a process."""
+    """Wait for a process id in a file."""
     end = time.monotonic() + BOUND
     while time.monotonic() < end:
         if path.exists() and path.read_text():
@@ -73,7 +73,7 @@ def client():
 
 
 @pytest.mark.parametrize("how", ["dies", "leaves"])
-def test_the_death_of_a_worker_that_has_forked_is_noticed(client, tmp_path, how):
+def test_the_death_of_a_worker_with_forked_children_is_noticed(client, tmp_path, how):
     path = tmp_path / "child"
     with pytest.raises(KilledWorker):
         client.submit(forks_and, how, path, retries=0).result(BOUND / 2)
@@ -84,7 +84,7 @@ def test_the_death_of_a_worker_that_has_forked_is_noticed(client, tmp_path, how)
     assert client.submit(abs, -1).result(BOUND) == 1
 
 
-def test_force_ends_what_a_task_has_forked(client, tmp_path):
+def test_a_forced_cancel_kills_children_forked_by_the_task(client, tmp_path):
     path = tmp_path / "child"
     future = client.submit(forks_and, "runs", path)
     child = written(path)
@@ -93,8 +93,8 @@ def test_force_ends_what_a_task_has_forked(client, tmp_path):
     assert client.submit(abs, -1).result(BOUND) == 1
 
 
-def test_limits_and_closing_end_what_a_task_has_forked(client, tmp_path):
-    # The import of this module is no part of what the limit is for.
+def test_time_limits_and_close_kill_children_forked_by_a_task(client, tmp_path):
+    # Importing this module must not count against the limit.
     assert client.submit(is_running, os.getpid()).result(BOUND)
     with pytest.raises(TimeoutError):
         client.submit(forks_and, "runs", tmp_path / "first", time_limit=3).result(BOUND)
@@ -107,7 +107,7 @@ def test_limits_and_closing_end_what_a_task_has_forked(client, tmp_path):
 
 
 def in_child(function):
-    """Call a function in a forked process, and return what it returns, or the error's text."""
+    """Call a function in a forked process; return its result, or the text of its error."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -132,7 +132,7 @@ def in_child(function):
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_a_forked_process_is_told_that_the_client_is_not_its_own(processes):
+def test_a_forked_process_is_refused_the_client_of_its_parent(processes):
     with Client(processes=processes, n_workers=1) as client:
         begin = threading.Event()
         future = client.submit(abs, -1)
@@ -158,7 +158,7 @@ def test_a_forked_process_is_told_that_the_client_is_not_its_own(processes):
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_a_forked_process_ends_nothing_of_its_parents(processes):
+def test_a_forked_process_stops_nothing_of_its_parent(processes):
     client = Client(processes=processes, n_workers=1, threads_per_worker=1)
     with client:
         before = client.submit(os.getpid).result(BOUND)
@@ -184,7 +184,7 @@ def test_a_forked_process_ends_nothing_of_its_parents(processes):
         assert client.submit(os.getpid).result(BOUND) == before
 
 
-def test_multiprocessing_beside_a_client(client):
+def test_multiprocessing_works_with_an_open_client(client):
     before = client.submit(os.getpid).result(BOUND)
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.map(abs, [-1, -2]) == [1, 2]

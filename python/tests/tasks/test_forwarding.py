@@ -1,4 +1,4 @@
-"""What worker processes log and print, in the process that has the client."""
+"""Logs and prints of worker processes, forwarded to the process of the client."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def write(number):
     return sys.stdout.fileno(), sys.stdout.writable()
 
 
-def test_records_come_with_their_worker_their_level_and_their_text(kept):
+def test_records_keep_worker_level_and_text(kept):
     with Client(processes=True, n_workers=2) as client:
         client.forward_logging("shop")
         client.submit(log, logging.WARNING, "%s is %d", "stock", 3).result(BOUND)
@@ -80,14 +80,14 @@ def test_records_come_with_their_worker_their_level_and_their_text(kept):
     assert "Traceback" in logging.Formatter().format(failure)
 
 
-def test_all_of_them_come_in_order_and_before_the_result(kept):
+def test_records_arrive_in_order_and_before_the_result(kept):
     with Client(processes=True, n_workers=1) as client:
         client.forward_logging("shop")
         client.submit(log_many, 300).result(BOUND)
         assert kept.messages() == [f"number {number}" for number in range(300)]
 
 
-def test_a_worker_in_the_place_of_another_forwards_as_well(kept):
+def test_a_replacement_worker_forwards_too(kept):
     with Client(processes=True, n_workers=1) as client:
         client.forward_logging("shop")
         first = client.submit(log, logging.INFO, "first").result(BOUND)
@@ -98,7 +98,7 @@ def test_a_worker_in_the_place_of_another_forwards_as_well(kept):
     assert {record.worker for record in kept.records} == {"worker 0"}
 
 
-def test_it_ends_when_it_is_told_to(kept):
+def test_unforward_logging_stops_forwarding(kept):
     with Client(processes=True, n_workers=1) as client:
         client.forward_logging("shop", logging.ERROR)
         client.submit(log, logging.ERROR, "told").result(BOUND)
@@ -109,7 +109,7 @@ def test_it_ends_when_it_is_told_to(kept):
             client.unforward_logging("shop")
 
 
-def test_loggers_of_this_process_decide_what_is_shown(kept):
+def test_loggers_of_the_client_decide_what_is_shown(kept):
     with Client(processes=True, n_workers=1) as client:
         client.forward_logging("shop", logging.DEBUG)
         logging.getLogger("shop").setLevel(logging.WARNING)
@@ -118,7 +118,7 @@ def test_loggers_of_this_process_decide_what_is_shown(kept):
     assert kept.messages() == ["shown"]
 
 
-def test_what_is_printed_comes_with_its_worker(capsys):
+def test_printed_records_name_their_worker(capsys):
     with Client(processes=True, n_workers=1) as client:
         client.forward_logging("shop", output=True)
         number, is_writable = client.submit(write, 5).result(BOUND)
@@ -129,7 +129,7 @@ def test_what_is_printed_comes_with_its_worker(capsys):
     assert err == "worker 0 | error 5\n"
 
 
-def test_threads_log_here_anyway(kept):
+def test_on_threads_records_are_not_duplicated(kept):
     with Client(n_workers=1) as client:
         client.forward_logging("shop")
         client.submit(log, logging.INFO, "once").result(BOUND)
@@ -137,6 +137,6 @@ def test_threads_log_here_anyway(kept):
     assert kept.messages() == ["once"]
 
 
-def test_a_level_is_a_number():
+def test_a_level_that_is_no_number_is_refused():
     with Client(processes=True, n_workers=1) as client, pytest.raises(TypeError, match="level"):
         client.forward_logging("shop", "INFO")

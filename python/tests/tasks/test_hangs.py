@@ -1,4 +1,4 @@
-"""What would wait for ever if a thread of the engine ran what it must not run."""
+"""Cases that would deadlock if an engine thread ran user callbacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from thalweg.tasks import Client, as_completed, wait, worker_client
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 20
 LARGE = 100_000
 
@@ -29,7 +29,7 @@ def small(x=1):
 
 
 def held(client, function):
-    """Submit a task that begins once what is returned beside it is called."""
+    """Submit a blocked task; return its future and a function that releases it."""
     from thalweg.tasks import Event
 
     event = Event("begin", client=client)
@@ -91,7 +91,7 @@ def test_a_callback_that_blocks_delays_no_result(client):
         gate.set()
 
 
-def test_executors_hand_on_large_results(client):
+def test_executors_return_large_results(client):
     executor = client.get_executor()
     futures = [executor.submit(large) for _ in range(5)]
     assert [len(future.result(BOUND)) for future in futures] == [LARGE] * 5
@@ -118,12 +118,12 @@ def _completes():
 
 
 @pytest.mark.parametrize("function", [_gathers, _results, _completes])
-def test_tasks_fetch_large_results_of_tasks_of_theirs(client, function):
+def test_tasks_fetch_large_results_of_their_inner_tasks(client, function):
     assert client.submit(function).result(BOUND) == LARGE
     assert client.submit(small).result(BOUND) == 1
 
 
-def test_closing_waits_for_callbacks_that_return():
+def test_close_waits_for_callbacks():
     client = Client(n_workers=1)
     got = []
     future, begin = held(client, small)

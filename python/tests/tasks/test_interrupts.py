@@ -1,4 +1,4 @@
-"""Signal handlers that raise while somebody waits."""
+"""Signal handlers that raise while a thread waits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 from thalweg.tasks import Client, Event, as_completed, wait
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 20
 
 
 class Interrupt(Exception):
-    """What a signal handler raises."""
+    """Raised by a signal handler."""
 
 
 @pytest.fixture(params=["threads", "processes"])
@@ -25,7 +25,7 @@ def client(request):
 def interrupted(number, function):
     """Call a function, and raise at the `number`th place where the interpreter may call a signal handler.
 
-    Those are where Python's functions begin, and where functions written in C have returned.
+    These places are the starts of Python functions, and the returns of C functions.
     """
     places = 0
 
@@ -61,7 +61,7 @@ def first(futures):
     [lambda futures: wait(futures, timeout=0), first, lambda futures: futures[0].result(0)],
     ids=["wait", "as_completed", "result"],
 )
-def test_interrupts_keep_no_future_from_ending(client, waits):
+def test_futures_finish_in_spite_of_interrupts(client, waits):
     number = 0
     goes_on = True
     while goes_on:

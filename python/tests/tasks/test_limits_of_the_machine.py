@@ -1,4 +1,4 @@
-"""Descriptors, memory and processes, of which a program may have so many only."""
+"""Exhausted descriptors, memory and processes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from thalweg.tasks import Client
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not say what is open")
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 60
 
 
 def run(program, tmp_path):
-    """Run a program, whose limits are its own, and return what it printed."""
+    """Run a program in its own process, with its own limits, and return its output."""
     path = tmp_path / "program.py"
     path.write_text(textwrap.dedent(program))
     done = subprocess.run([sys.executable, "-I", path], capture_output=True, text=True, timeout=BOUND, check=False)
@@ -68,7 +68,7 @@ def test_many_large_buffers_under_a_limit_of_descriptors(tmp_path, limit, size, 
 
 
 @pytest.mark.parametrize("body", ["make(0)", "numpy.zeros({size} // 8)"])
-def test_what_no_file_in_memory_takes_goes_another_way(tmp_path, body):
+def test_large_values_are_sent_without_memory_files_if_these_fail(tmp_path, body):
     pytest.importorskip("numpy")
     size = 4 << 20
     made = body.format(size=size)
@@ -79,7 +79,7 @@ def test_what_no_file_in_memory_takes_goes_another_way(tmp_path, body):
             print(client.submit(lambda x: memoryview(x).nbytes, {made}).result())
             print(client.submit(lambda x: memoryview(x).nbytes, client.scatter({made})).result())
     """
-    # Workers that are started later have the limit as well.
+    # Workers started later inherit the limit.
     body += """
             client.restart()
             print(memoryview(client.submit(lambda: MADE).result()).nbytes)
@@ -87,7 +87,7 @@ def test_what_no_file_in_memory_takes_goes_another_way(tmp_path, body):
     assert run(LIMITED.format(limit=256, size=size, body=body), tmp_path) == [str(size)] * 4 + ["and", "1"]
 
 
-def test_a_client_outlives_a_program_that_has_no_descriptors_left(tmp_path):
+def test_a_client_survives_descriptor_exhaustion(tmp_path):
     body = """
             future = client.submit(make, 1)
             client.submit(abs, -2).result(20)
@@ -109,7 +109,7 @@ def test_a_client_outlives_a_program_that_has_no_descriptors_left(tmp_path):
     assert run(program, tmp_path) == ["2", "True", "and", "1"]
 
 
-def test_workers_are_replaced_once_there_are_descriptors_again(tmp_path):
+def test_workers_are_replaced_once_descriptors_are_available(tmp_path):
     body = """
             import signal
             pids = set(client.run(os.getpid).values())
@@ -138,7 +138,7 @@ def test_workers_are_replaced_once_there_are_descriptors_again(tmp_path):
     assert run(program, tmp_path) == ["KilledWorker", "and", "1"]
 
 
-def test_no_client_starts_without_descriptors(tmp_path):
+def test_a_client_does_not_start_without_descriptors(tmp_path):
     program = """
         import os, resource
         resource.setrlimit(resource.RLIMIT_NOFILE, (16, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
@@ -153,7 +153,7 @@ def test_no_client_starts_without_descriptors(tmp_path):
     assert run(program, tmp_path) == ["True", "[]"]
 
 
-def test_memory_that_is_not_there(tmp_path):
+def test_tasks_run_on_when_memory_runs_out(tmp_path):
     program = """
         import os, resource
         from thalweg.tasks import Client
@@ -166,7 +166,7 @@ def test_memory_that_is_not_there(tmp_path):
                 client.submit(abs, -1).result(20)
                 limit = 1 << 20
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-                # Files in memory may not be that long here.
+                # Memory files of that size fail under this limit.
                 print(client.submit(len, bytearray(3_000_000)).result(20))
                 with open("/proc/self/statm") as statm:
                     used = int(statm.read().split()[0]) * 4096
@@ -190,7 +190,7 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_clients_that_are_dropped_leave_no_processes():
+def test_dropped_clients_leave_no_processes():
     gc.collect()
     before = set(children())
     for _ in range(10):
@@ -205,7 +205,7 @@ def test_clients_that_are_dropped_leave_no_processes():
     assert set(children()) <= before
 
 
-def test_scattered_values_go_when_they_are_dropped():
+def test_dropped_scattered_values_are_freed():
     with Client(processes=True, n_workers=1) as client:
         gc.collect()
         before = descriptors()
@@ -214,7 +214,7 @@ def test_scattered_values_go_when_they_are_dropped():
         assert descriptors() > before
         del futures
         gc.collect()
-        # The tasks that had them are done a moment before they are dropped.
+        # A task's arguments are dropped shortly after it is done.
         end = time.monotonic() + BOUND
         while descriptors() > before and time.monotonic() < end:
             time.sleep(0.01)

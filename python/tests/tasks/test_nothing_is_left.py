@@ -1,4 +1,4 @@
-"""Ten thousand tasks that are submitted, cancelled and dropped leave nothing."""
+"""Ten thousand tasks that are submitted, cancelled and dropped leak nothing."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def descriptors() -> int:
 
 
 def engine_threads() -> int:
-    """How many threads of engines there are; they may end a moment after their client has been closed."""
+    """Number of engine threads, which may end shortly after their client is closed."""
     threads = 0
     for thread in os.listdir("/proc/self/task"):
         try:
             with open(f"/proc/self/task/{thread}/comm") as name:
                 threads += name.read().startswith("thalweg")
         except OSError:
-            pass  # It has just ended.
+            pass  # It may be ending.
     return threads
 
 
@@ -57,7 +57,7 @@ def cycle(client: Client, number: int) -> None:
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not say how much memory is used")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("processes", [False, True])
-def test_cycles_leave_memory_threads_and_files_where_they_were(processes: bool) -> None:
+def test_cycles_leak_no_memory_threads_or_files(processes: bool) -> None:
     with Client(processes=processes, n_workers=2 if processes else 1, threads_per_worker=2) as client:
 
         def some(count: int) -> tuple[int, int, int]:
@@ -70,14 +70,14 @@ def test_cycles_leave_memory_threads_and_files_where_they_were(processes: bool) 
         some(3_000)
         memory, threads, files = some(1_000)
         more_memory, more_threads, more_files = some(10_000)
-    # A cycle makes two tasks and two futures: were they left, this would be 5 MiB or more.
+    # A cycle makes two tasks and two futures: leaking them would take 5 MiB or more.
     assert more_memory - memory < 3 << 20
     assert (more_threads, more_files) == (threads, files)
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("start", [lambda: Client(n_workers=1, threads_per_worker=2), lambda: Client(processes=True)])
-def test_clients_leave_threads_files_and_processes_where_they_were(start: Callable[[], Client]) -> None:
+def test_clients_leak_no_threads_files_or_processes(start: Callable[[], Client]) -> None:
     def children() -> int:
         return len(open(f"/proc/self/task/{os.getpid()}/children").read().split())
 
@@ -108,7 +108,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize("how", WAITS)
-def test_who_has_waited_and_left_wants_nothing_more(how: str) -> None:
+def test_a_wait_that_timed_out_does_not_keep_its_task(how: str) -> None:
     gate = threading.Event()
     with Client(n_workers=1) as client:
         busy, future = client.submit(gate.wait), client.submit(abs, -1)

@@ -70,7 +70,7 @@ def begin_when_there_is(path):
 
 
 def test_a_worker_may_take_longer_to_start_than_a_task_to_run(tmp_path):
-    """What is limited is the call: a worker that replaces another has all its modules to import."""
+    """Only the call is limited: a replacement worker has to import all its modules."""
     path = tmp_path / "begin"
     with Client(processes=True, n_workers=1, initializer=begin_when_there_is, initargs=(str(path),)) as client:
         future = client.submit(increment, 1, time_limit="500ms")
@@ -81,7 +81,7 @@ def test_a_worker_may_take_longer_to_start_than_a_task_to_run(tmp_path):
 
 
 class ReadsSlowly:
-    """A function whose module takes long to import."""
+    """A function whose module is slow to import."""
 
     def __init__(self, path):
         self.path = path
@@ -98,14 +98,14 @@ def read_when_there_is(path):
     return ReadsSlowly(path)
 
 
-def test_what_a_function_imports_is_no_time_of_the_task(client, tmp_path):
+def test_imports_do_not_count_against_the_time_limit(client, tmp_path):
     path = tmp_path / "begin"
     future = client.submit(ReadsSlowly(str(path)), 1, time_limit="10ms")
     with pytest.raises(TimeoutError):
         wait(future, timeout=0.2)
     path.touch()
     assert future.result(timeout=60) == 2
-    # It is known now, and its time counts from the beginning.
+    # The function is known now, so its whole run counts.
     with pytest.raises(TimeoutError, match=r"longer than 0\.05 s"):
         client.submit(forever, time_limit="50ms").result(timeout=60)
 
@@ -121,7 +121,7 @@ def test_cancelling_by_force_stops_the_work(client):
     assert set(client.run(os.getpid).values()) != pids
 
 
-def test_a_worker_that_dies(client):
+def test_a_dead_worker_fails_its_tasks_and_is_replaced(client):
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -130,7 +130,7 @@ def test_a_worker_that_dies(client):
     assert client.gather(client.map(increment, range(10))) == list(range(1, 11))
 
 
-def test_what_can_not_be_sent(client):
+def test_values_that_cannot_be_pickled_are_named(client):
     with pytest.raises(UnpicklableError, match="argument 1"):
         client.submit(operator.add, 1, threading.Lock()).result(timeout=60)
 
@@ -146,7 +146,7 @@ def test_tasks_that_start_tasks(client):
     assert client.submit(tree, 3).result(timeout=60) == 8
 
 
-def test_everything_a_task_can_ask_its_client(client):
+def test_client_calls_from_inside_a_task(client):
     def everything():
         client = get_client()
         secede()
@@ -186,7 +186,7 @@ def test_everything_a_task_can_ask_its_client(client):
     assert Event("forgotten", client).wait(timeout=60)
 
 
-def test_futures_that_a_task_lets_go_of(client):
+def test_futures_dropped_by_a_task_are_released(client):
     def use():
         with worker_client() as client:
             for _ in range(5):
@@ -197,7 +197,7 @@ def test_futures_that_a_task_lets_go_of(client):
 
     assert client.submit(use).result(timeout=60) == 2
     assert client.submit(use).result(timeout=60) == 2
-    # What is let go of is told with the next question; of each worker there may be some left.
+    # Releases are sent with the next request, so a few futures per worker may be left.
     known = registry.shared(client._engine)._requests._workers.values()
     assert sum(len(worker.futures) for worker in known) < 30
 
@@ -237,7 +237,7 @@ def test_a_lock_as_an_argument(client):
         assert not future.result(timeout=60)
 
 
-def test_asynchronously():
+def test_with_an_asynchronous_client():
     async def main():
         async with AioClient(processes=True, n_workers=1) as client:
             event = Event("asynchronously")
@@ -273,8 +273,8 @@ def test_an_executor(client):
         client.get_executor(time_limit=0.05).submit(forever).result(60)
 
 
-def test_a_listing_that_times_out(client):
-    """A call that blocks is given up by the loop, and it does stop."""
+def test_a_time_limit_stops_a_blocking_call_under_asyncio(client):
+    """The loop abandons a blocking call, which really stops."""
 
     async def main():
         loop = asyncio.get_running_loop()
@@ -286,7 +286,7 @@ def test_a_listing_that_times_out(client):
     assert client.gather(client.map(increment, range(8))) == list(range(1, 9))
 
 
-def test_no_process_stays(python):
+def test_no_process_is_left_behind(python):
     program = (
         "import os\n"
         "from thalweg.tasks import Client\n"
@@ -307,7 +307,7 @@ def note(pair):
 
 def test_large_values_stay_where_they_were_made(client):
     np = pytest.importorskip("numpy")
-    # In, and out again: between its tasks a large value does not travel, for all of them run where it is.
+    # The value travels only to and from the worker: all tasks run where it is.
     future = (np.zeros(1_000_000), [])
     for _ in range(3):
         future = client.submit(note, future)
@@ -315,4 +315,4 @@ def test_large_values_stay_where_they_were_made(client):
     assert len(processes) == 3
     assert len(set(processes)) == 1
     assert array.sum() == 3_000_000
-    array += 1  # It is the caller's own.
+    array += 1  # The caller owns the result.

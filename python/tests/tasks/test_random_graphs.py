@@ -1,4 +1,4 @@
-"""Random graphs of tasks against plain execution, while workers are killed, tasks cancelled, and limits run out."""
+"""Random task graphs against plain execution, with killed workers, cancelled tasks and expired limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GRAPHS = 200
 
 
 class Expected(Exception):
-    """What tasks raise."""
+    """Raised by tasks on purpose."""
 
 
 def add(number: int, *inputs: int, size: int = 0) -> int:
@@ -33,7 +33,7 @@ def fail(number: int, *inputs: int, size: int = 0) -> int:
 
 
 def spin(number: int, *inputs: int, size: int = 0) -> int:
-    # On a process it ends when its limit kills it, on a thread when its token says so.
+    # In a process its time limit kills it; on a thread it watches its token.
     token = current_token()
     while True:
         if token is not None:
@@ -49,7 +49,7 @@ def measure(number: int, *inputs: Any, size: int = 0) -> int:
 
 
 class Graph:
-    """Tasks by number: what each calls, and which others it needs."""
+    """Tasks by number: their functions and dependencies."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -73,7 +73,7 @@ class Graph:
         return futures
 
     def plain(self) -> list[Any]:
-        """What comes of each: a value, or the kinds of errors it may fail with."""
+        """Expected outcome of each task: a value, or the types of its possible errors."""
         outcomes: list[Any] = []
         for number, (function, needs, options) in enumerate(self.calls):
             failed = [outcomes[need] for need in needs if isinstance(outcomes[need], set)]
@@ -89,7 +89,7 @@ class Graph:
 
 
 def outcome(future: Any) -> Any:
-    """What comes of a task: its value, or the error it fails with."""
+    """Outcome of a task: its value, or its error."""
     try:
         return future.result(timeout=120)
     except (Exception, CancelledError) as error:
@@ -97,7 +97,7 @@ def outcome(future: Any) -> Any:
 
 
 def check(graph: Graph, futures: list[Any], also: set[type]) -> None:
-    """Compare with plain execution, where tasks may have failed for other reasons as well."""
+    """Compare with plain execution; tasks may also have failed for other reasons."""
     for number, (future, expected) in enumerate(zip(futures, graph.plain(), strict=True)):
         result = outcome(future)
         if isinstance(expected, set):
@@ -114,7 +114,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(5))
-def test_graphs_come_to_what_plain_execution_comes_to(client: Client, part: int) -> None:
+def test_random_graphs_match_plain_execution(client: Client, part: int) -> None:
     for seed in range(part * GRAPHS // 20, (part + 1) * GRAPHS // 20):
         graph = Graph(seed)
         check(graph, graph.submit(client), also=set())
@@ -122,7 +122,7 @@ def test_graphs_come_to_what_plain_execution_comes_to(client: Client, part: int)
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(5))
-def test_what_is_cancelled_takes_along_what_needs_it_and_nothing_else(client: Client, part: int) -> None:
+def test_cancelling_affects_only_dependents(client: Client, part: int) -> None:
     for seed in range(1_000 + part * GRAPHS // 20, 1_000 + (part + 1) * GRAPHS // 20):
         graph = Graph(seed)
         futures = graph.submit(client)
@@ -146,7 +146,7 @@ def test_what_is_cancelled_takes_along_what_needs_it_and_nothing_else(client: Cl
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(5))
-def test_killed_workers_fail_what_they_ran_and_nothing_else(part: int) -> None:
+def test_killed_workers_fail_only_the_tasks_they_ran(part: int) -> None:
     with Client(processes=True, n_workers=2, threads_per_worker=1) as client:
         for seed in range(2_000 + part * GRAPHS // 20, 2_000 + (part + 1) * GRAPHS // 20):
             graph = Graph(seed)

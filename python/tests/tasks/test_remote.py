@@ -1,4 +1,4 @@
-"""The client of a cluster of Dask's, whose scheduler and workers are processes of their own."""
+"""The client of a Dask cluster whose scheduler and workers are separate processes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def address(tmp_path_factory):
         process.wait()
 
 
-def test_it_has_the_same_methods(address):
+def test_a_remote_client_has_the_same_methods(address):
     with Client(address) as client:
         futures = client.map(pow, [2, 3], [3, 2])
         assert client.gather(futures) == [8, 9]
@@ -57,7 +57,7 @@ def test_it_has_the_same_methods(address):
             assert list(executor.map(abs, [-1, -2])) == [1, 2]
 
 
-def test_calls_are_not_pure_unless_they_are_said_to_be(address):
+def test_calls_are_impure_by_default(address):
     with Client(address) as client:
         assert client.submit(abs, -1).key != client.submit(abs, -1).key
         assert client.submit(abs, -1, pure=True).key == client.submit(abs, -1, pure=True).key
@@ -68,7 +68,7 @@ def test_calls_are_not_pure_unless_they_are_said_to_be(address):
             client.map(abs, [-1], time_limit=5)
 
 
-def test_asynchronously(address):
+def test_with_an_asynchronous_client(address):
     async def main():
         results = []
         async with AioClient(address) as client:
@@ -81,7 +81,7 @@ def test_asynchronously(address):
     assert asyncio.run(main()) == [1, 2, 3]
 
 
-def test_a_cluster_instead_of_its_address():
+def test_a_dask_cluster_instead_of_its_address():
     with (
         distributed.LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
@@ -90,14 +90,14 @@ def test_a_cluster_instead_of_its_address():
         assert isinstance(client, distributed.Client)
 
 
-def test_a_cluster_of_ours_is_not_dasks():
+def test_a_thalweg_cluster_makes_no_dask_client():
     with LocalCluster(n_workers=1) as cluster, Client(cluster) as client:
         assert not isinstance(client, distributed.Client)
 
 
 @pytest.fixture
 def nobody():
-    """An address where nobody listens."""
+    """An address without a listener."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{bound.getsockname()[1]}"
@@ -105,7 +105,7 @@ def nobody():
 
 @pytest.fixture
 def deaf():
-    """An address where somebody listens and never answers."""
+    """An address with a listener that never responds."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         bound.listen()
@@ -114,17 +114,17 @@ def deaf():
 
 @pytest.mark.parametrize("form", ["tcp://{}", "{}"])
 @pytest.mark.parametrize("timeout", [0.3, "300ms"])
-def test_a_scheduler_that_is_not_there(nobody, form, timeout):
+def test_an_unreachable_scheduler_is_an_error(nobody, form, timeout):
     with pytest.raises(OSError, match=nobody):
         Client(form.format(nobody), timeout=timeout)
 
 
-def test_a_scheduler_that_does_not_answer(deaf):
+def test_an_unresponsive_scheduler_is_an_error(deaf):
     with pytest.raises(OSError, match=deaf):
         Client(f"tcp://{deaf}", timeout=0.3)
 
 
-def test_a_scheduler_that_is_not_there_asynchronously(nobody):
+def test_an_unreachable_scheduler_is_an_error_asynchronously(nobody):
     async def main():
         with pytest.raises(OSError, match=nobody):
             await AioClient(f"tcp://{nobody}", timeout=0.3)
@@ -133,29 +133,29 @@ def test_a_scheduler_that_is_not_there_asynchronously(nobody):
 
 
 @pytest.mark.parametrize("address", ["tcp://", "nonsense://x", "tcp://127.0.0.1", "::", object(), 1.5])
-def test_what_is_no_address(address):
+def test_an_invalid_address_is_named(address):
     with pytest.raises((OSError, ValueError, TypeError)) as error:
         Client(address, timeout=0.3)
     assert repr(address) in str(error.value)
 
 
-def test_a_client_that_can_not_connect_leaves_nothing(nobody):
+def test_a_failed_connection_leaves_no_threads(nobody):
     before = threading.active_count()
     for _ in range(5):
         with pytest.raises(OSError, match=nobody):
             Client(f"tcp://{nobody}", timeout=0.1)
     loops = [thread.name for thread in threading.enumerate() if thread.name == "IO loop"]
-    assert threading.active_count() <= before + 1, loops  # one executor's thread for the loops' look-ups
+    assert threading.active_count() <= before + 1, loops  # one executor thread for name lookups of the loops
 
 
-def test_without_dask(monkeypatch):
+def test_a_missing_dask_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "thalweg.tasks.dask.client", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'thalweg\[dask\]'"):
         Client("tcp://127.0.0.1:1")
 
 
-def test_while_another_package_goes_by_its_name(python, nobody):
+def test_an_alias_of_distributed_is_explained(python, nobody):
     program = (
         "from thalweg import install_as; install_as('distributed'); import distributed; "
         f"distributed.Client('tcp://{nobody}')"

@@ -1,4 +1,4 @@
-"""What comes of tasks: in iterators, in what tasks share, in graphs; which key it has, and whose it is."""
+"""Results of tasks: iterators, shared primitives, graphs, keys and ownership."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def stop(kind):
 # Iterators
 
 
-def test_a_batch_with_a_failure_loses_nothing(client):
+def test_next_batch_with_a_failure_loses_nothing(client):
     futures = client.map(divide, [10] * 5, [1, 2, 0, 5, 10])
     wait([future for future in futures if not future.exception()])
     ended = as_completed(futures, with_results=True)
@@ -75,7 +75,7 @@ def test_a_batch_with_a_failure_loses_nothing(client):
     assert ended.is_empty()
 
 
-def test_a_batch_of_failures_only(client):
+def test_next_batch_of_failures_only(client):
     futures = client.map(divide, [1, 1, 1], [0, 0, 0])
     [future.exception() for future in futures]
     ended, failures = as_completed(futures, with_results=True), 0
@@ -87,7 +87,7 @@ def test_a_batch_of_failures_only(client):
 
 
 @pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration, GeneratorExit])
-def test_a_task_ends_no_loop_silently(client, kind):
+def test_stop_iteration_in_a_task_ends_no_loop_silently(client, kind):
     def completed():
         yield from as_completed([client.submit(stop, kind)], with_results=True)
 
@@ -102,13 +102,13 @@ def test_a_task_ends_no_loop_silently(client, kind):
         with pytest.raises(RuntimeError, match=r"in a task|generator raised"):
             for _ in loop():
                 pass
-    # Where there is no loop, it is what the task raised.
+    # Outside a loop, the original exception is raised.
     with pytest.raises(kind):
         client.submit(stop, kind).result()
 
 
 @pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration, GeneratorExit])
-def test_a_task_ends_no_asynchronous_loop_silently(client, kind):
+def test_stop_iteration_in_a_task_ends_no_asynchronous_loop_silently(client, kind):
     async def main():
         with pytest.raises(RuntimeError, match="in a task"):
             async for _ in as_completed([client.submit(stop, kind)], with_results=True):
@@ -117,7 +117,7 @@ def test_a_task_ends_no_asynchronous_loop_silently(client, kind):
     asyncio.run(main())
 
 
-def test_what_is_no_future_is_refused(client):
+def test_as_completed_refuses_non_futures(client):
     for wrong in ([1], ["text"], [client.submit(increment, 1), None]):
         with pytest.raises(TypeError, match="as_completed: a future"):
             as_completed(wrong)
@@ -170,7 +170,7 @@ def test_futures_in_fused_blocks(client):
     assert client.compute((added + 1).sum()).result() == 28
 
 
-def test_a_future_in_a_graph_that_fails(client):
+def test_a_failing_future_in_a_graph(client):
     delayed = pytest.importorskip("dask").delayed
     with pytest.raises(ZeroDivisionError):
         client.compute(delayed(increment)(client.submit(divide, 1, 0))).result()
@@ -207,7 +207,7 @@ def test_annotations(client, tmp_path):
         client.submit(increment, 1)
 
 
-# What tasks share
+# Primitives shared by tasks
 
 
 def _put(x):
@@ -227,7 +227,7 @@ def _get():
     )
 
 
-def test_what_tasks_share_with_their_client(client):
+def test_tasks_share_primitives_with_their_client(client):
     client.submit(_put, 4).result()
     assert distributed.Queue("from a task").get(timeout=60).result() == 5
     assert distributed.Variable("of a task").get(timeout=60).result() == 5
@@ -235,7 +235,7 @@ def test_what_tasks_share_with_their_client(client):
     assert client.get_metadata("of a task") == {"x": 4}
 
 
-def test_what_a_client_shares_with_its_tasks(client):
+def test_a_client_shares_primitives_with_its_tasks(client):
     distributed.Queue("to a task").put(client.submit(increment, 1))
     distributed.Variable("for tasks").set(client.submit(increment, 2))
     client.publish_dataset(client.submit(increment, 3), name="mine", override=True)
@@ -253,7 +253,7 @@ def _missing():
     return errors
 
 
-def test_data_sets_that_are_missing(client):
+def test_missing_datasets_raise(client):
     assert client.submit(_missing).result() == ["\"there is no data set 'none'\""] * 2
 
 
@@ -266,7 +266,7 @@ def _result_of(holder):
     return holder.value.result()
 
 
-def test_a_future_that_goes_along_as_such(client):
+def test_a_future_inside_an_object_stays_a_future(client):
     assert client.submit(_result_of, Holder(client.submit(increment, 1))).result() == 2
     kept = client.submit(increment, 2)
     assert client.submit(lambda: kept.result()).result() == 3
@@ -303,7 +303,7 @@ def test_scattered_futures_have_keys_of_their_own(client):
     assert again["a"].key != "a" and client.gather([named["a"], again["a"]]) == [1, 10]
 
 
-def test_a_key_that_is_given_twice(client):
+def test_a_reused_key_with_another_call_is_refused(client):
     first = client.submit(increment, 1, key="one")
     assert client.submit(increment, 1, key="one").key == "one"
     for other in [lambda: client.submit(increment, 2, key="one"), lambda: client.submit(divide, 1, 1, key="one")]:
@@ -316,14 +316,14 @@ def test_a_key_that_is_given_twice(client):
     assert client.submit(increment, 2, key="one").result() == 3
 
 
-def test_keys_of_maps_with_the_same_beginning(client):
+def test_map_keys_with_a_common_prefix(client):
     some, more = client.map(increment, range(3), key="n"), client.map(increment, range(5), key="n")
     keys = [future.key for future in (*some, *more)]
     assert len(set(keys)) == 8 and all(key.startswith("n-") for key in keys)
     assert client.gather(more) == [1, 2, 3, 4, 5]
 
 
-def test_keys_that_are_no_text(client):
+def test_keys_may_be_other_than_text(client):
     for key in [("x", 0), 5, b"bytes", ("x", ("y", 1.5))]:
         future = client.submit(increment, 1, key=key)
         assert future.key == key and type(future.key) is type(key)
@@ -341,7 +341,7 @@ def _set():
     get_worker().connection = 5
 
 
-def test_there_is_one_object_for_a_worker(client):
+def test_get_worker_returns_one_object_per_worker(client):
     client.run(_set)
     assert client.gather([client.submit(lambda: get_worker().connection) for _ in range(8)]) == [5] * 8
     assert client.submit(lambda: get_worker() is get_worker()).result()
@@ -349,12 +349,12 @@ def test_there_is_one_object_for_a_worker(client):
         get_worker()
 
 
-def test_what_runs_on_workers_gets_the_worker(client):
+def test_client_run_passes_the_worker(client):
     names = client.run(lambda dask_worker: dask_worker.name)
     assert list(names) == list(names.values())
 
 
-# Whose it is
+# Ownership of values
 
 
 def _change(array):
@@ -363,7 +363,7 @@ def _change(array):
 
 
 @pytest.mark.parametrize("size", [10, 1_000_000])
-def test_in_processes_what_a_task_gets_is_its_own(size):
+def test_in_processes_a_task_may_change_its_arguments(size):
     numpy = pytest.importorskip("numpy")
     with Client(processes=True, n_workers=1) as client:
         makers = [
@@ -381,7 +381,7 @@ def test_in_processes_what_a_task_gets_is_its_own(size):
             assert future.result()[0] == 0
 
 
-def test_in_processes_what_cannot_be_changed_stays_so():
+def test_in_processes_read_only_values_stay_read_only():
     numpy = pytest.importorskip("numpy")
     for size in (10, 1_000_000):
         array = numpy.zeros(size)
@@ -392,7 +392,7 @@ def test_in_processes_what_cannot_be_changed_stays_so():
             assert not future.result().flags.writeable
 
 
-# What cannot be sent or read
+# Values that cannot be pickled or unpickled
 
 
 class Odd(Exception):
@@ -429,7 +429,7 @@ def _raise(kind):
 
 
 @pytest.mark.parametrize("kind", [Odd, Worse, Unreadable, Untellable])
-def test_odd_exceptions(kind):
+def test_exceptions_that_cannot_be_sent_become_remote_errors(kind):
     with Client(processes=True, n_workers=1) as client:
         future = client.submit(_raise, kind, key="odd")
         with pytest.raises(RemoteError, match=f"the task 'odd': {kind.__name__}"):
@@ -438,7 +438,7 @@ def test_odd_exceptions(kind):
         assert client.submit(increment, 1).result() == 2
 
 
-def test_a_result_that_cannot_be_sent():
+def test_an_unpicklable_result_is_an_error():
     with Client(processes=True, n_workers=1) as client:
         future = client.submit(_generator, key="lazy")
         with pytest.raises(UnpicklableError, match="the task 'lazy': the result of _generator"):
@@ -449,7 +449,7 @@ def _generator():
     return (x for x in range(3))
 
 
-def test_a_result_that_cannot_be_read():
+def test_a_result_that_fails_to_unpickle_is_an_error():
     program = """
     import sys, types
     from thalweg.tasks import Client, RemoteError
@@ -489,7 +489,7 @@ def test_containers_that_contain_themselves(kind):
         endless.append(endless) if kind is list else endless.update({1: endless})
         gathered = client.gather(endless)
         assert gathered[0] == 1
-        # Where it comes again it is what it was.
+        # Nested occurrences keep their identity.
         assert gathered[1] is endless
         assert futures_of(endless) == [future]
         assert client.submit(lambda x: x[0], endless).result() == 1

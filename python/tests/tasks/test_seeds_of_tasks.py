@@ -1,4 +1,4 @@
-"""The programs that describe the client run: after one import has been changed, and as they stand."""
+"""The snippets that describe the client run, unchanged and with one import changed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from thalweg.tasks import AioClient, Client
 
 SEEDS = Path(__file__).parent.parent / "seeds" / "tasks"
 
-#: They are programs of their own, and end with a call that runs a function in a loop.
+#: Complete programs that end by running a function in a loop.
 PROGRAMS = ["tornado_async_await", "tornado_coroutine", "asyncio_aio_client"]
 
 
 def listing(name, ours=False, last=None):
     text = (SEEDS / f"{name}.py").read_text()
-    # Tornado has never had `gen.Result`; what it has for it is `gen.Return`.
+    # Tornado never had `gen.Result`; it means `gen.Return`.
     text = text.replace("gen.Result", "gen.Return")
     if ours:
         text = text.replace("from dask.distributed", "from thalweg.distributed")
@@ -46,26 +46,26 @@ def run(python, tmp_path):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_after_one_import_has_been_changed(run, name):
+def test_the_snippets_run_with_one_import_changed(run, name):
     done = run(listing(name, ours=True, last="print({})"))
     assert (done.stdout, done.stderr, done.returncode) == ("11\n", "", 0)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_as_they_stand(run, name):
+def test_the_snippets_run_unchanged(run, name):
     done = run(listing(name), "-m", "thalweg", "run", "--as", "distributed")
     assert (done.stderr, done.returncode) == ("", 0)
     done = run(listing(name, last="print({})"), "-m", "thalweg", "run", "--as", "distributed")
     assert (done.stdout, done.stderr, done.returncode) == ("11\n", "", 0)
 
 
-def test_what_tornado_does_not_have_any_more(run):
+def test_a_snippet_for_an_older_tornado_fails(run):
     done = run((SEEDS / "tornado_coroutine.py").read_text(), "-m", "thalweg", "run", "--as", "distributed")
     assert done.stderr.splitlines()[-1].startswith("AttributeError: module 'tornado.gen' has no attribute 'Result'")
 
 
 def evaluate(name, **names):
-    """Run a listing that awaits outside of functions, and return its names."""
+    """Run a snippet with top-level await, and return its names."""
     code = compile(listing(name, ours=True), name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     space = {"Client": Client, "AioClient": AioClient, **names}
 
@@ -84,11 +84,11 @@ def test_basic_operation(capsys):
     assert capsys.readouterr().out == "11\n"
 
 
-def test_the_asyncio_client():
+def test_the_asyncio_client_example():
     assert evaluate("aio_client")["result"] == 11
 
 
-def test_one_client_both_ways():
+def test_one_client_works_sync_and_async():
     space = {"Client": Client, "func": lambda x: x * x, "L": range(3)}
     exec(listing("both_ways"), space)
     with space["client"]:
@@ -96,7 +96,7 @@ def test_one_client_both_ways():
 
 
 def with_our_executor(name):
-    """A listing with the client's executor, and, for a second's sleep, a barrier: five come together, or nobody."""
+    """A snippet with the client's executor, and a barrier of five instead of a one-second sleep."""
     text = (SEEDS / f"{name}.py").read_text()
     text = text.replace("concurrent.futures.ThreadPoolExecutor(max_workers=5)", "client.get_executor()")
     return text.replace("time.sleep(1)", "barrier.wait(60)")
@@ -152,7 +152,7 @@ def test_names():
     assert [name for name in names if not hasattr(distributed, name)] == ["ALL_COMPLETED", "FIRST_COMPLETED"]
 
 
-def test_nothing_of_it_is_imported_early(python):
+def test_importing_thalweg_does_not_import_tasks(python):
     heavy = "asyncio", "concurrent.futures", "logging", "pickle", "multiprocessing", "thalweg.tasks"
     done = python("-c", f"import sys, thalweg; print([name for name in {heavy} if name in sys.modules])")
     assert done.stdout == "[]\n"
@@ -168,11 +168,11 @@ print(distributed.Client is dask.distributed.Client is distributed.client.Client
 """
 
 
-def test_both_of_its_names(python):
+def test_both_names_are_one_module(python):
     assert python("-c", ALIASED).stdout == "True thalweg.distributed\n"
 
 
-def test_both_of_its_names_without_dask(python):
+def test_both_names_are_one_module_without_dask(python):
     program = """
 import importlib.machinery
 find_spec = importlib.machinery.PathFinder.find_spec
@@ -183,7 +183,7 @@ importlib.machinery.PathFinder.find_spec = without_dask
     assert python("-c", program + ALIASED).stdout == "True thalweg.distributed\n"
 
 
-def test_dask_computes_on_it_under_its_name(python):
+def test_dask_computes_on_the_aliased_client(python):
     pytest.importorskip("dask")
     program = """
 from dask import delayed

@@ -19,7 +19,7 @@ def client(request):
 
 
 def in_background(function, *args):
-    """Call something on a thread, and return what joins it and returns the result."""
+    """Call a function on a thread; return a function that joins it and returns the result."""
     results = []
     thread = threading.Thread(target=lambda: results.append(function(*args)), daemon=True)
     thread.start()
@@ -32,7 +32,7 @@ def in_background(function, *args):
 
 
 def until_waiting(client, kind, name, count):
-    """Wait until so many requests wait for a state."""
+    """Wait until this many requests wait for a primitive."""
     from thalweg.tasks.client import registry
 
     coordinator = registry.shared(client.engine).coordinator
@@ -56,12 +56,12 @@ def add_one(names, shared):
 def test_names_are_locked_together(client):
     Queue("total").put(0)
     pairs = [["a", "b"], ["b", "c"], ["c", "a"], ["a"], ["b", "a", "c"]] * 3
-    # All of them have one name in common with all others, or wait for each other in a circle.
+    # All share one name; without it the pairs could wait for each other in a cycle.
     client.gather(client.map(add_one, [[*pair, "common"] for pair in pairs], ["total"] * len(pairs)))
     assert Queue("total").get() == len(pairs)
 
 
-def test_who_has_one_name_keeps_others_from_it(client):
+def test_a_held_name_excludes_others(client):
     first, second, third = MultiLock(["a", "b"]), MultiLock(["b", "c"]), MultiLock(["d"])
     assert first.acquire() and third.acquire()
     assert first.locked() and not second.locked()
@@ -79,7 +79,7 @@ def test_who_has_one_name_keeps_others_from_it(client):
         first.acquire(blocking=False, timeout=1)
 
 
-def test_some_of_the_names_are_enough(client):
+def test_acquiring_some_of_the_names(client):
     one = MultiLock(["a"])
     assert one.acquire()
     some = MultiLock(["a", "b", "c"])
@@ -89,7 +89,7 @@ def test_some_of_the_names_are_enough(client):
         MultiLock(["a", "b", "c"]).acquire(num_locks=4)
 
 
-def test_who_came_first_is_not_overtaken(client):
+def test_waiters_are_not_overtaken(client):
     first, second, third = MultiLock(["a"]), MultiLock(["a", "b"]), MultiLock(["b"])
     assert first.acquire()
     second_waits = in_background(second.acquire, True, "60s")
@@ -102,7 +102,7 @@ def test_who_came_first_is_not_overtaken(client):
     assert third_waits() is True
 
 
-def test_who_gives_up_holds_up_nobody(client):
+def test_a_timed_out_acquire_does_not_block_others(client):
     first, second, third = MultiLock(["a"]), MultiLock(["a", "b"]), MultiLock(["b"])
     assert first.acquire()
     second_waits = in_background(second.acquire, True, 0.2)
@@ -119,7 +119,7 @@ def lock_and_end(names):
     os._exit(1)
 
 
-def test_what_a_dead_worker_held_is_given_back():
+def test_names_held_by_a_dead_worker_are_released():
     with Client(processes=True, n_workers=1) as client:
         assert client.submit(lock_and_end, ["a", "b"]).exception() is not None
         assert MultiLock(["b"]).acquire(timeout="60s")
@@ -140,7 +140,7 @@ def test_locks_in_a_loop():
 # Queues
 
 
-def test_a_batch_waits_until_there_are_so_many(client):
+def test_a_batch_waits_for_enough_values(client):
     queue = Queue("values")
     waiting = in_background(queue.get, None, 3)
     until_waiting(client, "queue", "values", 1)
@@ -152,7 +152,7 @@ def test_a_batch_waits_until_there_are_so_many(client):
         queue.get(batch=0)
 
 
-def test_a_batch_larger_than_the_queue_may_be(client):
+def test_a_batch_may_be_larger_than_the_queue(client):
     queue = Queue("small", maxsize=2)
     waiting = in_background(queue.get, None, 5)
     until_waiting(client, "queue", "small", 1)
@@ -165,7 +165,7 @@ def test_a_batch_larger_than_the_queue_may_be(client):
         queue.put(7, timeout=0)
 
 
-def test_who_asked_first_gets_the_first(client):
+def test_the_first_waiter_is_served_first(client):
     queue = Queue("values")
     many = in_background(queue.get, None, 2)
     until_waiting(client, "queue", "values", 1)
@@ -181,7 +181,7 @@ def give_up(queue):
         queue.get(timeout=0.2, batch=2)
 
 
-def test_a_batch_that_is_given_up_keeps_nothing_back(client):
+def test_a_timed_out_batch_keeps_no_values(client):
     queue = Queue("values")
     many = in_background(give_up, queue)
     until_waiting(client, "queue", "values", 1)
@@ -196,7 +196,7 @@ def take(count):
     return Queue("values").get(batch=count, timeout="60s")
 
 
-def test_batches_for_tasks(client):
+def test_tasks_get_batches(client):
     futures = client.map(take, [2, 2, 2])
     for number in range(6):
         Queue("values").put(number)
@@ -219,7 +219,7 @@ def test_batches_in_a_loop():
     asyncio.run(main())
 
 
-def test_a_semaphore_says_that_a_lease_was_given_back(client):
+def test_semaphore_release_returns_true(client):
     semaphore = Semaphore(1, "connections")
     assert semaphore.acquire() is True
     assert semaphore.release() is True

@@ -1,4 +1,4 @@
-"""Worker processes that live, and do not answer."""
+"""Worker processes that are alive but do not answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from support import PATIENCE
 from thalweg.tasks import Client, Event, KilledWorker, Lock, Semaphore, TimeoutError
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = PATIENCE
 
 
@@ -41,7 +41,7 @@ def exists(pid):
     return os.path.exists(f"/proc/{pid}")
 
 
-def test_a_worker_that_was_stopped_is_replaced(start):
+def test_a_stopped_worker_is_replaced(start):
     client = start(worker_ttl="0.2s")
     stopped = stop(client)
     assert client.gather(client.map(abs, [-1, -2])) == [1, 2]
@@ -50,14 +50,14 @@ def test_a_worker_that_was_stopped_is_replaced(start):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it is seen in /proc")
-def test_a_worker_that_is_stopped_while_it_starts_is_replaced():
+def test_a_worker_stopped_during_startup_is_replaced():
     with Client(processes=True, n_workers=1, worker_ttl="0.2s") as client:
         (worker,) = client._engine.info()["workers"]
         os.kill(worker["pid"], signal.SIGSTOP)
         assert client.submit(os.getpid).result(BOUND) != worker["pid"]
 
 
-def test_large_results_of_a_worker_that_was_stopped_are_made_again(start):
+def test_large_results_of_a_stopped_worker_are_recomputed(start):
     client = start(worker_ttl="0.2s")
     future = client.submit(bytes, 100_000)
     assert client.submit(len, future).result(BOUND) == 100_000
@@ -81,7 +81,7 @@ def hold_and_stop():
         stop_this()
 
 
-def test_what_a_silent_worker_holds_is_given_back(start):
+def test_locks_and_leases_of_a_silent_worker_are_released(start):
     client = start(worker_ttl="0.2s")
     with pytest.raises(KilledWorker):
         client.submit(hold_and_stop).result(BOUND)
@@ -89,14 +89,14 @@ def test_what_a_silent_worker_holds_is_given_back(start):
     assert leases.acquire(BOUND) and leases.acquire(BOUND) and Lock("lock", client).acquire(timeout=BOUND)
 
 
-def test_limits_reach_tasks_that_never_began(start):
+def test_time_limits_apply_to_tasks_on_a_silent_worker(start):
     client = start(worker_ttl=None)
     stop(client)
     with pytest.raises(TimeoutError):
         client.submit(abs, -1, time_limit=0.1).result(BOUND)
 
 
-def test_submitting_waits_for_no_worker(start):
+def test_submitting_does_not_wait_for_workers(start):
     client = start(worker_ttl=None)
     stop(client)
     futures = [client.submit(len, bytes(60_000), pure=False) for _ in range(500)]
@@ -123,7 +123,7 @@ def test_a_worker_without_descriptors_is_replaced(start, then):
 def hold_the_gil(seconds):
     import ctypes
 
-    # Called through `PyDLL`, it does not let go of the GIL.
+    # A call through `PyDLL` keeps the GIL.
     ctypes.PyDLL(None).usleep(int(seconds * 1e6))
     return "held"
 
@@ -146,12 +146,12 @@ def test_a_worker_is_left_alone_while_this_process_holds_the_gil(start):
 
 @pytest.mark.parametrize("processes", [False, True])
 @pytest.mark.parametrize("ttl", [0, "-1s", "soon"])
-def test_what_cannot_be_a_time(processes, ttl):
+def test_an_invalid_worker_ttl_is_refused(processes, ttl):
     with pytest.raises(ValueError, match=r"worker_ttl|interval"):
         Client(processes=processes, n_workers=1, worker_ttl=ttl)
 
 
-def test_workers_that_do_not_answer_are_no_reason_to_wait_at_the_end(start):
+def test_close_does_not_wait_for_silent_workers(start):
     client = start(worker_ttl=None)
     stopped = stop(client)
     Event("any", client).set()

@@ -1,4 +1,4 @@
-"""A recursion without end is a RecursionError on whichever thread it runs, and not the end of the process."""
+"""Endless recursion is a RecursionError on every thread, and does not crash the process."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("arguments", [["threads"], ["processes"], ["threads", str(64 << 20)]])
-def test_endless_recursion(tmp_path, arguments):
+def test_endless_recursion_is_a_recursion_error(tmp_path, arguments):
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(_PROGRAM))
     done = subprocess.run([sys.executable, "-I", str(program), *arguments], capture_output=True, text=True, timeout=120)
@@ -67,7 +67,7 @@ def test_endless_recursion(tmp_path, arguments):
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python bounds calls through C itself, whatever the stack")
-def test_threads_have_as_much_stack_as_was_asked_for(tmp_path):
+def test_threads_have_the_requested_stack_size(tmp_path):
     program = tmp_path / "program.py"
     program.write_text("""
 import sys, threading

@@ -1,4 +1,4 @@
-"""What worker processes begin with, and what a program needs for them."""
+"""Startup of worker processes: preloads, initializers and the main module."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_modules_and_an_initializer(make):
     with make(processes=True, n_workers=1, preload="colorsys", initializer=initialize, initargs=("set",)) as made:
         client = made if make is Client else made.get_client()
         assert client.submit(lambda: ("colorsys" in sys.modules, os.environ["THALWEG_TEST"])).result() == (True, "set")
-        # One that replaces another begins with the same.
+        # A replacement worker starts the same way.
         with pytest.raises(KilledWorker):
             client.submit(os._exit, 1).result()
         assert client.submit(os.getenv, "THALWEG_TEST").result() == "set"
@@ -51,7 +51,7 @@ def test_on_threads_the_initializer_is_called_once():
         Client(preload="no_such_module")
 
 
-def test_what_workers_cannot_begin_with():
+def test_invalid_preloads_and_initializers_are_refused():
     with pytest.raises(TypeError, match="initializer: a function"):
         Client(processes=True, initializer=1)
     with pytest.raises(TypeError, match="preload: names of modules"):
@@ -62,7 +62,7 @@ def test_what_workers_cannot_begin_with():
         Client(processes=True, initializer=initialize, initargs=(get_worker, sys._getframe()))
 
 
-def test_an_initializer_that_fails(capfd):
+def test_a_failing_initializer_is_reported(capfd):
     client = Client(processes=True, n_workers=1, initializer=initialize, initargs=(1,))
     with client, pytest.raises(KilledWorker, match="before they have started"):
         client.submit(abs, 1).result(60)
@@ -101,7 +101,7 @@ def test_without_cloudpickle_and_with_a_file(tmp_path):
     assert lines[1].count("pip install 'thalweg[processes]'") == 1
 
 
-def test_what_the_file_does_not_define(tmp_path):
+def test_functions_missing_from_the_main_file_are_explained(tmp_path):
     program = """
     from thalweg.tasks import Client
 

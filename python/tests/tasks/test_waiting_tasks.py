@@ -1,4 +1,4 @@
-"""Tasks that wait for other tasks, on an engine with one thread: others have its place meanwhile."""
+"""Tasks that wait for other tasks on an engine with one thread: the others run meanwhile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from thalweg import Stream
 from thalweg.tasks import Client, Event, Lock, Queue, as_completed, get_client, rejoin, secede, wait
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 30
 
 
@@ -79,7 +79,7 @@ def waits_for_a_lock():
     lock = Lock("mine")
     lock.acquire()
     future = get_client().submit(locks)
-    # It waits for the lock, and this task for it.
+    # The inner task waits for the lock, and this task for the inner one.
     with pytest.raises(TimeoutError):
         future.result(timeout=0.05)
     lock.release()
@@ -120,9 +120,9 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_task_waits_for_what_another_does(client, function):
+def test_a_task_waits_for_another_task(client, function):
     assert client.submit(function).result(BOUND) == 6
-    # As many run at a time as before.
+    # Concurrency is back to what it was.
     assert client.gather(client.map(increment, range(20))) == list(range(1, 21))
 
 
@@ -130,7 +130,7 @@ def test_tasks_wait_for_tasks_at_any_depth(client):
     assert client.submit(fibonacci, 10).result(BOUND) == 55
 
 
-def test_a_place_that_was_given_stays_given():
+def test_waiting_after_secede_starts_no_extra_task():
     running, most = [], []
 
     def run(x):
@@ -142,7 +142,7 @@ def test_a_place_that_was_given_stays_given():
     def outer():
         client = get_client()
         secede()
-        # Waiting gives nothing more, and takes nothing back.
+        # Waiting starts no further task and takes no thread back.
         assert client.submit(run, 1).result() == 1
         assert client.gather(client.submit(run, 2)) == 2
         futures = client.map(run, range(10))

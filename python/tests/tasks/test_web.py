@@ -1,4 +1,4 @@
-"""Slow functions behind web handlers: as many at once as there are workers, and the loop stays free."""
+"""Slow functions in web handlers: as many run at once as there are workers, and the loop stays free."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def five_requests(port):
 
 
 def slow(barrier):
-    # None of the five gets on before all five are here.
+    # Passes only when all five run at once.
     barrier.wait(60)
     return threading.current_thread() is threading.main_thread()
 

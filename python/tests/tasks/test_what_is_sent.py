@@ -1,4 +1,4 @@
-"""Functions and what belongs to them, on their way to worker processes."""
+"""Functions and their closures, globals and attributes on the way to worker processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from thalweg.tasks import Client, Event
 
 pytest.importorskip("cloudpickle")
 
-#: How long a test waits for what is to come, in seconds.
+#: Timeout of each wait, in seconds.
 BOUND = 20
 
 
@@ -38,7 +38,7 @@ def call(client, request):
         }[request.param]
 
 
-def test_a_cell_that_changes(call):
+def test_a_changed_closure_cell_is_sent(call):
     n = 1
 
     def times(x):
@@ -49,7 +49,7 @@ def test_a_cell_that_changes(call):
     assert call(times, 10) == 50
 
 
-def test_defaults_and_attributes_that_change(call):
+def test_changed_defaults_and_attributes_are_sent(call):
     table = {"k": 1}
     look = eval("lambda x, table=table: table['k'] * x", {"table": table})
     assert call(look, 10) == 10
@@ -57,14 +57,14 @@ def test_defaults_and_attributes_that_change(call):
     assert call(look, 10) == 90
 
 
-def test_a_method_of_an_object_that_changes(call):
+def test_a_method_of_a_changed_object_is_sent(call):
     table = {"k": 1}
     assert call(table.get, "k") == 1
     table["k"] = 7
     assert call(table.get, "k") == 7
 
 
-def test_globals_that_change(call):
+def test_changed_globals_are_sent(call):
     space = {"factor": 2}
     exec("def scale(x): return x * factor", space)
     space["scale"].__module__ = "__main__"
@@ -73,7 +73,7 @@ def test_globals_that_change(call):
     assert call(space["scale"], 10) == 30
 
 
-def test_a_main_module_whose_globals_change(tmp_path):
+def test_changed_globals_of_the_main_module_are_sent(tmp_path):
     program = textwrap.dedent("""
         from thalweg.tasks import Client
         factor = 2
@@ -114,7 +114,7 @@ class Data:
 
 
 @pytest.mark.parametrize("size", [10, 1_000_000])
-def test_functions_keep_nothing_when_they_have_run(client, size):
+def test_functions_are_freed_after_they_have_run(client, size):
     data = [Data(size) for _ in range(10)]
     known = [weakref.ref(each) for each in data]
     for each in data:
@@ -139,7 +139,7 @@ def test_large_functions_and_values_are_forgotten_by_workers(client):
             value = client.scatter(data + b"x")
             assert client.submit(len, value).result(BOUND) == 2_000_001
             del value
-        # What is forgotten has been told before this is asked.
+        # Releases are sent before this request.
         client.submit(abs, -1).result(BOUND)
         gc.collect()
         return descriptors(), descriptors(pid)
@@ -173,7 +173,7 @@ def test_one_thread_imports_at_a_time(tmp_path, monkeypatch):
     package = tmp_path / "outer" / "in_two_steps"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").touch()
-    # What is in the package needs what the package does after it has imported that.
+    # The submodule needs what the package does after importing it.
     (package / "__init__.py").write_text(
         "from thalweg.tasks import Event\n"
         "from thalweg._thalweg.tasks import is_worker\n"
@@ -215,5 +215,5 @@ def test_threads_read_while_another_imports(tmp_path, monkeypatch):
 def _import_slowly():
     from thalweg.tasks.process.pickling import loads
 
-    # The pickle of a name in that module.
+    # A pickle that refers to a name in that module.
     return loads(b"\x80\x05\x8c\x0eslow_to_import\x8c\x04call\x93.")(-1)

@@ -1,4 +1,4 @@
-"""Programs as users write them, with the types that a checker finds in them."""
+"""Programs as users write them, with the types that a checker infers."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from thalweg import Stream
 from thalweg.tasks import Client, Future
 
 if TYPE_CHECKING:
-    # Checkers know it without its being installed.
+    # Type checkers know it even if it is not installed.
     from typing_extensions import assert_type
 
 
 def length(text: str, start: int = 0) -> int:
-    """Return how long the rest of a text is."""
+    """Return the length of the rest of a text."""
     return len(text) - start
 
 
 def lambdas_on_streams() -> list[int]:
-    """Return what a pipeline of lambdas makes of two texts."""
+    """Return the results of a pipeline of lambdas for two texts."""
     source: Stream[str] = Stream()
     lengths = source.map(lambda text: text.upper()).filter(lambda text: text.isalpha()).map(lambda text: len(text))
     collected = lengths.sink_to_list()
@@ -31,7 +31,7 @@ def lambdas_on_streams() -> list[int]:
 
 
 def functions_of_a_client() -> tuple[int, int, int, list[int], list[int]]:
-    """Return what functions and lambdas give that are handed to a client."""
+    """Return the results of functions and lambdas submitted to a client."""
     with Client(n_workers=1) as client:
         three = client.submit(length, "three", start=2)
         four = client.submit(lambda number: number + 1, 3)

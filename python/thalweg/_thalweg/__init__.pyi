@@ -42,16 +42,16 @@ __all__ = [
 __version__: str
 
 signals: tuple[Signal, Signal, Signal, Signal, Signal]
-"""What the engine and a compiled chain tell each other: `done`, `many`, `failed`, `ended` and `left`."""
+"""Messages between the engine and a compiled chain: `done`, `many`, `failed`, `ended` and `left`."""
 
 def await_visitors() -> None:
-    """Wait a moment for threads of the engine that are in Python."""
+    """Wait briefly for engine threads that run Python code."""
 
 def note_ending() -> None:
-    """Take note of the thread that ends the interpreter: it keeps the GIL, and is not to be stopped."""
+    """Register the thread that finalizes the interpreter: it keeps the GIL, and must not be stopped."""
 
 def parse_interval(text: str) -> float:
-    """Return the seconds in a length of time such as `"500ms"` or `"1h30min"`."""
+    """Convert a duration such as `"500ms"` or `"1h30min"` to seconds."""
 
 @disjoint_base
 class Node(Generic[T]):
@@ -60,7 +60,7 @@ class Node(Generic[T]):
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def __class_getitem__(cls, of: Any) -> Any: ...
     def _make(self, blueprint: Blueprint, upstreams: list[Any], name: str, on_error: OnError, overridden: bool) -> None:
-        """Make the node behind the object: a blueprint attached to upstreams.
+        """Create the engine's node from a blueprint, attached to upstreams.
 
         It is `overridden` if a subclass has put its own `update` in the place of an operator's.
         """
@@ -76,51 +76,51 @@ class Node(Generic[T]):
     def emit_many(
         self, elements: Iterable[T] | Batch, asynchronous: bool = False, timeout: Any = None, progress: bool = False
     ) -> Any:
-        """Send all elements of an iterable: cheaper than one by one where nothing has to wait.
+        """Send all elements of an iterable, which is cheaper than one by one if nothing has to wait.
 
         Every element is sent, whatever happens to those before it; failures are raised together.
         """
 
     def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
-        """Do what `emit` does."""
+        """Same as `emit`."""
 
     def _set_function(self, function: Any) -> bool:
-        """Have the node call another function from now on; return whether it calls one."""
+        """Replace the node's function; return whether the node has one."""
 
     def _note_change(self) -> None:
-        """Take note that the node does something else from now on: it is compiled anew."""
+        """Record that the node's behaviour has changed, so that chains are recompiled."""
     @property
     def _is_built(self) -> bool:
         """Whether the node is in its pipeline."""
 
     def _reconfigure(self, blueprint: Blueprint, keeps: bool = True) -> None:
-        """Give the node the settings of a blueprint of its kind; what it keeps stays, or is forgotten."""
+        """Apply the settings of a blueprint of the same kind; held elements are kept if possible."""
 
     def _kept(self) -> list[Any]:
-        """Return what the operator keeps: elements, keys, a state."""
+        """Return the objects held by the operator: elements, keys, a state."""
 
     def _lanes(self) -> list[list[Any]]:
         """Return the elements that wait at each inlet of a join, in order."""
 
     def _flush(self) -> Any:
-        """Send what the node keeps."""
+        """Send the held elements."""
 
     @staticmethod
     def _own_emit(class_: type[Node]) -> None:
-        """Give a class an `emit` of its own, which the interpreter calls more directly than an inherited one."""
+        """Define `emit` on a class itself, which the interpreter calls faster than an inherited one."""
 
     def _let_go(self) -> None:
-        """Let go of everything: what subclasses have as `__del__`."""
+        """Release everything; the `__del__` of subclasses."""
 
     def _emit(self, x: Any, metadata: Metadata = None) -> list[Any]:
-        """Send an element on this thread, and return what there is to await: nothing, or one awaitable."""
+        """Send an element on this thread; return a list of at most one awaitable."""
 
     def _receive(self, x: Any, metadata: Metadata = None, who: Node | None = None) -> list[Any]:
-        """Take an element as if it came from above; return what there is to await."""
+        """Process an element as if an upstream had sent it; return a list of at most one awaitable."""
 
     @property
     def upstreams(self) -> list[Stream]:
-        """The nodes whose elements this one gets."""
+        """The upstream nodes, in order."""
 
     @property
     def current_value(self) -> T:
@@ -128,7 +128,7 @@ class Node(Generic[T]):
 
     @property
     def asynchronous(self) -> bool | None:
-        """Whether `emit` is awaited, or blocks; None if nobody has said so."""
+        """Whether `emit` is awaited or blocks; None if not set."""
 
     @property
     def _event_loop(self) -> AbstractEventLoop | None:
@@ -139,124 +139,124 @@ class Node(Generic[T]):
         """The pipeline the node belongs to."""
 
     def _downstreams(self) -> list[Stream]:
-        """Return the nodes that get this one's elements, in order."""
+        """Return the downstream nodes, in order."""
 
     def _connect(self, downstream: Node) -> None:
-        """Have `downstream` get what this node sends; the two pipelines become one."""
+        """Connect `downstream` to this node, which joins the two pipelines."""
 
     def _disconnect(self, downstream: Node) -> None:
         """Undo `_connect`."""
 
-    def _prefer(self, upstream: Node | None = None) -> None:
-        """Have this node be the first to get what the nodes above it send, or what `upstream` does."""
+    def _move_to_first(self, upstream: Node | None = None) -> None:
+        """Move this node before all other downstreams of its upstreams, or of `upstream`."""
 
     def _release(self) -> None:
-        """Let go of a sink, which nobody but its users keeps from here on."""
+        """Release a sink: from now on only its references keep it alive."""
 
     def _drain(self, seconds: float, asynchronous: bool) -> Any:
-        """End the pipeline in good order, within `seconds`."""
+        """Drain the pipeline within `seconds`."""
 
     def _until_idle(self, seconds: float, asynchronous: bool) -> Any:
-        """Wait until nothing is on its way in the pipeline, for `seconds` at most."""
+        """Wait at most `seconds` until nothing is in flight in the pipeline."""
 
     def _drain_at_once(self) -> bool:
-        """End the pipeline as far as that needs no event loop; return whether it has ended."""
+        """Drain the pipeline as far as possible without an event loop; return whether it is done."""
 
     def _close(self) -> None:
-        """Have the pipeline refuse elements from now on, without waiting for who is at work inside."""
+        """Make the pipeline refuse elements from now on, without waiting for the thread inside."""
 
     def _reopen(self) -> None:
-        """Have the pipeline take elements again after a drain."""
+        """Make the pipeline accept elements again after a drain."""
 
-    def _is_at_rest(self) -> bool:
-        """Return whether nothing of the pipeline's goes on by itself, and nobody is at work inside."""
+    def _is_pipeline_idle(self) -> bool:
+        """Return whether the pipeline is idle, and no thread is inside it."""
 
     def _in_flight(self) -> int | None:
-        """Return how many elements are on their way in the node; None if somebody is at work inside the pipeline."""
+        """Return the number of elements in flight in the node; None if a thread is inside the pipeline."""
 
     def _has_late(self) -> bool:
-        """Whether elements have come that the last drain has not seen."""
+        """Whether elements have arrived since the last drain."""
 
     def _take_late(self, takes_late: bool) -> None:
-        """Say whether the pipeline takes elements while it is being drained, and later."""
+        """Set whether the pipeline accepts elements during and after a drain."""
 
     def _take_failures(self) -> list[tuple[str, BaseException]]:
-        """Take what failed without anybody having been told: pairs of a node's name and the exception."""
+        """Take the unreported failures: pairs of a node's name and an exception."""
 
     def _follow_loop(self) -> None:
-        """Have the pipeline run on the event loop that runs on this thread, unless it has another."""
+        """Use the event loop running on this thread, unless the pipeline has another."""
 
     def _cut_cycles(self) -> None:
-        """Have elements end where their way would close a cycle."""
+        """Cut the edges that close cycles: elements end there."""
 
     def _set_asynchronous(self, asynchronous: bool) -> None:
-        """Say whether `emit` is awaited or blocks."""
+        """Set whether `emit` is awaited or blocks."""
 
     def _set_event_loop(self, event_loop: AbstractEventLoop) -> None:
-        """Give the pipeline an asyncio loop."""
+        """Set the pipeline's asyncio loop."""
 
     def _begin_without_loop(self) -> None:
-        """Have the pipeline run on a loop on a thread of its own, if it is asynchronous and no loop runs here."""
+        """Use a loop thread, if the pipeline is asynchronous and no loop runs on this thread."""
 
     def _need_loop(self) -> None:
-        """See to it that the pipeline has an event loop."""
+        """Ensure that the pipeline has an event loop."""
 
     def _set_on_error(self, on_error: OnError) -> None:
-        """Set what is done about elements that the node's function fails on."""
+        """Set the failure policy of the node."""
 
     def _counters(self) -> tuple[int, int, int, int, float]:
-        """Return how many elements the node has received, sent, failed on and holds, and for how long they waited."""
+        """Return the numbers of received, sent, failed and held elements, and their total wait."""
 
     def _trace(self, tracer: object, one_in: int) -> None:
-        """Have elements of the pipeline traced."""
+        """Start tracing elements of the pipeline."""
 
     def _untrace(self) -> None:
-        """Have no more elements traced."""
+        """Stop tracing elements."""
 
     def _positions(self) -> list[tuple[str, str | None, int, float | None]]: ...
     def _latency(self) -> tuple[int, float, float, float, float] | None:
-        """Return how many elements have been timed, and their mean, median, 99th percentile and longest latency."""
+        """Return the number of timed elements, and their mean, median, 99th percentile and maximum latency."""
 
-    def _has_nothing_on_its_way(self) -> bool:
-        """Return whether nothing is on its way in the node, and nobody is at work inside the pipeline."""
+    def _is_idle(self) -> bool:
+        """Return whether nothing is in flight in the node, and no thread is inside the pipeline."""
 
     def _svg(self) -> str:
         """Return the pipeline as a drawing."""
 
     def _png(self) -> bytes | None:
-        """Return the pipeline as the contents of a PNG file; None where there are no fonts."""
+        """Return the pipeline as the contents of a PNG file; None if there are no fonts."""
 
     def _mermaid(self) -> str:
-        """Return the pipeline as a diagram in the language of Mermaid."""
+        """Return the pipeline as a Mermaid diagram."""
 
     def _dot(self) -> str:
         """Return the pipeline in the DOT language."""
 
 @final
 class Pipeline:
-    """A pipeline: its event loop, and its nodes as Python knows them."""
+    """A pipeline: its event loop, and its Python nodes."""
 
     @property
     def is_joined(self) -> bool:
-        """Whether it has become part of another."""
+        """Whether it was joined to another pipeline."""
 
     def nodes(self) -> list[Stream]:
-        """Return all nodes, as far as they are alive."""
+        """Return all live nodes."""
 
     def _wiring(self) -> list[tuple[Stream, int, list[int], int, bool, int]]:
-        """Return every node with its number, the numbers of those behind it, and how it can be compiled."""
+        """Return every node with its number, the numbers of its downstreams, and how it can be compiled."""
 
     def _leave_to_parent(self) -> None:
-        """Leave the pipeline to the process that was forked: called in the new one."""
+        """Give up the pipeline in a forked child: it belongs to the parent."""
 
     def _begin_end(self) -> None:
-        """Take note that it is about to be drained with others: elements come from their functions alone."""
+        """Record that a joint drain begins: only functions of these pipelines may emit."""
 
     def _cease_end(self) -> None:
-        """Take note that this is over."""
+        """Record that the joint drain is over."""
 
     def _end(self) -> None:
-        """Take note that it has been drained because the program is ending."""
+        """Record that it was drained because the program is ending."""
 
 @final
 class Blueprint:
@@ -269,52 +269,52 @@ class Emission:
     def __await__(self) -> Generator[Any]: ...
     def __iter__(self) -> Iterator[Any]: ...
     def done(self) -> bool:
-        """Return whether waiting would return at once."""
+        """Return whether it is done."""
 
     def add_done_callback(self, callback: Callable[[Emission | Future[None]], Any]) -> None:
-        """Have `callback` called once it is done."""
+        """Call `callback` when it is done."""
 
 @final
 class Signal:
-    """What the engine and a compiled chain tell each other besides elements."""
+    """A message between the engine and a compiled chain that is no element."""
 
 @final
 class Dashboard:
-    """A dashboard that is being served."""
+    """A running dashboard."""
 
     def __new__(cls, host: str, port: int, hosts: list[str], allow_control: bool, show_elements: int) -> Dashboard:
-        """Serve it at a port, or the next one that is free."""
+        """Serve it at a port, or at the next free one."""
 
     @property
     def port(self) -> int | None:
-        """The port that it has; None once it has been closed."""
+        """The port; None once closed."""
 
     @property
     def link(self) -> str | None:
-        """What to open in a browser; None once it has been closed."""
+        """The URL for a browser; None once closed."""
 
     @property
     def token(self) -> str | None:
-        """What those need who want to control pipelines; None unless that is allowed."""
+        """The token for controlling pipelines; None unless control is enabled."""
 
     @property
     def control_link(self) -> str | None:
-        """What to open in a browser, with the token in it."""
+        """The URL for a browser, including the token."""
 
     def close(self) -> None:
         """End it."""
 
 @final
 class Metrics:
-    """The metrics of this process, for those who have an endpoint of their own."""
+    """The metrics of this process, for programs with their own endpoint."""
 
     def __new__(cls) -> Metrics: ...
     def text(self) -> str:
-        """Return all metrics as they are, in the OpenMetrics format."""
+        """Return the current metrics in the OpenMetrics format."""
 
     @staticmethod
     def descriptions() -> str:
-        """Return what each metric is, without numbers."""
+        """Return the descriptions of all metrics, without values."""
 
 @final
 class Pump:
@@ -324,7 +324,7 @@ class Pump:
 
 @final
 class Flag:
-    """Something that is set or not, for threads to look at."""
+    """A flag shared by threads."""
 
     def __new__(cls, is_set: bool) -> Self: ...
     @property
@@ -334,12 +334,12 @@ class Flag:
 
 @final
 class Batch:
-    """The next elements of an iterator, or fewer if `stop` gets set: what a source emits at a time."""
+    """The next batch of an iterator for a source; it ends early if `stop` is set."""
 
     def __new__(cls, iterator: Iterator[Any], n: int, stop: Flag) -> Self: ...
     @property
     def is_over(self) -> bool:
-        """Whether the iterator has no more."""
+        """Whether the iterator is exhausted."""
 
     @property
     def problem(self) -> BaseException | None:
@@ -347,8 +347,8 @@ class Batch:
 
 @final
 class Reset:
-    """Sets the state of an `accumulate` back to its start; arguments are ignored."""
+    """Resets the state of an `accumulate` to its start; arguments are ignored."""
 
     def __call__(self, *_ignored: Any) -> None: ...
     def _set_shape(self, returns_state: bool, with_state: bool) -> None:
-        """Say what a call returns, and what is sent, from the next element on."""
+        """Set how results are interpreted, from the next element on."""

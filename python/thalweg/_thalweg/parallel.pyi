@@ -1,4 +1,4 @@
-"""Streams on an engine: elements, what is done with them there, and the nodes between `scatter` and `gather`."""
+"""Streams on an engine: elements, their steps, and the nodes between `scatter` and `gather`."""
 
 from collections.abc import Callable, Generator
 from typing import Any, final
@@ -43,7 +43,7 @@ class Queue:
 
     @staticmethod
     def of_threads(engine: Engine) -> Queue:
-        """For threads of ours."""
+        """For thalweg's threads."""
 
     @staticmethod
     def of_executor(submit: Callable[..., Any], width: int) -> Queue:
@@ -51,32 +51,32 @@ class Queue:
 
     @staticmethod
     def of_processes(engine: Engine) -> Queue:
-        """For worker processes of ours."""
+        """For thalweg's worker processes."""
 
     @staticmethod
     def of_transport(transport: Any) -> Queue:
-        """For whatever else runs calls: an object with a `width`, and a method `send(call, done, limit)`."""
+        """For any other backend: an object with a `width`, and a method `send(call, done, limit)`."""
 
     def is_idle(self) -> bool:
-        """Whether nothing is to be done."""
+        """Whether no work is left."""
 
 @final
 class Arrival:
-    """Takes what has come of a batch."""
+    """Receives the outcome of a batch."""
 
     def __call__(self, result: Any, error: BaseException | None) -> None: ...
 
 @final
 class Program:
-    """The functions that the steps of a stream call, where they are called: in another process."""
+    """Functions of a stream's steps, in the worker process that calls them."""
 
     @staticmethod
     def of_steps(sent: list[list[tuple[Any, bool]]], once: bool) -> Program:
-        """Steps that have been sent."""
+        """Deserialized steps."""
 
     @staticmethod
     def of_fold(sent: Any) -> Program:
-        """A function that takes a state on, and that has been sent."""
+        """A deserialized function of an `accumulate`."""
 
     def __call__(
         self, values: list[Any], extra: Any = None
@@ -90,7 +90,7 @@ class Work:
 
 @final
 class Step:
-    """Something to do with each element on an engine."""
+    """A step applied to each element on an engine."""
 
     @staticmethod
     def call(
@@ -113,23 +113,23 @@ class Step:
         *,
         awaited: bool = False,
     ) -> Step:
-        """Drops what a predicate is not true of."""
+        """Drops elements for which a predicate is false."""
 
     @staticmethod
     def pick(site: Any, pick: Any) -> Step:
-        """Takes an item; given a list of keys, a tuple of items."""
+        """Picks an item; for a list of keys, a tuple of items."""
 
     @staticmethod
     def key(site: Any, key: Any) -> Step:
-        """Makes a pair of a key, and the element: what a function returns, or an item."""
+        """Pairs the element with its key: the result of a function, or an item."""
 
     @staticmethod
     def items(site: Any) -> Step:
-        """Makes a list of an element."""
+        """Converts an element to a list."""
 
     @staticmethod
     def tag(site: Any, number: int) -> Step:
-        """Makes a pair of a number, and the element."""
+        """Pairs the element with a number."""
 
     def set_policy(self, times: int, first: float, longest: float, skips: bool) -> None:
         """Number of retries, pauses between them in seconds, and whether the element is dropped afterwards."""
@@ -153,7 +153,7 @@ class Accumulation:
         """Number of retries, pauses between them in seconds, and whether the element is dropped afterwards."""
 
     def reset(self, *_ignored: Any) -> None:
-        """Sets the state back to its start, for the elements that come from now on."""
+        """Resets the state to its start, for later elements."""
 
 def scatter(queue: Queue) -> Blueprint: ...
 def through(queue: Queue, step: Step, limit: float | None = None) -> Blueprint: ...

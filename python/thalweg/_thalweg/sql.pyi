@@ -1,4 +1,4 @@
-"""Databases, of which a module in Python makes what users see."""
+"""Databases, wrapped by a Python module."""
 
 from typing import Any, final
 

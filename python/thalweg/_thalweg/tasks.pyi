@@ -32,73 +32,73 @@ __all__ = [
 
 @final
 class Tally:
-    """Counts tasks until they have ended, whoever wants their results."""
+    """Counts running tasks and keeps them wanted until they end."""
 
     def __new__(cls) -> Self: ...
     def add(self, futures: list[Future[Any]]) -> None:
-        """Count tasks, which are wanted until they have ended."""
+        """Add tasks, which stay wanted until they end."""
 
     def cancel_before_they_begin(self) -> None:
-        """Cancel those that have not begun."""
+        """Cancel tasks that have not started."""
 
     def runs_here(self) -> bool:
-        """Whether one of them runs in this thread."""
+        """Whether one of the tasks runs on this thread."""
 
     def wait(self) -> None:
-        """Wait until all have ended."""
+        """Wait until all tasks have ended."""
 
 @final
 class Token:
-    """Says to a running task that it is to stop."""
+    """Tells a running task to stop."""
 
     @property
     def cancelled(self) -> bool:
-        """Whether the task has been cancelled, or is past its limit."""
+        """Whether the task was cancelled or exceeded its time limit."""
 
     def check(self) -> None:
-        """Raise what the task is to end with, if it is to end."""
+        """Raise if the task should stop."""
 
 def search(value: Any, kinds: set[type], others: Callable[[Any], Iterable[Any]] | None = None) -> list[Any]:
-    """The objects of some kinds in a value, at any depth."""
+    """Objects of some types in a value, at any depth."""
 
 def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type], skipped: object) -> Any:
-    """A value with something else in the place of every object of some kinds."""
+    """A copy of a value with every object of some types replaced."""
 
 def current_token() -> Token | None:
-    """The token of the task that runs in this thread."""
+    """The token of the task running on this thread."""
 
 def current_engine() -> Engine | None:
-    """The engine of the task that runs in this thread."""
+    """The engine of the task running on this thread."""
 
 @final
 class OutOfTheWay:
-    """Leave the place of this thread to other tasks for a `with` block, if a task runs here that has not left it."""
+    """Hand the place of this thread to other tasks for a `with` block, if its task has not seceded."""
 
     def __new__(cls) -> Self: ...
     def __enter__(self) -> None: ...
     def __exit__(self, *error: object) -> None: ...
 
 def secede() -> None:
-    """Stop counting for the engine's width."""
+    """Secede: stop counting toward the engine's width."""
 
 def ask(question: bytes, waits: bool) -> bytes | None:
-    """Ask the parent of this worker process; None where there is none."""
+    """Send a request to the parent of this worker process; None if there is no parent."""
 
 def is_worker() -> bool:
     """Whether this is a worker process."""
 
 def serve() -> None:
-    """Run the tasks that come through standard input."""
+    """Run tasks received through standard input."""
 
 def rejoin() -> None:
-    """Count for the engine's width again."""
+    """Rejoin: count toward the engine's width again."""
 
 def wait_for_threads(seconds: float) -> list[str]:
-    """Wait for the threads of closed engines; returns the tasks that go on."""
+    """Wait for the threads of closed engines; return the tasks still running."""
 
 @final
 class Placeholder:
-    """Stands for the result of a task in a pickle."""
+    """Placeholder for the result of a task in a pickle."""
 
 @final
 class Engine:
@@ -126,11 +126,11 @@ class Engine:
 
     @property
     def width(self) -> int:
-        """Number of tasks that run at once."""
+        """Maximum number of concurrent tasks."""
 
     @property
     def closed(self) -> bool:
-        """Whether it takes no more tasks."""
+        """Whether it is closed."""
 
     asynchronous: bool
 
@@ -183,7 +183,7 @@ class Engine:
         """Run tasks that use each other's results."""
 
     def scatter(self, value: _T, *, key: str | None = None) -> Future[_T]:
-        """Make a future of a value."""
+        """Create a finished future from a value."""
 
     def find(self, key: str) -> Future[Any] | None:
         """The live task with a key."""
@@ -195,32 +195,32 @@ class Engine:
         """Wait for all results."""
 
     def info(self, *, runs: bool = False) -> dict[str, Any]:
-        """Description of the workers and their tasks; with `runs`, also of those that ran in the last minute."""
+        """Description of the workers and their tasks; with `runs`, including tasks of the last minute."""
 
     def on_ask(
         self, callable: Callable[[int, bytes, Callable[[bytes], None]], None], lose: Callable[[int], None]
     ) -> None:
-        """Say what answers the questions of worker processes, and what is told which of them has died."""
+        """Set the handlers for requests of worker processes and for their deaths."""
 
     def call_soon(self, callable: Callable[[], object]) -> None:
-        """Call something on a thread that may block."""
+        """Call a function on a thread that may block."""
 
     def close(self, *, wait: bool = False) -> None:
-        """Take no more tasks, and cancel those that wait."""
+        """Accept no more tasks, and cancel waiting ones."""
 
 @final
 class Future(Generic[_T]):
-    """The result of a task, when there is one."""
+    """The result of a task, once available."""
 
     def __class_getitem__(cls, key: Any) -> GenericAlias: ...
     def __new__(cls, key: Any, client: Any = None) -> Self: ...
     @property
     def key(self) -> Any:
-        """The task's name: text, unless it was given another key."""
+        """The task's key: text, unless given otherwise."""
 
     @property
     def client(self) -> Client:
-        """The client that it is a future of."""
+        """The client of this future."""
 
     @property
     def type(self) -> type | None:
@@ -241,58 +241,58 @@ class Future(Generic[_T]):
         """Whether the task has been cancelled."""
 
     def running(self) -> bool:
-        """Whether the task has begun, and has not ended."""
+        """Whether the task is running."""
 
     def result(self, timeout: Interval | None = None) -> _T:
         """Wait for the result."""
 
     def _result_here(self) -> _T:
-        """Return the result of a task that is done, or raise what it failed with, without awaiting."""
+        """Return the result of a finished task, or raise its exception, without awaiting."""
 
     def _wait(self, seconds: float) -> bool:
-        """Wait for so many seconds at most; say whether the task is done."""
+        """Wait at most this many seconds; return whether the task is done."""
 
     def exception(self, timeout: Interval | None = None) -> BaseException | None:
-        """Wait for what the task raised."""
+        """Wait for the exception of the task."""
 
     def traceback(self, timeout: Interval | None = None) -> TracebackType | None:
-        """Wait for where the task raised it."""
+        """Wait for the traceback of the exception."""
 
     def cancel(self, reason: str | None = None, msg: str | None = None, force: bool = False) -> bool:
-        """Cancel the task; in an asynchronous client's loop, what is returned can be awaited."""
+        """Cancel the task; on the loop of an asynchronous client, returns an awaitable."""
 
     def retry(self) -> None:
-        """Run a failed task again; in an asynchronous client's loop, what is returned can be awaited."""
+        """Run a failed task again; on the loop of an asynchronous client, returns an awaitable."""
 
     def _cancel_before_it_begins(self) -> bool:
-        """Cancel the task if it has not begun; say whether it was cancelled."""
+        """Cancel the task if it has not started; return whether it was cancelled."""
 
     def _ask_to_stop(self) -> None:
-        """Have the task's token say that it is not wanted. Whatever comes of it counts all the same."""
+        """Cancel the task's token. Its outcome counts all the same."""
 
     def _orphan(self) -> None:
-        """Have the task stopped once nobody has its future: whoever submitted it has died."""
+        """Stop the task once its future is dropped: the submitting worker has died."""
 
     def _runs_here(self) -> bool:
-        """Whether the task runs in this thread."""
+        """Whether the task runs on this thread."""
 
     def release(self) -> None:
-        """Let go of the task."""
+        """Release the task."""
 
     def keep(self) -> None:
-        """Let the task run to its end also if nobody holds the future."""
+        """Let the task run to its end even if the future is dropped."""
 
     def add_done_callback(self, callback: Callable[[Future[_T]], object]) -> None:
-        """Call something when the task has ended, on a thread that may block."""
+        """Call a function when the task has ended, on a thread that may block."""
 
     def _notify_holder(self, callback: Callable[[Future[_T]], object]) -> None:
-        """Do what `_notify` does, for as long as somebody holds this future."""
+        """Like `_notify`, as long as this future is alive."""
 
     def _notify(self, callback: Callable[[Future[_T]], object]) -> None:
-        """Call something that does not block when the task has ended."""
+        """Call a non-blocking function when the task has ended."""
 
     def _when_here(self, callback: Callable[[Future[_T]], object]) -> None:
-        """Call something, on a thread that may block, when the task has ended and a result is in this process."""
+        """Call a function, on a thread that may block, when the task has ended and its result is in this process."""
 
     def __dask_tokenize__(self) -> tuple[str, Any]: ...
     def __await__(self) -> Generator[Any, None, _T]: ...

@@ -1,4 +1,4 @@
-"""Operations on columns, for frames that are pieces of a table and for frames that replace each other."""
+"""Operations on columns, for batches of a table and for updating results."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["BaseFrame", "Columns", "Origin", "call_method", "subscript"]
 
 
 class Origin(NamedTuple):
-    """Where columns were taken from, as they are.
+    """The frames that unchanged columns were selected from.
 
-    Aggregations read them there, which saves a step, and in a window of a library without an index they need the
-    column with the times.
+    Aggregations read the columns there, which saves a step; windows of libraries without an index also need the column
+    of times.
     """
 
     stream: Any
@@ -26,7 +26,7 @@ class Origin(NamedTuple):
 
 
 class BaseFrame(Streaming):
-    """Common base of frames and series. Its methods are those of pandas, applied to each one that arrives."""
+    """Common base of frames and series. Its methods are those of pandas, applied to each arriving frame."""
 
     @staticmethod
     def map_partitions(func: Any, *args: Any, **kwargs: Any) -> Streaming:
@@ -41,7 +41,7 @@ class BaseFrame(Streaming):
         return self._each("round", decimals)
 
     def reset_index(self) -> Streaming:
-        """Number the rows, and make a column of the former index."""
+        """Number the rows, and turn the previous index into a column."""
         return self._each("reset_index")
 
     def set_index(self, index: Any, **kwargs: Any) -> Streaming:
@@ -49,7 +49,7 @@ class BaseFrame(Streaming):
         return self._each("set_index", index, **kwargs)
 
     def tail(self, n: int = 5) -> Streaming:
-        """Keep the last `n` rows of each."""
+        """Keep the last `n` rows of each frame."""
         return self._each("tail", n)
 
     def astype(self, dt: Any) -> Streaming:
@@ -70,7 +70,7 @@ class BaseFrame(Streaming):
 
 
 def call_method(name: str, frame: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call a method of a frame, by its name.
+    """Call a method of a frame by name.
 
     Examples
     --------
@@ -153,12 +153,12 @@ class Columns:
         return map_partitions(partial(call_method, "query"), self, expr, **kwargs)
 
     def to_frame(self) -> Any:
-        """Return it as it is."""
+        """Return the collection itself."""
         return self
 
     @property
     def plot(self) -> Any:
-        """Plots that follow the stream, by hvplot, which recognizes frames under the name of the replaced package.
+        """Live plots by hvplot, which recognizes frames only under the name of the replaced package.
 
         Raises
         ------

@@ -84,7 +84,7 @@ class combine_latest(Stream[R]):
         self._places = None if emit_on is None else _places(emit_on, upstreams)
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
-            self._prefer(None if first is True else first)
+            self._move_to_first(None if first is True else first)
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.combine_latest(self._places)

@@ -83,7 +83,7 @@ class zip(Stream[R]):
         ]
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
-            self._prefer(None if first is True else first)
+            self._move_to_first(None if first is True else first)
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.zip(self.maxsize)

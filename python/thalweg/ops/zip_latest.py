@@ -75,7 +75,7 @@ class zip_latest(Stream[R]):
         self.lossless = lossless
         super().__init__(upstreams=(lossless, *upstreams), **kwargs)
         if first:
-            self._prefer(None if first is True else first)
+            self._move_to_first(None if first is True else first)
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.zip_latest()

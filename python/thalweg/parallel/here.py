@@ -1,6 +1,6 @@
 """Operators that depend on which elements exist, their order or timing. They run locally, and wait for values.
 
-So do all operators that are registered with streams, unless they are made for engines.
+So do all registered operators of streams, except those made for engines.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class _Here(ParallelStream):
     """An operator that runs locally."""
 
     #: Whether the order of elements from different upstreams matters.
-    _minds_order = False
+    _order_matters = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         upstreams = list(dict.fromkeys(_streams_in((*args, *kwargs.values()))))
         self._session = self._session or common_session(upstreams)
-        known = _known(upstreams, self._minds_order)
+        known = _known(upstreams, self._order_matters)
         args = tuple(_replaced(arg, known) for arg in args)
         kwargs = {name: _replaced(value, known) for name, value in kwargs.items()}
         super().__init__(*args, **kwargs)
@@ -44,9 +44,9 @@ def _streams_in(values: Iterable[Any]) -> Iterable[ParallelStream]:
             yield from _streams_in(value)
 
 
-def _known(upstreams: list[ParallelStream], minds_order: bool) -> dict[Stream, Stream]:
+def _known(upstreams: list[ParallelStream], order_matters: bool) -> dict[Stream, Stream]:
     """Streams of the upstreams' values."""
-    if minds_order and len(upstreams) > 1 and not all(node._is_settled for node in upstreams):
+    if order_matters and len(upstreams) > 1 and not all(node._is_settled for node in upstreams):
         return dict(zip(upstreams, in_turn(upstreams), strict=True))
     return {node: node._values() for node in upstreams}
 
@@ -78,11 +78,11 @@ def here(kind: type) -> Any:
     """
     made = _made.get(kind)
     if made is None:
-        doc = f"What ``Stream.{kind.__name__}`` is, for elements that are waited for."
+        doc = f"``Stream.{kind.__name__}`` for elements on an engine, whose values are waited for."
         attributes = {
             "__doc__": doc,
             "__module__": __name__,
-            "_minds_order": kind in (ops.combine_latest, ops.zip_latest),
+            "_order_matters": kind in (ops.combine_latest, ops.zip_latest),
         }
         made = _made[kind] = type(kind.__name__, (_Here, kind), attributes)
     return made

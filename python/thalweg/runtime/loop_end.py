@@ -76,7 +76,7 @@ async def _deliver(loop: AbstractEventLoop) -> None:
             await asyncio.wait({idle})
             program_end.log_failures_of(idle.result, but_undelivered=True)
         # One may have emitted into another that had been idle before.
-        busy = [node for node in nodes if not node._is_at_rest()] if left() > lifecycle.LEAST else []
+        busy = [node for node in nodes if not node._is_pipeline_idle()] if left() > lifecycle.LEAST else []
     calls = loops.calls_on(loop)
     for call in calls:
         call.cancel()

@@ -363,7 +363,7 @@ def _come_to_rest(together: list[Pipeline], left: Callable[[], float]) -> bool:
     silence = countdown(SILENCE, None)
     looks = 0
     while nodes:
-        busy = [node for node in nodes if not node._is_at_rest()]
+        busy = [node for node in nodes if not node._is_pipeline_idle()]
         # An element may be between two loops at this moment.
         looks = 0 if busy else looks + 1
         if looks == _LOOKS:

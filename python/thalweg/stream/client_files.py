@@ -17,7 +17,7 @@ def client_files(
     keyfile: str | PathLike[str] | None,
     operator: str,
 ) -> ClientFiles:
-    """Return the names of the files: who vouches for servers, and the client's own certificate with its key.
+    """Return the names of the files: the authorities of servers, and the client's own certificate with its key.
 
     Examples
     --------

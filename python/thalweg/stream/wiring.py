@@ -39,12 +39,12 @@ def move_to_first(node: S, f: bool | Stream | Sequence[Stream] = True) -> S:
     ['second', 'first']
     """
     if f is True:
-        node._prefer(None)
+        node._move_to_first(None)
     elif f:
         upstreams = [f] if isinstance(f, Stream) else list(f)
         check_streams(upstreams, "move_to_first", "f")
         for upstream in upstreams:
-            node._prefer(upstream)
+            node._move_to_first(upstream)
     return node
 
 

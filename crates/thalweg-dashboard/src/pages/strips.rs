@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_runs_have_lanes_of_their_own() {
+    fn overlapping_runs_have_separate_lanes() {
         let runs = [
             run(0, 10.0, 5.0),
             run(0, 8.0, 1.0),

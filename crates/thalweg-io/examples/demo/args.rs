@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn options_may_come_in_any_form() {
+    fn options_are_accepted_in_any_form() {
         let request = |input, seconds: Option<f64>| {
             Ok(Request::Run(Options {
                 input,
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_are_explained() {
         let error = |line: &str| parsed(line).expect_err("the line is wrong");
         for wrong in ["0", "-3", "soon", "nan", "inf", "1e99", "1e-99"] {
             assert_eq!(

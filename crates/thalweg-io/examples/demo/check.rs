@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_stays_one_word_and_is_no_option() {
+    fn a_path_is_quoted_as_one_word_and_never_an_option() {
         assert_eq!(quoted(Path::new("/tmp/a b")), "'/tmp/a b'");
         assert_eq!(quoted(Path::new("a_b.csv")), "./a_b.csv");
         assert_eq!(quoted(Path::new("it's")), r"'./it'\''s'");

@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_are_read_from_the_kernels_text() {
+    fn counters_are_parsed_from_proc_files() {
         let counters = sample(STAT, NETWORK).parse().unwrap();
         assert_eq!(
             counters,
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_an_error_that_says_where() {
+    fn malformed_text_is_an_error_with_its_place() {
         for stat in [
             "",
             "cpu",
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn the_check_finds_the_same() {
+    fn the_check_command_gives_the_same_result() {
         for busy in [
             &[][..],
             &[3],

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_shows_one_status_in_place_of_the_other() {
+    fn on_a_terminal_each_status_replaces_the_previous_one() {
         assert_eq!(
             shown(true),
             format!(
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_there_are_plain_lines() {
+    fn without_a_terminal_plain_lines_are_written() {
         assert_eq!(
             shown(false),
             format!("begin\n10 %\n{}\nend\ncheck\n", "9".repeat(200))
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_have_three_digits() {
+    fn byte_counts_have_three_digits() {
         for (count, text) in [
             (0.0, "0 B"),
             (999.0, "999 B"),

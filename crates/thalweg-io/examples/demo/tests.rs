@@ -1,4 +1,4 @@
-//! The demo as a whole, run as a child: this very program again, told by a variable to be the demo.
+//! The whole demo, run as a child process: this test program again, switched to the demo by a variable.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::check::assert_prints;
 
-/// Holds the demo's arguments, a line each.
+/// Variable with the demo's arguments, one per line.
 const ARGS: &str = "THALWEG_DEMO_ARGS";
 
 #[test]
@@ -25,7 +25,7 @@ fn the_demo() {
     std::process::exit(code.into());
 }
 
-/// A demo that runs, and does not outlive its test.
+/// A running demo, killed on drop.
 struct Demo(Child);
 
 impl Demo {
@@ -40,7 +40,7 @@ impl Demo {
         Self(command.spawn().unwrap())
     }
 
-    /// Gives it its standard input, and waits for its end.
+    /// Writes its standard input, and waits for its end.
     fn end(mut self, input: &'static [u8]) -> Ended {
         let mut stdin = self.0.stdin.take().unwrap();
         let writer = std::thread::spawn(move || stdin.write_all(input));
@@ -62,7 +62,7 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // An error says that it has ended.
+        // An error means that the demo has ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -75,7 +75,7 @@ struct Ended {
 }
 
 impl Ended {
-    /// The result, whose first line has this name.
+    /// The printed result whose first line has this name.
     fn result(&self, first: &str) -> String {
         let lines = self.stdout.lines();
         let lines = lines.skip_while(|line| !line.starts_with(&format!("{first:16}")));
@@ -104,7 +104,7 @@ impl Ended {
 const INPUT: &[u8] = include_bytes!("input.csv");
 
 #[test]
-fn a_file_gives_the_result_that_the_check_finds() {
+fn a_file_gives_the_result_of_the_check_command() {
     let directory = tempfile::tempdir().unwrap();
     let (file, svg) = (
         directory.path().join("input.csv"),
@@ -126,7 +126,7 @@ fn a_file_gives_the_result_that_the_check_finds() {
 }
 
 #[test]
-fn standard_input_gives_the_same() {
+fn standard_input_gives_the_same_result() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("input.csv");
     fs::write(&file, INPUT).unwrap();
@@ -139,7 +139,7 @@ fn standard_input_gives_the_same() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn this_machine_gives_the_result_that_the_check_finds() {
+fn this_machine_gives_the_result_of_the_check_command() {
     let ended = Demo::start(&["--seconds", "2.5"]).end(b"");
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
     let result = ended.result("readings");
@@ -188,7 +188,7 @@ fn ctrl_c_drains_and_the_result_is_printed() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said() {
+fn errors_are_explained() {
     let missing = Demo::start(&["--input", "no-such-file"]).end(b"");
     assert_eq!(missing.code, Some(1));
     assert!(

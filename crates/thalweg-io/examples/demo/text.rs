@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_is_shown_in_part() {
+    fn invalid_numbers_are_shown_truncated() {
         let error = last_number("1,größer".as_bytes()).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_check_finds_the_same() {
+    fn the_check_command_gives_the_same_result() {
         let numbers: String = (1..=1000)
             .map(|n| format!("{n},{}\n", f64::from(n) / 7.0))
             .collect();
@@ -264,7 +264,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn the_check_finds_the_same_in_any_text(
+        fn the_check_command_gives_the_same_result_for_any_text(
             lines in prop::collection::vec(
                 prop_oneof![
                     2 => "[-+]?[0-9]{0,4}[.]?[0-9]{0,4}(e-?[0-9]{1,2})?",

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_there_comes_as_a_batch_and_errors_in_their_place() {
+    fn queued_items_arrive_as_a_batch_and_errors_in_order() {
         let (filled, is_filled) = async_channel::bounded::<()>(1);
         let mut inbox = Inbox::fill(8, move |out: Outbox<u32, &str>| async move {
             out.send(1).await;
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_task_gets_no_further_ahead_than_there_is_room() {
+    fn the_task_reads_ahead_only_up_to_the_capacity() {
         let sent = Arc::new(AtomicUsize::new(0));
         let counted = sent.clone();
         let mut inbox = Inbox::fill(4, move |out: Outbox<usize, ()>| async move {

@@ -15,7 +15,7 @@ fn runtime() -> Runtime {
     runtime.expect("there are descriptors")
 }
 
-/// Sends texts through a node that fails on those that are no numbers, and keeps these.
+/// Sends texts through a node that fails on non-numbers, and stores these as dead letters.
 async fn fail(letters: &DeadLetters, texts: &[&str]) -> Tested {
     let source = Stream::new();
     let numbers = source
@@ -30,7 +30,7 @@ async fn fail(letters: &DeadLetters, texts: &[&str]) -> Tested {
     Ok(source.drain("30s").await?)
 }
 
-/// The letters that a replay gives, all of which are done.
+/// The letters of a replay, all of them acknowledged.
 async fn replay(letters: &DeadLetters) -> Result<Vec<DeadLetter>, Box<dyn Error>> {
     let again = Stream::from_dead_letters(letters);
     let list = again.sink_to_list();
@@ -45,7 +45,7 @@ fn texts(letters: &[DeadLetter]) -> Vec<String> {
         .collect()
 }
 
-/// What holds wherever letters are kept.
+/// Checks common to all places of letters.
 async fn each_is_replayed_once(letters: &DeadLetters) -> Tested {
     fail(letters, &["1", "two", "3", "four\n"]).await?;
     let first = replay(letters).await?;
@@ -61,7 +61,7 @@ async fn each_is_replayed_once(letters: &DeadLetters) -> Tested {
         }
     );
     assert_eq!(replay(letters).await?, []);
-    // Those that fail again are kept again, one attempt later, and not replayed in the same run.
+    // Letters that fail again are stored again, one attempt later, and not replayed in the same run.
     fail(letters, &["five"]).await?;
     let again = Stream::from_dead_letters(letters);
     let numbers = again.try_map(|letter| letter.element.text().unwrap_or_default().parse::<i32>());
@@ -93,7 +93,7 @@ fn letters_in_a_table_are_replayed_once() -> Tested {
     in_dir(async |dir| {
         let url = format!("sqlite:{}", dir.join("letters.db").display());
         each_is_replayed_once(&DeadLetters::open(&url)?).await?;
-        // Another table of the same database has a position of its own.
+        // Another table of the same database has its own position.
         let database = crate::Database::open(&url)?;
         each_is_replayed_once(&DeadLetters::table(&database, "other \"letters\"")?).await
     })
@@ -105,13 +105,13 @@ fn letters_in_a_topic_are_replayed_once() -> Tested {
     let broker = crate::kafka::TestBroker::start([("letters", 1)])?;
     let url = format!("kafka://{}/letters", broker.address());
     let letters = DeadLetters::open(&url)?;
-    // Members that left are missed that long by this broker.
+    // This broker takes that long to notice that a member has left.
     let letters = letters.option("session.timeout.ms", "6000");
     runtime().block_on(each_is_replayed_once(&letters))
 }
 
 #[test]
-fn a_letter_that_fails_without_a_policy_is_replayed_again_with_those_behind_it() -> Tested {
+fn a_letter_that_fails_without_a_policy_is_replayed_again_with_its_successors() -> Tested {
     in_dir(async |dir| {
         let letters = DeadLetters::file(dir.join("letters"));
         fail(&letters, &["one", "two", "three"]).await?;
@@ -139,7 +139,7 @@ fn a_letter_that_fails_without_a_policy_is_replayed_again_with_those_behind_it()
 }
 
 #[test]
-fn a_line_that_was_cut_off_is_passed_over_and_reported() -> Tested {
+fn a_truncated_line_is_skipped_and_reported() -> Tested {
     in_dir(async |dir| {
         let path = dir.join("letters");
         let letters = DeadLetters::file(&path);
@@ -167,7 +167,7 @@ fn a_line_that_was_cut_off_is_passed_over_and_reported() -> Tested {
 }
 
 #[test]
-fn bytes_and_what_is_only_shown_are_kept() -> Tested {
+fn bytes_and_debug_texts_are_kept() -> Tested {
     in_dir(async |dir| {
         let letters = DeadLetters::file(dir.join("letters"));
         let source = Stream::new();
@@ -197,7 +197,7 @@ fn bytes_and_what_is_only_shown_are_kept() -> Tested {
 }
 
 #[test]
-fn a_letter_that_is_too_long_fails_alone() -> Tested {
+fn an_oversized_letter_fails_alone() -> Tested {
     in_dir(async |dir| {
         let letters = DeadLetters::file(dir.join("letters"));
         let source = Stream::new();

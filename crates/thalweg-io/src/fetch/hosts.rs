@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_to_a_host_keep_their_distance_and_idle_hosts_are_forgotten() {
+    fn requests_to_a_host_are_spaced_and_idle_hosts_are_forgotten() {
         let second = Duration::from_secs(1);
         let hosts = Hosts::new(1, second);
         let none = Duration::ZERO;

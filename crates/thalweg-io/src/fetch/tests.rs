@@ -19,7 +19,7 @@ fn answer(status: &str, body: &str) -> Vec<Vec<u8>> {
     vec![(head + body).into()]
 }
 
-/// Fetches one after the other, and returns the responses and the failures.
+/// Fetches sequentially; returns responses and failures.
 fn run(fetch: Fetch, requests: Vec<HttpRequest>) -> (Vec<HttpResponse>, Vec<String>) {
     let source = Stream::new();
     let responses = source.fetch(fetch.wait(Duration::ZERO));
@@ -35,7 +35,7 @@ fn run(fetch: Fetch, requests: Vec<HttpRequest>) -> (Vec<HttpResponse>, Vec<Stri
 }
 
 #[test]
-fn a_response_is_an_element_and_a_busy_server_is_asked_again() {
+fn a_response_is_an_element_and_a_busy_server_is_retried() {
     let (url, server) = serve([
         answer("503 Service Unavailable\r\nRetry-After: 0", ""),
         answer("200 OK\r\nX-Key: 7", "20.5"),
@@ -65,7 +65,7 @@ fn a_response_is_an_element_and_a_busy_server_is_asked_again() {
 }
 
 #[test]
-fn what_may_not_be_done_twice_is_not() {
+fn requests_that_are_not_idempotent_are_not_repeated() {
     let (url, server) = serve([
         answer("429 Too Many Requests", ""),
         answer("500 Internal Server Error", ""),
@@ -96,7 +96,7 @@ fn what_may_not_be_done_twice_is_not() {
 }
 
 #[test]
-fn a_host_is_asked_at_its_interval_on_the_clock_of_the_pipeline() {
+fn requests_to_a_host_are_spaced_on_the_pipelines_clock() {
     let (url, server) = serve([1, 2, 3].map(|x| answer("200 OK", &x.to_string())));
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
@@ -116,7 +116,7 @@ fn a_host_is_asked_at_its_interval_on_the_clock_of_the_pipeline() {
             assert!(Instant::now() < patience, "{:?}", list.to_vec());
             thread::sleep(Duration::from_millis(1));
         }
-        // The next one is not sent before its time, however long that is.
+        // The next one is not sent early, however long the interval.
         clock.advance(Duration::from_secs(59));
         assert_eq!(list.len(), count);
         clock.advance(Duration::from_secs(1));
@@ -126,7 +126,7 @@ fn a_host_is_asked_at_its_interval_on_the_clock_of_the_pipeline() {
 }
 
 #[test]
-fn a_body_goes_to_a_file_whole_or_not_at_all() {
+fn a_body_is_saved_to_a_file_atomically() {
     let (url, server) = serve([
         answer("200 OK", "0123456789"),
         answer("200 OK", "0123456789ab"),
@@ -147,7 +147,7 @@ fn a_body_goes_to_a_file_whole_or_not_at_all() {
 
 #[cfg(unix)]
 #[test]
-fn a_body_does_not_take_the_place_of_what_is_no_file() {
+fn a_body_does_not_replace_a_non_file() {
     use std::os::unix::fs::FileTypeExt;
 
     let (url, server) = serve([answer("200 OK", "0123456789")]);
@@ -164,7 +164,7 @@ fn a_body_does_not_take_the_place_of_what_is_no_file() {
 }
 
 #[test]
-fn an_element_that_was_posted_is_acknowledged() {
+fn a_posted_element_is_acknowledged() {
     let (url, server) = serve([answer("201 Created", ""), answer("400 Bad Request", "")]);
     let source = Stream::new();
     source.to_http(url);
@@ -181,7 +181,7 @@ fn an_element_that_was_posted_is_acknowledged() {
     assert!(requests[0].contains("\r\ncontent-type: text/plain; charset=utf-8\r\n"));
 }
 
-/// Serves by path, for as long as the test takes; gives the paths that were asked for.
+/// Serves by path until the end of the test; returns the requested paths.
 fn site(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", server.local_addr().unwrap());
@@ -195,7 +195,7 @@ fn site(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, Arc<Mutex
             while reader.read_line(&mut line).unwrap() > 0 && !line.ends_with("\r\n\r\n") {}
             let path = line.split(' ').nth(1).unwrap().to_owned();
             noted.lock().unwrap().push(path.clone());
-            // Who has read enough leaves.
+            // The client disconnects once it has read enough.
             let _ = client.write_all(&answer(&path));
         }
     });
@@ -203,7 +203,7 @@ fn site(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, Arc<Mutex
 }
 
 #[test]
-fn what_robots_txt_does_not_allow_is_not_asked_for() {
+fn urls_disallowed_by_robots_txt_are_not_requested() {
     let (url, asked) = site(|path| {
         let found = match path {
             "/robots.txt" => answer(
@@ -264,7 +264,7 @@ fn what_robots_txt_does_not_allow_is_not_asked_for() {
 }
 
 #[test]
-fn a_robots_txt_that_is_not_there_allows_everything_and_one_that_cannot_be_had_nothing() {
+fn a_missing_robots_txt_allows_everything_and_an_unreachable_one_nothing() {
     for (status, is_allowed) in [
         ("404 Not Found", true),
         ("403 Forbidden", true),
@@ -286,14 +286,14 @@ fn a_robots_txt_that_is_not_there_allows_everything_and_one_that_cannot_be_had_n
         } else {
             let expected = format!("cannot be read: {url}/robots.txt answered {status}");
             assert!(failures[0].ends_with(&expected), "{failures:?}");
-            // It is asked twice, and then left alone.
+            // Two requests, then none.
             assert_eq!((failures.len(), paths.len()), (2, 2), "{status}");
         }
     }
 }
 
 #[test]
-fn of_a_robots_txt_that_has_no_end_the_beginning_counts() {
+fn an_endless_robots_txt_is_truncated() {
     let (url, _) = site(|path| match path {
         "/robots.txt" => {
             let mut file = b"HTTP/1.1 200 OK\r\n\r\nUser-agent: *\nDisallow: /b\n".to_vec();
@@ -329,7 +329,7 @@ fn a_crawl_delay_is_the_interval_of_its_host() {
             thread::sleep(Duration::from_millis(1));
         }
         clock.advance(Duration::from_secs(59));
-        // With the file itself.
+        // Including the file itself.
         assert_eq!(asked.lock().unwrap().len(), count + 1);
         clock.advance(Duration::from_secs(1));
     }

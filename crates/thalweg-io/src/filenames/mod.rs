@@ -186,14 +186,14 @@ mod tests {
         dir
     }
 
-    /// The new names, without the directory's.
+    /// The new names, relative to the directory.
     fn poll(names: &mut Filenames, dir: &TempDir) -> Vec<String> {
         let inside = |path: PathBuf| path.strip_prefix(dir.path()).unwrap().display().to_string();
         names.poll().unwrap().into_iter().map(inside).collect()
     }
 
     #[test]
-    fn a_directory_stands_for_everything_in_it_that_is_not_hidden() {
+    fn a_directory_matches_its_files_except_hidden_ones() {
         let dir = dir_with(&["b", "a", ".hidden", "sub/c"]);
         let mut names = Filenames::new(dir.path());
         assert_eq!(poll(&mut names, &dir), ["a", "b", "sub"]);
@@ -235,14 +235,14 @@ mod tests {
 
     #[test]
     fn a_relative_pattern_gives_relative_names() {
-        // Tests run in the crate's own directory.
+        // Tests run in the directory of the crate.
         let found = |pattern: &str| Filenames::new(pattern).poll().unwrap();
         assert_eq!(found("Cargo.t*"), [Path::new("Cargo.toml")]);
         assert_eq!(found("./src/l?b.rs"), [Path::new("./src/lib.rs")]);
     }
 
     #[test]
-    fn what_does_not_exist_yet_is_waited_for() {
+    fn missing_paths_are_waited_for() {
         let dir = dir_with(&[]);
         let mut names = Filenames::new(dir.path().join("later"));
         assert!(names.poll().unwrap().is_empty());
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_comes_again_only_if_removed_ones_are_forgotten() {
+    fn a_name_is_emitted_again_only_if_removed_names_are_forgotten() {
         for forget in [false, true] {
             let dir = dir_with(&["a"]);
             let mut names = Filenames::new(dir.path()).forget_removed(forget);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_an_error_that_names_it() {
+    fn an_invalid_pattern_is_an_error_that_names_it() {
         let error = Filenames::new("data/[a.csv").poll().unwrap_err();
         assert!(matches!(error, FilenamesError::Pattern { .. }));
         assert!(
@@ -297,7 +297,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn each_look_gives_what_is_new_sorted(
+        fn each_poll_gives_new_names_sorted(
             steps in prop::collection::vec(prop::collection::vec((0..20_u8, any::<bool>()), 0..6), 1..8),
         ) {
             let dir = TempDir::new().unwrap();

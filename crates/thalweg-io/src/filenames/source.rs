@@ -67,7 +67,7 @@ pub trait FromFilenames {
     /// clock.advance(std::time::Duration::from_millis(100));
     /// assert_eq!(list.take(), [dir.join("b.csv")]);
     ///
-    /// // The same on the event loop around it, or on a thread's.
+    /// // The same on the current event loop, or on a loop thread.
     /// let names = Stream::filenames(dir.join("*.csv"));
     /// # names.check()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())

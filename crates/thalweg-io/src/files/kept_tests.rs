@@ -8,7 +8,7 @@ use thalweg::{BoxError, Stream};
 use super::*;
 use crate::{TextFile, prelude::*};
 
-/// Names in a folder, hidden ones too.
+/// File names in a folder, including hidden ones.
 fn names(dir: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(dir.path()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -21,7 +21,7 @@ fn content(dir: &TempDir, name: &str) -> String {
     fs::read_to_string(dir.path().join(name)).unwrap()
 }
 
-/// Lines of a file into files, beside which their position is kept.
+/// Lines of a file into files, with their position stored beside them.
 fn kept(dir: &TempDir, name: &str) -> (Stream<String>, Files, Position) {
     let files = Files::new(dir.path().join(name)).max_rows(2);
     let position = files.position("lines").unwrap();
@@ -31,7 +31,7 @@ fn kept(dir: &TempDir, name: &str) -> (Stream<String>, Files, Position) {
 }
 
 #[test]
-fn a_position_goes_on_behind_what_is_in_files_that_others_have_taken_away() {
+fn a_position_resumes_after_files_removed_by_others() {
     let dir = tempdir().unwrap();
     fs::write(dir.path().join("log"), "a\nb\nc\n").unwrap();
     let (lines, files, position) = kept(&dir, "{number}.txt");
@@ -50,7 +50,7 @@ fn a_position_goes_on_behind_what_is_in_files_that_others_have_taken_away() {
     assert_eq!(names(&dir), [".{number}.txt.position", "000002.txt", "log"]);
 }
 
-/// Lines; when the second file begins, another program makes one of its name.
+/// Lines; when the second file begins, another program creates a file of that name.
 struct Intruded {
     path: PathBuf,
     files: u32,
@@ -72,11 +72,11 @@ impl Format<String> for Intruded {
 }
 
 #[test]
-fn what_was_lost_with_a_file_is_read_again_and_nothing_behind_it_is_doubled() {
+fn rows_of_a_lost_file_are_read_again_without_duplicates_after_it() {
     let dir = tempdir().unwrap();
     fs::write(dir.path().join("log"), "a\nb\nc\nd\ne\n").unwrap();
     let (lines, files, position) = kept(&dir, "{number}.txt");
-    // The second file cannot get its name, and the third goes on from its positions.
+    // The second file cannot be renamed, and the third continues from its positions.
     let path = dir.path().join("000001.txt");
     lines.to_files_as(files, Intruded { path, files: 0 });
     let (fails, failures) = std::sync::mpsc::channel();
@@ -100,7 +100,7 @@ fn what_was_lost_with_a_file_is_read_again_and_nothing_behind_it_is_doubled() {
 }
 
 #[test]
-fn a_record_holds_if_its_file_has_got_its_name() {
+fn a_position_is_valid_only_if_its_file_was_renamed() {
     let record = |number: u64| {
         format!(
             r#"{{"next": {}, "positions": {{"lines": {{"number": {number}, "value": "{number}", "rows": ""}}}}}}"#,
@@ -129,7 +129,7 @@ fn a_record_holds_if_its_file_has_got_its_name() {
 }
 
 #[test]
-fn where_no_position_can_be_kept_is_told() {
+fn places_without_positions_are_refused() {
     let dir = tempdir().unwrap();
     let error = Files::new(dir.path().join("all.txt")).position("lines");
     assert!(error.unwrap_err().to_string().contains("need `{number}`"));

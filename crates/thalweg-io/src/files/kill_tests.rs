@@ -1,5 +1,5 @@
-//! A pipeline from a file into files is killed at random moments and started again, until it has done all: no half file
-//! has a name, and no element is missing.
+//! A pipeline from a file into files is killed at random moments and restarted until it is done: no partial file has
+//! its final name, and no element is missing.
 
 use std::{fs, thread};
 
@@ -9,12 +9,12 @@ use super::*;
 use crate::testing::kills::{Killed, Kills, kills};
 use crate::{Position, TextFile, prelude::*};
 
-/// Enough for a run that is killed not to be the last one.
+/// Enough elements that a killed run is never the last one.
 fn elements() -> u32 {
     40_000 * kills(3)
 }
 
-/// Is run by the test, in a process of its own.
+/// Run by the test in a child process.
 #[test]
 fn child() {
     let Some(killed) = Killed::this() else {
@@ -32,7 +32,7 @@ fn child() {
     let numbers = lines.try_map(|line: &String| line.parse::<u32>());
     numbers.to_jsonl(Files::new(dir.join("out/{number}.jsonl")).max_rows(1000));
     let (path, new) = (dir.join("position"), dir.join("position.new"));
-    // It ends with the process.
+    // The thread ends with the process.
     thread::spawn(move || {
         loop {
             if let Some(value) = position.value() {
@@ -46,7 +46,7 @@ fn child() {
 }
 
 #[test]
-fn killed_from_a_file_into_files_nothing_is_lost_and_no_half_file_has_a_name() {
+fn a_killed_pipeline_from_a_file_to_files_loses_nothing_and_renames_no_partial_file() {
     let killing = Kills::of("files::kill_tests::child", kills(3));
     let dir = killing.dir();
     fs::create_dir(dir.join("out")).expect("there is room");
@@ -75,7 +75,7 @@ fn killed_from_a_file_into_files_nothing_is_lost_and_no_half_file_has_a_name() {
     assert!(seen[1..].iter().all(|seen| *seen), "elements are missing");
 }
 
-/// Is run by the test, in a process of its own.
+/// Run by the test in a child process.
 #[test]
 fn child_with_a_position() {
     let Some(killed) = Killed::this() else {
@@ -95,7 +95,7 @@ fn child_with_a_position() {
 }
 
 #[test]
-fn killed_with_a_position_beside_the_files_nothing_is_lost_and_nothing_doubled() {
+fn a_killed_pipeline_with_a_stored_position_loses_and_doubles_nothing() {
     let killing = Kills::of("files::kill_tests::child_with_a_position", kills(3));
     let dir = killing.dir();
     fs::create_dir(dir.join("out")).expect("there is room");

@@ -192,7 +192,7 @@ impl Files {
     /// # let dir = tempfile::tempdir()?;
     /// # let folder = dir.path();
     /// std::fs::write(folder.join("log"), "river\nbed\n")?;
-    /// // The second time there is nothing left to do.
+    /// // The second run has nothing left to do.
     /// for _ in 0..2 {
     ///     let files = Files::new(folder.join("part-{number}.txt"));
     ///     let position = files.position("log")?;

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_made_of_its_number_and_time_and_its_number_found_again() {
+    fn a_name_is_formatted_from_number_and_time_and_its_number_parsed_back() {
         let template = template("out/part-{number}-{start}.jsonl");
         let name = template.name(12, UNIX_EPOCH + Duration::from_secs(1_769_903_999));
         assert_eq!(name, Path::new("out/part-000012-20260131T235959Z.jsonl"));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn times_match_the_calendar() {
         for (seconds, text) in [
             (0, "19700101T000000Z"),
             (951_782_399, "20000228T235959Z"),
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_refused_with_what_one_is() {
+    fn an_invalid_template_is_refused_with_a_remedy() {
         for (path, problem) in [
             ("a/{hour}.csv", "and no other braces"),
             ("{number}{number}", "twice"),

@@ -12,7 +12,7 @@ use super::part::REFUSED;
 use super::*;
 use crate::files::format::TextLines;
 
-/// Names in a folder, hidden ones too.
+/// File names in a folder, including hidden ones.
 fn names(dir: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(dir.path()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -25,7 +25,7 @@ fn content(dir: &TempDir, name: &str) -> String {
     fs::read_to_string(dir.path().join(name)).unwrap()
 }
 
-/// Emits with a token; returns where its outcome comes.
+/// Emits with a token; returns the receiver of its outcome.
 fn emit(source: &Stream<String>, line: &str) -> (Result<(), thalweg::Error>, Receiver<Outcome>) {
     let (sender, outcome) = channel();
     let ack = Ack::new(move |outcome| {
@@ -35,7 +35,7 @@ fn emit(source: &Stream<String>, line: &str) -> (Result<(), thalweg::Error>, Rec
 }
 
 #[test]
-fn a_file_has_its_name_when_it_is_whole_and_its_elements_are_acknowledged_then() {
+fn a_complete_file_is_renamed_and_its_elements_are_acknowledged() {
     let dir = tempdir().unwrap();
     let clock = VirtualClock::new();
     let lines = Stream::on(&clock);
@@ -56,7 +56,7 @@ fn a_file_has_its_name_when_it_is_whole_and_its_elements_are_acknowledged_then()
         [first.try_recv(), second.try_recv()],
         [Ok(Outcome::Delivered); 2]
     );
-    // The tail goes with the drain.
+    // The drain writes the tail.
     let (emitted, third) = emit(&lines, "three");
     emitted.unwrap();
     clock.block_on(lines.drain("1s")).unwrap();
@@ -65,7 +65,7 @@ fn a_file_has_its_name_when_it_is_whole_and_its_elements_are_acknowledged_then()
 }
 
 #[test]
-fn files_that_are_synchronized_get_their_names_in_the_end_and_all_is_acknowledged() {
+fn synced_files_are_renamed_at_the_end_and_all_elements_acknowledged() {
     let dir = tempdir().unwrap();
     let lines = Stream::new();
     lines.to_files(Files::new(dir.path().join("{number}")).max_rows(1));
@@ -88,7 +88,7 @@ fn files_that_are_synchronized_get_their_names_in_the_end_and_all_is_acknowledge
 }
 
 #[test]
-fn a_file_ends_by_its_bytes_and_by_its_age_on_the_pipelines_clock() {
+fn a_file_is_rolled_over_by_size_and_by_age() {
     let dir = tempdir().unwrap();
     let clock = VirtualClock::new();
     let lines = Stream::on(&clock);
@@ -118,14 +118,14 @@ fn a_file_ends_by_its_bytes_and_by_its_age_on_the_pipelines_clock() {
     assert_eq!(names(&dir)[0], ".000002-19700101T000130Z.partial");
     clock.advance(Duration::from_secs(1));
     assert_eq!(names(&dir)[2], "000002-19700101T000130Z");
-    // An empty file is none.
+    // Empty files are not written.
     clock.advance(Duration::from_secs(3600));
     clock.block_on(lines.drain("1s")).unwrap();
     assert_eq!(names(&dir).len(), 3);
 }
 
 #[test]
-fn numbers_go_on_and_what_was_left_unfinished_goes() {
+fn file_numbers_continue_and_unfinished_files_are_removed() {
     let dir = tempdir().unwrap();
     for other in [
         "000007.txt",
@@ -147,7 +147,7 @@ fn numbers_go_on_and_what_was_left_unfinished_goes() {
 }
 
 #[test]
-fn a_single_file_takes_the_place_of_the_one_before_when_it_is_whole() {
+fn a_complete_single_file_replaces_the_previous_one() {
     let dir = tempdir().unwrap();
     fs::write(dir.path().join("all.txt"), "before").unwrap();
     let lines = Stream::new();
@@ -160,7 +160,7 @@ fn a_single_file_takes_the_place_of_the_one_before_when_it_is_whole() {
 }
 
 #[test]
-fn a_pipeline_that_is_dropped_leaves_nothing_and_says_that_its_elements_failed() {
+fn a_dropped_pipeline_leaves_no_file_and_fails_its_elements() {
     let dir = tempdir().unwrap();
     let lines = Stream::new();
     lines.to_files(dir.path().join("all.txt"));
@@ -211,7 +211,7 @@ fn refused(path: &Path) -> String {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named_and_tried_again() {
+fn a_missing_folder_is_named_and_retried() {
     let dir = tempdir().unwrap();
     let folder = dir.path().join("folder");
     for name in ["all.txt", "{number}.txt"] {
@@ -239,7 +239,7 @@ fn a_folder_that_is_not_there_is_named_and_tried_again() {
 
 #[cfg(unix)]
 #[test]
-fn a_folder_without_rights_is_named() {
+fn a_folder_without_permission_is_named() {
     use std::os::unix::fs::PermissionsExt;
 
     let dir = tempdir().unwrap();
@@ -252,7 +252,7 @@ fn a_folder_without_rights_is_named() {
     assert!(error.contains("give this user the rights"), "{error}");
 }
 
-/// A folder on a disk of so many KiB, which is taken away in the end; none where this user may not mount one.
+/// A folder on a disk of this size in KiB, unmounted on drop; `None` if this user may not mount.
 #[cfg(target_os = "linux")]
 struct SmallDisk(TempDir);
 
@@ -286,7 +286,7 @@ impl Drop for SmallDisk {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_an_error_and_once_there_is_room_nothing_is_missing_or_doubled() {
+fn after_a_full_disk_nothing_is_missing_or_duplicated() {
     let Some(disk) = SmallDisk::mount(256) else {
         return;
     };
@@ -322,7 +322,7 @@ fn a_full_disk_is_an_error_and_once_there_is_room_nothing_is_missing_or_doubled(
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_that_is_full_at_the_drain_is_said_by_it_and_no_half_file_is_left() {
+fn a_full_disk_fails_the_drain_and_leaves_no_partial_file() {
     let Some(disk) = SmallDisk::mount(16) else {
         return;
     };
@@ -338,7 +338,7 @@ fn a_disk_that_is_full_at_the_drain_is_said_by_it_and_no_half_file_is_left() {
 }
 
 #[test]
-fn a_name_that_another_program_has_taken_is_not_written_over() {
+fn a_file_of_another_program_is_not_overwritten() {
     let dir = tempdir().unwrap();
     let clock = VirtualClock::new();
     let lines = Stream::on(&clock);
@@ -354,7 +354,7 @@ fn a_name_that_another_program_has_taken_is_not_written_over() {
 }
 
 #[test]
-fn a_single_file_with_too_much_to_acknowledge_says_so() {
+fn a_single_file_with_too_many_unacknowledged_elements_is_an_error() {
     let dir = tempdir().unwrap();
     let lines = Stream::new();
     lines.to_files(dir.path().join("all.txt"));
@@ -397,7 +397,7 @@ fn a_wrong_name_is_a_build_error() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_keeps_its_place() {
+fn a_non_file_is_not_replaced() {
     use std::os::unix::fs::FileTypeExt;
     use std::os::unix::net::UnixListener;
 
@@ -413,7 +413,7 @@ fn what_is_no_file_keeps_its_place() {
     drop(listener);
     fs::remove_file(&path).unwrap();
 
-    // One that has come meanwhile.
+    // Created meanwhile.
     let lines = Stream::new();
     lines.to_files_as(Files::new(&path).sync(false), TextLines);
     lines.emit("one".to_string()).wait().unwrap();
@@ -425,7 +425,7 @@ fn what_is_no_file_keeps_its_place() {
 
 #[cfg(feature = "parquet")]
 #[test]
-fn batches_of_parquet_have_the_columns_of_the_first_and_what_is_no_parquet_is_named() {
+fn parquet_batches_must_share_columns_and_unsupported_values_are_named() {
     use std::sync::Arc;
 
     use arrow_array::{ArrayRef, Int64Array, RecordBatch};
@@ -459,7 +459,7 @@ fn batches_of_parquet_have_the_columns_of_the_first_and_what_is_no_parquet_is_na
 }
 
 #[test]
-fn a_file_that_the_disk_refuses_is_written_anew_and_tried_again() {
+fn a_file_refused_by_the_disk_is_rewritten() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("000000.txt");
     REFUSED

@@ -1,4 +1,4 @@
-//! What parses the bytes of connections: a server goes on serving others, whatever one of them sends.
+//! Parsers of connection bytes: a server keeps serving other clients, whatever one of them sends.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -29,7 +29,7 @@ fn open(address: SocketAddr, head: &[u8], input: &[u8], pieces: &[usize]) -> Tcp
             answer.push(byte[0]);
         }
     }
-    // The server may have heard enough.
+    // The server may have closed the connection already.
     let _ = cut(input, pieces).try_for_each(|piece| client.write_all(piece));
     client
 }
@@ -99,7 +99,7 @@ fn websocket() {
     let (sends, come) = std::sync::mpsc::channel();
     messages.sink(move |message: WebSocketMessage| {
         assert!(message.as_ref().len() <= 64);
-        // The test has ended otherwise.
+        // The test has failed elsewhere.
         let _ = sends.send(message);
     });
     messages.on_unhandled(|_| ());

@@ -1,4 +1,4 @@
-//! What parses bytes in pieces: the same comes out whatever the pieces are, and nothing that is longer than it may be.
+//! Parsers of chunked bytes: the result does not depend on the chunks, and no record exceeds its limit.
 
 use std::fmt::Debug;
 
@@ -269,7 +269,7 @@ fn robots() {
         let rules = Rules::parse(input, "thalweg");
         assert!(rules.delay().is_none_or(|delay| delay.as_secs() <= 300));
         assert!(rules.forbidding("/robots.txt").is_none());
-        // Whatever it says, one that forbids everything forbids no less.
+        // Adding a rule that forbids everything must not allow more.
         let mut stricter = input.to_vec();
         stricter.extend(b"\nUser-agent: thalweg\nDisallow: /*");
         let stricter = Rules::parse(&stricter, "thalweg");

@@ -10,7 +10,7 @@ use crate::Lines;
 use crate::testing::{Fault, Proxy};
 use crate::web::testing::serve;
 
-/// Runs a source to its end; returns the elements, and the failures.
+/// Runs a source to its end; returns elements and failures.
 fn run<S: Source<Item: Element + Clone>>(source: S) -> (Vec<S::Item>, Vec<String>) {
     let stream = Stream::from_source(source);
     let list = stream.sink_to_list();
@@ -19,7 +19,7 @@ fn run<S: Source<Item: Element + Clone>>(source: S) -> (Vec<S::Item>, Vec<String
     stream.on_unhandled(move |failure: Failure| {
         failed.lock().unwrap().push(failure.cause().to_string())
     });
-    // What ends the source is among the failures too.
+    // The error that ends the source is among the failures too.
     let _ = stream.run("1min").wait();
     let failures = failures.lock().unwrap().clone();
     (list.to_vec(), failures)
@@ -34,7 +34,7 @@ fn answer(head: &str, body: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_body_that_has_not_changed_is_no_element() {
+fn an_unchanged_body_is_not_emitted() {
     let (url, server) = serve([
         answer(
             "200 OK\r\nETag: \"a\"\r\nLast-Modified: Mon, 02 Mar 2026 10:00:00 GMT",
@@ -74,7 +74,7 @@ fn a_body_that_has_not_changed_is_no_element() {
 }
 
 #[test]
-fn lines_come_whole_and_a_bad_one_fails_alone() {
+fn lines_arrive_complete_and_a_bad_one_fails_alone() {
     let (url, server) = serve([vec![
         b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\none\r".to_vec(),
         b"\nGr\xc3".to_vec(),
@@ -94,7 +94,7 @@ fn lines_come_whole_and_a_bad_one_fails_alone() {
 }
 
 #[test]
-fn a_response_that_breaks_off_is_an_error_and_half_a_line_no_element() {
+fn a_truncated_response_is_an_error_and_a_partial_line_is_dropped() {
     let (url, server) = serve([vec![
         b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\none\ntw".to_vec(),
     ]]);
@@ -108,7 +108,7 @@ fn a_response_that_breaks_off_is_an_error_and_half_a_line_no_element() {
 }
 
 #[test]
-fn a_status_that_is_no_success_ends_it() {
+fn an_error_status_ends_the_source() {
     let (url, server) = serve([answer("404 Not Found", "no such page\n")]);
     let (lines, failures) = run(HttpLines::new(url));
     assert!(
@@ -119,7 +119,7 @@ fn a_status_that_is_no_success_ends_it() {
 }
 
 #[test]
-fn a_body_that_is_cut_off_is_a_failure_and_the_next_one_comes_whole() {
+fn a_truncated_body_is_a_failure_and_the_next_one_arrives_complete() {
     let body = "x".repeat(1000);
     let whole = || answer("200 OK", &body);
     let (url, server) = serve([whole(), whole(), answer("410 Gone", "")]);
@@ -140,7 +140,7 @@ fn a_body_that_is_cut_off_is_a_failure_and_the_next_one_comes_whole() {
             .expect("nobody panics")
             .push(failure.to_string());
     });
-    // The page that is gone ends it.
+    // The missing page ends the source.
     let _ = bodies.run("1min").wait();
     assert!(
         list.to_vec()

@@ -53,7 +53,7 @@ impl HttpService {
     ///     assert!(call.push("riv") && call.push("er"));
     ///     call.end();
     ///     let answer = answers.recv()?;
-    ///     // 503 until the source has begun to run.
+    ///     // 503 until the source is running.
     ///     if answer.status != 503 {
     ///         assert_eq!((answer.status, answer.text()), (200, "RIVER".to_owned()));
     ///         break;

@@ -23,14 +23,14 @@ fn runtime() -> Runtime {
 }
 
 fn client() -> ClientBuilder {
-    // Another one that is installed does as well.
+    // Another installed provider works too.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
         .no_proxy()
         .tls_certs_only(std::iter::empty())
 }
 
-/// A server that says who was asked for, and how long the body is.
+/// A server that responds with the requested path and the length of the body.
 fn serve(server: HttpServer) -> Result<(u16, Stream<HttpRequest>), Box<dyn Error>> {
     let port = server.listen()?.port();
     let requests = Stream::from_http_requests(server);
@@ -49,11 +49,11 @@ fn serve(server: HttpServer) -> Result<(u16, Stream<HttpRequest>), Box<dyn Error
 }
 
 #[test]
-fn a_client_chooses_its_protocol_by_tls() -> Tested {
+fn a_client_chooses_its_protocol_by_alpn() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let (port, requests) = serve(HttpServer::new(0).tls(TlsFiles::new(certificate, key)))?;
-    // One who says nothing holds nobody up.
+    // A silent client blocks nobody.
     let _silent = TcpStream::connect(("localhost", port))?;
     let root = Certificate::from_pem(&std::fs::read(authority.path())?)?;
     let clients = [
@@ -71,7 +71,7 @@ fn a_client_chooses_its_protocol_by_tls() -> Tested {
                 assert_eq!(text, format!("5 bytes for localhost:{port}"));
             }
         }
-        // Nobody vouches for the server here, and there is nothing in the clear.
+        // Clients that do not trust the certificate, or that use plain HTTP, fail.
         let url = format!("https://localhost:{port}/");
         assert!(client().build()?.get(url).send().await.is_err());
         let url = format!("http://localhost:{port}/");
@@ -107,7 +107,7 @@ fn http2_is_spoken_in_the_clear_within_the_same_limits() -> Tested {
     })
 }
 
-/// A client of HTTP/2, frame by frame.
+/// An HTTP/2 client at the level of frames.
 struct Frames(TcpStream);
 
 const HEADERS: u8 = 1;
@@ -133,7 +133,7 @@ impl Frames {
         self.0.write_all(&frame)
     }
 
-    /// Asks for `/`, in a request that has ended.
+    /// Sends a complete request for `/`.
     fn get(&mut self, stream: u32) -> std::io::Result<()> {
         let (get, http, root) = (0x82, 0x86, 0x84);
         let head = [&[get, http, root, 0x41, 2][..], b"me"].concat();
@@ -150,7 +150,7 @@ impl Frames {
         Some((head[3], payload))
     }
 
-    /// What the server says last: the code of its last farewell, when it has closed the connection.
+    /// Error code of the server's last `GOAWAY`, once it has closed the connection.
     fn farewell(&mut self) -> Option<u32> {
         let mut code = None;
         while let Some((kind, payload)) = self.next() {
@@ -165,7 +165,7 @@ impl Frames {
 }
 
 #[test]
-fn who_takes_requests_back_again_and_again_is_cut_off() -> Tested {
+fn a_client_that_keeps_resetting_streams_is_disconnected() -> Tested {
     const ENHANCE_YOUR_CALM: u32 = 11;
 
     let (port, requests) = serve(HttpServer::new(0))?;
@@ -177,7 +177,7 @@ fn who_takes_requests_back_again_and_again_is_cut_off() -> Tested {
             break;
         }
     }
-    // Without a word, if what was still sent has thrown it away.
+    // `None` if a connection reset discarded the frame.
     let farewell = frames.farewell();
     assert!(
         matches!(farewell, None | Some(ENHANCE_YOUR_CALM)),
@@ -193,14 +193,14 @@ fn who_takes_requests_back_again_and_again_is_cut_off() -> Tested {
 }
 
 #[test]
-fn idle_connections_are_closed_whatever_they_have_begun_with() -> Tested {
+fn idle_connections_are_closed_in_every_protocol() -> Tested {
     let server = HttpServer::new(0).read_timeout(Duration::from_millis(40));
     let (port, requests) = serve(server)?;
     let mut silent = TcpStream::connect(("localhost", port))?;
     assert_eq!(silent.read_to_end(&mut Vec::new())?, 0);
     let mut idle = Frames::connect(port)?;
     assert_eq!(idle.farewell(), Some(0));
-    // A head without an end is no request.
+    // An unfinished head is not a request.
     let mut slow = Frames::connect(port)?;
     slow.send(HEADERS, 0, 1, &[0x82])?;
     slow.farewell();
@@ -209,7 +209,7 @@ fn idle_connections_are_closed_whatever_they_have_begun_with() -> Tested {
 }
 
 #[test]
-fn who_waits_for_an_answer_when_the_source_stops_gets_it_and_then_a_farewell() -> Tested {
+fn pending_requests_are_answered_before_a_stopped_source_says_goaway() -> Tested {
     let server = HttpServer::new(0);
     let port = server.listen()?.port();
     let requests = Stream::from_http_requests(server);
@@ -230,10 +230,10 @@ fn who_waits_for_an_answer_when_the_source_stops_gets_it_and_then_a_farewell() -
     go.send(())?;
     let mut is_answered = false;
     while let Some((kind, payload)) = frames.next() {
-        // The status 200, of the static table.
+        // The status 200, from the static table.
         is_answered |= kind == HEADERS && payload.first() == Some(&0x88);
         if kind == GOAWAY && is_answered {
-            // What it is told first leaves time for requests on their way.
+            // The first `GOAWAY` leaves time for requests in flight.
             drop(frames);
             break;
         }
@@ -246,7 +246,7 @@ fn who_waits_for_an_answer_when_the_source_stops_gets_it_and_then_a_farewell() -
 }
 
 #[test]
-fn files_that_do_not_fit_are_named_before_anything_is_served() -> Tested {
+fn mismatched_certificate_files_are_named_before_serving() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let (_, other_key) = authority.certificate("elsewhere")?;

@@ -19,7 +19,7 @@ fn send(address: SocketAddr, line: &str, body: &str) -> (u16, String, String) {
     let head = format!(
         "{line} HTTP/1.1\r\nHost: me\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n"
     );
-    // A server may answer, and leave, before it has read it all.
+    // A server may respond and close before it has read everything.
     let _ = client.write_all((head + body).as_bytes());
     receive(&mut client)
 }
@@ -37,7 +37,7 @@ fn post(address: SocketAddr, body: &str) -> (u16, String) {
     (status, body)
 }
 
-/// A server at work; its pipeline is made by `make`.
+/// A running server whose pipeline is built by `make`.
 fn serve(
     server: HttpServer,
     make: impl FnOnce(&Stream<HttpRequest>),
@@ -54,13 +54,13 @@ fn number(request: &HttpRequest) -> Result<i32, std::num::ParseIntError> {
 }
 
 #[test]
-fn a_body_is_answered_when_the_pipeline_has_taken_it() {
+fn a_body_is_answered_when_the_pipeline_has_accepted_it() {
     let server = HttpServer::new(0).path("/in.*").max_len(8);
     let address = server.listen().unwrap();
     let bodies = Stream::from_http_server(server);
     let numbers = bodies.try_map(|body: &Bytes| String::from_utf8_lossy(body).parse::<i32>());
     let list = numbers.sink_to_list();
-    // What waits in a buffer or a window has been taken.
+    // Elements in a buffer or a window count as accepted.
     numbers.partition(10).sink(drop);
     let (failed, failures) = channel();
     bodies.on_unhandled(move |failure: Failure| failed.send(failure.to_string()).unwrap());
@@ -86,7 +86,7 @@ fn a_body_is_answered_when_the_pipeline_has_taken_it() {
             .unwrap()
             .contains("invalid digit")
     );
-    // This connection was made before; what is asked on it now comes too late.
+    // A request on a connection from before the stop comes too late.
     let mut late = TcpStream::connect(address).unwrap();
     bodies.stop();
     let _ = late.write_all(b"POST /in HTTP/1.1\r\nHost: me\r\nContent-Length: 1\r\n\r\n1");
@@ -101,22 +101,22 @@ fn a_body_is_answered_when_the_pipeline_has_taken_it() {
 }
 
 #[test]
-fn who_sends_a_body_that_is_too_long_is_told_so() {
+fn an_oversized_body_is_refused_with_413() {
     let server = HttpServer::new(0).max_len(1 << 20);
     let address = server.listen().unwrap();
     let bodies = Stream::from_http_server(server);
     bodies.start().unwrap();
-    // More than lies in the buffers between the two: who is cut off while sending reads no answer.
+    // Exceeds the buffers of the connection: a client cut off while sending would read no response.
     let (status, _, text) = send(address, "POST /", &"x".repeat((1 << 20) + (1 << 19)));
     assert_eq!((status, text.as_str()), (413, "the body is too long"));
     bodies.stop();
 }
 
 #[test]
-fn each_request_gets_its_result_whatever_lies_between() {
+fn each_request_gets_its_own_result() {
     let (address, requests) = serve(HttpServer::new(0), |requests| {
         let numbers = requests.try_map(number);
-        // Odd ones are dropped, from 100 on they come several times, and from a buffer.
+        // Odd numbers are dropped; from 100 on numbers arrive several times, through a buffer.
         let even = numbers.filter(|x| x % 2 == 0).buffer(4);
         let several = even.map(|x| if x < 100 { vec![x] } else { vec![x + 1, x + 2] });
         several.flatten().map(|x| (201, x.to_string())).respond();
@@ -139,7 +139,7 @@ fn each_request_gets_its_result_whatever_lies_between() {
 }
 
 #[test]
-fn a_window_answers_all_its_requests_and_a_drain_the_last() {
+fn a_window_answers_all_its_requests_and_a_drain_the_rest() {
     let (seen, is_seen) = channel();
     let (address, requests) = serve(HttpServer::new(0).max_in_flight(2), |requests| {
         let numbers = requests.try_map(number);
@@ -161,7 +161,7 @@ fn a_window_answers_all_its_requests_and_a_drain_the_last() {
 }
 
 #[test]
-fn a_full_pipeline_and_a_slow_one_are_told_of() {
+fn full_and_slow_pipelines_answer_with_their_status() {
     let (seen, is_seen) = channel();
     let server = HttpServer::new(0)
         .max_in_flight(1)
@@ -188,13 +188,13 @@ fn a_full_pipeline_and_a_slow_one_are_told_of() {
         drop(requests.partition(2).map(|_| "").respond())
     });
     assert_eq!(post(address, "1").0, 504);
-    // The pipeline still has it.
+    // The pipeline still holds the request.
     assert_eq!(post(address, "2").0, 503);
     let _ = requests.drain("1min").wait();
 }
 
 #[test]
-fn an_error_is_shown_when_it_is_asked_for() {
+fn error_texts_are_shown_if_enabled() {
     let server = HttpServer::new(0).show_errors();
     let (address, requests) = serve(server, |requests| {
         requests.try_map(number).map(|x| x.to_string()).respond();
@@ -218,7 +218,7 @@ fn an_element_without_a_request_cannot_respond() {
 }
 
 #[test]
-fn what_listens_where_another_does_is_told() {
+fn a_taken_address_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let requests = Stream::from_http_requests(port);
@@ -233,7 +233,7 @@ fn what_listens_where_another_does_is_told() {
 }
 
 #[test]
-fn nobody_connects_once_the_address_is_given_back() {
+fn a_released_address_accepts_no_connections() {
     let server = HttpServer::new(0).host("127.0.0.1");
     let address = server.listen().unwrap();
     let bodies = Stream::from_http_server(server.clone());
@@ -247,7 +247,7 @@ fn nobody_connects_once_the_address_is_given_back() {
 }
 
 #[tokio::test]
-async fn a_service_is_a_part_of_another_server() {
+async fn a_service_can_be_mounted_in_another_server() {
     use http_body_util::{BodyExt, Full};
     use tower_service::Service;
 
@@ -280,7 +280,7 @@ async fn a_service_is_a_part_of_another_server() {
 }
 
 #[test]
-fn a_body_in_pieces_has_the_limits_of_any_other() {
+fn a_chunked_body_has_the_same_limits() {
     let server = HttpServer::mounted().max_len(10).path("/in");
     let service = server.service().unwrap();
     let requests = Stream::from_http_requests(server.clone());
@@ -317,7 +317,7 @@ fn a_body_in_pieces_has_the_limits_of_any_other() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_never_an_element() {
+fn a_truncated_body_is_never_emitted() {
     let server = HttpServer::mounted();
     let service = server.body_service().unwrap();
     let bodies = Stream::from_http_server(server.clone());
@@ -330,7 +330,7 @@ fn a_body_that_breaks_off_is_never_an_element() {
     let call = call.unwrap();
     assert!(call.push("half"));
     drop(call);
-    // Unless the answer was being made just then.
+    // Unless the response was just being written.
     if let Ok(answer) = answers.recv() {
         assert_eq!(answer.status, 400);
     }

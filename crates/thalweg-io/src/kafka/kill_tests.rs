@@ -1,4 +1,4 @@
-//! Pipelines that read from Kafka are killed at random moments and started again, until they have done all.
+//! Pipelines that read from Kafka are killed at random moments and restarted until they are done.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::testing::kills::{Killed, Kills, kills};
 const PARTITIONS: i32 = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Enough for a run that is killed not to be the last one.
+/// Enough elements that a killed run is never the last one.
 fn elements() -> i32 {
     8000 * (i32::try_from(kills(2)).unwrap_or(100) + 1)
 }
@@ -26,7 +26,7 @@ fn block_on<R>(future: impl Future<Output = R>) -> R {
     runtime.expect("there are descriptors").block_on(future)
 }
 
-/// Is run by the tests, in a process of its own.
+/// Run by the tests in a child process.
 #[test]
 fn child() {
     let Some(killed) = Killed::this() else {
@@ -55,7 +55,7 @@ async fn run(dir: &Path, brokers: &str, sink: &str) -> Result<(), Box<dyn std::e
     let mut is_first = true;
     let numbers = messages.map(move |message: KafkaMessage| {
         if std::mem::take(&mut is_first) {
-            // Whoever kills waits for this.
+            // The killing process waits for this file.
             let _ = fs::write(&begun, "");
         }
         let text = String::from_utf8_lossy(message.bytes()).into_owned();
@@ -75,12 +75,12 @@ async fn run(dir: &Path, brokers: &str, sink: &str) -> Result<(), Box<dyn std::e
             numbers.buffer(100).map(|x| x.to_string()).to_kafka(out);
         }
     }
-    // That partitions move is none of the pipeline's failures.
+    // Rebalancing is not a failure of the pipeline.
     messages.on_unhandled(drop);
     Ok(messages.run(PATIENCE).await?)
 }
 
-/// Writes the numbers, and kills the child again and again; lets it finish.
+/// Writes the numbers, kills the child repeatedly, and lets the last one finish.
 fn kill(broker: &TestBroker, sink: &str) -> Kills {
     block_on(async {
         let source = Stream::new();
@@ -99,7 +99,7 @@ fn kill(broker: &TestBroker, sink: &str) -> Kills {
 }
 
 #[test]
-fn killed_from_kafka_into_sqlite_nothing_is_lost_or_doubled() {
+fn a_killed_pipeline_from_kafka_to_sqlite_loses_and_doubles_nothing() {
     let broker = TestBroker::start([("numbers", PARTITIONS)]).expect("ports are free");
     let killed = kill(&broker, "sqlite");
     let connection = rusqlite::Connection::open(killed.dir().join("out.db")).expect("it is there");
@@ -112,7 +112,7 @@ fn killed_from_kafka_into_sqlite_nothing_is_lost_or_doubled() {
 }
 
 #[test]
-fn killed_from_kafka_into_kafka_nothing_is_lost() {
+fn a_killed_pipeline_from_kafka_to_kafka_loses_nothing() {
     let topics = [("numbers", PARTITIONS), ("out", 2)];
     let broker = TestBroker::start(topics).expect("ports are free");
     kill(&broker, "kafka");

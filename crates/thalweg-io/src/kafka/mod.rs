@@ -184,7 +184,7 @@ impl Kafka {
     /// use thalweg_io::{Kafka, Position};
     ///
     /// let topic = Kafka::new("localhost:9092", ["readings"]).group("averages");
-    /// // Begins with the offset 1000.
+    /// // Start at offset 1000.
     /// let from_1000 = topic.positions(|topic, partition| Ok(Position::behind(format!("{topic}/{partition}"), "999")));
     /// # drop(from_1000);
     /// ```

@@ -437,7 +437,7 @@ pub trait FromKafka {
     /// use thalweg::Stream;
     /// use thalweg_io::{Kafka, KafkaSink, kafka::TestBroker, prelude::*};
     ///
-    /// // A broker for tests; another's address is `host:port`, too.
+    /// // A test broker; its address is `host:port`, like that of a real one.
     /// let broker = TestBroker::start([("readings", 1)])?;
     /// let brokers = broker.address();
     ///

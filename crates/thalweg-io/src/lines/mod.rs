@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delimiter_of_ones_own_is_taken_to_the_letter() {
+    fn a_custom_delimiter_is_matched_literally() {
         assert_eq!(
             all(&Lines::text().delimiter("\n"), b"a\r\n"),
             [Ok("a\r".to_string())]

@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything a splitter yields for `chunks`: lines with their offsets, or the offset of one that was too long.
+    /// Output of a splitter for `chunks`: lines with their offsets, or the offset of an oversized one.
     fn run(splitter: &mut Splitter, chunks: &[&[u8]]) -> Vec<Result<(Vec<u8>, u64), u64>> {
         let mut out = Vec::new();
         let mut give = |piece: Result<Piece<'_>, LineError>| {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_delimiter_is_given_out_as_it_was() {
+    fn a_kept_delimiter_is_unchanged() {
         let mut splitter = Splitter::new(b"\n", true, true, 100);
         assert_eq!(
             run(&mut splitter, &[b"a\r\nb\nc"]),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_reported_once_and_the_next_one_is_whole() {
+    fn an_oversized_line_is_reported_once_and_the_next_one_is_complete() {
         let mut splitter = Splitter::new(b"--", false, false, 4);
         assert_eq!(
             run(
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_nothing_of_the_old_content_is_left() {
+    fn a_restart_discards_the_buffered_content() {
         let mut splitter = Splitter::new(b"\n", false, false, 8);
         splitter.push(b"half");
         assert_eq!(splitter.next(), None);
@@ -257,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_not_matter_where_the_chunks_are_cut(
+        fn lines_do_not_depend_on_chunk_boundaries(
             text in "[ab\n\r;]{0,60}",
             delimiter in prop::sample::select(vec!["\n", ";", "ab", "aa", ";;\n"]),
             cuts in prop::collection::vec(0..60_usize, 0..8),

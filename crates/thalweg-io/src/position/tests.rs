@@ -8,7 +8,7 @@ use super::rows::{Pending, Rows};
 use super::*;
 
 #[test]
-fn a_source_waits_for_room_and_ends_when_the_oldest_has_failed() {
+fn a_source_waits_for_room_and_ends_when_the_oldest_row_has_failed() {
     let position = Position::new("feed");
     let mut acks: Vec<_> = (0..MAX_IN_FLIGHT)
         .map(|at| position.ack(at.to_string(), Duration::ZERO))
@@ -28,7 +28,7 @@ fn a_source_waits_for_room_and_ends_when_the_oldest_has_failed() {
 }
 
 #[test]
-fn counts_of_rows_are_short() {
+fn row_counts_are_encoded_compactly() {
     let (mut rows, mut pending) = (Rows::default(), Pending::default());
     for number in 1..=5000 {
         assert!(rows.is_new(number, &mut pending));
@@ -42,7 +42,7 @@ fn counts_of_rows_are_short() {
 proptest! {
     /// Elements end in any order; some never do.
     #[test]
-    fn the_watermark_is_before_the_first_that_is_not_done(
+    fn the_watermark_is_before_the_first_unfinished_row(
         ends in prop::collection::vec((0..30_u64, any::<bool>()), 0..60),
         elements in 0..30_u64,
     ) {
@@ -67,10 +67,10 @@ proptest! {
         }
     }
 
-    /// A pipeline is killed again and again. Each element makes some rows, which are written in batches, and are done
-    /// in any order; what is stored is what a transaction would hold.
+    /// A pipeline is killed repeatedly. Each element makes some rows, which are written in batches and acknowledged
+    /// in any order; the stored rows are those a transaction would contain.
     #[test]
-    fn however_often_it_is_killed_every_row_is_written_once(
+    fn every_row_is_written_once_in_spite_of_kills(
         rows_of in prop::collection::vec(0..4_u32, 1..20),
         runs in prop::collection::vec((0..25_usize, 1..6_usize, any::<u64>()), 0..6),
     ) {

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_comes_after_the_last_line_with_the_status_and_the_last_words() {
+    fn a_failure_follows_the_last_line_with_the_status_and_the_stderr_tail() {
         let (lines, error) = all(Process::shell("printf out; echo oops >&2; exit 3"));
         assert_eq!(lines, ["out"]);
         let error = error.unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn standard_error_may_be_merged_in() {
+    fn standard_error_can_be_merged() {
         let process = Process::shell("echo 1; echo 2 >&2; echo 3; exit 1").stderr(Stderr::Merge);
         let (lines, error) = all(process);
         assert_eq!(lines, ["1", "2", "3"]);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn much_standard_error_neither_blocks_the_process_nor_fills_the_memory() {
+    fn a_flood_of_standard_error_neither_blocks_nor_fills_memory() {
         let (_, error) = all(Process::shell("yes oops | head -n 100000 >&2; exit 1"));
         let Some(ProcessError::Failed { stderr, .. }) = error else {
             panic!("{error:?}");
@@ -242,7 +242,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn dropping_kills_and_reaps() {
+    fn dropping_kills_and_reaps_the_process() {
         for command in ["exec sleep 1000", "exec yes", "exec sleep 1000 >&-"] {
             let mut process = Process::shell(command);
             let running = process.start().unwrap();

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_kept_from_a_whole_line_on() {
+    fn the_tail_starts_at_a_complete_line() {
         let mut kept = Tail::default();
         kept.push(b"first\n");
         assert_eq!(kept.text(), "first\n");
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_all_that_is_kept_is_cut() {
+    fn a_line_longer_than_the_tail_is_truncated() {
         let mut kept = Tail::default();
         kept.push(&[b'x'; 3 * LIMIT]);
         assert_eq!(kept.text(), "x".repeat(LIMIT));

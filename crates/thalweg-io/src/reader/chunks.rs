@@ -80,19 +80,19 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_read_than_the_queue_holds() {
+    fn reading_stops_when_the_queue_is_full() {
         let reads = Arc::new(AtomicUsize::new(0));
         let chunks = Chunks::read("test", Counting(Arc::clone(&reads)), |end| end);
         let chunks = chunks.expect("a thread can be started");
         for taken in 1..10_000 {
             assert!(matches!(pollster::block_on(chunks.next()), Some(Ok(_))));
-            // The taken one, the queue, the one waiting to enter it, and the read after that.
+            // The received chunk, the queue, the one waiting to enter it, and the read after that.
             assert!(reads.load(Ordering::SeqCst) <= taken + QUEUE + 2);
         }
     }
 
     #[test]
-    fn the_thread_lets_go_of_its_source_when_nobody_listens() {
+    fn the_thread_drops_its_source_when_the_receiver_is_gone() {
         let reads = Arc::new(AtomicUsize::new(0));
         let (done, ended) = std::sync::mpsc::channel::<()>();
         let chunks = Chunks::read("test", Counting(Arc::clone(&reads)), move |end| {

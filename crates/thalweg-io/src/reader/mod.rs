@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_before_an_error_is_given_out_before_it() {
+    fn lines_before_an_error_are_delivered_first() {
         let mut reader = Reader::new("one\ntwo".as_bytes().chain(Broken));
         assert_eq!(next(&mut reader), Ok(Some("one".to_string())));
         assert_eq!(next(&mut reader), Ok(Some("two".to_string())));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_line_that_is_at_fault_reading_goes_on() {
+    fn reading_continues_after_a_bad_line() {
         let mut reader = Reader::new(&b"a\xff\nb\n"[..]);
         let error = "invalid UTF-8 at byte 1, in the line at byte 0";
         assert_eq!(next(&mut reader), Err(error.to_string()));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_may_be_bytes_with_a_delimiter_of_their_own() {
+    fn lines_may_be_bytes_with_a_custom_delimiter() {
         let mut reader = Reader::new(&b"a\xff;b"[..]).lines(Lines::bytes().delimiter(";"));
         assert_eq!(next(&mut reader), Ok(Some(b"a\xff".to_vec())));
         assert_eq!(next(&mut reader), Ok(Some(b"b".to_vec())));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_queue_holds_arrives_whole() {
+    fn input_larger_than_the_queue_arrives_complete() {
         let text: String = (0..200_000).map(|line| format!("line {line}\n")).collect();
         let mut reader = Reader::new(io::Cursor::new(text));
         for line in 0..200_000 {

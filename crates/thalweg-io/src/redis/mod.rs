@@ -162,7 +162,7 @@ impl Redis {
         self
     }
 
-    /// Uses TLS, and shows the server a certificate, with those that vouch for it behind it. Both files are PEM.
+    /// Uses TLS with a client certificate, followed by its chain, and its key. Both files are PEM.
     #[must_use]
     pub fn identity(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.tls.get_or_insert_default().identity = Some((certificate.into(), key.into()));
@@ -199,7 +199,7 @@ impl Redis {
         self
     }
 
-    /// Limit of elements that wait for the pipeline: 1024 by default. Then nothing is read.
+    /// Limit of elements that wait for the pipeline: 1024 by default. Reading stops at the limit.
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.max_waiting = count.max(1);

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_taken_apart() {
+    fn a_url_is_parsed() {
         let address = Address::parse("ftp://anna:s%3Acret@host:2121/a%20b/%C3%BCber.txt").unwrap();
         assert_eq!((address.scheme, address.port), (Scheme::Ftp, Some(2121)));
         assert_eq!(address.user.as_deref(), Some("anna"));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_url_is_said_without_its_password() {
+    fn url_errors_hide_the_password() {
         for (url, problem) in [
             ("gopher://host/x", "its scheme is none of `file:`, `http:`"),
             ("s3:///key", "it has no bucket"),

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksums_are_those_of_others() {
+    fn checksums_match_known_values() {
         for (checksum, found) in [
             (
                 Checksum::sha256(""),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_checksum_is_told() {
+    fn an_invalid_checksum_is_named() {
         assert_eq!(Checksum::crc32c("364B3FB7").check(), Ok(()));
         let problem = Checksum::md5("12").check().expect_err("two digits");
         assert_eq!(

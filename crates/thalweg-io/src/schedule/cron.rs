@@ -383,7 +383,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn times_are_those_of_a_look_at_every_minute(
+        fn times_match_a_check_of_every_minute(
             (minute, hour) in (field(0, 59), field(0, 23)),
             (day, month, weekday) in (field(1, 31), field(1, 12), field(0, 6)),
             (zone, from) in moment(),

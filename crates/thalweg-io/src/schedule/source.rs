@@ -75,7 +75,7 @@ pub trait FromSchedule {
     ///     ["2026-03-27T09:00:00+01:00[Europe/Berlin]", "2026-03-30T09:00:00+02:00[Europe/Berlin]"]
     /// );
     ///
-    /// // The same on the event loop around it, or on a thread's.
+    /// // The same on the current event loop, or on a loop thread.
     /// let times = Stream::from_schedule("0 9 * * mon-fri");
     /// # times.check()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_times_are_dealt_with_as_asked() {
+    fn missed_times_follow_the_policy() {
         let skipped = arrivals(Missed::Skip);
         assert_eq!(skipped, [(0, 0), (60, 1), (180, 3), (300, 5)]);
         let once = arrivals(Missed::Once);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_do_not_drift_and_go_on_after_a_stop() {
+    fn intervals_do_not_drift_and_resume_after_a_stop() {
         let clock = VirtualClock::new();
         let start = "2026-05-01T12:00:00Z".parse().expect("it is a time");
         let times = Stream::from_source_on(Schedule::new("7s").start(start), &clock);

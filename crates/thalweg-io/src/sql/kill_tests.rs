@@ -1,5 +1,5 @@
-//! A pipeline into SQLite is killed at random moments and started again, until it has done all: no row is missing, and
-//! none is there twice.
+//! A pipeline into SQLite is killed at random moments and restarted until it is done: no row is missing or
+//! duplicated.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use super::*;
 use crate::testing::kills::{Chance, Killed, Kills, kills};
 use crate::{Sse, SseEvent, TextFile, prelude::*};
 
-/// Enough for a run that is killed not to be the last one.
+/// Enough elements that a killed run is never the last one.
 fn elements() -> u32 {
     8000 * (kills(3) + 1)
 }
@@ -22,7 +22,7 @@ fn text(number: u32) -> String {
     format!("äöü {number}")
 }
 
-/// Is run by the tests, in a process of its own.
+/// Run by the tests in a child process.
 #[test]
 fn child() {
     let Some(killed) = Killed::this() else {
@@ -74,7 +74,7 @@ async fn run(dir: &Path, source: &str) -> Result<(), Box<dyn std::error::Error>>
         |row: &(u32, u32, String)| [row.0.into(), row.1.into(), row.2.as_str().into()],
     );
     each.flatten().to_sql(&database, table.create());
-    // A connection that is cut is a failure of the feed.
+    // A broken connection is a failure of the feed.
     texts.on_unhandled(|_| ());
     let run = texts.run("50s").await;
     (position.in_flight() == 0)
@@ -84,12 +84,12 @@ async fn run(dir: &Path, source: &str) -> Result<(), Box<dyn std::error::Error>>
     Ok(())
 }
 
-/// A pipeline from this source.
+/// Runs a pipeline from this source.
 fn killing(source: &str) -> Kills {
     Kills::of("sql::kill_tests::child", kills(3)).setting("SOURCE", source)
 }
 
-/// Kills it again and again, lets it finish, and compares the rows.
+/// Kills it repeatedly, lets the last one finish, and compares the rows.
 fn kill(killing: &Kills) {
     killing.run();
     let dir = killing.dir();
@@ -104,7 +104,7 @@ fn kill(killing: &Kills) {
 }
 
 #[test]
-fn killed_from_a_file_into_sqlite_nothing_is_lost_or_doubled() {
+fn a_killed_pipeline_from_a_file_to_sqlite_loses_and_doubles_nothing() {
     let killing = killing("file");
     let lines: String = (1..=elements()).map(|number| text(number) + "\n").collect();
     fs::write(killing.dir().join("lines"), lines).expect("there is room");
@@ -112,7 +112,7 @@ fn killed_from_a_file_into_sqlite_nothing_is_lost_or_doubled() {
 }
 
 #[test]
-fn killed_from_sql_into_sqlite_nothing_is_lost_or_doubled() {
+fn a_killed_pipeline_from_sql_to_sqlite_loses_and_doubles_nothing() {
     let killing = killing("sql");
     let new = rusqlite::Connection::open(killing.dir().join("in.db"));
     let mut connection = new.expect("a new file");
@@ -131,7 +131,7 @@ fn killed_from_sql_into_sqlite_nothing_is_lost_or_doubled() {
 }
 
 #[test]
-fn killed_from_a_feed_into_sqlite_nothing_is_lost_or_doubled() {
+fn a_killed_pipeline_from_a_feed_to_sqlite_loses_and_doubles_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
     let address = listener.local_addr().expect("it is bound");
@@ -145,7 +145,7 @@ fn killed_from_a_feed_into_sqlite_nothing_is_lost_or_doubled() {
             {
                 break;
             }
-            // A client that was killed is none of the server's troubles.
+            // Errors of killed clients are ignored.
             let _ = client.and_then(|client| serve(client, &mut chance));
         }
     });

@@ -103,7 +103,7 @@ fn a_row_with_a_known_key_replaces_the_values() {
 }
 
 #[test]
-fn a_row_that_is_refused_does_not_take_others_along() {
+fn a_rejected_row_fails_alone() {
     let place = Place::new();
     let failed = run(async || {
         let source = Stream::new();
@@ -133,7 +133,7 @@ fn a_row_that_is_refused_does_not_take_others_along() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_a_remedy() {
+fn errors_name_a_remedy() {
     let place = Place::new();
     let shown = url(&place.path("test.db"));
     let error = run(async || {
@@ -168,7 +168,7 @@ fn what_is_wrong_is_named_with_a_remedy() {
 }
 
 #[test]
-fn rows_come_in_the_order_of_the_cursor_and_new_ones_when_it_is_asked_again() {
+fn rows_arrive_in_cursor_order_and_new_ones_with_the_next_poll() {
     let clock = VirtualClock::new();
     let database = Database::open("sqlite::memory:").expect("there is room");
     let insert = |ids: std::ops::RangeInclusive<i64>| {
@@ -195,7 +195,7 @@ fn rows_come_in_the_order_of_the_cursor_and_new_ones_when_it_is_asked_again() {
         .map(|row| row.get("id").and_then(SqlValue::as_i64))
         .sink_to_list();
     rows.start().expect("nothing is wrong");
-    // The database's thread knows nothing of the clock.
+    // The database's thread does not use the virtual clock.
     let wait_for = |last| {
         while list.to_vec().last() != Some(&Some(last)) {
             clock.advance(std::time::Duration::from_secs(1));
@@ -223,7 +223,7 @@ fn a_query_without_its_cursor_is_an_error() {
     );
 }
 
-/// Reads a file's lines into a table, and fails on those that say so: as a program does that is run again and again.
+/// Reads a file's lines into a table, failing on marked ones, like a program that is run repeatedly.
 fn copy(place: &Place, fails: bool) -> Position {
     run(async || {
         let database = place.open();
@@ -245,7 +245,7 @@ fn copy(place: &Place, fails: bool) -> Position {
 }
 
 #[test]
-fn what_failed_is_read_again_and_what_came_after_it_is_not_doubled() {
+fn failed_rows_are_read_again_without_duplicating_later_ones() {
     let place = Place::new();
     std::fs::write(place.path("log"), "a b\nfails\nc\nd e f\n").expect("there is room");
     let position = copy(&place, true);
@@ -264,7 +264,7 @@ fn what_failed_is_read_again_and_what_came_after_it_is_not_doubled() {
 }
 
 #[test]
-fn a_database_that_is_locked_is_tried_again_by_the_policy() {
+fn a_locked_database_is_retried_by_the_policy() {
     let place = Place::new();
     let attempts = run(async || {
         let source = Stream::new();

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_and_fields_that_are_almost_known_are_ignored() {
+    fn unknown_and_misspelled_fields_are_ignored() {
         assert_eq!(
             data(b"Data: a\n data: b\ndata : c\ndatum\ndata: d\n\n"),
             ["d"]
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_is_digits() {
+    fn retry_accepts_digits_only() {
         for (value, retry) in [
             ("1500", Some(1500)),
             ("0", Some(0)),
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn another_connection_goes_on_from_the_last_event_that_was_complete() {
+    fn a_new_connection_resumes_after_the_last_complete_event() {
         let mut parser = SseParser::new(100);
         let mut count = 0;
         parser.push(b"id: 1\ndata: a\n\nid: 2\ndata: b", |_| count += 1);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf_8_is_replaced() {
+    fn invalid_utf_8_is_replaced() {
         assert_eq!(
             data(b"data: a\xf0\x9f\n\ndata: \xffb\n\n"),
             ["a\u{fffd}", "\u{fffd}b"]
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_too_long_is_an_error_in_its_place() {
+    fn an_oversized_event_is_an_error_at_its_position() {
         let text = b"data: aaaa\ndata: bbbb\n\ndata: c\n\ndata: 0123456789\n\n: 0123456789 comment\ndata: d\n\n";
         let parsed = parse_in(10, text.chunks(3));
         let data: Vec<_> = parsed
@@ -390,7 +390,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
         #[test]
-        fn events_do_not_depend_on_the_chunks(
+        fn events_do_not_depend_on_chunk_boundaries(
             words in vec(
                 select(WORDS),
                 0..60,
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_may_be_as_long_as_it_likes() {
+    fn without_a_limit_an_event_has_any_length() {
         let parsed = parse_in(usize::MAX, [&b"data: a"[..], b"b\n\n"]);
         assert!(parsed.iter().all(Result::is_ok));
         assert_eq!(parsed.len(), 1);

@@ -87,7 +87,7 @@ impl Source for SseSource {
             .await?;
             match out.or_stop(inbox.next_batch()).await? {
                 Ok(Some(batch)) => {
-                    // Should the feed end, a restarted source asks for the events after these.
+                    // If the feed ends, a restarted source requests the events after these.
                     if let Some(last) = batch.last() {
                         self.sse.last_event_id.clone_from(&last.id);
                     }
@@ -114,7 +114,7 @@ pub trait FromSse {
     /// Emits the events of a feed, given by its URL or as a configured [`Sse`].
     ///
     /// Buffered events go through the pipeline as a batch. A lost connection is a failure of the source's node, which
-    /// then reconnects. Stopped and started again, it continues with the event after the last one emitted.
+    /// then reconnects. After a restart, the source continues with the event after the last one emitted.
     ///
     /// ```
     /// # use std::io::{Read, Write};

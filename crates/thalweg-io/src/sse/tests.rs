@@ -19,7 +19,7 @@ fn feed(text: &str) -> Vec<Vec<u8>> {
     vec![HEAD.into(), text.into()]
 }
 
-/// Runs a feed to its end; returns the events' data, and the failures.
+/// Runs a feed to its end; returns data of events, and failures.
 fn run(sse: Sse) -> (Vec<String>, Vec<String>) {
     let events = Stream::from_sse(sse.wait(Duration::ZERO));
     let list = events.map(|event| event.data.clone()).sink_to_list();
@@ -28,14 +28,14 @@ fn run(sse: Sse) -> (Vec<String>, Vec<String>) {
     events.on_unhandled(move |failure: Failure| {
         failed.lock().unwrap().push(failure.cause().to_string())
     });
-    // What ends the feed is among the failures too.
+    // The error that ends the feed is among the failures too.
     let _ = events.run("1min").wait();
     let failures = failures.lock().unwrap().clone();
     (list.to_vec(), failures)
 }
 
 #[test]
-fn a_feed_that_is_cut_off_goes_on_after_the_last_event() {
+fn a_broken_feed_resumes_after_the_last_event() {
     let text = "id: 1\ndata: Grüße\n\nid: 2\ndata: half";
     let within = text.find('ü').unwrap() + 1;
     let (start, rest) = text.as_bytes().split_at(within);
@@ -59,7 +59,7 @@ fn a_feed_that_is_cut_off_goes_on_after_the_last_event() {
 }
 
 #[test]
-fn a_server_that_is_busy_is_asked_again_and_shown() {
+fn a_busy_server_is_retried_and_reported() {
     let busy = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nConnection: close\r\n\r\n";
     let broken = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 99\r\n\r\ndata: a\n\n";
     let (url, server) = serve([
@@ -84,7 +84,7 @@ fn a_server_that_is_busy_is_asked_again_and_shown() {
 }
 
 #[test]
-fn what_asking_again_does_not_help_against_ends_it() {
+fn a_permanent_error_ends_the_source() {
     for (answer, error) in [
         ("404 Not Found\r\n", "answered 404 Not Found"),
         (
@@ -136,7 +136,7 @@ fn a_redirect_is_followed_without_the_headers_of_another_server() {
 }
 
 #[test]
-fn what_is_wrong_with_a_feed_is_said() {
+fn wrong_arguments_are_reported() {
     for (sse, error) in [
         (
             Sse::new("nowhere"),
@@ -167,7 +167,7 @@ fn what_is_wrong_with_a_feed_is_said() {
 }
 
 #[test]
-fn an_event_that_is_too_long_fails_alone() {
+fn an_oversized_event_fails_alone() {
     let (url, server) = serve([feed("data: 0123456789\n\ndata: a\n\n"), vec![END.into()]]);
     let (data, failures) = run(Sse::new(url).max_len(8));
     assert_eq!(data, ["a"]);
@@ -179,7 +179,7 @@ fn an_event_that_is_too_long_fails_alone() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_left() {
+fn a_silent_server_is_disconnected() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
     let is_over = Arc::new(AtomicBool::new(false));
@@ -189,7 +189,7 @@ fn a_server_that_says_nothing_is_left() {
         while !ends.load(Ordering::SeqCst) {
             let mut client = server.accept().unwrap().0;
             let mut request = [0; 1024];
-            // On a slow machine, who asked may have given up.
+            // On a slow machine the client may have timed out.
             let len = client.read(&mut request).unwrap_or(0);
             let request = String::from_utf8_lossy(&request[..len]).to_lowercase();
             let is_done = request.contains("last-event-id: 1");
@@ -212,7 +212,7 @@ fn a_server_that_says_nothing_is_left() {
     serving.join().unwrap();
 }
 
-/// Answers each connection with the events behind the last one that the client has; returns its address.
+/// Sends each connection the events after the last one the client has; returns the address.
 fn serve_events(count: u32) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -232,12 +232,12 @@ fn serve_events(count: u32) -> std::net::SocketAddr {
                 .find_map(|line| line.strip_prefix("last-event-id: "));
             let last: u32 = last.and_then(|id| id.parse().ok()).unwrap_or(0);
             if last == count {
-                // The client has all: it does not come again.
+                // The client has everything and does not reconnect.
                 let _ = client.write_all(END.as_bytes());
                 return;
             }
             let events = (last + 1..=count).map(|id| format!("id: {id}\ndata: äöü {id}\n\n"));
-            // It may have been cut off.
+            // The connection may have been cut.
             let _ = client.write_all((HEAD.to_string() + &events.collect::<String>()).as_bytes());
         }
     });
@@ -245,7 +245,7 @@ fn serve_events(count: u32) -> std::net::SocketAddr {
 }
 
 #[test]
-fn through_a_proxy_that_cuts_stalls_and_splits_nothing_is_lost_or_doubled() {
+fn nothing_is_lost_or_doubled_behind_a_faulty_proxy() {
     for fault in [
         Fault::CutAfter(700),
         Fault::StallAfter(700),

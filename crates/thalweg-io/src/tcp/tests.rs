@@ -17,14 +17,14 @@ fn run<R>(f: impl AsyncFnOnce() -> R) -> R {
     runtime.expect("there are descriptors").block_on(f())
 }
 
-/// Waits, without keeping the event loop from running.
+/// Waits without blocking the event loop.
 async fn until(mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// A source that has been started, what comes of it, and what is wrong.
+/// A started source, its elements, and its failures.
 fn started<T: thalweg::Element>(
     server: TcpServer<T>,
 ) -> (Stream<T>, mpsc::Receiver<T>, mpsc::Receiver<String>) {
@@ -38,7 +38,7 @@ fn started<T: thalweg::Element>(
 }
 
 #[test]
-fn lines_come_whatever_pieces_they_are_sent_in() {
+fn lines_do_not_depend_on_packet_boundaries() {
     let server = TcpServer::new(0).lines(Lines::bytes().keep_delimiter(true));
     let address = server.listen().expect("there is a port");
     let (_source, received, _) = started(server);
@@ -53,7 +53,7 @@ fn lines_come_whatever_pieces_they_are_sent_in() {
 }
 
 #[test]
-fn connections_are_read_side_by_side_and_each_stays_in_order() {
+fn connections_are_read_concurrently_and_each_in_order() {
     const CLIENTS: usize = 50;
     const LINES: usize = 200;
     let server = TcpServer::new(0);
@@ -83,7 +83,7 @@ fn connections_are_read_side_by_side_and_each_stays_in_order() {
 }
 
 #[test]
-fn what_is_no_message_is_a_failure_and_those_behind_it_come() {
+fn an_invalid_message_is_a_failure_and_later_ones_arrive() {
     let server = TcpServer::new(0).max_len(5);
     let address = server.listen().expect("there is a port");
     let (_source, received, failed) = started(server);
@@ -109,7 +109,7 @@ fn what_is_no_message_is_a_failure_and_those_behind_it_come() {
 }
 
 #[test]
-fn what_has_come_before_a_stop_is_emitted_after_the_next_start() {
+fn messages_received_before_a_stop_are_emitted_after_the_next_start() {
     let server = TcpServer::new(0);
     let address = server.listen().expect("there is a port");
     let lines = run(async || {
@@ -122,7 +122,7 @@ fn what_has_come_before_a_stop_is_emitted_after_the_next_start() {
         client.write_all(b"one\n").expect("it reads");
         until(|| !seen.is_empty()).await;
         source.stop();
-        // The other end is told.
+        // The peer is notified.
         client.set_nonblocking(true).expect("it can be");
         until(|| matches!(client.read(&mut [0; 8]), Ok(0))).await;
         source.start().expect("nothing is wrong");
@@ -153,7 +153,7 @@ fn messages_go_from_a_sink_to_a_source() {
 }
 
 #[test]
-fn a_message_that_is_too_long_for_its_length_fails_alone() {
+fn an_oversized_message_fails_alone() {
     let server = TcpServer::new(0).length_prefixed(PrefixWidth::One);
     let port = server.listen().expect("there is a port").port();
     let (_source, received, _) = started(server);
@@ -178,7 +178,7 @@ fn a_message_that_is_too_long_for_its_length_fails_alone() {
 }
 
 #[test]
-fn a_server_that_goes_away_gets_what_was_not_sent_when_it_is_there_again() {
+fn unsent_messages_are_delivered_when_the_server_returns() {
     let first = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let address = first.local_addr().expect("it is bound");
     let (sends, received) = mpsc::channel();
@@ -187,7 +187,7 @@ fn a_server_that_goes_away_gets_what_was_not_sent_when_it_is_there_again() {
         let mut connection = BufReader::new(first.accept().expect("it connects").0);
         connection.read_line(&mut line).expect("it sends");
         sends.send(line).expect("the test listens");
-        // Closed, and nobody listens for a while.
+        // The port is closed for a while.
         drop((connection, first));
         thread::sleep(Duration::from_millis(30));
         let again = TcpListener::bind(address).expect("the port is free");
@@ -211,7 +211,7 @@ fn a_server_that_goes_away_gets_what_was_not_sent_when_it_is_there_again() {
         })
         .await;
         assert_eq!(first.as_deref(), Some("one\n"));
-        // The end of the connection has to have come here.
+        // The end of the connection must have arrived here.
         tokio::time::sleep(Duration::from_millis(10)).await;
         sent.emit("two").await.expect("there is room");
         sent.drain("60s").await.expect("it can be sent");
@@ -221,7 +221,7 @@ fn a_server_that_goes_away_gets_what_was_not_sent_when_it_is_there_again() {
 }
 
 #[test]
-fn nobody_there_is_named_with_how_often_it_was_tried() {
+fn an_unreachable_server_is_named_with_the_number_of_attempts() {
     let free = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let port = free.local_addr().expect("it is bound").port();
     drop(free);
@@ -241,7 +241,7 @@ fn nobody_there_is_named_with_how_often_it_was_tried() {
 }
 
 #[test]
-fn a_port_that_is_taken_and_files_that_are_none_are_named() {
+fn taken_ports_and_missing_files_are_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let port = taken.local_addr().expect("it is bound").port();
     let server = TcpServer::new(port).host("127.0.0.1");
@@ -257,7 +257,7 @@ fn a_port_that_is_taken_and_files_that_are_none_are_named() {
 
 proptest! {
     #[test]
-    fn messages_behind_their_lengths_do_not_depend_on_the_pieces(
+    fn length_prefixed_messages_do_not_depend_on_chunk_boundaries(
         messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..12), 0..20),
         pieces in prop::collection::vec(1_usize..9, 1..40),
     ) {

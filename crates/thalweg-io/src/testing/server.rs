@@ -70,7 +70,7 @@ impl TestServer {
         Ok(())
     }
 
-    /// Where it may keep what it has to.
+    /// Its data directory.
     #[cfg(feature = "remote")]
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
@@ -114,7 +114,7 @@ fn find(name: &str) -> Option<PathBuf> {
     programs.find(|program| program.is_file())
 }
 
-/// A file that `cargo xtask services up` brings, or the system has: `lib/openssh/sftp-server`, say, below `/usr`.
+/// A file installed by `cargo xtask services up` or by the system below `/usr`, such as `lib/openssh/sftp-server`.
 #[cfg(feature = "remote")]
 pub(crate) fn find_file(name: &str) -> Option<PathBuf> {
     let brought = services().map(|services| services.join("debian/usr"));

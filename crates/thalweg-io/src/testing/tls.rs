@@ -1,4 +1,4 @@
-//! Certificates of the tests' own, and TLS in front of servers that speak none.
+//! Test certificates, and a TLS proxy for servers without TLS.
 
 use std::error::Error;
 use std::io;
@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-/// Someone who vouches for certificates, with files of those it has made.
+/// A certificate authority, with the files of its certificates.
 pub(crate) struct Authority {
     dir: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -25,7 +25,7 @@ impl Authority {
     pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let mut params = CertificateParams::new(Vec::new())?;
-        // Another of the same name would be asked, and found to have signed something else.
+        // A unique name: verifiers look authorities up by name.
         let name = format!("authority {}", NEXT.fetch_add(1, Ordering::Relaxed));
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,12 +35,12 @@ impl Authority {
         Ok(Self { dir, issuer })
     }
 
-    /// The file of its own certificate.
+    /// The file of the authority's certificate.
     pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("authority.pem")
     }
 
-    /// Makes a certificate for a host; returns the files of it and of its key.
+    /// Creates a certificate for a host; returns its file and that of its key.
     pub(crate) fn certificate(&self, host: &str) -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
         let key = KeyPair::generate()?;
         let params = CertificateParams::new(vec![host.to_string()])?;
@@ -52,14 +52,14 @@ impl Authority {
     }
 }
 
-/// TLS in front of a server. It ends, and cuts all connections, when this is dropped.
+/// A TLS proxy in front of a server. Dropping it cuts all connections.
 pub(crate) struct TlsFront {
     port: u16,
     _end: oneshot::Sender<()>,
 }
 
 impl TlsFront {
-    /// Accepts connections on a port of its own, and passes them on to the port of a server.
+    /// Accepts connections on a new port, and forwards them to the port of a server.
     pub(crate) fn start(tls: TlsAcceptor, port: u16) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
@@ -95,7 +95,7 @@ async fn pass_all(
     loop {
         let (client, _) = listener.accept().await?;
         let tls = tls.clone();
-        // One that the client gives up is none of the front's troubles.
+        // Connections closed by the client are not errors.
         tokio::spawn(async move {
             let mut client = tls.accept(client).await?;
             let mut server = TcpStream::connect(server).await?;

@@ -272,7 +272,7 @@ mod tests {
 
     use super::*;
 
-    /// A disk with this many bytes of room.
+    /// A disk with this much free space, in bytes.
     struct Disk {
         room: Arc<Mutex<usize>>,
         content: Arc<Mutex<Vec<u8>>>,
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn appending_keeps_what_is_there_and_truncating_does_not() {
+    fn appending_keeps_the_content_and_truncating_does_not() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("out.txt");
         type Open = fn(&Path) -> Result<TextFileSink, TextFileError>;
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_that_is_dropped_has_written_everything() {
+    fn a_dropped_sink_has_written_everything() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("out.txt");
         TextFileSink::append(&path).unwrap().write([0xff]).unwrap();
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_gathered_unless_each_is_to_be_flushed() {
+    fn lines_are_buffered_unless_flushed_one_by_one() {
         let (mut sink, _, content) = sink_with_room(usize::MAX);
         sink.write("a").unwrap();
         assert!(content.lock().unwrap().is_empty());
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_capacity_is_gathered() {
+    fn the_buffer_never_exceeds_its_capacity() {
         let (mut sink, _, content) = sink_with_room(usize::MAX);
         let line = "x".repeat(999);
         for _ in 0..1000 {
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_an_error_and_writing_again_neither_loses_nor_repeats() {
+    fn after_a_full_disk_rewriting_neither_loses_nor_repeats() {
         for flush_each in [false, true] {
             let (sink, room, content) = sink_with_room(300_000);
             let mut sink = sink.flush_each(flush_each);
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_half_written_is_finished_first() {
+    fn a_partially_written_line_is_finished_first() {
         let (sink, room, content) = sink_with_room(6);
         let mut sink = sink.flush_each(true);
         sink.write("one").unwrap();
@@ -407,7 +407,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn closing_reports_what_could_not_be_written() {
+    fn close_reports_unwritten_lines() {
         let mut sink = TextFileSink::append("/dev/full").unwrap();
         sink.write("lost").unwrap();
         let error = sink.close().unwrap_err();

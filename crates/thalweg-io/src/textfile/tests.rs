@@ -68,7 +68,7 @@ impl Log {
     }
 }
 
-/// The lines there are until the file is idle or ends.
+/// The lines until the file is idle or ends.
 fn lines(file: &mut TextFile) -> Vec<String> {
     let mut lines = Vec::new();
     while let Poll::Line(line) = file.poll().unwrap() {
@@ -78,7 +78,7 @@ fn lines(file: &mut TextFile) -> Vec<String> {
 }
 
 #[test]
-fn a_file_read_until_its_end_gives_out_its_last_line_and_ends_for_good() {
+fn a_file_that_is_not_followed_ends_after_its_last_line() {
     let mut log = Log::with("a\n\nb");
     let mut file = log.file().until_end();
     assert_eq!(lines(&mut file), ["a", "", "b"]);
@@ -108,7 +108,7 @@ fn a_followed_line_waits_for_its_ending() {
 }
 
 #[test]
-fn a_missing_file_is_waited_for_and_then_read_whole() {
+fn a_missing_file_is_waited_for_and_then_read_completely() {
     let mut log = Log::missing();
     let mut file = log.file().from_end();
     assert_eq!(file.poll().unwrap(), Poll::Idle);
@@ -154,7 +154,7 @@ fn a_path_that_cannot_be_followed_is_an_error_that_names_it() {
 }
 
 #[test]
-fn from_the_end_on_means_from_the_beginning_of_the_last_unfinished_line() {
+fn from_end_starts_at_the_last_unfinished_line() {
     let mut log = Log::with("old\nhalf");
     let mut file = log.file().from_end();
     assert_eq!(file.poll().unwrap(), Poll::Idle);
@@ -169,7 +169,7 @@ fn from_the_end_on_means_from_the_beginning_of_the_last_unfinished_line() {
 }
 
 #[test]
-fn from_the_end_on_finds_an_ending_that_two_stretches_share() {
+fn from_end_finds_a_line_ending_split_across_blocks() {
     for padding in 0..200 {
         let log = Log::with(&format!("old=-={}", "x".repeat(padding)));
         let mut file = log.file().lines(Lines::text().delimiter("=-=")).from_end();
@@ -191,7 +191,7 @@ fn a_truncated_file_is_read_again_from_the_start() {
 }
 
 #[test]
-fn a_truncated_file_that_has_outgrown_the_old_place_is_noticed() {
+fn a_truncated_file_that_has_grown_past_the_old_offset_is_detected() {
     let mut log = Log::with("one\n");
     let mut file = log.file();
     assert_eq!(lines(&mut file), ["one"]);
@@ -200,7 +200,7 @@ fn a_truncated_file_that_has_outgrown_the_old_place_is_noticed() {
 }
 
 #[test]
-fn a_moved_file_is_read_on_until_another_has_its_name() {
+fn a_moved_file_is_read_until_another_has_its_name() {
     let mut log = Log::with("one\n");
     let mut file = log.file();
     assert_eq!(lines(&mut file), ["one"]);
@@ -220,7 +220,7 @@ fn a_moved_file_is_read_on_until_another_has_its_name() {
 }
 
 #[test]
-fn two_rotations_while_the_first_file_is_still_read_lose_nothing() {
+fn two_rotations_during_one_read_lose_nothing() {
     let mut log = Log::with("one\n");
     let mut file = log.file();
     assert_eq!(lines(&mut file), ["one"]);
@@ -234,7 +234,7 @@ fn two_rotations_while_the_first_file_is_still_read_lose_nothing() {
 }
 
 #[test]
-fn a_removed_file_may_come_back() {
+fn a_removed_file_may_reappear() {
     let mut log = Log::with("one\n");
     let mut file = log.file();
     assert_eq!(lines(&mut file), ["one"]);
@@ -246,7 +246,7 @@ fn a_removed_file_may_come_back() {
 }
 
 #[test]
-fn a_name_that_is_taken_by_a_directory_is_an_error_after_the_old_file_is_read() {
+fn a_directory_in_place_of_the_file_is_an_error_after_the_old_file_is_read() {
     let mut log = Log::with("one\n");
     let mut file = log.file();
     assert_eq!(lines(&mut file), ["one"]);
@@ -258,7 +258,7 @@ fn a_name_that_is_taken_by_a_directory_is_an_error_after_the_old_file_is_read() 
 }
 
 #[test]
-fn after_a_line_that_is_at_fault_reading_goes_on() {
+fn reading_continues_after_a_bad_line() {
     let log = Log::with("");
     fs::write(log.path(), b"good\nbad \xff\nmuch too long\nfine\n").unwrap();
     let mut file = log.file().lines(Lines::text().max_len(6)).until_end();
@@ -285,7 +285,7 @@ fn after_a_line_that_is_at_fault_reading_goes_on() {
 }
 
 #[test]
-fn offsets_in_errors_count_from_the_start_of_the_file_also_when_reading_from_its_end() {
+fn offsets_in_errors_count_from_the_start_even_with_from_end() {
     let mut log = Log::with("0123456\n");
     let mut file = log.file().lines(Lines::text().max_len(2)).from_end();
     assert_eq!(file.poll().unwrap(), Poll::Idle);
@@ -313,7 +313,7 @@ fn an_empty_delimiter_is_an_error() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_is_turned_to_another_file_is_a_rotation() {
+fn a_redirected_symlink_is_a_rotation() {
     use std::os::unix::fs::symlink;
 
     let dir = TempDir::new().unwrap();
@@ -332,15 +332,15 @@ fn a_link_that_is_turned_to_another_file_is_a_rotation() {
 /// An event in the life of a followed file.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// So many bytes more.
+    /// The writer appends this many bytes.
     Append(usize),
-    /// The file is moved away, its writer writes this many bytes more, and then takes up a new file.
+    /// The file is moved away; its writer appends this many bytes, and then starts a new file.
     Rotate(usize),
-    /// The reader looks until nothing comes.
+    /// The reader polls until nothing arrives.
     Look,
-    /// The reader catches up, and the file is emptied.
+    /// The reader catches up, and the file is truncated.
     Truncate,
-    /// The file is emptied, and what had not been read of it is lost.
+    /// The file is truncated, and its unread part is lost.
     TruncateUnread,
 }
 
@@ -353,13 +353,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The writer: an endless text of numbered lines, cut anywhere into files. It also keeps what a
-/// perfect reader would give out.
+/// The writer: an endless text of numbered lines, cut anywhere into files. It also records what a
+/// perfect reader would deliver.
 struct Writer {
     log: Log,
     next: usize,
     ahead: String,
-    /// The text of each file, or of each filling of one.
+    /// The text of each file, or of each file between truncations.
     contents: Vec<String>,
 }
 
@@ -376,7 +376,7 @@ impl Writer {
         writer
     }
 
-    /// No two contents begin alike: otherwise no reader could tell one from the other's growth.
+    /// No two contents begin alike: otherwise no reader could tell a new file from a grown one.
     fn header(&mut self) -> String {
         let header = format!("{}#\n", self.contents.len());
         self.contents.push(header.clone());
@@ -421,7 +421,7 @@ impl Writer {
     }
 }
 
-/// Looks until nothing comes even after the time that writers are given at a rotation.
+/// Polls until nothing arrives, even after the grace period for writers at a rotation.
 fn catch_up(file: &mut TextFile, out: &mut Vec<String>) {
     let mut quiet = 0;
     while quiet < 3 {
@@ -433,7 +433,7 @@ fn catch_up(file: &mut TextFile, out: &mut Vec<String>) {
 
 proptest! {
     #[test]
-    fn no_line_is_lost_or_given_twice(
+    fn no_line_is_lost_or_repeated(
         steps in prop::collection::vec(step(), 0..40),
         chunk in prop::sample::select(vec![1, 2, 7, 64, CHUNK]),
     ) {
@@ -460,7 +460,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_cut_off_unread_is_lost_but_nothing_comes_twice_or_out_of_order(
+    fn truncation_loses_only_unread_lines_and_keeps_order(
         steps in prop::collection::vec(
             prop_oneof![8 => step(), 2 => Just(Step::TruncateUnread)],
             0..40,
@@ -481,7 +481,7 @@ proptest! {
             }
         }
         catch_up(&mut file, &mut out);
-        // A line that was cut in two comes in parts, which are not told apart from one another.
+        // A truncated line is delivered in parts that cannot be told apart.
         let whole = |line: &String| line.starts_with("line ") && line.ends_with('.');
         let mut expected = writer.expected().into_iter();
         for line in out.into_iter().filter(whole) {

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_addresses_are_told_from_public_ones() {
+    fn private_and_public_addresses_are_distinguished() {
         let check = |text: &str| is_private_address(text.parse().expect("it is an address"));
         for private in [
             "127.0.0.1",

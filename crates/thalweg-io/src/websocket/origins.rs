@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_the_host_itself_may_connect_and_others_if_they_are_named() {
+    fn same_host_pages_and_allowed_origins_may_connect() {
         let admitted = |origin: &str, host: &str| admits(&[], origin, host, "0.0.0.0");
         assert!(admitted("http://river.example:9000", "river.example:9000"));
         assert!(admitted("https://River.example", "river.example"));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_was_made_to_lead_here_is_not_the_hosts_own() {
+    fn a_rebound_dns_name_is_not_the_same_host() {
         let admitted = |name: &str, place: &str| {
             let host = format!("{name}:9000");
             admits(&[], &format!("http://{host}"), &host, place)
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_two_things_is_refused_and_who_says_nothing_is_no_browser() {
+    fn contradicting_origins_are_refused_and_a_missing_origin_is_accepted() {
         let mut headers = HeaderMap::new();
         let origins = Origins::default();
         assert!(origins.admit(&headers, "localhost").is_ok());
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_told() {
+    fn an_invalid_origin_is_reported() {
         for (origin, is_one) in [
             ("https://example.com", true),
             ("http://localhost:3000", true),

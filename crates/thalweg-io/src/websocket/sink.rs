@@ -286,7 +286,7 @@ pub trait ToWebSocket {
     /// let (sends, received) = std::sync::mpsc::channel();
     /// messages.sink(move |message: WebSocketMessage| drop(sends.send(message)));
     /// messages.start()?;
-    /// // It gets those that come when it has connected.
+    /// // It gets messages sent after it has connected.
     /// # let moment = std::time::Duration::from_millis(10);
     /// while received.recv_timeout(moment).is_err() {
     ///     shown.emit(WebSocketMessage::from("news")).wait()?;

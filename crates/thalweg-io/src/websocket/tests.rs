@@ -18,7 +18,7 @@ fn text(number: u32) -> WebSocketMessage {
     WebSocketMessage::Text(format!("äöü {number}"))
 }
 
-/// A server's messages as they come, its URL, and its failures.
+/// Messages, URL and failures of a server.
 fn received(
     server: WebSocketServer,
 ) -> (
@@ -37,13 +37,13 @@ fn received(
     (messages, url, come, failures)
 }
 
-/// A client that is not to wait for long.
+/// A client with short timeouts.
 fn client(url: &str) -> WebSocketClient {
     WebSocketClient::new(url).wait(Duration::from_millis(1))
 }
 
 #[test]
-fn text_and_bytes_come_as_they_were_sent_and_are_acknowledged() {
+fn text_and_bytes_arrive_unchanged_and_are_acknowledged() {
     let (_messages, url, come, _) = received(WebSocketServer::new(0));
     let sent = Stream::new();
     sent.to_websocket(client(&url));
@@ -68,7 +68,7 @@ fn text_and_bytes_come_as_they_were_sent_and_are_acknowledged() {
 }
 
 #[test]
-fn a_message_that_is_too_long_ends_its_connection_alone() {
+fn an_oversized_message_ends_only_its_own_connection() {
     let (_messages, url, come, failures) = received(WebSocketServer::new(0).max_len(10));
     let sent = Stream::new();
     sent.to_websocket(client(&url).retries(0));
@@ -90,8 +90,8 @@ fn a_message_that_is_too_long_ends_its_connection_alone() {
 }
 
 #[test]
-fn a_server_that_goes_away_is_connected_to_again_and_nothing_is_lost() {
-    // What a server has answered a ping for has been read; the pipeline below reads all that has come.
+fn the_sink_reconnects_without_loss() {
+    // A pong confirms everything sent before it; the pipeline below reads all that has arrived.
     let (_messages, url, come, _) = received(WebSocketServer::new(0));
     let address = url
         .trim_start_matches("ws://")
@@ -122,7 +122,7 @@ fn a_server_that_goes_away_is_connected_to_again_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_client_connects_again_when_it_is_cut_off_and_says_what_it_wants_each_time() {
+fn the_source_reconnects_and_repeats_its_greeting() {
     let server = WebSocketServer::new(0);
     let address = server.listen().unwrap().to_string();
     let proxy = Proxy::to(&address).start().unwrap();
@@ -154,7 +154,7 @@ fn a_client_connects_again_when_it_is_cut_off_and_says_what_it_wants_each_time()
 }
 
 #[test]
-fn a_server_that_says_no_ends_the_source_and_is_named_without_secrets() {
+fn a_refusing_server_ends_the_source_and_is_named_without_secrets() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
@@ -177,7 +177,7 @@ fn a_server_that_says_no_ends_the_source_and_is_named_without_secrets() {
 }
 
 #[test]
-fn a_client_that_never_answers_is_asked_and_given_up() {
+fn an_unresponsive_client_is_pinged_and_dropped() {
     let limit = Duration::from_millis(20);
     let (_messages, url, _, failures) = received(WebSocketServer::new(0).ping(limit, limit));
     let address = url.trim_start_matches("ws://").trim_end_matches('/');
@@ -190,14 +190,14 @@ fn a_client_that_never_answers_is_asked_and_given_up() {
         .unwrap();
     let failure = failures.recv().unwrap();
     assert!(failure.contains("nothing has come for 0.04 s"), "{failure}");
-    // It was asked.
+    // The server was asked.
     let mut heard = Vec::new();
     silent.read_to_end(&mut heard).unwrap();
     assert!(heard.ends_with(&[0x89, 0]), "{heard:?}");
 }
 
 #[test]
-fn what_is_no_websocket_is_left_alone_and_others_are_served() {
+fn non_websocket_requests_are_refused_and_others_served() {
     let (_messages, url, come, _) = received(WebSocketServer::new(0));
     let address = url.trim_start_matches("ws://").trim_end_matches('/');
     for nonsense in [&b"\0\0\0\0\r\n\r\n"[..], b"GET / HTTP/1.1\r\n\r\n"] {
@@ -213,7 +213,7 @@ fn what_is_no_websocket_is_left_alone_and_others_are_served() {
 }
 
 #[test]
-fn all_who_connect_are_shown_the_same_up_to_the_last_message() {
+fn all_clients_get_every_message() {
     let server = WebSocketServer::new(0);
     let url = format!("ws://{}/", server.listen().unwrap());
     let shown = Stream::new();
@@ -232,7 +232,7 @@ fn all_who_connect_are_shown_the_same_up_to_the_last_message() {
     let mut connected = HashSet::new();
     while connected.len() < 3 {
         shown.emit(WebSocketMessage::from("hello")).wait().unwrap();
-        // One at a time, so that a client that has connected does not fall behind.
+        // One at a time, so that connected clients keep up.
         let come = come
             .recv_timeout(Duration::from_millis(5))
             .into_iter()
@@ -254,7 +254,7 @@ fn all_who_connect_are_shown_the_same_up_to_the_last_message() {
 }
 
 #[test]
-fn nobody_there_is_named_with_how_often_it_was_tried() {
+fn an_unreachable_server_is_named_with_the_number_of_attempts() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
@@ -270,7 +270,7 @@ fn nobody_there_is_named_with_how_often_it_was_tried() {
 }
 
 #[test]
-fn wrong_urls_and_files_are_said_before_anything_is_sent() {
+fn wrong_urls_and_files_are_reported_before_anything_is_sent() {
     for (url, problem) in [
         ("http://localhost", "begins with `ws://`"),
         ("ws://me:secret@localhost", "in a header `Authorization`"),
@@ -305,7 +305,7 @@ fn wrong_urls_and_files_are_said_before_anything_is_sent() {
 }
 
 #[test]
-fn a_client_that_is_too_slow_is_disconnected_and_nobody_waits_for_it() {
+fn a_slow_client_is_disconnected_and_delays_nobody() {
     let server = WebSocketServer::new(0).max_behind(4);
     let address = server.listen().unwrap();
     let shown = Stream::new();
@@ -322,7 +322,7 @@ fn a_client_that_is_too_slow_is_disconnected_and_nobody_waits_for_it() {
     });
     messages.on_unhandled(|_| ());
     messages.start().unwrap();
-    // More than lies ready in any of the buffers on the way.
+    // More than the buffers of the connection hold.
     let large = WebSocketMessage::Binary(vec![0; 1 << 20]);
     while come.recv_timeout(Duration::from_millis(5)).is_err() {
         shown.emit(WebSocketMessage::from("hello")).wait().unwrap();
@@ -337,7 +337,7 @@ fn a_client_that_is_too_slow_is_disconnected_and_nobody_waits_for_it() {
 }
 
 #[test]
-fn a_page_of_another_origin_is_refused_and_told_so() {
+fn a_page_of_another_origin_is_refused_with_a_reason() {
     let server = WebSocketServer::new(0).origin("https://app.example");
     let (messages, url, come, _) = received(server);
     let address = url.trim_start_matches("ws://").trim_end_matches('/');

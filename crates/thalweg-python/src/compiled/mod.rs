@@ -144,9 +144,9 @@ impl Fused<Value> for Body {
             chain.received.store(received + 1, Ordering::Relaxed);
             chain.is_running.store(true, Ordering::Relaxed);
             let answer = call::resume(chain.generator.bind(py), x.bind(py));
-            let flow = chain.follow(answer, &x, false, cx);
+            let result = chain.follow(answer, &x, false, cx);
             chain.stops(py);
-            flow
+            result
         })
     }
 
@@ -237,7 +237,7 @@ impl Compiled {
         is_batch: bool,
         cx: &mut FusedContext<'_, Value>,
     ) -> EmitResult {
-        let mut flow = Ok(());
+        let mut result = Ok(());
         loop {
             let told = match answer {
                 Ok(told) => told,
@@ -254,15 +254,15 @@ impl Compiled {
             let generator = self.generator.bind(py);
             let none = py.None().into_bound(py);
             if self.is_done(&told) {
-                return flow;
+                return result;
             }
             if !is_batch && self.is_final(&told) {
                 return self.send_last(told, cx);
             }
-            answer = match self.handle(&told, flow.is_err(), cx) {
+            answer = match self.handle(&told, result.is_err(), cx) {
                 Ok((went, reply)) => {
                     let is_abandoned = went.is_err() && !self.has_failed(&told);
-                    flow = flow.and(went);
+                    result = result.and(went);
                     if is_abandoned {
                         self.abandon(py)
                     } else {
@@ -295,7 +295,9 @@ impl Compiled {
             if is_abandoned {
                 return Ok((Ok(()), None));
             }
-            return self.fail(&error, &elements, cx).map(|flow| (flow, None));
+            return self
+                .fail(&error, &elements, cx)
+                .map(|emitted| (emitted, None));
         }
         if told.is(&signals.ended) {
             let (node, x, result) =
@@ -306,8 +308,8 @@ impl Compiled {
             if let Some(place) = &self.parts[node].result {
                 drop(place.replace(py, Some(result.unbind())));
             }
-            let flow = self.attending(node, || cx.take(node, Value::from(x)));
-            return Ok((flow, is_plain.then_some(class)));
+            let emitted = self.attending(node, || cx.take(node, Value::from(x)));
+            return Ok((emitted, is_plain.then_some(class)));
         }
         if told.is(&signals.left) {
             let (begin, end, node) =
@@ -357,9 +359,9 @@ impl Compiled {
         let x = Value::from(elements.get_item(place)?);
         let error = PyErr::from_value(error.clone());
         interrupt::note(py, &error);
-        let flow = self.attending(node, || cx.fail(node, x, error));
+        let result = self.attending(node, || cx.fail(node, x, error));
         self.miss(position);
-        Ok(flow)
+        Ok(result)
     }
 
     /// Runs `f`, which handles something for a node.
@@ -403,8 +405,8 @@ impl Compiled {
         loop {
             let answer = self.send_batch(&message);
             let has_ended = answer.is_err();
-            let flow = self.follow(answer, &last, true, cx);
-            cx.keep_failure(flow);
+            let result = self.follow(answer, &last, true, cx);
+            cx.keep_failure(result);
             if has_ended {
                 rest.extend(
                     std::iter::from_fn(|| call::next(&iterator).ok().flatten()).map(Value::from),
@@ -429,8 +431,8 @@ impl Compiled {
             }
         }
         for x in rest {
-            let flow = cx.hand_back(x);
-            cx.keep_failure(flow);
+            let result = cx.hand_back(x);
+            cx.keep_failure(result);
         }
     }
 

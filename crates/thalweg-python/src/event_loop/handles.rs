@@ -55,7 +55,7 @@ impl Handles {
         self.is(running(py).ok().flatten().as_ref())
     }
 
-    /// Id of the thread that the loop runs on, if it runs and tells.
+    /// Id of the thread that the loop runs on, if it runs and records its thread.
     pub(super) fn noted_thread<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         if !self.notes_thread {
             return None;
@@ -69,14 +69,14 @@ impl Handles {
     }
 
     pub(super) fn is_closed(&self, py: Python<'_>) -> bool {
-        self.says(py, "is_closed")
+        self.call_flag(py, "is_closed")
     }
 
     pub(super) fn is_running(&self, py: Python<'_>) -> bool {
-        self.says(py, "is_running")
+        self.call_flag(py, "is_running")
     }
 
-    fn says(&self, py: Python<'_>, method: &str) -> bool {
+    fn call_flag(&self, py: Python<'_>, method: &str) -> bool {
         let object = self.object.bind(py);
         let answer = interrupt::through(py, || object.call_method0(method)?.is_truthy());
         answer.unwrap_or(false)
@@ -97,8 +97,8 @@ fn clock_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     object.getattr("time")
 }
 
-/// The asyncio loop that runs on this thread. No code in Python runs meanwhile: a daemon may ask when the interpreter
-/// is about to end, which stops whoever waits for the GIL.
+/// The asyncio loop that runs on this thread. It runs no Python code: a daemon thread may call this while the
+/// interpreter ends, which stops threads that wait for the GIL.
 pub(crate) fn running(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static GET_RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let get = match GET_RUNNING_LOOP.get(py) {

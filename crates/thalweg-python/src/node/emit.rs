@@ -257,9 +257,9 @@ impl Parts {
             }
             // Inside another pipeline nothing may wait.
             Way::Blocking(event_loop) | Way::Across(event_loop) => {
-                let coming = run_on_loop::across(&event_loop, begin)?;
+                let emission = run_on_loop::across(&event_loop, begin)?;
                 return if awaited {
-                    Emission::coming(py, coming)
+                    Emission::cross_thread(py, emission)
                 } else {
                     Ok(py.None())
                 };

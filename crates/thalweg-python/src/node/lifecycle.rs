@@ -87,7 +87,7 @@ impl Node {
 
     /// Whether nothing in the pipeline will go on by itself, and no thread is inside. Without an event loop, a waiting
     /// element does not go on.
-    fn _is_at_rest(&self) -> PyResult<bool> {
+    fn _is_pipeline_idle(&self) -> PyResult<bool> {
         let parts = self.parts()?;
         Ok(match parts.pipeline().place() {
             Mode::NoLoop => parts.in_flight().is_some(),
@@ -218,7 +218,7 @@ impl Node {
     }
 
     /// Whether nothing is in flight in the node, and no thread is inside the pipeline.
-    fn _has_nothing_on_its_way(&self) -> PyResult<bool> {
+    fn _is_idle(&self) -> PyResult<bool> {
         Ok(self.parts()?.is_idle())
     }
 }

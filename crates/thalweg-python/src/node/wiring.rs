@@ -135,7 +135,7 @@ impl Node {
 
     /// Makes this node the first downstream of all its upstreams, or of `upstream`.
     #[pyo3(signature = (upstream=None))]
-    fn _prefer(slf: &Bound<'_, Self>, upstream: Option<Py<Node>>) -> PyResult<()> {
+    fn _move_to_first(slf: &Bound<'_, Self>, upstream: Option<Py<Node>>) -> PyResult<()> {
         let parts = slf.get().parts()?;
         let upstreams = match upstream {
             Some(upstream) => vec![upstream],

@@ -9,15 +9,15 @@ use thalweg_io::{HeaderMap, HeaderName, HeaderValue, HttpRequest, HttpResponse, 
 
 use crate::event_loop::{self, EventLoop};
 
-/// Requests of another server, for the class `asgi`.
+/// Passes requests of an ASGI server to a pipeline; used by the class `asgi`.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct HttpApp(pub(super) HttpService);
 
-/// A request being answered: its body arrives in pieces. Dropping it gives it up.
+/// A request in progress: its body arrives in pieces. Dropping it cancels the request.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(super) struct HttpCall {
     call: http_server::HttpCall,
-    /// Dropped with the answer: no pipeline may be on it.
+    /// Kept until the answer: no pipeline need run on this loop.
     _event_loop: EventLoop,
 }
 
@@ -46,9 +46,9 @@ impl HttpApp {
             body: Default::default(),
             file: None,
         };
-        let asking = event_loop.clone();
+        let caller_loop = event_loop.clone();
         let call = self.0.begin(request, move |response| {
-            asking.call(Box::new(move |py| give(py, &answer, &response)));
+            caller_loop.call(Box::new(move |py| resolve(py, &answer, &response)));
         });
         Ok(HttpCall {
             call: call?,
@@ -83,10 +83,10 @@ fn to_headers(pairs: &[(PyBackedBytes, PyBackedBytes)]) -> HeaderMap {
     headers
 }
 
-fn give(py: Python<'_>, answer: &Py<PyAny>, response: &HttpResponse) -> PyResult<()> {
+fn resolve(py: Python<'_>, answer: &Py<PyAny>, response: &HttpResponse) -> PyResult<()> {
     let answer = answer.bind(py);
     if answer.call_method0("done")?.is_truthy()? {
-        // The client has gone.
+        // The client has disconnected.
         return Ok(());
     }
     let headers = PyList::empty(py);

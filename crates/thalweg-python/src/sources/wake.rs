@@ -36,7 +36,7 @@ impl Wake for Detached {
         if thread::current().id() == self.thread {
             self.waker.wake_by_ref();
         } else if let Some(wakers) = &*WAKERS {
-            // It ends with the process.
+            // The thread ends with the process.
             let _ = lock(wakers).send(self.waker.clone());
         }
     }

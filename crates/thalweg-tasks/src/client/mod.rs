@@ -73,7 +73,7 @@ impl Client {
     /// ```
     /// use thalweg_tasks::Client;
     ///
-    /// // Four tasks run at a time, and two of them on the card.
+    /// // Up to four tasks run at a time, at most two of them on the card.
     /// let client = Client::threads_with(4, [("card", 2.0)])?;
     /// let task = client.task().resource("card", 1.0).submit(|| 1);
     /// assert_eq!(task.result()?, 1);

@@ -231,7 +231,7 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn calls_are_made_in_order() {
+    fn callbacks_run_in_order() {
         let callbacks = Arc::new(Callbacks::default());
         let (sender, made) = mpsc::channel();
         for number in 0..1_000 {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_wait_for_those_behind_them_get_what_they_wait_for() {
+    fn callbacks_may_wait_for_later_ones() {
         let callbacks = Arc::new(Callbacks::default());
         let (done, ended) = mpsc::channel();
         let mut previous: Option<mpsc::Receiver<()>> = None;
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_ends_its_own_call_only() {
+    fn a_panic_ends_only_its_own_callback() {
         let callbacks = Arc::new(Callbacks::default());
         let (sender, made) = mpsc::channel();
         callbacks.call(|| std::panic::resume_unwind(Box::new("no")));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_end_with_the_last_call_once_closed() {
+    fn after_close_threads_end_with_the_last_callback() {
         let callbacks = Arc::new(Callbacks::default());
         callbacks.call(|| {});
         callbacks.close();

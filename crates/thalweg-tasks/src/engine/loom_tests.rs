@@ -1,4 +1,4 @@
-//! How tasks go from the threads that submit them to the threads that run them, in every interleaving.
+//! Handing tasks from submitting threads to running ones, in every interleaving.
 
 use super::{TaskEngine, spec};
 use crate::scheduler::{Deferred, Output};
@@ -17,7 +17,7 @@ impl TaskTypes for Numbers {
 
 type Engine = Arc<TaskEngine<Numbers>>;
 
-/// Runs tasks until the engine is closed, or has run so many.
+/// Runs tasks until the engine is closed or this many have run.
 fn work(engine: &Engine, count: usize) -> usize {
     let worker = engine.add_worker(Vec::new());
     let mut ran = 0;
@@ -42,7 +42,7 @@ fn value(slot: &Slot<Numbers>) -> Option<u32> {
 }
 
 #[test]
-fn loom_every_task_is_run_by_one_of_the_threads() {
+fn loom_every_task_runs_exactly_once() {
     loom::model(|| {
         let engine = TaskEngine::threads();
         let other = engine.clone();
@@ -50,7 +50,7 @@ fn loom_every_task_is_run_by_one_of_the_threads() {
         let one = engine.submit(spec(1, Vec::new(), None));
         let two = engine.submit(spec(2, vec![one.clone()], None));
         let ran = work(&engine, 1);
-        // A wake-up that is lost leaves the thread asleep, and loom finds nobody to go on.
+        // A lost wake-up would leave the thread asleep, which loom reports as a deadlock.
         let ran_there = thread.join().expect("it does not panic");
         assert_eq!(ran + ran_there, 2);
         assert_eq!((value(&one), value(&two)), (Some(1), Some(3)));
@@ -58,7 +58,7 @@ fn loom_every_task_is_run_by_one_of_the_threads() {
 }
 
 #[test]
-fn loom_a_plain_task_is_heard_of_by_a_thread_that_goes_to_sleep() {
+fn loom_a_plain_task_wakes_a_thread_going_to_sleep() {
     loom::model(|| {
         let engine: Engine = TaskEngine::threads();
         let other = engine.clone();
@@ -70,7 +70,7 @@ fn loom_a_plain_task_is_heard_of_by_a_thread_that_goes_to_sleep() {
 }
 
 #[test]
-fn loom_a_thread_that_sleeps_hears_of_the_end() {
+fn loom_closing_wakes_a_sleeping_thread() {
     loom::model(|| {
         let engine: Engine = TaskEngine::threads();
         let other = engine.clone();
@@ -87,7 +87,7 @@ fn loom_a_thread_that_sleeps_hears_of_the_end() {
 }
 
 #[test]
-fn loom_a_task_ends_once_whether_it_is_cancelled_or_run() {
+fn loom_a_task_that_is_cancelled_while_run_ends_once() {
     loom::model(|| {
         let engine: Engine = TaskEngine::threads();
         let slot = engine.submit(spec(1, Vec::new(), None));

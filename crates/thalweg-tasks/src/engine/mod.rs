@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_forked_process_nothing_is_waited_for() {
+    fn a_forked_process_waits_for_nothing() {
         let mut engine: Arc<TaskEngine<Nothing>> = TaskEngine::threads();
         let owner = std::process::id() + 1;
         Arc::get_mut(&mut engine).expect("nobody else has it").owner = OwnerProcess::pretend(owner);

@@ -117,10 +117,10 @@ impl<W: TaskTypes> TaskEngine<W> {
         self: &Arc<Self>,
         plain: &Plain<W>,
         worker: WorkerId,
-    ) -> Result<Option<Assignment<W>>, Ask> {
+    ) -> Result<Option<Assignment<W>>, AskScheduler> {
         loop {
             if plain.has_other_ready() {
-                return Err(Ask);
+                return Err(AskScheduler);
             }
             let assignment = match plain.run_queue.pop() {
                 None => return Ok(None),
@@ -227,7 +227,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         plain.is_closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         while let Some(entry) = plain.run_queue.pop() {
-            // The scheduler has failed its own.
+            // The scheduler fails its own tasks.
             if let Entry::Plain(slot) = entry {
                 self.close_one(&slot);
             }
@@ -245,4 +245,4 @@ impl<W: TaskTypes> TaskEngine<W> {
 }
 
 /// The scheduler decides which task is next.
-pub(super) struct Ask;
+pub(super) struct AskScheduler;

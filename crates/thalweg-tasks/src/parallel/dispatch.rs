@@ -198,7 +198,7 @@ impl<S: Steps> Queue<S> {
         away.held.is_watched = away.held.count != count;
         let is_held = away.held.is_holding && away.held.count == count;
         if is_held {
-            away.pace.forget_crowd();
+            away.pace.forget_load();
         }
         let next = away.held.is_watched.then_some(away.held.count);
         drop(state);

@@ -1,4 +1,4 @@
-//! Elements and the threads that work for them, in every interleaving.
+//! Elements and the threads that process them, in every interleaving.
 
 use super::*;
 use loom::thread;
@@ -73,7 +73,7 @@ fn value(part: &Part<Sums>) -> Option<u32> {
 }
 
 #[test]
-fn loom_whatever_is_launched_is_done() {
+fn loom_every_launched_part_finishes() {
     loom::model(|| {
         let threads = Threads::default();
         let queue = Queue::new(threads.clone());
@@ -87,7 +87,7 @@ fn loom_whatever_is_launched_is_done() {
 }
 
 #[test]
-fn loom_a_strand_goes_through_all() {
+fn loom_a_strand_goes_through_all_elements() {
     loom::model(|| {
         let threads = Threads::default();
         let queue = Queue::new(threads.clone());

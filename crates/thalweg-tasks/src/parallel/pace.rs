@@ -26,9 +26,9 @@ pub(super) struct Pace {
     /// Seconds per element; `None` until a batch has come back.
     seconds: Option<f64>,
     /// Seconds that a batch is in flight, besides the work.
-    trip: f64,
+    overhead: f64,
     /// Recent number of elements, including those in flight.
-    crowd: f64,
+    recent_load: f64,
     /// Limit of elements per batch by their size, if there is one.
     fitting: Option<f64>,
 }
@@ -50,12 +50,12 @@ impl Pace {
         if self.seconds.is_none() {
             return 1;
         }
-        self.crowd = ((waiting + away) as f64).max(FADING * self.crowd);
+        self.recent_load = ((waiting + away) as f64).max(FADING * self.recent_load);
         let share = self.share(width);
         let enough = self.worth().min(ENOUGH * share);
         let is_short = match batches {
             // The one more may be what the sender waits with.
-            0 => self.crowd > width as f64 && waiting as f64 + 1.0 < enough && !is_all,
+            0 => self.recent_load > width as f64 && waiting as f64 + 1.0 < enough && !is_all,
             _ => (waiting as f64) < enough,
         };
         if is_short {
@@ -71,17 +71,17 @@ impl Pace {
 
     /// Number of elements that are worth a trip.
     fn worth(&self) -> f64 {
-        WORTH * self.trip / self.seconds.unwrap_or(0.0).max(TINY)
+        WORTH * self.overhead / self.seconds.unwrap_or(0.0).max(TINY)
     }
 
     /// A fair share of the elements, for as many batches as they are worth.
     fn share(&self, width: usize) -> f64 {
         let width = width as f64;
-        if self.crowd <= width {
-            return self.crowd / width;
+        if self.recent_load <= width {
+            return self.recent_load / width;
         }
-        let batches = self.crowd / self.worth().max(1.0);
-        let share = self.crowd / batches.ceil().clamp(1.0, width);
+        let batches = self.recent_load / self.worth().max(1.0);
+        let share = self.recent_load / batches.ceil().clamp(1.0, width);
         self.fitting.map_or(share, |fitting| share.min(fitting))
     }
 
@@ -96,8 +96,8 @@ impl Pace {
     }
 
     /// Records that fewer elements arrive than before.
-    pub(super) fn forget_crowd(&mut self) {
-        self.crowd = 0.0;
+    pub(super) fn forget_load(&mut self) {
+        self.recent_load = 0.0;
     }
 
     /// Maximum number of elements per batch.
@@ -112,11 +112,11 @@ impl Pace {
     pub(super) fn learn(&mut self, elements: usize, worked: f64, passed: f64) {
         let each = worked.max(0.0) / elements.max(1) as f64;
         self.seconds = Some(self.seconds.map_or(each, |before| mean(before, each)));
-        let trip = (passed - worked).max(0.0);
-        self.trip = if self.trip == 0.0 {
-            trip
+        let overhead = (passed - worked).max(0.0);
+        self.overhead = if self.overhead == 0.0 {
+            overhead
         } else {
-            mean(self.trip, trip)
+            mean(self.overhead, overhead)
         };
     }
 }
@@ -130,25 +130,25 @@ pub(super) fn mean(before: f64, now: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn after(each: f64, trip: f64) -> Pace {
+    fn after(each: f64, overhead: f64) -> Pace {
         let mut pace = Pace::default();
-        pace.learn(1, each, each + trip);
+        pace.learn(1, each, each + overhead);
         pace
     }
 
     #[test]
-    fn one_goes_first_to_see_how_long_it_takes() {
+    fn the_first_element_is_sent_alone_to_measure_its_duration() {
         assert_eq!(Pace::default().room(100, 0, 0, 2, false), 1);
     }
 
     #[test]
-    fn slow_elements_go_alone() {
+    fn slow_elements_are_sent_alone() {
         assert_eq!(after(0.005, 0.0).room(100, 0, 0, 2, false), 1);
         assert_eq!(after(0.001, 0.0).room(100, 0, 0, 2, false), 5);
     }
 
     #[test]
-    fn elements_are_shared_out_among_as_many_as_are_worth_a_trip() {
+    fn elements_are_split_among_as_many_workers_as_pay_off() {
         assert_eq!(after(1e-6, 1e-4).room(100, 0, 0, 2, false), 50);
         assert_eq!(after(1e-6, 1e-4).room(100, 1, 0, 4, false), 25);
         assert_eq!(after(1e-7, 1e-4).room(100, 0, 0, 2, false), 100);
@@ -162,9 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn few_wait_for_more_while_many_are_on_their_way() {
+    fn a_small_batch_waits_for_more_while_many_are_in_flight() {
         assert_eq!(after(1e-7, 1e-4).room(3, 1, 100, 2, false), 0);
-        // Where the work is longer than the trip, nothing waits.
+        // Where the work is longer than the overhead, nothing waits.
         assert_eq!(after(1e-3, 1e-4).room(3, 1, 4, 2, false), 2);
         assert_eq!(
             after(1e-7, 1e-4).room(3, 2, 100, 2, false),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_many_waits_for_the_others() {
+    fn the_first_of_a_burst_waits_for_the_others() {
         let mut pace = after(1e-7, 1e-4);
         assert_eq!(pace.room(6, 0, 0, 2, false), 6);
         assert_eq!(pace.room(1, 0, 0, 2, false), 0);
@@ -182,12 +182,12 @@ mod tests {
         assert_eq!(pace.room(5, 0, 0, 2, false), 6, "that is nearly all");
         // Until it is known that there are none.
         assert_eq!(pace.room(2, 0, 0, 2, true), 6);
-        pace.forget_crowd();
+        pace.forget_load();
         assert_eq!(pace.room(1, 0, 0, 2, false), 1);
     }
 
     #[test]
-    fn large_elements_do_not_wait_for_more_than_go_together() {
+    fn large_elements_wait_for_at_most_one_batch() {
         let mut pace = after(1e-7, 1e-4);
         assert_eq!(pace.room(40, 0, 0, 2, false), 40);
         pace.went(4, true);

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_come_when_they_are_due_and_in_order() {
+    fn calls_run_when_due_and_in_order() {
         let (tells, told) = mpsc::channel();
         let say = |word: &'static str| {
             let tells = tells.clone();

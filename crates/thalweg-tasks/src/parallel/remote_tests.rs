@@ -1,4 +1,4 @@
-//! Batches of elements that a test brings back, or loses.
+//! Batches of elements that a test returns or loses.
 
 use super::tests::{ENTERING, Step, Sums, add, shown};
 use super::*;
@@ -16,7 +16,7 @@ impl BatchEngine<Sums> for Away {
     }
 
     fn size_of(&self, value: &u32) -> usize {
-        // One of them is a quarter of what a batch may have.
+        // One element has a quarter of a batch's maximum size.
         if *value == 1_000 { 1 << 18 } else { 0 }
     }
 
@@ -34,7 +34,7 @@ impl Away {
         lock(&self.0).pop_front()
     }
 
-    /// The elements of the next batch, which is brought back.
+    /// Returns the next batch; its elements.
     fn run(&self) -> Option<Vec<u32>> {
         let batch = self.take()?;
         let (mut values, mut outcomes) = (Vec::new(), Vec::new());
@@ -89,12 +89,12 @@ fn launched(queue: &Arc<Queue<Sums>>, values: impl IntoIterator<Item = u32>) -> 
 }
 
 #[test]
-fn what_waits_meanwhile_goes_together() {
+fn elements_queued_meanwhile_are_batched() {
     let (engine, queue) = engine();
     let parts = launched(&queue, 0..101);
     let batches = engine.run_all();
     assert_eq!(batches[0], [0]);
-    // Then it is known how long they take.
+    // Their duration is known then.
     assert!(batches.len() < 10, "{batches:?}");
     assert_eq!(batches.concat().len(), 101);
     for (x, part) in parts.iter().enumerate() {
@@ -104,7 +104,7 @@ fn what_waits_meanwhile_goes_together() {
 }
 
 #[test]
-fn large_elements_do_not_go_together() {
+fn large_elements_are_not_batched() {
     let (engine, queue) = engine();
     let _parts = launched(&queue, [1_000; 40]);
     let batches = engine.run_all();
@@ -113,11 +113,11 @@ fn large_elements_do_not_go_together() {
 }
 
 #[test]
-fn what_is_held_back_for_more_goes_in_a_moment() {
+fn held_back_elements_are_sent_after_a_moment() {
     let (engine, queue) = engine();
     drop(launched(&queue, 0..20));
     engine.run_all();
-    // As many as before are waited for. Nobody says that there are none.
+    // The batcher waits for as many as before, without being told that none follow.
     let parts = launched(&queue, [20]);
     let came = (0..60_000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(1));
@@ -129,13 +129,13 @@ fn what_is_held_back_for_more_goes_in_a_moment() {
 }
 
 #[test]
-fn what_is_held_back_is_looked_after_also_when_a_state_goes_on_just_then() {
+fn held_back_elements_are_sent_even_if_a_state_advances_meanwhile() {
     let (engine, queue) = engine();
     drop(launched(&queue, 0..20));
     engine.run_all();
     let (sums, value) = (Strand::new(0), Part::settled(&queue, Outcome::Value(1_u32)));
     *lock(&ENTERING) = Some(Box::new(move || drop(sums.push(value))));
-    // What is held back goes in a moment, every time.
+    // Held-back elements are sent after a moment, every time.
     for x in [30, 31] {
         drop(launched(&queue, 0..20));
         engine.run_all();
@@ -150,7 +150,7 @@ fn what_is_held_back_is_looked_after_also_when_a_state_goes_on_just_then() {
 }
 
 #[test]
-fn a_chain_goes_as_one_and_a_shared_step_is_done_once() {
+fn a_chain_is_sent_as_one_and_a_shared_step_runs_once() {
     let (engine, queue) = engine();
     let shared = Part::first(&queue, 1, add(1));
     let (left, right) = (shared.clone().then(add(10)), shared.then(add(20)));
@@ -164,7 +164,7 @@ fn a_chain_goes_as_one_and_a_shared_step_is_done_once() {
 }
 
 #[test]
-fn the_elements_of_a_lost_batch_go_again_each_alone() {
+fn elements_of_a_lost_batch_are_resent_one_by_one() {
     let (engine, queue) = engine();
     drop(launched(&queue, [0]));
     engine.run_all();
@@ -193,7 +193,7 @@ fn the_elements_of_a_lost_batch_go_again_each_alone() {
 }
 
 #[test]
-fn a_batch_that_is_dropped_is_lost() {
+fn a_dropped_batch_counts_as_lost() {
     let (engine, queue) = engine();
     let parts = launched(&queue, [1]);
     drop(engine.take());
@@ -223,13 +223,13 @@ fn a_state_goes_through_batches_in_order() {
 }
 
 #[test]
-fn a_state_waits_for_what_is_still_made_and_survives_a_lost_batch() {
+fn a_state_waits_for_pending_elements_and_survives_a_lost_batch() {
     let (engine, queue) = engine();
     let sums = Strand::new(0);
     let parts: Vec<_> = [1, 2, 3]
         .map(|x| sums.push(Part::first(&queue, x, add(10))))
         .into();
-    // The elements themselves come first.
+    // Elements come first.
     while let Some(batch) = engine.take() {
         let is_fold = batch.is_fold();
         if is_fold && batch.len() > 1 {
@@ -249,7 +249,7 @@ fn a_state_waits_for_what_is_still_made_and_survives_a_lost_batch() {
     assert!(queue.is_idle());
 }
 
-/// An engine whose sizes are asked of somebody who lets another thread run meanwhile, as Python does.
+/// An engine whose size function lets another thread run meanwhile, as Python does.
 struct Asking {
     away: Away,
     strand: Arc<Strand<Sums>>,
@@ -265,7 +265,7 @@ impl BatchEngine<Sums> for Asking {
         let (done, is_done) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             strand.reset();
-            // Nobody listens any more if it took too long.
+            // The receiver is gone if it took too long.
             let _ = done.send(());
         });
         let waited = is_done.recv_timeout(std::time::Duration::from_secs(60));
@@ -283,7 +283,7 @@ impl BatchEngine<Sums> for Asking {
 }
 
 #[test]
-fn no_lock_is_held_while_a_size_is_asked_for() {
+fn no_lock_is_held_while_a_size_is_measured() {
     let (away, strand) = (Away::default(), Strand::new(0));
     let queue = Queue::batched(Asking {
         away: away.clone(),

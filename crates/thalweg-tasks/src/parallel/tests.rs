@@ -1,4 +1,4 @@
-//! Steps that add numbers, on threads that a test lets go on.
+//! Steps that add numbers, on threads controlled by a test.
 
 use super::*;
 use crate::sync::lock;
@@ -63,10 +63,10 @@ impl Steps for Sums {
     }
 }
 
-/// Called by the next thread that is not the engine's, before it goes on.
+/// Called by the next thread outside the engine before it continues.
 pub(super) static ENTERING: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
-/// Keeps runners until the test has them run.
+/// Keeps runners until the test runs them.
 #[derive(Clone, Default)]
 struct Later(Arc<Mutex<VecDeque<Started>>>);
 
@@ -116,7 +116,7 @@ pub(super) fn shown(part: &Part<Sums>) -> Result<u32, &'static str> {
 }
 
 #[test]
-fn steps_that_follow_one_another_are_one_job() {
+fn consecutive_steps_are_one_job() {
     let (engine, queue) = engine();
     let part = Part::first(&queue, 1, add(1)).then(add(2)).then(add(3));
     assert_eq!(shown(&part), Err("unknown"));
@@ -128,13 +128,13 @@ fn steps_that_follow_one_another_are_one_job() {
 }
 
 #[test]
-fn what_waits_for_a_slow_element_gets_another_thread() {
+fn elements_waiting_behind_a_slow_one_get_another_thread() {
     let (engine, queue) = engine();
-    // They have been quick so far.
+    // The calls have been quick so far.
     lock(&queue.state).turns.learn(Duration::from_nanos(100), 1);
     let parts: Vec<_> = (1..=3).map(|x| Part::first(&queue, x, add(1))).collect();
     parts.iter().for_each(Part::launch);
-    // The first thread stands still.
+    // The first thread is blocked.
     let stuck = engine.next();
     let (second, _) = (0..60_000)
         .find_map(|_| {
@@ -152,7 +152,7 @@ fn what_waits_for_a_slow_element_gets_another_thread() {
 }
 
 #[test]
-fn what_several_need_is_done_once() {
+fn a_shared_step_runs_once() {
     let (engine, queue) = engine();
     let shared = Part::first(&queue, 1, add(1));
     let (one, two) = (shared.clone().then(add(1)), shared.clone().then(add(2)));
@@ -166,7 +166,7 @@ fn what_several_need_is_done_once() {
 }
 
 #[test]
-fn a_failure_ends_the_way_of_one_element() {
+fn a_failure_ends_one_element_only() {
     let (engine, queue) = engine();
     let (bad, good) = (
         Part::first(&queue, 1, add(0)),
@@ -180,7 +180,7 @@ fn a_failure_ends_the_way_of_one_element() {
 }
 
 #[test]
-fn what_nobody_launches_is_done_all_the_same() {
+fn parts_run_on_demand_without_a_launch() {
     let (engine, queue) = engine();
     drop(Part::first(&queue, 1, add(1)).then(add(2)));
     assert!(!queue.is_idle());
@@ -189,7 +189,7 @@ fn what_nobody_launches_is_done_all_the_same() {
 }
 
 #[test]
-fn long_ways_are_launched_in_parts() {
+fn a_chain_of_100000_steps_is_launched_in_pieces() {
     let (engine, queue) = engine();
     let first = Part::first(&queue, 0, add(1));
     let part = (1..100_000).fold(first, |part, _| part.then(add(1)));
@@ -199,7 +199,7 @@ fn long_ways_are_launched_in_parts() {
 }
 
 #[test]
-fn an_engine_that_has_ended_fails_what_waits() {
+fn an_engine_that_has_ended_fails_waiting_elements() {
     let (engine, queue) = engine();
     let part = Part::first(&queue, 1, add(1));
     let strand = Strand::new(0);
@@ -226,7 +226,7 @@ fn a_state_goes_through_elements_in_order() {
 }
 
 #[test]
-fn a_failure_leaves_the_state_as_it_was() {
+fn a_failure_does_not_change_the_state() {
     let (engine, queue) = engine();
     let strand = Strand::new(0);
     let inputs = [1, 0, 2].map(|x| Part::settled(&queue, Outcome::Value(x)));
@@ -236,13 +236,13 @@ fn a_failure_leaves_the_state_as_it_was() {
 }
 
 #[test]
-fn whoever_comes_first_says_how_a_limited_call_ends() {
+fn a_limited_call_ends_with_its_result_or_its_timeout() {
     let (engine, queue) = engine();
     let limit = Duration::from_secs(1);
     let calls =
         [(); 3].map(|()| Part::settled(&queue, Outcome::Value(1)).then_within(add(1), limit));
     let next = calls[0].clone().then(add(1));
-    // The first is in time, the second is not, and the third never begins.
+    // The first is in time, the second times out, and the third never begins.
     let (runner, over) = engine.next().expect("a call was started");
     runner.run(|| {});
     over.expect("it has a limit")(None);
@@ -261,7 +261,7 @@ fn whoever_comes_first_says_how_a_limited_call_ends() {
 }
 
 #[test]
-fn each_attempt_has_its_time() {
+fn each_attempt_has_the_full_limit() {
     let (engine, queue) = engine();
     let step = Arc::new(Step { adds: 1, tries: 3 });
     let call = Part::settled(&queue, Outcome::Value(1)).then_within(step, Duration::from_secs(1));
@@ -275,7 +275,7 @@ fn each_attempt_has_its_time() {
 }
 
 #[test]
-fn an_element_waits_for_one_that_somebody_is_at() {
+fn an_element_waits_for_a_running_call() {
     let (engine, queue) = engine();
     let source =
         Part::settled(&queue, Outcome::Value(1)).then_within(add(1), Duration::from_secs(1));

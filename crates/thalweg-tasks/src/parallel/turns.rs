@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quick_jobs_are_left_to_the_thread_that_is_awake() {
+    fn quick_jobs_stay_on_the_thread_that_is_awake() {
         let mut turns = Turns::default();
         assert!(turns.is_worth_waking(1), "nothing is known");
         turns.learn(Duration::from_micros(10), 10);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_jobs_get_a_thread_each() {
+    fn each_slow_job_gets_its_own_thread() {
         let mut turns = Turns::default();
         turns.learn(Duration::from_micros(10), 10);
         turns.learn(Duration::from_millis(1), 1);

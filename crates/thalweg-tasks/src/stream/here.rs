@@ -6,8 +6,8 @@ use thalweg::interval::IntoInterval;
 
 /// # Flow control
 ///
-/// They have the effect of the [`Stream`](thalweg::Stream) methods with the same names; all but
-/// [`buffer`](Self::buffer) wait for the values, in order. For other operators there is [`here`](Self::here).
+/// These methods act like the [`Stream`](thalweg::Stream) methods of the same names; all but [`buffer`](Self::buffer)
+/// wait for the values, in order. For other operators use [`here`](Self::here).
 impl<T: Element + Sync> ParallelStream<T> {
     /// Allows this many elements in flight before emitters wait. See [`Stream::buffer`](thalweg::Stream::buffer).
     pub fn buffer(&self, size: usize) -> Self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use thalweg::OnError::Skip;
 use thalweg::{EventLoop, Failure};
 
-/// Something to do with a stream of numbers, here or on a client.
+/// An operation on a stream of numbers, here or on a client.
 #[derive(Debug, Clone)]
 enum Piece {
     Add(u64),
@@ -100,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn it_comes_to_what_a_plain_stream_comes_to(
+    fn results_match_a_plain_stream(
         pieces in pieces(),
         xs in proptest::collection::vec(0..40_u64, 0..30),
         many in any::<bool>(),
@@ -126,7 +126,7 @@ proptest! {
     }
 }
 
-/// What a task has done that uses a stream on the engine whose thread it runs on.
+/// Result of a task that uses a stream on its own engine.
 fn within_a_task(client: &Client, x: u32) -> Vec<u32> {
     let source = Stream::new();
     let list = source
@@ -163,7 +163,7 @@ fn tasks_and_steps_may_wait_for_streams_on_their_own_threads() {
 }
 
 #[test]
-fn what_has_been_emitted_has_come_through() {
+fn a_returned_emit_has_been_delivered() {
     let client = Client::threads(2).expect("there are threads");
     let source = Stream::new();
     let list = source
@@ -178,7 +178,7 @@ fn what_has_been_emitted_has_come_through() {
 }
 
 #[test]
-fn many_are_with_the_client_at_a_time() {
+fn many_elements_run_concurrently_on_the_client() {
     let client = Client::threads(3).expect("there are threads");
     let together = Arc::new(std::sync::Barrier::new(3));
     let source = Stream::new();
@@ -192,7 +192,7 @@ fn many_are_with_the_client_at_a_time() {
 }
 
 #[test]
-fn unordered_passes_on_what_is_there() {
+fn unordered_emits_results_as_they_finish() {
     let client = Client::threads(2).expect("there are threads");
     let (open, gate) = mpsc::channel();
     let gate = Mutex::new(gate);
@@ -215,7 +215,7 @@ fn unordered_passes_on_what_is_there() {
 }
 
 #[test]
-fn the_emitter_is_told_of_panics_and_of_a_client_that_is_closed() {
+fn panics_and_a_closed_client_are_reported_to_the_emitter() {
     let client = Client::threads(1).expect("there are threads");
     let source = Stream::new();
     let list = source
@@ -239,7 +239,7 @@ fn the_emitter_is_told_of_panics_and_of_a_client_that_is_closed() {
 }
 
 #[test]
-fn functions_that_nobody_gathers_are_called() {
+fn functions_without_gather_are_called() {
     let client = Client::threads(1).expect("there are threads");
     let (called, calls) = mpsc::channel();
     let source = Stream::on(EventLoop::shared());

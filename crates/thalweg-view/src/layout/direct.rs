@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undeclared_cycle_is_cut_where_the_data_comes_back() {
+    fn an_undeclared_cycle_is_cut_at_its_back_edge() {
         let links = [link(2, 1, false), link(1, 2, false), link(0, 1, false)];
         assert_eq!(downward(3, &links), [false, true, true]);
     }

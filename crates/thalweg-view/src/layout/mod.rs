@@ -305,7 +305,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn boxes_do_not_overlap_and_lie_in_the_drawing(sizes in sizes(), links in links()) {
+        fn boxes_lie_within_the_drawing_without_overlap(sizes in sizes(), links in links()) {
             let drawing = lay_out(&sizes, &links);
             for (index, rect) in drawing.boxes.iter().enumerate() {
                 prop_assert!(rect.x >= -1e-6 && rect.x + rect.width <= drawing.width + 1e-6);
@@ -331,7 +331,7 @@ mod tests {
         }
 
         #[test]
-        fn lines_never_turn_back_and_pass_beside_boxes(sizes in sizes(), links in links()) {
+        fn lines_never_turn_back_or_cross_boxes(sizes in sizes(), links in links()) {
             let drawing = lay_out(&sizes, &links);
             for route in &drawing.routes {
                 let Shape::Through(points) = &route.shape else { continue };

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_cross_are_uncrossed() {
+    fn two_crossing_links_are_uncrossed() {
         let mut grid = grid(4, &[(0, 2), (1, 3)]);
         grid.layers[1] = vec![3, 2];
         assert_eq!(count(&grid), 1);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn downstreams_keep_the_order_they_were_attached_in() {
+    fn downstreams_keep_their_order_of_attachment() {
         let mut grid = grid(4, &[(0, 3), (0, 1), (0, 2)]);
         reduce_crossings(&mut grid);
         assert_eq!(grid.layers[1], [3, 1, 2]);
@@ -232,7 +232,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn counting_agrees_with_looking_at_every_pair(ends in prop::collection::vec((0_usize..6, 6_usize..12), 0..30)) {
+        fn the_crossing_count_matches_brute_force(ends in prop::collection::vec((0_usize..6, 6_usize..12), 0..30)) {
             let grid = grid(12, &ends);
             let place = |cell: usize| grid.layers.iter().find_map(|layer| layer.iter().position(|&other| other == cell));
             let crossed = |a: &(usize, usize), b: &(usize, usize)| place(a.0) < place(b.0) && place(a.1) > place(b.1);
@@ -241,7 +241,7 @@ mod tests {
         }
 
         #[test]
-        fn sorting_never_makes_it_worse(ends in prop::collection::vec((0_usize..20, 0_usize..20), 0..60)) {
+        fn sorting_never_adds_crossings(ends in prop::collection::vec((0_usize..20, 0_usize..20), 0..60)) {
             let ends: Vec<_> = ends.into_iter().filter(|(from, to)| from < to).collect();
             let mut grid = grid(20, &ends);
             let before = count(&grid);

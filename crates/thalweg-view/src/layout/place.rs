@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes_with_room_come_true() {
+    fn positions_with_enough_room_are_granted() {
         assert_eq!(
             nearest(&[at(0.0), at(10.0), at(30.0)], &[0.0, 5.0, 10.0]),
             [0.0, 10.0, 30.0]
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_want_one_place_stand_around_it() {
+    fn nodes_with_the_same_target_are_centred_around_it() {
         assert_eq!(
             nearest(&[at(7.0), at(7.0), at(7.0)], &[0.0, 10.0, 20.0]),
             [-3.0, 7.0, 17.0]
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heavier_wish_wins() {
+    fn the_greater_weight_wins() {
         let heavy = Wish {
             anchor: 7.0,
             weight: 3.0,
@@ -314,7 +314,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn distances_are_kept(wishes in prop::collection::vec((-1e3..1e3_f64, 0.0..50.0_f64), 1..30)) {
+        fn minimum_distances_are_kept(wishes in prop::collection::vec((-1e3..1e3_f64, 0.0..50.0_f64), 1..30)) {
             let mut offset = 0.0;
             let offsets: Vec<f64> = wishes.iter().map(|(_, step)| { offset += step; offset }).collect();
             let wishes: Vec<Wish> = wishes.iter().map(|&(anchor, _)| at(anchor)).collect();
@@ -323,7 +323,7 @@ mod tests {
                 let apart = anchors[index] - anchors[index - 1];
                 prop_assert!(apart >= offsets[index] - offsets[index - 1] - 1e-6);
             }
-            // A small common shift brings them no nearer to the wanted positions.
+            // A small common shift must not improve the positions.
             let cost = |by: f64| wishes.iter().zip(&anchors).map(|(wish, anchor)| (anchor + by - wish.anchor).powi(2)).sum::<f64>();
             prop_assert!(cost(0.0) <= cost(0.1) && cost(0.0) <= cost(-0.1));
         }

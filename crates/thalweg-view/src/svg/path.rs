@@ -87,21 +87,21 @@ mod tests {
     }
 
     #[test]
-    fn a_line_down_ends_in_a_head_that_points_down() {
+    fn a_downward_line_has_a_downward_arrowhead() {
         let (path, head) = paths(&points(&[(5.0, 10.0), (5.0, 50.0)]));
         assert_eq!(path, "M5 10V18V42");
         assert_eq!(head, "M5 50l-4 -8h8z");
     }
 
     #[test]
-    fn a_line_up_ends_in_a_head_that_points_up() {
+    fn an_upward_line_has_an_upward_arrowhead() {
         let (path, head) = paths(&points(&[(5.0, 50.0), (25.04, 10.0)]));
         assert_eq!(path, "M5 50V42C5 30 25 30 25 18");
         assert_eq!(head, "M25 10l-4 8h8z");
     }
 
     #[test]
-    fn a_loop_comes_back_to_its_side() {
+    fn a_self_loop_returns_to_its_side() {
         let (path, head) = paths(&Shape::Loop {
             side: 100.0,
             reach: 130.0,

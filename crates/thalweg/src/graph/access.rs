@@ -144,11 +144,11 @@ impl Graph {
     /// Runs a letter.
     fn run_mail(&self, mail: Mail) {
         let mut pass = Pass::new(self, Lease::default(), true);
-        let flow = pass.catch(|pass| {
+        let result = pass.catch(|pass| {
             mail(pass);
             Ok(())
         });
-        if flow.is_err()
+        if result.is_err()
             && let Some(failure) = pass.take_failure()
         {
             self.unhandled(failure, &pass);

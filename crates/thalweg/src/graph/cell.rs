@@ -428,7 +428,7 @@ mod tests {
     use crate::{OnError, Stream};
 
     #[test]
-    fn cell_elements_that_own_memory_go_everywhere_and_nowhere() {
+    fn cell_owned_elements_reach_all_sinks_or_none() {
         let source = Stream::new();
         source.emit("to nobody".to_string()).wait().expect("taken");
         let lists: Vec<_> = (0..3)
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn cell_a_panic_opens_the_gate_again() {
+    fn cell_a_panic_reopens_the_gate() {
         let source = Stream::new();
         let list = source
             .map(|text: String| {
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn cell_a_function_that_comes_back_to_itself_waits_its_turn() {
+    fn cell_a_reentrant_emit_is_queued() {
         let source = Stream::<String>::new();
         let again = source.clone();
         let lengths = source.map(move |text| {
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn cell_edges_change_only_when_nothing_is_on_its_way() {
+    fn cell_edges_change_only_between_passes() {
         let source = Stream::<String>::new();
         let slot: Arc<Mutex<Option<Stream<String>>>> = Arc::default();
         let victim = slot.clone();

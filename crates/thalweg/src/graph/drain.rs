@@ -215,7 +215,7 @@ impl Graph {
                 // Registered first, so that a release outside after this check sees it.
                 graph.attention.store(true, Ordering::Relaxed);
                 let mut state = graph.state.get(pass);
-                if !state.is_moving(pass) && !graph.has_deferred() {
+                if !state.has_in_flight(pass) && !graph.has_deferred() {
                     return true;
                 }
                 state.quiet_wakers.push(cx.waker().clone());
@@ -244,10 +244,10 @@ impl Graph {
             }
             let was_closed = matches!(state.phase, Phase::Closed);
             let running = state.running_sources();
-            let restless = state.restless();
+            let active = state.active();
             // All others are known to hold nothing.
             let mut wanted = running.clone();
-            wanted.extend(state.to_end.iter().chain(&state.restless));
+            wanted.extend(state.to_end.iter().chain(&state.active));
             let nodes = state.in_order(&wanted, pass);
             drop(state);
             let mut held = Vec::new();
@@ -263,7 +263,7 @@ impl Graph {
                     note(&*node, 0);
                 }
                 let buffered = node.buffered(pass);
-                let elements = match restless.contains(&id) {
+                let elements = match active.contains(&id) {
                     true => node.in_flight(pass) + buffered,
                     false => buffered,
                 };

@@ -62,11 +62,11 @@ impl Graph {
     ) -> Emit {
         // A clean pass has nothing to drop.
         let mut pass = ManuallyDrop::new(Pass::new(self, lease, false));
-        let flow = match catch_unwind(AssertUnwindSafe(|| node.output().send(x, &mut pass))) {
-            Ok(flow) => flow,
+        let result = match catch_unwind(AssertUnwindSafe(|| node.output().send(x, &mut pass))) {
+            Ok(result) => result,
             Err(payload) => pass.unwound(payload),
         };
-        if flow.is_ok()
+        if result.is_ok()
             && pass.is_clean()
             && !self.attention.load(Ordering::Relaxed)
             && !thread_state::is_flagged()
@@ -78,7 +78,7 @@ impl Graph {
         let inside = Inside::new(self, me);
         self.emitted(
             ManuallyDrop::into_inner(pass),
-            flow,
+            result,
             origin,
             node.id(),
             inside,
@@ -91,14 +91,14 @@ impl Graph {
     fn emitted(
         &self,
         pass: Pass,
-        flow: EmitResult,
+        result: EmitResult,
         origin: Origin,
         from: NodeId,
         _inside: Inside<'_>,
     ) -> Emit {
         // Dropped before the monitor is left.
         let mut pass = pass;
-        let (failures, done) = pass.end(flow, from);
+        let (failures, done) = pass.end(result, from);
         self.run_agenda();
         self.open_timed(&pass);
         let failures = if failures.is_empty() && done.is_none() && origin == Origin::Outside {
@@ -179,8 +179,8 @@ impl Graph {
             return root.emit_inside(node, x, lease, origin, me);
         };
         let mut pass = Pass::new(root, lease, false);
-        let flow = pass.catch(|pass| node.output().send(x, pass));
-        root.emitted(pass, flow, origin, node.id(), guest)
+        let result = pass.catch(|pass| node.output().send(x, pass));
+        root.emitted(pass, result, origin, node.id(), guest)
     }
 
     /// The reason to refuse an element, if there is one; `is_inside` if it comes from a pipeline's function.
@@ -228,10 +228,10 @@ impl Graph {
         thread_state::enter();
         let lease = self.watch_if_due(lease, node.id());
         let mut pass = Pass::new(self, lease, false);
-        let flow = self.amid_runs(&mut pass, |pass| {
+        let result = self.amid_runs(&mut pass, |pass| {
             pass.catch(|pass| node.output().send(x, pass))
         });
-        let (failures, done) = pass.end(flow, node.id());
+        let (failures, done) = pass.end(result, node.id());
         thread_state::leave();
         self.completion(Ok(failures), done)
     }
@@ -352,21 +352,21 @@ impl Graph {
             root.leave(me, false);
             return None;
         };
-        let flow = pass.catch(|pass| {
+        let result = pass.catch(|pass| {
             send(pass);
             Ok(())
         });
-        let emit = root.emitted(pass, flow, origin, node.id(), Inside::new(root, me));
+        let emit = root.emitted(pass, result, origin, node.id(), Inside::new(root, me));
         Some(emit)
     }
 }
 
 impl Pass {
     /// End of an emission: failures, and the completion if the element is still held.
-    fn end(&mut self, flow: EmitResult, from: NodeId) -> (Vec<Failure>, Option<Arc<Completion>>) {
+    fn end(&mut self, result: EmitResult, from: NodeId) -> (Vec<Failure>, Option<Arc<Completion>>) {
         self.adopt_waited();
         let mut failures = self.take_failures();
-        if flow.is_err() {
+        if result.is_err() {
             failures.extend(self.take_failure());
         }
         let lease = std::mem::take(&mut self.lease);

@@ -63,8 +63,8 @@ impl Graph {
         let left = self.query(|pass| {
             let graph = pass.graph();
             let state = graph.state.get(pass);
-            let restless = state.restless().into_iter().collect();
-            let nodes = state.in_order(&restless, pass);
+            let active = state.active().into_iter().collect();
+            let nodes = state.in_order(&active, pass);
             drop(state);
             let nodes = nodes.into_iter().filter_map(|id| graph.node(id, pass));
             let held = nodes.map(|node| Undelivered {

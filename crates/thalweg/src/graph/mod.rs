@@ -156,7 +156,7 @@ impl Graph {
         let watched = state.is_abandoned() || !state.quiet_wakers.is_empty();
         self.attention
             .store(watched || !state.unhandled.is_empty(), Ordering::Relaxed);
-        if watched && !state.is_moving(&pass) {
+        if watched && !state.has_in_flight(&pass) {
             let wakers = std::mem::take(&mut state.quiet_wakers);
             let abandoned = state.is_abandoned();
             drop(state);
@@ -191,7 +191,7 @@ impl Graph {
 
     /// Makes nodes drop elements that wait for room and whose emitters have given up.
     fn withdraw(pass: &mut Pass) {
-        let nodes = pass.graph().state.get(pass).restless.clone();
+        let nodes = pass.graph().state.get(pass).active.clone();
         for node in nodes {
             if let Some(node) = pass.graph().node(node, pass) {
                 node.withdraw(pass);
@@ -214,9 +214,9 @@ impl Graph {
     }
 
     /// Records that an element may be in flight in a node.
-    pub(crate) fn note_moving(&self, node: &Core, pass: &Pass) {
-        if node.is_news_that_it_moves() {
-            self.state.get(pass).restless.push(node.id());
+    pub(crate) fn note_in_flight(&self, node: &Core, pass: &Pass) {
+        if node.mark_active() {
+            self.state.get(pass).active.push(node.id());
         }
     }
 
@@ -460,7 +460,7 @@ impl Graph {
 
     /// Whether nothing is in flight.
     pub(crate) fn is_pipeline_idle(&self, pass: &Pass) -> bool {
-        !self.state.get(pass).is_moving(pass)
+        !self.state.get(pass).has_in_flight(pass)
     }
 
     /// Whether nodes are still to be called.

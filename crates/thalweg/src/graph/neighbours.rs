@@ -207,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_list_of_pairs(steps in prop::collection::vec((0..4_u8, 0..30_u64), 0..200)) {
+        fn neighbours_behave_like_a_list_of_pairs(steps in prop::collection::vec((0..4_u8, 0..30_u64), 0..200)) {
             let (mut neighbours, mut model) = (Neighbours::default(), Vec::new());
             for (at, (what, id)) in steps.into_iter().enumerate() {
                 match what {

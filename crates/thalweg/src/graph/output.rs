@@ -233,16 +233,16 @@ impl<T: Element> Receive<T> for Output<T> {
             let lease = pass.hold();
             self.backlog.get(pass).push_back((x, lease));
             if let Some(node) = pass.graph().node(self.id, pass) {
-                pass.graph().note_moving(node.core(), pass);
+                pass.graph().note_in_flight(node.core(), pass);
             }
             self.fan.close_gate(gate::QUEUED, pass);
             return Ok(());
         }
-        let flow = self.hand_around(x, pass);
+        let result = self.hand_around(x, pass);
         if self.fan.gate(pass) != 0 {
             self.drain_backlog(pass);
         }
-        flow
+        result
     }
 
     fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {

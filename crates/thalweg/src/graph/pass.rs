@@ -212,7 +212,7 @@ impl Pass {
     /// Runs `f`; a panic in it becomes a failure of its node.
     pub(crate) fn catch(&mut self, f: impl FnOnce(&mut Pass) -> EmitResult) -> EmitResult {
         match catch_unwind(AssertUnwindSafe(|| f(self))) {
-            Ok(flow) => flow,
+            Ok(result) => result,
             Err(payload) => self.unwound(payload),
         }
     }
@@ -246,10 +246,10 @@ impl Pass {
     pub(crate) fn with_lease(&mut self, lease: Lease, f: impl FnOnce(&mut Pass) -> EmitResult) {
         self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, lease);
-        let flow = self.catch(f);
+        let result = self.catch(f);
         self.adopt_waited();
         let lease = std::mem::replace(&mut self.lease, outer);
-        if flow.is_err()
+        if result.is_err()
             && let Some(failure) = self.take_failure()
         {
             self.report(&lease, failure);
@@ -315,10 +315,10 @@ impl Pass {
     ) -> Delivery {
         self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
-        let flow = self.catch(f);
+        let result = self.catch(f);
         self.adopt_for(&node);
         let lease = std::mem::replace(&mut self.lease, outer);
-        if flow.is_err()
+        if result.is_err()
             && let Some(failure) = self.take_failure()
         {
             lease.acks.fail();
@@ -343,11 +343,11 @@ impl Pass {
         };
         self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(lease.acks));
-        let flow = self.catch(f);
+        let result = self.catch(f);
         self.adopt_for(&node);
         let mut lease = std::mem::replace(&mut self.lease, outer);
         let inner = lease.done.take();
-        if flow.is_err()
+        if result.is_err()
             && let Some(failure) = self.take_failure()
         {
             lease.done = Some(emitter.clone());

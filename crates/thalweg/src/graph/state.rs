@@ -41,7 +41,7 @@ pub(super) struct State {
     /// Whether batches may pass as a whole: nothing suspends, nothing is on a cycle.
     pub(super) is_batchable: Option<bool>,
     /// The nodes in which elements may be in flight: all others are idle.
-    pub(super) restless: Vec<NodeId>,
+    pub(super) active: Vec<NodeId>,
     /// The edges that closed a cycle when they were created: where to, and where from.
     pub(super) closing: BTreeSet<(NodeId, NodeId)>,
     /// Whether there is an edge from a node to an older one.
@@ -71,25 +71,25 @@ impl State {
     }
 
     /// Whether elements are in flight and will arrive by themselves. Allocates nothing.
-    pub(super) fn is_moving(&mut self, pass: &Pass) -> bool {
+    pub(super) fn has_in_flight(&mut self, pass: &Pass) -> bool {
         if !self.agenda.is_empty() {
             return true;
         }
-        while let Some(id) = self.restless.last() {
+        while let Some(id) = self.active.last() {
             if let Some(node) = self.nodes.get(id) {
                 if node.held(pass).in_flight > 0 {
                     return true;
                 }
-                node.core().rested();
+                node.core().clear_active();
             }
-            self.restless.pop();
+            self.active.pop();
         }
         false
     }
 
     /// The nodes in which elements may be in flight.
-    pub(super) fn restless(&self) -> HashSet<NodeId> {
-        self.restless.iter().copied().collect()
+    pub(super) fn active(&self) -> HashSet<NodeId> {
+        self.active.iter().copied().collect()
     }
 
     pub(super) fn running_sources(&self) -> BTreeSet<NodeId> {
@@ -114,7 +114,7 @@ impl State {
         self.sources.extend(other.sources);
         self.handles += other.handles;
         self.agenda.extend(other.agenda);
-        self.restless.extend(other.restless);
+        self.active.extend(other.active);
         self.closing.extend(other.closing);
         self.leads_up |= other.leads_up;
         self.is_being_drained |= other.is_being_drained;

@@ -301,14 +301,14 @@ mod tests {
     use crate::Stream;
     use crate::graph::Handle;
 
-    /// Result of a search that remembers nothing.
+    /// Result of a search without a cache.
     fn is_held_below(state: &State, id: NodeId, pass: &Pass) -> bool {
         state.search(id, pass, |node| node.core().handles() > 0)
     }
 
     const COUNT: usize = 12;
 
-    /// Whether the result is right after each of some steps, with some edges at the beginning.
+    /// Whether the result is right after each step, starting from some edges.
     fn is_right(edges: &[(usize, usize)], steps: &[(u8, usize, usize)]) -> bool {
         let streams: Vec<_> = (0..COUNT).map(|_| Stream::<u8>::new()).collect();
         let all = Stream::<u8>::new();
@@ -316,7 +316,7 @@ mod tests {
         for stream in &streams {
             all.connect(stream).expect("the types fit");
             stream.connect(&end).expect("the types fit");
-            // Keeps them all, and is held by no node downstream.
+            // Holds all nodes, and is held by no downstream node.
             stream.sink(drop);
         }
         for (from, to) in edges {
@@ -363,7 +363,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_searches_remember_is_true(
+        fn cached_search_results_are_right(
             edges in prop::collection::vec((0..COUNT, 0..COUNT), 0..30),
             steps in prop::collection::vec((0..6_u8, 0..COUNT, 0..COUNT), 0..60),
         ) {
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_come_to_again_from_a_cycle_within_a_cycle() {
+    fn a_node_is_revisited_from_a_nested_cycle() {
         let edges = [
             (7, 4),
             (0, 5),

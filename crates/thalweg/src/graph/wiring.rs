@@ -56,7 +56,7 @@ impl Graph {
             drop(state);
             self.prune(id, pass);
             self.drop_unfed(id, pass);
-        } else if state.is_moving(pass) {
+        } else if state.has_in_flight(pass) {
             state.abandoned = self.me.upgrade();
             self.attention.store(true, Ordering::Relaxed);
         } else {

@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_waited_for_is_named() {
+    fn invalid_intervals_are_named() {
         assert_eq!(reason(0), Reason::Zero);
         assert_eq!(reason(-0.0), Reason::Zero);
         assert_eq!(reason("0s"), Reason::Zero);
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_quotes_and_lists() {
+    fn an_error_message_quotes_the_text_and_lists_accepted_forms() {
         let message = IntervalError::new(&"0 \"s\"", Reason::Zero).to_string();
         assert!(
             message.starts_with(r#"invalid interval "0 \"s\"": it is zero; accepted are "#),
@@ -414,13 +414,13 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_interval_reads_back() {
+    fn the_longest_interval_round_trips() {
         assert_eq!(Interval::MAX.to_string().parse(), Ok(Interval::MAX));
     }
 
     proptest! {
         #[test]
-        fn display_reads_back(nanos in 1..=i64::MAX as u64) {
+        fn display_round_trips(nanos in 1..=i64::MAX as u64) {
             let interval = Interval::try_from(Duration::from_nanos(nanos))?;
             prop_assert_eq!(interval.to_string().parse(), Ok(interval));
         }
@@ -442,7 +442,7 @@ mod tests {
         }
 
         #[test]
-        fn an_error_is_short(text in ".*") {
+        fn an_error_value_is_small(text in ".*") {
             if let Err(error) = Interval::try_from(&text) {
                 prop_assert!(error.to_string().chars().count() < 400);
             }

@@ -34,9 +34,9 @@ impl<Op: Operator> Context<'_, Op> {
     /// As [`emit`](Self::emit).
     pub fn emit_with(&mut self, acks: Acks, x: Op::Out) -> EmitResult {
         let mut carrying = Carrying::new(self.pass, acks);
-        let flow = self.node.output().send(x, carrying.pass);
-        carrying.is_through = flow.is_ok();
-        flow
+        let result = self.node.output().send(x, carrying.pass);
+        carrying.is_through = result.is_ok();
+        result
     }
 
     /// Runs `f` for an element that was kept under `lease`: elements that `f` emits carry it, and failures are reported
@@ -84,7 +84,9 @@ impl<Op: Operator> Context<'_, Op> {
                 .begin_to_suspend(self.node.core(), self.pass);
         }
         // The emitter may give up, and then the node is asked to withdraw the element.
-        self.pass.graph().note_moving(self.node.core(), self.pass);
+        self.pass
+            .graph()
+            .note_in_flight(self.node.core(), self.pass);
         self.pass.hold()
     }
 
@@ -285,7 +287,7 @@ mod tests {
     use crate::{Ack, Outcome, Stream};
 
     #[test]
-    fn what_a_window_carries_goes_with_it_when_a_function_behind_panics() {
+    fn the_lease_of_a_window_is_dropped_when_a_downstream_function_panics() {
         let source = Stream::new();
         let windows = source.sliding_window(2);
         windows.sink(|window| assert!(window != [1, 2], "one and two"));
@@ -293,7 +295,7 @@ mod tests {
         let log = failed.clone();
         let ack = Ack::new(move |outcome| log.store(outcome == Outcome::Failed, Ordering::Relaxed));
         source.emit_with(1, ack).wait().expect("a window of one");
-        // In a batch, the pass of the failed window is that of the next element, too.
+        // In a batch, the failed window and the next element share a pass.
         let error = source.emit_many([2, 3]).wait().expect_err("one and two");
         assert_eq!(error.failures().len(), 1);
         assert!(failed.load(Ordering::Relaxed), "nobody holds it any more");

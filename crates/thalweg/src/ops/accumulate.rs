@@ -347,7 +347,7 @@ mod tests {
         }
 
         #[test]
-        fn with_a_start_every_element_is_taken_into_it(start: i64, xs: Vec<i64>) {
+        fn with_a_start_every_element_is_accumulated(start: i64, xs: Vec<i64>) {
             let expected: Vec<i64> = xs
                 .iter()
                 .scan(start, |state, x| {
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_leaves_the_state_as_it_was() {
+    fn a_failure_does_not_change_the_state() {
         let source = Stream::new();
         let sum = |sum: &i32, x: &i32| match x {
             2 => Err("two"),
@@ -382,12 +382,12 @@ mod tests {
             assert_eq!(source.emit(x).wait().is_ok(), !(2..=3).contains(&x));
         }
         assert_eq!(sums.to_vec(), [1, 5]);
-        // When the emitter is told first, the rest is skipped: the second node never saw 2 and 3.
+        // If the failure reaches the emitter first, the rest is skipped: the second node never saw 2 and 3.
         assert_eq!(raw.to_vec(), [1, 5]);
     }
 
     #[test]
-    fn it_is_named_after_its_function() {
+    fn an_accumulate_is_named_after_its_function() {
         let source = Stream::new();
         assert_eq!(source.accumulate(step).name(), "accumulate(step)#2");
         assert_eq!(source.scan(0, step).name(), "accumulate(step)#3");

@@ -159,7 +159,7 @@ impl<T: Element> Stream<T> {
     /// let clock = VirtualClock::new();
     /// let source = Stream::on(&clock);
     /// let list = source.buffer(3).rate_limit("1s").sink_to_list();
-    /// // One is sent on at once, one waits for the rate, and three fit into the buffer.
+    /// // One is sent at once, one waits for the rate limit, and three fit into the buffer.
     /// for x in 0..5 {
     ///     assert!(source.emit(x).is_ready());
     /// }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn in_the_next_round_a_burst_goes_with_one_alarm() {
+    fn a_deferred_buffer_sends_a_burst_with_one_alarm() {
         let (clock, alarms) = (VirtualClock::new(), Arc::new(AtomicUsize::new(0)));
         let source = Stream::on(RuntimeHandle::new(Counting(clock.clone(), alarms.clone())));
         let list = source.apply(deferred(1000)).sink_to_list();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn in_the_next_round_emitters_wait_when_it_is_full() {
+    fn a_full_deferred_buffer_blocks_emitters() {
         let bench = Bench::with_slow_sink(ms(100), |s| s.apply(deferred(2)));
         let emitted: Vec<_> = (0..5).map(|x| bench.emit(x)).collect();
         let ready = || emitted.iter().filter(|emitted| emitted.is_ready()).count();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_is_a_round_later() {
+    fn a_deferred_element_fed_back_is_sent_one_round_later() {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
         let behind = source.apply(deferred(10));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_behind_does_not_keep_the_rest_of_a_round() {
+    fn a_downstream_failure_does_not_stop_the_rest_of_a_round() {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
         let list = source
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn emitters_wait_when_it_is_full() {
+    fn a_full_buffer_blocks_emitters() {
         let bench = Bench::with_slow_sink(ms(100), |s| s.buffer(2));
         let emitted: Vec<_> = (0..5).map(|x| bench.emit(x)).collect();
         let ready = || emitted.iter().filter(|emitted| emitted.is_ready()).count();
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_kept_whatever_its_size() {
+    fn order_is_kept_for_any_size() {
         for size in [1, 2, 7, 10_000] {
             assert_eq!(
                 outputs(0..1000, |s| s.buffer(size)),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_of_nothing_is_a_build_error() {
+    fn a_size_of_zero_is_a_build_error() {
         let message = build_error(|s| s.buffer(0));
         assert!(
             message.ends_with(

@@ -62,7 +62,7 @@ impl<T: Element> Collector<T> {
     ///
     /// ```
     /// # use thalweg::Stream;
-    /// // Every tenth element sends what came since the one before.
+    /// // Every tenth element flushes the collection.
     /// let source = Stream::new();
     /// let collected = source.collect();
     /// collected.flush_on(&source.filter(|x| x % 10 == 0))?;
@@ -203,7 +203,7 @@ mod tests {
     use crate::{Stream, VirtualClock};
 
     #[test]
-    fn a_flush_sends_what_there_is_even_if_it_is_nothing() {
+    fn a_flush_sends_the_collection_even_if_empty() {
         let source = Stream::new();
         let collected = source.collect();
         let list = collected.stream().sink_to_list();
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_flushes_waits_and_the_tokens_do_too() {
+    fn flushing_waits_and_so_do_the_tokens() {
         let mut collector = None;
         let bench = Bench::with_slow_sink(ms(100), |s| {
             let collected = s.collect();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_flushes_is_told_of_failures() {
+    fn failures_are_reported_to_the_caller_of_flush() {
         let source = Stream::new();
         let collected = source.collect();
         collected
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_waits_for_what_it_flushes() {
+    fn a_trigger_waits_for_the_flushed_collection() {
         let trigger = Stream::new();
         let bench = Bench::with_slow_sink(ms(100), |s| {
             let collected = s.collect();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_are_kept_and_the_others_let_go() {
+    fn only_the_last_elements_are_kept_and_others_released() {
         let mut collector = None;
         let bench = Bench::new(|s| {
             let collected = s.collect_last(2);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn keeping_none_is_a_build_error() {
+    fn a_size_of_zero_is_a_build_error() {
         let source = Stream::<i32>::on(VirtualClock::new());
         let _collected = source.collect_last(0);
         let message = source.check().expect_err("none").to_string();

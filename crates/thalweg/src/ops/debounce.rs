@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_superseded_is_let_go() {
+    fn superseded_elements_are_released() {
         let bench = Bench::new(|s| s.debounce("1s"));
         assert!(bench.emit(1).is_ready() && bench.emit(2).is_ready());
         assert_eq!(bench.acked(), [1]);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_while_one_is_being_taken_waits_and_can_be_superseded() {
+    fn an_element_due_during_a_delivery_waits_and_can_be_superseded() {
         let bench = Bench::with_slow_sink(ms(5000), |s| s.debounce("1s"));
         for (at, x) in [(0, 1), (1500, 2), (3000, 3)] {
             bench.advance_to(at);

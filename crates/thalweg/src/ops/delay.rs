@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn emitters_wait_beyond_the_bound_only() {
+    fn emitters_wait_only_beyond_the_bound() {
         let bench = Bench::new(|s| s.apply(DelayOptions::by("1s").bound(2)));
         let emitted: Vec<_> = (0..5).map(|x| bench.emit(x)).collect();
         let ready = || emitted.iter().filter(|emitted| emitted.is_ready()).count();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_sent_when_the_one_before_has_been_taken() {
+    fn each_element_is_sent_when_the_previous_one_is_accepted() {
         let bench = Bench::with_slow_sink(ms(1500), |s| s.delay("1s"));
         for x in 0..3 {
             assert!(bench.emit(x).is_ready());
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_of_nothing_is_a_build_error() {
+    fn a_bound_of_zero_is_a_build_error() {
         let message = build_error(|s| s.apply(DelayOptions::by("1s").bound(0)));
         assert!(
             message

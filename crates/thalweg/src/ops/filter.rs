@@ -111,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn filter_and_remove_share_the_elements(xs: Vec<u8>, n in 1_u8..5) {
+        fn filter_and_remove_partition_the_elements(xs: Vec<u8>, n in 1_u8..5) {
             let divides = move |x: &u8| x.is_multiple_of(n);
             let (kept, removed): (Vec<u8>, Vec<u8>) = xs.iter().partition(|x| divides(x));
             prop_assert_eq!(outputs(xs.clone(), |s| s.filter(divides)), kept);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_named_after_its_predicate() {
+    fn a_filter_is_named_after_its_predicate() {
         fn is_even(x: &i32) -> bool {
             x % 2 == 0
         }

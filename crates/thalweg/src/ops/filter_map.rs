@@ -135,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_iterators_filter_map(xs: Vec<u8>) {
+        fn filter_map_matches_the_iterator_method(xs: Vec<u8>) {
             let f = |x: u8| x.checked_sub(100);
             let expected: Vec<u8> = xs.iter().copied().filter_map(f).collect();
             prop_assert_eq!(outputs(xs.clone(), |s| s.filter_map(f)), expected.clone());

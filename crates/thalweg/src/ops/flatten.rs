@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_is_done_with_when_its_last_item_is() {
+    fn an_element_is_done_with_its_last_item() {
         let bench = Bench::with_slow_sink(ms(100), |s| s.flatten().rate_limit("1s"));
         let emitted = bench.emit(vec![1, 2, 3]);
         bench.advance_to(2050);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_fails_ends_its_element_only() {
+    fn a_failed_item_ends_only_its_element() {
         let source = Stream::new();
         let list = source
             .flatten()

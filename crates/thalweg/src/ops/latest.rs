@@ -3,18 +3,18 @@ use crate::debug::shows;
 use crate::{Acks, Context, Delivery, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
 
-/// Drops what newer elements have superseded; see [`Stream::latest`].
+/// Drops elements superseded by newer ones; see [`Stream::latest`].
 pub struct Latest<T> {
     latest: Option<(T, Acks)>,
     delivering: bool,
-    /// If the element waits for the runtime's next round.
+    /// Whether the element waits for the runtime's next round.
     round: Option<Timer>,
 }
 
 shows!([T] Latest<T> { delivering });
 
 impl<T> Latest<T> {
-    /// A node that keeps one element, the newest.
+    /// A node that keeps only the newest element.
     pub fn new() -> Self {
         Self {
             latest: None,
@@ -23,8 +23,8 @@ impl<T> Latest<T> {
         }
     }
 
-    /// Hands the element on in the runtime's next round, as streamz does: of what comes until then,
-    /// only the last is left.
+    /// Passes the element on in the runtime's next round, as streamz does: of the elements until then,
+    /// only the last one is kept.
     ///
     /// ```
     /// use thalweg::{Stream, VirtualClock, ops::Latest};
@@ -47,7 +47,7 @@ impl<T> Latest<T> {
 }
 
 impl<T: Element> Latest<T> {
-    /// Sees to it that the element has its turn, once what is behind can take one.
+    /// Schedules the element for when downstream can accept one.
     fn ask_for_turn(&mut self, cx: &mut Context<'_, Self>) {
         if self.delivering || self.latest.is_none() {
             return;
@@ -74,7 +74,7 @@ impl<T> Default for Latest<T> {
     }
 }
 
-/// It has no settings.
+/// The operator has no settings.
 impl<T> Reconfigure for Latest<T> {
     fn reconfigure(&mut self, _: Self) {}
 }
@@ -84,8 +84,8 @@ impl<T: Element> Operator for Latest<T> {
     type Out = T;
     type Event = Never;
     const KIND: &'static str = "latest";
-    /// Its emitters do not wait, but elements have to come one by one: of a batch that came as one
-    /// only the last would be left.
+    /// Emitters do not wait, but elements must arrive one by one: of a batch, only the last element
+    /// would be kept.
     const SUSPENDS: bool = true;
     const CLOSES: bool = false;
 
@@ -125,12 +125,12 @@ impl<T: Element> Operator for Latest<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Lets what is slow skip ahead: while an element is being taken, only the newest of those that
-    /// come is kept, and the others are dropped.
+    /// Lets slow downstreams skip ahead: while an element is being delivered, only the newest of those that
+    /// arrive is kept, and the others are dropped.
     ///
-    /// Emitters never wait, so what fails behind is unhandled, see
+    /// Emitters never wait, so downstream failures are unhandled, see
     /// [`on_unhandled`](Self::on_unhandled). As with [`buffer`](Self::buffer), an element moves on
-    /// when it has got everywhere else.
+    /// when it has been everywhere else.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -142,7 +142,7 @@ impl<T: Element> Stream<T> {
     ///     source.emit(x).wait()?;
     /// }
     /// clock.advance(Duration::from_secs(5));
-    /// // The first went through, the second waited for the rate, and the last had skipped ahead.
+    /// // The first one passed, the second waited for the rate limit, and the last one skipped ahead.
     /// assert_eq!(list.to_vec(), [0, 1, 4]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
@@ -157,12 +157,12 @@ mod tests {
     use crate::Stream;
 
     #[test]
-    fn what_is_quick_gets_everything_in_a_batch_too() {
+    fn a_fast_sink_gets_every_element_even_of_a_batch() {
         assert_eq!(outputs(0..1000, Stream::latest), Vec::from_iter(0..1000));
     }
 
     #[test]
-    fn in_the_next_round_what_is_slow_skips_ahead_as_well() {
+    fn a_deferred_latest_skips_elements_for_a_slow_sink_too() {
         let bench =
             Bench::with_slow_sink(ms(1000), |s| s.apply(super::Latest::new().in_next_round()));
         for x in 0..5 {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_slow_skips_ahead_and_what_it_skips_is_let_go() {
+    fn a_slow_sink_skips_elements_which_are_released() {
         let bench = Bench::with_slow_sink(ms(1000), |s| s.latest());
         for x in 0..5 {
             bench.advance_to(x * 300);

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_holds_the_element_and_the_others_get_through() {
+    fn a_failure_holds_its_element_and_the_others_pass() {
         let source = Stream::new();
         let list = source
             .try_map(|text: &&str| text.parse::<i32>())
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_named_after_its_function() {
+    fn a_map_is_named_after_its_function() {
         fn double(x: i32) -> i32 {
             x * 2
         }

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dropped_is_let_go_at_once() {
+    fn dropped_elements_are_released_at_once() {
         let first = Bench::new(|s| s.partition_unique_by(3, |x| x / 10));
         for x in [1, 2, 11, 12] {
             assert!(first.emit(x).is_ready());
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_nothing_is_a_build_error() {
+    fn a_size_of_zero_is_a_build_error() {
         let message = build_error(|s| s.partition_unique(0));
         assert!(
             message.ends_with("`partition_unique`: the size of a group is at least one, not 0"),

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn emitters_wait_until_their_element_has_been_taken() {
+    fn emitters_wait_until_their_element_is_accepted() {
         let bench = Bench::with_slow_sink(ms(300), |s| s.rate_limit("1s"));
         let emitted = [bench.emit(1), bench.emit(2)];
         bench.advance_to(300);
@@ -158,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_waits_for_what_waits() {
+    fn a_drain_waits_for_delayed_elements() {
         let bench = Bench::new(|s| s.rate_limit("1min"));
         let _waiting = [bench.emit(1), bench.emit(2), bench.emit(3)];
         assert_eq!(bench.drain(), [(0, 1), (60_000, 2), (120_000, 3)]);
     }
 
     #[test]
-    fn the_emitter_is_told_of_a_failure_that_comes_later() {
+    fn a_later_failure_is_reported_to_the_emitter() {
         let clock = crate::VirtualClock::new();
         let source = Stream::on(&clock);
         let list = source

@@ -146,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_last_of_each_interval_is_sent(schedule in schedules()) {
+        fn the_last_element_of_each_interval_is_sent(schedule in schedules()) {
             let mut expected: Vec<(u64, usize)> = Vec::new();
             for (at, x) in &schedule {
                 let origin = schedule[0].0;
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn while_one_is_being_taken_none_is_sent() {
+    fn no_element_is_sent_while_one_is_being_delivered() {
         let bench = Bench::with_slow_sink(ms(1500), |s| s.sample("1s"));
         for x in 0..4_u64 {
             bench.advance_to(x * 800);

@@ -259,13 +259,13 @@ mod tests {
     }
 
     #[test]
-    fn no_place_is_a_build_error() {
+    fn a_parallelism_of_zero_is_a_build_error() {
         let (_clock, source, _numbers) = line(Settle::ordered(0));
         assert!(source.check().is_err_and(|error| error.is_build()));
     }
 
     #[test]
-    fn the_emitter_waits_until_its_element_has_come_through() {
+    fn the_emitter_waits_until_its_element_is_delivered() {
         let (clock, source, numbers) = line(Settle::ordered(8));
         let list = numbers.rate_limit("1s").sink_to_list();
         let [one, two] = promises();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_settled_already_goes_at_once() {
+    fn an_already_settled_element_is_sent_at_once() {
         let (_clock, source, numbers) = line(Settle::ordered(1));
         let list = numbers.sink_to_list();
         let [one] = promises();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_leaves_it_to_the_runtime() {
+    fn a_guest_thread_leaves_delivery_to_the_runtime() {
         let (clock, source, numbers) = line(Settle::ordered(1));
         let list = numbers.sink_to_list();
         let [one] = promises();
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn unordered_sends_as_they_settle() {
+    fn unordered_sends_elements_as_they_settle() {
         let (clock, source, numbers) = line(Settle::unordered(8));
         let list = numbers.sink_to_list();
         let all: [Later; 3] = promises();
@@ -335,7 +335,7 @@ mod tests {
             for x in &all {
                 assert!(source.emit(x.clone()).is_ready());
             }
-            // One more has left the buffer, and waits for room.
+            // Another one has left the buffer and waits for room.
             assert_eq!(count.load(Ordering::Relaxed), places + 1);
             for (number, x) in all.iter().enumerate() {
                 x.settle(number as u32);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn many_are_on_their_way_and_all_are_waited_for() {
+    fn all_elements_in_flight_are_waited_for() {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
         let count = Arc::new(AtomicUsize::new(0));
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_behind_it_find_the_emitter() {
+    fn downstream_failures_reach_the_emitter() {
         let (clock, source, numbers) = line(Settle::ordered(3));
         numbers.sink(|x| assert!(x != 1, "one"));
         let all: [Later; 3] = promises();
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_function_behind_it_emits_into_it_does_not_wait_for_itself() {
+    fn a_downstream_function_may_emit_into_the_operator() {
         let (clock, source, numbers) = line(Settle::ordered(1));
         let list = numbers.sink_to_list();
         let again = source.clone();
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_acknowledged_behind_the_sink() {
+    fn an_element_is_acknowledged_after_the_sink() {
         let (clock, source, numbers) = line(Settle::ordered(3));
         numbers.rate_limit("1s").sink(drop);
         let [one, two] = promises();
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_waits_for_all() {
+    fn a_drain_waits_for_all_elements() {
         let (clock, source, numbers) = line(Settle::ordered(3));
         let list = numbers.sink_to_list();
         let [one] = promises();

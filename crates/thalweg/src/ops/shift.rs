@@ -177,14 +177,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everything_comes_out_later_by_the_interval(schedule in schedules()) {
+        fn every_element_is_shifted_by_the_interval(schedule in schedules()) {
             let expected: Vec<_> = schedule.iter().map(|(at, x)| (at + 1000, *x)).collect();
             prop_assert_eq!(in_time(&schedule, |s| s.shift("1s")), expected);
         }
     }
 
     #[test]
-    fn emitters_wait_beyond_the_bound_and_come_out_in_time_all_the_same() {
+    fn emitters_wait_beyond_the_bound_without_delaying_elements() {
         let bench = Bench::new(|s| s.apply(ShiftOptions::by("1s").bound(1)));
         let first = bench.emit(1);
         bench.advance_to(400);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn each_waits_for_the_one_before_to_be_taken() {
+    fn each_element_waits_until_the_previous_one_is_accepted() {
         let bench = Bench::with_slow_sink(ms(700), |s| s.shift("1s"));
         for x in 0..3 {
             bench.advance_to(x * 100);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_of_nothing_is_a_build_error() {
+    fn a_bound_of_zero_is_a_build_error() {
         let message = build_error(|s| s.apply(ShiftOptions::by("1s").bound(0)));
         assert!(
             message

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_when_its_handle_goes_and_goes_when_it_is_destroyed() {
+    fn a_sink_outlives_its_handle_until_it_is_destroyed() {
         let (sender, received) = mpsc::channel();
         let source = Stream::new();
         let sink = source.sink(move |x| sender.send(x).expect("it is read below"));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_named_after_its_function() {
+    fn a_sink_is_named_after_its_function() {
         fn write(_: i32) {}
         assert_eq!(Stream::new().sink(write).stream().name(), "sink(write)#2");
     }

@@ -222,7 +222,7 @@ mod tests {
     use crate::{Never, Stream, VirtualClock};
 
     #[test]
-    fn emitters_wait_each_for_its_own_and_together() {
+    fn each_emitter_waits_for_its_own_call_concurrently() {
         let bench = Bench::with_slow_sink(ms(100), |s| s.map(|x: i32| x));
         let emitted = [bench.emit(1), bench.emit(2)];
         bench.advance_to(50);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_emitter_is_told_which_element_failed() {
+    fn the_failed_element_is_reported_to_the_emitter() {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
         let timer = clock.clone();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_named_after_its_function() {
+    fn an_async_sink_is_named_after_its_function() {
         async fn write(_: i32) {}
         let source = Stream::on(VirtualClock::new());
         assert_eq!(

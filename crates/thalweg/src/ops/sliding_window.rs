@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_fires_when_the_last_window_of_its_element_is_done_with() {
+    fn a_token_fires_when_the_last_window_of_its_element_is_done() {
         let bench = Bench::with_slow_sink(ms(100), |s| s.sliding_window(2));
         let first = bench.emit(1);
         bench.advance_to(100);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_never_sent_counts_as_held() {
+    fn only_elements_never_sent_count_as_held() {
         let source = Stream::new();
         let partial = source.sliding_window(3);
         let full = source.sliding_window_full(3);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_nothing_is_a_build_error() {
+    fn a_size_of_zero_is_a_build_error() {
         for message in [
             build_error(|s| s.sliding_window(0)),
             build_error(|s| s.sliding_window_full(0)),

@@ -1,4 +1,4 @@
-//! Inputs and helpers that the operators' tests share.
+//! Inputs and helpers shared by the operators' tests.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) fn outputs<T: Element, U: Element>(
     list.take()
 }
 
-/// The same, including outputs of the drain.
+/// The same, and the outputs of the drain.
 pub(super) fn outputs_and_rest<T: Element, U: Element>(
     xs: impl IntoIterator<Item = T>,
     build: impl FnOnce(&Stream<T>) -> Stream<U>,
@@ -47,7 +47,7 @@ pub(super) fn build_error<U: Element>(build: impl FnOnce(&Stream<i32>) -> Stream
     error.expect_err("an argument is wrong").to_string()
 }
 
-/// Arrival times of elements, in milliseconds, with their numbers: the input of property tests in time.
+/// Numbered elements with arrival times in milliseconds: inputs of property tests about time.
 pub(super) fn schedules() -> impl Strategy<Value = Vec<(u64, usize)>> {
     let gaps = prop::collection::vec(prop_oneof![Just(0), 1..400_u64, 1..3000_u64], 0..40);
     gaps.prop_map(|gaps| {

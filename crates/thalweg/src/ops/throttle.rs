@@ -91,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_comes_too_soon_is_dropped(schedule in schedules()) {
+        fn elements_within_the_interval_are_dropped(schedule in schedules()) {
             let mut next = 0;
             let mut expected = schedule.clone();
             expected.retain(|(at, _)| {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dropped_is_let_go_and_what_is_sent_is_waited_for() {
+    fn dropped_elements_are_released_and_sent_ones_are_waited_for() {
         let bench = Bench::with_slow_sink(ms(100), |s| s.throttle("1s"));
         let first = bench.emit(1);
         assert!(bench.emit(2).is_ready());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_cannot_be_read_is_a_build_error() {
+    fn an_invalid_interval_is_a_build_error() {
         let message = build_error(|s| s.throttle("often"));
         assert!(
             message.contains("`throttle`: invalid interval"),

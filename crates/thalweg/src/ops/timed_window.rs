@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_tick_before_the_first_element_nor_after_a_drain() {
+    fn no_ticks_before_the_first_element_or_after_a_drain() {
         let bench = Bench::new(|s| s.timed_window("1s"));
         bench.clock.advance(ms(5500));
         assert_eq!(bench.take(), []);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn while_a_window_is_being_taken_emitters_wait_and_the_next_grows() {
+    fn during_a_delivery_emitters_wait_and_the_next_window_grows() {
         let bench = Bench::with_slow_sink(ms(1500), |s| s.timed_window("1s"));
         assert!(bench.emit(1).is_ready());
         bench.advance_to(1100);
@@ -281,12 +281,12 @@ mod tests {
     }
 
     #[test]
-    fn it_ticks_no_longer_than_the_pipeline_lives() {
+    fn ticks_end_with_the_pipeline() {
         let bench = Bench::new(|s| s.timed_window("1s"));
         assert!(bench.emit(1).is_ready());
         let clock = bench.clock.clone();
         drop(bench);
-        // With a timer left this would go on for ever.
+        // A leftover timer would make this run for ever.
         let ended = std::panic::catch_unwind(|| clock.block_on(std::future::pending::<()>()));
         assert!(ended.is_err(), "no timer is left");
     }
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_named_after_its_interval() {
+    fn a_timed_window_is_named_after_its_interval() {
         let source = Stream::<i32>::on(crate::VirtualClock::new());
         assert_eq!(source.timed_window(0.05).name(), "timed_window(50ms)#2");
     }

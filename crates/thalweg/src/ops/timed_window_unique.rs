@@ -264,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_of_each_key_is_kept(schedule in schedules(), last: bool) {
+        fn one_element_per_key_is_kept(schedule in schedules(), last: bool) {
             let keep = if last { Keep::Last } else { Keep::First };
             let options = TimedWindowUniqueOptions::every("1s")
                 .key(|x: &usize| x % 3)
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dropped_is_let_go_at_once() {
+    fn dropped_elements_are_released_at_once() {
         let bench = Bench::with_slow_sink(ms(100), |s| s.timed_window_unique("1s"));
         for x in [1, 2, 1, 2] {
             assert!(bench.emit(x).is_ready());
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_fails_starts_no_clock() {
+    fn a_failing_key_starts_no_timer() {
         let options =
             TimedWindowUniqueOptions::every("1s").try_key(|_: &i32| Err::<i32, _>("no key"));
         let bench = Bench::new(|s| s.apply(options));
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_cannot_be_read_is_a_build_error() {
+    fn an_invalid_interval_is_a_build_error() {
         let message = build_error(|s| s.timed_window_unique("soon"));
         assert!(
             message.contains("`timed_window_unique`: invalid interval"),

@@ -250,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_remembers_what_it_has_seen_last(
+        fn the_most_recently_seen_keys_are_remembered(
             xs in prop::collection::vec(0_u8..8, 0..50),
             history in 1_usize..10,
         ) {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_whose_key_failed_has_not_been_seen() {
+    fn an_element_with_a_failed_key_does_not_count_as_seen() {
         let mut calls = 0;
         let source = Stream::new();
         let key = move |x: &i32| {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_of_nothing_is_a_build_error() {
+    fn a_history_of_zero_is_a_build_error() {
         let message = build_error(|s| s.apply(UniqueOptions::new().history(0)));
         assert!(
             message.ends_with("`unique`: the size of the history is at least one, not 0"),

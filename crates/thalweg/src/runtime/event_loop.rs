@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_that_never_comes_can_be_waited_for() {
+    fn sleeping_until_the_end_of_time_does_not_panic() {
         let event_loop = EventLoop::thread();
         event_loop.wake_at(Duration::MAX, Box::new(|| unreachable!("the end of time")));
         event_loop.call_later(Duration::MAX, || unreachable!("the end of time"));

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_future_that_panics_takes_nobody_with_it_and_the_crew_starts_again() {
+    fn a_panicking_future_affects_no_other_and_the_task_restarts() {
         let shared_task = SharedTask::default();
         for _ in 0..2 {
             let done = Arc::new(AtomicUsize::new(0));

@@ -77,7 +77,7 @@ pub trait Source: Send + 'static {
     /// use std::sync::mpsc::{Sender, channel};
     /// use thalweg::{Ack, BoxError, Emitter, Source, Stop, Stream};
     ///
-    /// /// Notes what has been acknowledged, and when it is told that nothing more will be.
+    /// /// Records acknowledgements, and the call of `close`.
     /// struct Noted(Sender<&'static str>);
     ///
     /// impl Source for Noted {

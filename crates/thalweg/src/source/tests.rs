@@ -8,13 +8,13 @@ use crate::Error;
 use crate::VirtualClock;
 
 #[test]
-fn a_source_without_end_leaves_others_their_turn() -> Result<(), Error> {
+fn an_endless_source_does_not_starve_others() -> Result<(), Error> {
     let clock = VirtualClock::new();
     let numbers = Stream::from_source_on(Numbers(0), &clock);
     let list = numbers.sink_to_list();
     clock.block_on(async {
         numbers.start()?;
-        // The source runs when this future waits, here for the next turn of the loop.
+        // The source runs while this future waits, here for the next iteration of the loop.
         yield_once().await;
         numbers.drain("5s").await
     })?;
@@ -23,8 +23,8 @@ fn a_source_without_end_leaves_others_their_turn() -> Result<(), Error> {
 }
 
 #[test]
-fn what_cannot_be_made_goes_where_the_policy_says() -> Result<(), Error> {
-    /// Makes every second number.
+fn failures_to_create_an_element_follow_the_policy() -> Result<(), Error> {
+    /// Emits every second number.
     struct Evens;
     impl Source for Evens {
         type Item = u32;
@@ -68,8 +68,8 @@ fn what_cannot_be_made_goes_where_the_policy_says() -> Result<(), Error> {
 }
 
 #[test]
-fn a_source_that_is_started_while_it_stops_goes_on() -> Result<(), Error> {
-    /// Counts its runs, and does something when it is stopped.
+fn a_source_started_while_stopping_continues() -> Result<(), Error> {
+    /// Counts its runs, and calls a function when stopped.
     struct Runs<F>(u32, F);
     impl<F: FnMut() + Send + 'static> Source for Runs<F> {
         type Item = u32;
@@ -103,7 +103,7 @@ fn a_source_that_is_started_while_it_stops_goes_on() -> Result<(), Error> {
 }
 
 #[test]
-fn nothing_is_taken_from_a_batch_that_cannot_be_sent() -> Result<(), Error> {
+fn a_batch_that_cannot_be_sent_is_left_untouched() -> Result<(), Error> {
     let clock = VirtualClock::new();
     let numbers = Stream::from_source_on(Numbers(0), &clock);
     let list = numbers.rate_limit("1s").sink_to_list();
@@ -112,13 +112,13 @@ fn nothing_is_taken_from_a_batch_that_cannot_be_sent() -> Result<(), Error> {
         clock.sleep(Duration::from_millis(2500)).await;
         numbers.drain("5s").await
     })?;
-    // Nothing is lost between what the source has given and what has arrived.
+    // Every element produced by the source has arrived.
     assert_eq!(list.to_vec(), [0, 1, 2, 3]);
     assert_eq!(numbers.counters().sent, 4);
     Ok(())
 }
 
-/// Counts on, in batches that end when the source is to stop.
+/// Counts, in batches that end when the source is asked to stop.
 struct Numbers(u64);
 
 impl Source for Numbers {

@@ -162,7 +162,7 @@ impl<T: Element> Stream<T> {
     /// let node = source.map(|x: u32| x);
     /// let list = node.rate_limit("1s").sink_to_list();
     /// drop(source.emit(1));
-    /// // It would wait for a second to pass, and nobody lets it pass.
+    /// // Elsewhere this `wait` would never return: the clock stands still.
     /// node.outside_call().enter(|| source.emit(2).wait())?;
     /// assert_eq!(list.to_vec(), [1]);
     /// clock.advance(Duration::from_secs(1));

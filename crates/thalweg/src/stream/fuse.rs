@@ -18,7 +18,7 @@ impl<T: Element> Stream<T> {
     /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     /// use thalweg::{EmitResult, Fused, FusedContext, FusedPart, Progress, Stream};
     ///
-    /// /// Two nodes, each of which adds one.
+    /// /// Replaces two nodes, each of which adds one.
     /// #[derive(Default)]
     /// struct AddTwo(AtomicU64);
     ///

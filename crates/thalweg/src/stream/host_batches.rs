@@ -22,7 +22,7 @@ impl<T: Element> Stream<T> {
     /// use std::sync::Arc;
     /// use thalweg::{EmitResult, Fused, FusedContext, FusedPart, HostBatches, Progress, Stream};
     ///
-    /// /// Adds numbers up.
+    /// /// Sums numbers.
     /// struct Sum(Arc<AtomicI32>);
     ///
     /// impl Fused<i32> for Sum {

@@ -18,7 +18,7 @@ impl<T: Element> Stream<T> {
     /// use thalweg::Stream;
     /// use thalweg::trace::{Span, TraceContext, TracedNode, Tracer};
     ///
-    /// /// Writes down where elements come.
+    /// /// Records the nodes that elements visit.
     /// #[derive(Clone, Default)]
     /// struct Diary(Arc<Mutex<Vec<String>>>);
     ///

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_preferred_comes_first_and_the_others_keep_their_order() {
+    fn move_to_first_keeps_the_order_of_the_others() {
         let (source, sinks, log) = branches(&['a', 'b', 'c', 'd']);
         for (preferred, order) in [(2, "cabd"), (2, "cabd"), (3, "dcab"), (0, "adcb")] {
             source
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_downstream_can_be_preferred() {
+    fn move_to_first_refuses_a_non_downstream() {
         let (source, _sinks, log) = branches(&['a', 'b']);
         let stranger = Stream::<i32>::new();
         let error = source.move_to_first(&stranger).expect_err("not connected");
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_of_both_kinds_are_preferred() {
+    fn move_to_first_works_on_both_kinds_of_edges() {
         let source = Stream::<i32>::new();
         let both = source.union(&source);
         let last = source.map(|x| x);

@@ -174,7 +174,7 @@ impl Case {
     /// # Panics
     /// That does not hold.
     pub fn check_policies_behind(&self) {
-        policies::check_behind(self);
+        policies::check_downstream(self);
     }
 
     pub(super) fn manners(&self) -> &'static [Manner] {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::trial::{BEHIND, TrialSink, UNDER_TEST, WORK};
+use super::trial::{DOWNSTREAM, TrialSink, UNDER_TEST, WORK};
 use super::trouble::Manner;
 use super::{Case, Report, TROUBLED, Trial, Trouble};
 use crate::sync::lock;
@@ -50,7 +50,7 @@ impl Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     UnderTest,
-    Behind,
+    Downstream,
 }
 
 /// Runs the operator with trouble in its function, or downstream, under a policy.
@@ -72,7 +72,7 @@ fn run(case: &Case, policy: Policy, manner: Manner, place: Place) -> (Report, Ve
     let trouble = Trouble::new(manner, policy.times());
     let on_error = policy.on_error(&dead_letters);
     match place {
-        Place::Behind => trial.behind = Some((trouble, on_error)),
+        Place::Downstream => trial.downstream = Some((trouble, on_error)),
         Place::UnderTest => (trial.trouble, trial.policy) = (trouble, on_error),
     }
     let report = case.run(&trial, None);
@@ -139,14 +139,14 @@ pub(super) fn check_function(case: &Case) {
     }
 }
 
-pub(super) fn check_behind(case: &Case) {
+pub(super) fn check_downstream(case: &Case) {
     let clean = case.run(&Trial::new(), None).outputs();
     let Some(first) = clean.iter().position(|xs| xs.contains(&TROUBLED)) else {
         return;
     };
     for manner in [Manner::Error, Manner::Panic] {
         for policy in Policy::ALL {
-            let (report, dead) = run(case, policy, manner, Place::Behind);
+            let (report, dead) = run(case, policy, manner, Place::Downstream);
             if report.outputs() == clean
                 && report.raised.is_empty()
                 && dead.is_empty()
@@ -155,8 +155,11 @@ pub(super) fn check_behind(case: &Case) {
                 // Nothing is downstream of a sink.
                 return;
             }
-            let context = format!("{}: {manner:?} behind it under {policy:?}", case.name());
-            check(&report, &dead, policy, BEHIND, manner);
+            let context = format!(
+                "{}: {manner:?} downstream of it under {policy:?}",
+                case.name()
+            );
+            check(&report, &dead, policy, DOWNSTREAM, manner);
             let mut expected = clean.clone();
             if policy != Policy::Retry {
                 expected.remove(first);

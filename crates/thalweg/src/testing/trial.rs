@@ -18,8 +18,8 @@ pub const WORK: Duration = Duration::from_millis(100);
 
 /// The name of the operator's node.
 pub(super) const UNDER_TEST: &str = "under test";
-/// The name of the node behind it that may fail.
-pub(super) const BEHIND: &str = "behind";
+/// The name of the downstream node that may fail.
+pub(super) const DOWNSTREAM: &str = "downstream";
 
 /// The sink at the end of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub struct Trial {
     pub trouble: Trouble,
     pub(super) policy: OnError,
     /// The trouble of a function downstream of the operator, and its policy.
-    pub(super) behind: Option<(Trouble, OnError)>,
+    pub(super) downstream: Option<(Trouble, OnError)>,
     pub(super) end: TrialSink,
     /// Whether the pipeline is drained at the end, or only dropped.
     pub(super) drains: bool,
@@ -111,7 +111,7 @@ impl Trial {
             clock,
             trouble: Trouble::none(),
             policy: OnError::Raise,
-            behind: None,
+            downstream: None,
             end: TrialSink::Function,
             drains: true,
         }
@@ -158,14 +158,14 @@ impl Trial {
     }
 
     fn attach_end(&self, outputs: &Stream<Vec<i32>>) {
-        match self.behind.clone() {
+        match self.downstream.clone() {
             None => self.attach_sink(outputs),
             Some((trouble, policy)) => {
                 let checked = outputs.try_map(move |xs: &Vec<i32>| {
                     xs.iter().try_for_each(|x| trouble.check(*x).map(drop))?;
                     Ok::<_, &str>(xs.clone())
                 });
-                self.attach_sink(&checked.named(BEHIND).on_error(policy));
+                self.attach_sink(&checked.named(DOWNSTREAM).on_error(policy));
             }
         }
     }
@@ -235,7 +235,7 @@ impl Trial {
             let log = self.log.clone();
             let ack = Ack::new(move |outcome| log.push(Event::Acked(x, outcome)));
             if let Err(error) = source.emit_with(x, ack).await {
-                assert!(!error.is_behind(), "the handler hears of these");
+                assert!(!error.is_behind(), "the handler gets these");
                 raised.extend(error.failures().iter().cloned());
             }
         }
@@ -249,7 +249,7 @@ impl Trial {
         (raised, settled, failed, drained)
     }
 
-    /// Emits the elements, except `without`, waits until nothing moves any more, and ends.
+    /// Emits the elements, except `without`, waits until the pipeline is idle, and drains or drops it.
     pub(super) fn run(&self, without: Option<i32>, build: &dyn Fn(&Stream<i32>, &Self)) -> Report {
         let source = Stream::on(&self.clock);
         let unhandled = Arc::new(Mutex::new(Vec::new()));
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "keeps until the drain")]
-    fn an_operator_that_holds_more_than_it_says_does_not_pass() {
+    fn an_operator_that_holds_more_than_declared_does_not_pass() {
         super::super::Case::new("partition", |s, t| t.groups(s.partition(4))).check();
     }
 

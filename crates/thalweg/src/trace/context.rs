@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_traceparent_is_refused() {
+    fn an_invalid_traceparent_is_refused() {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         assert!(good.parse::<TraceContext>().is_ok());
         let later = format!("cc-{}-more", &good[3..]);
@@ -188,13 +188,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn texts_come_back(trace in 1_u128.., span in 1_u64.., is_sampled: bool) {
+        fn the_text_form_round_trips(trace in 1_u128.., span in 1_u64.., is_sampled: bool) {
             let context = TraceContext::new(trace, span, is_sampled).expect("neither is zero");
             prop_assert_eq!(context.to_string().parse(), Ok(context));
         }
 
         #[test]
-        fn nothing_that_others_write_does_harm(text in ".{0,80}") {
+        fn no_text_panics(text in ".{0,80}") {
             let _ = text.parse::<TraceContext>();
             let context = TraceContext::new(1, 2, true).expect("neither is zero");
             let _ = context.with_state(&text);

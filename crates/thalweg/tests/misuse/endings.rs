@@ -9,7 +9,7 @@ use thalweg::{Emitter, EventLoop, Outcome, Retry, Source, Stop, Stream, VirtualC
 use crate::outcomes;
 
 #[test]
-fn an_element_that_a_drained_pipeline_refuses_has_failed() {
+fn an_element_refused_by_a_drained_pipeline_has_failed() {
     let source = Stream::new();
     source.sink(drop::<i32>);
     source.drain("1s").wait().unwrap();
@@ -20,7 +20,7 @@ fn an_element_that_a_drained_pipeline_refuses_has_failed() {
 }
 
 #[test]
-fn a_batch_dropped_half_way_loses_what_it_has_not_sent_and_nothing_else() {
+fn a_batch_dropped_half_way_loses_only_unsent_elements() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let list = source.rate_limit("1s").sink_to_list();
@@ -122,7 +122,7 @@ fn a_drained_source_is_not_started_again() {
 }
 
 #[test]
-fn a_deadline_without_end_is_one() {
+fn an_unlimited_deadline_is_valid() {
     let source = Stream::on(EventLoop::thread());
     source.sink_async(|_: i32| tokio::task::yield_now());
     source.emit(1).wait().unwrap();
@@ -139,7 +139,7 @@ fn a_deadline_without_end_is_one() {
 }
 
 #[test]
-fn calls_in_flight_on_a_loop_that_is_gone_fail() {
+fn calls_in_flight_on_a_closed_loop_fail() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .build()
@@ -155,7 +155,7 @@ fn calls_in_flight_on_a_loop_that_is_gone_fail() {
 }
 
 #[test]
-fn an_emit_that_waits_for_a_pull_ends_with_the_pull() {
+fn an_emit_waiting_for_a_pull_ends_when_the_pull_is_dropped() {
     let source = Stream::new();
     let pull = source.pull(1);
     let (log, ack) = outcomes();
@@ -167,7 +167,7 @@ fn an_emit_that_waits_for_a_pull_ends_with_the_pull() {
 }
 
 #[test]
-fn a_drain_notices_what_another_thread_pulls() {
+fn a_drain_notices_elements_pulled_by_another_thread() {
     for round in 0..300 {
         let source = Stream::on(EventLoop::shared());
         let mut pull = source.pull(4);
@@ -189,7 +189,7 @@ fn a_drain_notices_what_another_thread_pulls() {
 }
 
 #[test]
-fn timers_and_sources_of_a_dropped_pipeline_hold_nothing() {
+fn timers_and_sources_do_not_keep_a_dropped_pipeline_alive() {
     let clock = VirtualClock::new();
     let alive = Arc::new(());
     let seen = Arc::downgrade(&alive);
@@ -216,7 +216,7 @@ fn timers_and_sources_of_a_dropped_pipeline_hold_nothing() {
 }
 
 #[test]
-fn a_drain_tells_emitters_that_wait_for_a_partner() {
+fn a_drain_wakes_emitters_waiting_for_a_partner() {
     let (left, right) = (Stream::new(), Stream::<i32>::new());
     thalweg::ops::zip_bounded(1, (&left, &right)).sink(drop);
     left.emit(1).wait().unwrap();

@@ -7,7 +7,7 @@ use thalweg::{OnError, Retry, Stream, VirtualClock};
 use crate::{Log, odd_fails};
 
 #[test]
-fn failures_of_a_batch_nobody_waits_for_are_not_silent() {
+fn failures_of_a_batch_nobody_awaits_are_reported() {
     let source = Stream::new();
     source.try_map(odd_fails).sink(drop);
     drop(source.emit_many([1, 2, 3]));
@@ -17,7 +17,7 @@ fn failures_of_a_batch_nobody_waits_for_are_not_silent() {
 }
 
 #[test]
-fn failures_that_are_routed_to_a_stream_that_is_gone_still_reach_someone() {
+fn failures_routed_to_a_dropped_stream_are_still_reported() {
     let source = Stream::new();
     let parsed = source.try_map(odd_fails);
     drop(parsed.errors());
@@ -26,7 +26,7 @@ fn failures_that_are_routed_to_a_stream_that_is_gone_still_reach_someone() {
 }
 
 #[test]
-fn a_second_policy_takes_the_place_of_the_first() {
+fn a_second_policy_replaces_the_first() {
     let source = Stream::new();
     let list = source
         .try_map(odd_fails)
@@ -38,7 +38,7 @@ fn a_second_policy_takes_the_place_of_the_first() {
 }
 
 #[test]
-fn two_error_streams_both_get_the_failures() {
+fn both_of_two_error_streams_get_the_failures() {
     let source = Stream::new();
     let parsed = source.try_map(odd_fails);
     let lists = [parsed.errors(), parsed.errors()].map(|errors| errors.sink_to_list());
@@ -49,7 +49,7 @@ fn two_error_streams_both_get_the_failures() {
 }
 
 #[test]
-fn an_element_emitted_while_another_is_tried_again_has_all_its_attempts() {
+fn an_element_emitted_during_a_retry_has_all_its_attempts() {
     let source = Stream::new();
     let tries: Log<i32> = Arc::default();
     let log = tries.clone();
@@ -96,7 +96,7 @@ fn a_pipeline_whose_policy_retries_and_then_routes_is_freed() {
 }
 
 #[test]
-fn a_handler_may_emit_what_fails_again() {
+fn a_handler_may_emit_the_failed_element_again() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let heard: Log<Option<i32>> = Arc::default();
@@ -120,7 +120,7 @@ fn a_handler_may_emit_what_fails_again() {
 }
 
 #[test]
-fn zip_latest_goes_on_after_a_failure() {
+fn zip_latest_continues_after_a_failure() {
     let (left, right) = (Stream::new(), Stream::new());
     let list = left
         .zip_latest(&right)
@@ -133,7 +133,7 @@ fn zip_latest_goes_on_after_a_failure() {
 }
 
 #[test]
-fn retries_on_a_cycle_go_round_in_order() {
+fn retries_on_a_cycle_keep_their_order() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let mut calls = 0;

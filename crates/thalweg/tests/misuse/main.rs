@@ -1,4 +1,4 @@
-//! What goes wrong in users' hands: pipelines used in ways nobody should, and what comes of it.
+//! Misuse: pipelines used in ways nobody should, and the outcome.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

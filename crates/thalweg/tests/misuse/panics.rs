@@ -1,4 +1,4 @@
-//! Panics wherever users write code.
+//! Panics in all kinds of user code.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn a_drop_that_panics_leaves_the_thread_as_it_was() {
+fn a_panicking_drop_leaves_the_thread_usable() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let bomb = Bomb;
@@ -84,10 +84,10 @@ fn a_clone_that_panics_stalls_no_loop() {
 }
 
 #[test]
-fn dead_letters_that_come_back_are_not_stuck_behind_a_panic() {
+fn failures_fed_back_are_not_blocked_by_a_panic() {
     let source = Stream::new();
     let parsed = source.try_map(odd_fails);
-    // Two error streams: the node itself hands each failure around.
+    // With two error streams, the node itself sends each failure to both.
     let (errors, others) = (parsed.errors(), parsed.errors());
     let again = source.clone();
     let first = errors.sink(move |failure| {
@@ -109,7 +109,7 @@ fn dead_letters_that_come_back_are_not_stuck_behind_a_panic() {
 }
 
 #[test]
-fn panics_wherever_users_write_code_are_failures_and_leave_everything_usable() {
+fn panics_in_any_user_code_are_failures_and_leave_the_pipeline_usable() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let bad = |x: i32| assert_ne!(x, 1, "on purpose");

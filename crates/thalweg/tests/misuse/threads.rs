@@ -9,7 +9,7 @@ use thalweg::{Ack, EventLoop, Outcome, Stream, VirtualClock};
 use crate::{Log, outcomes};
 
 #[test]
-fn a_wait_in_an_acknowledgement_holds_up_no_other_element() {
+fn waiting_in_an_acknowledgement_blocks_no_other_element() {
     let clock = VirtualClock::new();
     let slow = Stream::on(&clock);
     slow.rate_limit("1s").sink(drop::<i32>);
@@ -26,7 +26,7 @@ fn a_wait_in_an_acknowledgement_holds_up_no_other_element() {
 }
 
 #[test]
-fn a_wait_in_a_function_is_for_the_element_of_that_function() {
+fn waiting_in_a_function_delays_only_its_own_element() {
     let clock = VirtualClock::new();
     let slow = Stream::on(&clock);
     slow.rate_limit("1s").sink(drop::<i32>);
@@ -53,7 +53,7 @@ fn a_wait_in_a_function_is_for_the_element_of_that_function() {
 }
 
 #[test]
-fn many_threads_and_a_runtime_of_many_threads() {
+fn many_threads_emit_on_a_multi_threaded_runtime() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(3)
         .enable_all()
@@ -100,7 +100,7 @@ fn many_threads_and_a_runtime_of_many_threads() {
 }
 
 #[test]
-fn starting_and_stopping_from_many_threads_loses_nothing() {
+fn starting_and_stopping_a_source_from_many_threads_loses_nothing() {
     let source = Stream::from_iter(0..50_000_u32);
     let list = source.sink_to_list();
     std::thread::scope(|scope| {
@@ -118,7 +118,7 @@ fn starting_and_stopping_from_many_threads_loses_nothing() {
 }
 
 #[test]
-fn two_pipelines_that_hold_each_other_inside_functions_merge_and_go_on() {
+fn two_pipelines_referring_to_each_other_can_be_joined_from_functions() {
     let (left, right) = (Stream::<i32>::new(), Stream::<i32>::new());
     let list = right.sink_to_list();
     let (l, r) = (left.clone(), right.clone());

@@ -6,8 +6,8 @@ use crate::outcomes;
 
 #[test]
 fn a_wrong_argument_is_named_and_nothing_runs() {
-    type Mistake = Box<dyn Fn(&Stream<i32>)>;
-    let mistakes: Vec<(&str, Mistake)> = vec![
+    type Build = Box<dyn Fn(&Stream<i32>)>;
+    let cases: Vec<(&str, Build)> = vec![
         ("buffer", Box::new(|s| s.buffer(0).sink(drop).destroy())),
         (
             "rate_limit",
@@ -21,9 +21,9 @@ fn a_wrong_argument_is_named_and_nothing_runs() {
         ("partition", Box::new(|s| drop(s.partition(0).sink(drop)))),
         ("pull", Box::new(|s| drop(s.pull(0)))),
     ];
-    for (operator, build_error) in mistakes {
+    for (operator, build) in cases {
         let source = Stream::new();
-        build_error(&source);
+        build(&source);
         let list = source.sink_to_list();
         let error = source.check().unwrap_err();
         assert!(error.to_string().contains(operator), "{operator}: {error}");
@@ -49,7 +49,7 @@ fn pipelines_on_different_loops_cannot_be_connected() {
 }
 
 #[test]
-fn a_completion_may_be_polled_after_its_end() {
+fn a_completion_may_be_polled_after_it_is_ready() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     source.rate_limit("1s").sink(drop::<i32>);
@@ -91,7 +91,7 @@ fn an_operator_that_makes_no_progress_stalls_nothing() {
 }
 
 #[test]
-fn tokens_survive_every_way_to_be_joined() {
+fn tokens_survive_every_kind_of_join() {
     let (left, right) = (Stream::new(), Stream::new());
     let zipped = left.zip(&right).map(|(x, y): (i32, i32)| x + y);
     let latest = left.combine_latest(&right).map(|(x, y)| x * y);
@@ -100,7 +100,7 @@ fn tokens_survive_every_way_to_be_joined() {
     left.emit_with_acks(1, Acks::from(ack())).wait().unwrap();
     right.emit_with(2, ack()).wait().unwrap();
     assert_eq!(sums.to_vec(), [vec![3, 2]]);
-    // Both are still the latest of their side.
+    // Both are still the latest element of their side.
     assert!(log.lock().unwrap().is_empty());
     left.emit(3).wait().unwrap();
     assert_eq!(*log.lock().unwrap(), [Outcome::Delivered]);
@@ -109,7 +109,7 @@ fn tokens_survive_every_way_to_be_joined() {
 }
 
 #[test]
-fn a_pipeline_may_be_taken_apart_and_put_together_from_inside() {
+fn a_pipeline_may_be_rewired_by_its_own_functions() {
     let source = Stream::<i32>::new();
     let other = Stream::<i32>::new();
     let list = other.sink_to_list();

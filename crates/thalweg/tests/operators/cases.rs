@@ -9,15 +9,15 @@ use thalweg::{Element, OpenJoin, Runtime, Stream};
 
 use thalweg::testing::{Case, PAUSE, Trial, WORK};
 
-/// A stream for a second inlet, with an element on it.
+/// A stream for a second inlet, with one element emitted.
 fn beside<T: Element>(t: &Trial, first: T, build: impl FnOnce(&Stream<T>)) {
     let other = Stream::on(&t.clock);
     build(&other);
-    // Whether it is taken depends on time, which has not begun to move.
+    // Whether it is accepted depends on time, which stands still.
     drop(other.emit(first));
 }
 
-/// A case of each operator, and of each of its forms that differ in what may happen to an element.
+/// A case for each operator, and for each form that may treat elements differently.
 pub(crate) fn all() -> Vec<Case> {
     vec![
         Case::new("map", |s, t| {
@@ -429,7 +429,7 @@ pub(crate) fn all() -> Vec<Case> {
             t.sink(s.apply(sink).into());
         })
         .fails(),
-        // Element 3 is alone in its batch; those behind element 4 come together.
+        // Element 3 is alone in its batch; those after element 4 are batched.
         Case::new("sink_batches", |s, t| {
             let trial = t.clone();
             let sink = s.sink_batches(move |batch: Batch<i32>| {

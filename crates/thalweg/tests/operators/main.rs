@@ -1,6 +1,6 @@
-//! What has to hold for every operator there is, proven on one table of them all: element 3 of 10
-//! fails in its function or behind it, by an error or by a panic, under every policy; and every
-//! acknowledgement fires once, and not before everything made of its element has been sunk, with
+//! Properties of every operator, checked on one table of them all: element 3 of 10
+//! fails in its function or downstream, by an error or by a panic, under every policy; and every
+//! acknowledgement fires once, and not before everything derived from its element has reached a sink, with
 //! every kind of sink.
 //!
 //! A new operator is one line in `cases.rs`.
@@ -12,26 +12,26 @@ mod cases;
 use thalweg::testing::Case;
 
 #[test]
-fn a_token_fires_once_and_not_before_everything_made_of_its_element_is_sunk() {
+fn a_token_fires_once_after_all_results_of_its_element_reach_a_sink() {
     each(Case::check_acks);
 }
 
 #[test]
-fn a_pipeline_that_is_dropped_gives_up_what_it_keeps() {
+fn a_dropped_pipeline_releases_held_elements() {
     each(Case::check_drop);
 }
 
 #[test]
-fn a_function_that_fails_on_element_3_leaves_the_others_alone() {
+fn a_function_failing_on_element_3_does_not_affect_others() {
     each(Case::check_policies);
 }
 
 #[test]
-fn a_function_behind_that_fails_on_element_3_leaves_the_others_alone() {
+fn a_downstream_function_failing_on_element_3_does_not_affect_others() {
     each(Case::check_policies_behind);
 }
 
-/// Runs a test on every operator, and says in the end which ones have not passed.
+/// Runs a test on every operator, and lists those that failed.
 fn each(test: impl Fn(&Case)) {
     let fails = |case: &Case| {
         let run = std::panic::AssertUnwindSafe(|| test(case));

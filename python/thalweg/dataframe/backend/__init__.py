@@ -1,4 +1,4 @@
-"""Libraries of data frames, behind one interface: the example of a collection decides which one it is."""
+"""A common interface to data frame libraries; the example of a collection determines the library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Column", "backend_of"]
 def backend_of(thing: Any) -> Backend:
     """Backend of the library that a frame, a series or an index belongs to.
 
-    What is no frame of Polars or Arrow is handled as pandas' own, so that libraries with pandas' interface work.
+    Anything other than Polars and Arrow is handled like pandas, so that libraries with the interface of pandas work.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def backend_of(thing: Any) -> Backend:
     return found
 
 
-#: Backends of the types that have come: finding one takes longer than adding up a batch.
+#: Cache of backends by type: finding one takes longer than summing a batch.
 _KNOWN: dict[type, Backend] = {}
 
 

@@ -73,7 +73,7 @@ def _is_quiet(backend: Backend, stuck: Any) -> bool:
     try:
         # In this order: what leaves a node is in the queue before it is gone there.
         nodes = [node for entrance in list(backend.entrances) for node in _up_to_gather(entrance)]
-        if any(_goes_on(node._event_loop, stuck) and not node._has_nothing_on_its_way() for node in nodes):
+        if any(_goes_on(node._event_loop, stuck) and not node._is_idle() for node in nodes):
             return False
         return backend.queue.is_idle()
     except RuntimeError:

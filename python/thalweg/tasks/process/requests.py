@@ -36,7 +36,7 @@ class Later(NamedTuple):
 class Request(Protocol[R_co]):
     """Something that the parent is asked for, with an answer of a type."""
 
-    def answer(self, desk: WorkerRequests, known: Known) -> R_co | Later:
+    def answer(self, requests: WorkerRequests, known: Known) -> R_co | Later:
         """Answer it: `known` is what the worker knows of."""
 
 
@@ -50,10 +50,10 @@ class Submit(NamedTuple):
     call: bytes
     options: dict[str, Any]
 
-    def answer(self, desk: WorkerRequests, known: Known) -> Named:
+    def answer(self, requests: WorkerRequests, known: Known) -> Named:
         """Return the future's name."""
         function, args, kwargs = known.load(self.call)
-        engine, key = desk.engine, self.options.get("key")
+        engine, key = requests.engine, self.options.get("key")
         is_own = key is None or engine.find(key) is None
         return known.add(engine.submit(function, args, kwargs, **self.options), is_own=is_own)
 
@@ -64,10 +64,10 @@ class Map(NamedTuple):
     call: bytes
     options: dict[str, Any]
 
-    def answer(self, desk: WorkerRequests, known: Known) -> list[Named]:
+    def answer(self, requests: WorkerRequests, known: Known) -> list[Named]:
         """Return the futures' names."""
         function, iterables, kwargs = known.load(self.call)
-        futures = desk.engine.map(function, iterables, kwargs, **self.options)
+        futures = requests.engine.map(function, iterables, kwargs, **self.options)
         return [known.add(future, is_own=True) for future in futures]
 
 
@@ -76,9 +76,9 @@ class Run(NamedTuple):
 
     call: bytes
 
-    def answer(self, desk: WorkerRequests, known: Known) -> list[Named]:
+    def answer(self, requests: WorkerRequests, known: Known) -> list[Named]:
         """Return the futures' names."""
-        return [known.add(future, is_own=True) for future in desk.engine.run(*known.load(self.call))]
+        return [known.add(future, is_own=True) for future in requests.engine.run(*known.load(self.call))]
 
 
 class Scatter(NamedTuple):
@@ -87,9 +87,9 @@ class Scatter(NamedTuple):
     value: bytes
     key: str | None
 
-    def answer(self, desk: WorkerRequests, known: Known) -> Named:
+    def answer(self, requests: WorkerRequests, known: Known) -> Named:
         """Return the future's name."""
-        return known.add(desk.engine.scatter(known.load(self.value), key=self.key))
+        return known.add(requests.engine.scatter(known.load(self.value), key=self.key))
 
 
 class Find(NamedTuple):
@@ -97,9 +97,9 @@ class Find(NamedTuple):
 
     key: str
 
-    def answer(self, desk: WorkerRequests, known: Known) -> Named | None:
+    def answer(self, requests: WorkerRequests, known: Known) -> Named | None:
         """Return the future's name, if there is one."""
-        future = desk.engine.find(self.key)
+        future = requests.engine.find(self.key)
         return None if future is None else known.add(future)
 
 
@@ -108,9 +108,9 @@ class Borrow(NamedTuple):
 
     key: Any
 
-    def answer(self, desk: WorkerRequests, known: Known) -> Named:
+    def answer(self, requests: WorkerRequests, known: Known) -> Named:
         """Return the future's name."""
-        return known.add(lending.find(desk.engine, self.key))
+        return known.add(lending.find(requests.engine, self.key))
 
 
 class GiveBack(NamedTuple):
@@ -118,10 +118,10 @@ class GiveBack(NamedTuple):
 
     place: int
 
-    def answer(self, desk: WorkerRequests, known: Known) -> None:
+    def answer(self, requests: WorkerRequests, known: Known) -> None:
         """Hold it."""
         future = known.futures[self.place]
-        desk.returned[future.key] = future
+        requests.returned[future.key] = future
 
 
 class Gather(NamedTuple):
@@ -129,7 +129,7 @@ class Gather(NamedTuple):
 
     places: list[int]
 
-    def answer(self, desk: WorkerRequests, known: Known) -> list[Any] | Later:
+    def answer(self, requests: WorkerRequests, known: Known) -> list[Any] | Later:
         """Return the results when all are there, or the first has failed."""
         futures = [known.futures[place] for place in self.places]
         return Later(settled(futures, FAILED), lambda _: _results(futures))
@@ -140,7 +140,7 @@ class Settle(NamedTuple):
 
     places: list[int]
 
-    def answer(self, desk: WorkerRequests, known: Known) -> Later | None:
+    def answer(self, requests: WorkerRequests, known: Known) -> Later | None:
         """Return nothing, when they have."""
         return Later(settled([known.futures[place] for place in self.places], frozenset()), lambda _: None)
 
@@ -150,7 +150,7 @@ class Status(NamedTuple):
 
     place: int
 
-    def answer(self, desk: WorkerRequests, known: Known) -> str:
+    def answer(self, requests: WorkerRequests, known: Known) -> str:
         """Return its status."""
         return known.futures[self.place].status
 
@@ -160,7 +160,7 @@ class Failure(NamedTuple):
 
     place: int
 
-    def answer(self, desk: WorkerRequests, known: Known) -> BaseException | None:
+    def answer(self, requests: WorkerRequests, known: Known) -> BaseException | None:
         """Return it."""
         return error_of(known.futures[self.place])
 
@@ -170,7 +170,7 @@ class IsRunning(NamedTuple):
 
     place: int
 
-    def answer(self, desk: WorkerRequests, known: Known) -> bool:
+    def answer(self, requests: WorkerRequests, known: Known) -> bool:
         """Return whether."""
         return known.futures[self.place].running()
 
@@ -182,7 +182,7 @@ class Cancel(NamedTuple):
     force: bool
     message: str | None
 
-    def answer(self, desk: WorkerRequests, known: Known) -> bool:
+    def answer(self, requests: WorkerRequests, known: Known) -> bool:
         """Return whether it is."""
         return known.futures[self.place].cancel(force=self.force, msg=self.message)
 
@@ -192,7 +192,7 @@ class CancelBeforeItBegins(NamedTuple):
 
     place: int
 
-    def answer(self, desk: WorkerRequests, known: Known) -> bool:
+    def answer(self, requests: WorkerRequests, known: Known) -> bool:
         """Return whether it is."""
         return known.futures[self.place]._cancel_before_it_begins()
 
@@ -202,7 +202,7 @@ class AskToStop(NamedTuple):
 
     place: int
 
-    def answer(self, desk: WorkerRequests, known: Known) -> None:
+    def answer(self, requests: WorkerRequests, known: Known) -> None:
         """Tell it."""
         known.futures[self.place]._ask_to_stop()
 
@@ -212,7 +212,7 @@ class Retry(NamedTuple):
 
     place: int
 
-    def answer(self, desk: WorkerRequests, known: Known) -> None:
+    def answer(self, requests: WorkerRequests, known: Known) -> None:
         """Run it."""
         known.futures[self.place].retry()
 
@@ -222,7 +222,7 @@ class Keep(NamedTuple):
 
     place: int
 
-    def answer(self, desk: WorkerRequests, known: Known) -> None:
+    def answer(self, requests: WorkerRequests, known: Known) -> None:
         """Let it."""
         known.futures[self.place].keep()
 
@@ -230,9 +230,9 @@ class Keep(NamedTuple):
 class Info(NamedTuple):
     """Say what the workers do."""
 
-    def answer(self, desk: WorkerRequests, known: Known) -> dict[str, Any]:
+    def answer(self, requests: WorkerRequests, known: Known) -> dict[str, Any]:
         """Return it, and how many tasks run at once."""
-        return {**desk.engine.info(), "width": desk.engine.width}
+        return {**requests.engine.info(), "width": requests.engine.width}
 
 
 class UseState(NamedTuple):
@@ -244,10 +244,10 @@ class UseState(NamedTuple):
     operation: str
     args: tuple[Any, ...]
 
-    def answer(self, desk: WorkerRequests, known: Known) -> Any:
+    def answer(self, requests: WorkerRequests, known: Known) -> Any:
         """Return what the operation gives, when it does."""
         asker = Asker(known.worker, self.number)
-        return Later(desk.coordinator.ask(self.kind, self.name, self.operation, *self.args, asker=asker))
+        return Later(requests.coordinator.ask(self.kind, self.name, self.operation, *self.args, asker=asker))
 
 
 class UseStore(NamedTuple):
@@ -256,9 +256,9 @@ class UseStore(NamedTuple):
     operation: str
     args: tuple[Any, ...]
 
-    def answer(self, desk: WorkerRequests, known: Known) -> Any:
+    def answer(self, requests: WorkerRequests, known: Known) -> Any:
         """Return what the operation gives."""
-        store = registry.shared(desk.engine).store
+        store = registry.shared(requests.engine).store
         if self.operation not in store.operations:
             raise ValueError(f"there is no operation {self.operation!r}")
         return getattr(store, self.operation)(*self.args)
@@ -270,9 +270,9 @@ class LogEvent(NamedTuple):
     topics: list[str]
     message: Any
 
-    def answer(self, desk: WorkerRequests, known: Known) -> None:
+    def answer(self, requests: WorkerRequests, known: Known) -> None:
         """Log it."""
-        log(desk.engine, self.topics, self.message)
+        log(requests.engine, self.topics, self.message)
 
 
 class LogRecord(NamedTuple):
@@ -280,9 +280,9 @@ class LogRecord(NamedTuple):
 
     attributes: dict[str, Any]
 
-    def answer(self, desk: WorkerRequests, known: Known) -> None:
+    def answer(self, requests: WorkerRequests, known: Known) -> None:
         """Give it to the logger of the same name."""
-        worker = _worker(desk, known, self.attributes["process"])
+        worker = _worker(requests, known, self.attributes["process"])
         record = logging.makeLogRecord({**self.attributes, "worker": worker, "processName": worker})
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
@@ -296,18 +296,18 @@ class Output(NamedTuple):
     lines: str
     is_error: bool
 
-    def answer(self, desk: WorkerRequests, known: Known) -> None:
+    def answer(self, requests: WorkerRequests, known: Known) -> None:
         """Write it, each line with the worker before it."""
-        worker = _worker(desk, known, self.pid)
+        worker = _worker(requests, known, self.pid)
         stream = sys.stderr if self.is_error else sys.stdout
         if stream is not None:
             stream.write("".join(f"{worker} | {line}\n" for line in self.lines.split("\n")))
             stream.flush()
 
 
-def _worker(desk: WorkerRequests, known: Known, pid: int) -> str:
+def _worker(requests: WorkerRequests, known: Known, pid: int) -> str:
     if known.place is None:
-        places = {worker["pid"]: worker["id"] for worker in desk.engine.info()["workers"]}
+        places = {worker["pid"]: worker["id"] for worker in requests.engine.info()["workers"]}
         known.place = places.get(pid)
     return f"process {pid}" if known.place is None else f"worker {known.place}"
 
@@ -317,9 +317,9 @@ class Events(NamedTuple):
 
     topic: str | None
 
-    def answer(self, desk: WorkerRequests, known: Known) -> Any:
+    def answer(self, requests: WorkerRequests, known: Known) -> Any:
         """Return those of a topic, or all by their topics."""
-        return registry.shared(desk.engine).events.events(self.topic)
+        return registry.shared(requests.engine).events.events(self.topic)
 
 
 def _results(futures: list[Future[Any]]) -> list[Any]:

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_asked_again_when_its_answer_is_old_and_the_oldest_are_forgotten() {
+    fn old_answers_are_refreshed_and_the_oldest_are_evicted() {
         let robots = Robots::default();
         let asked = |number: usize, now: Duration| {
             let mut was_asked = false;
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_away_is_asked_again_soon() {
+    fn an_unreachable_server_is_asked_again_soon() {
         let robots = Robots::default();
         let away = || async { Verdict::Unknown("away".to_owned()) };
         block_on(robots.verdict(&key(0), Duration::ZERO, away()));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn much_of_it_is_forgotten_sooner() {
+    fn large_files_are_evicted_sooner() {
         let robots = Robots::default();
         let long = format!("User-agent: *\nDisallow: /{}", "x".repeat(MAX_LEN - 100));
         for number in 0..100 {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crawler_is_called_what_its_user_agent_begins_with() {
+    fn the_crawler_name_is_the_start_of_the_user_agent() {
         let url = Url::parse("http://user:secret@localhost:80/a?b").unwrap_or_else(|_| panic!());
         let mut headers = HeaderMap::new();
         assert_eq!(Key::new(&url, &headers).agent, "thalweg");

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_rule_that_fits_decides() {
+    fn the_longest_matching_rule_decides() {
         let file = "User-agent: *\nDisallow: /\nAllow: /page\nDisallow: /page/private\nAllow: /a$\n\
                     Disallow: /b*.gif$\nDisallow: /c/*/d\nAllow: /c/*/d";
         for (path, is_allowed) in [
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_and_ends_are_as_in_the_rfc() {
+    fn wildcards_and_end_anchors_follow_the_rfc() {
         let fits = |pattern: &str, path: &str| {
             !allows(&format!("User-agent: *\nDisallow: {pattern}"), path)
         };
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_group_of_ones_own_is_taken_all_of_it_and_else_that_of_all() {
+    fn the_own_group_takes_precedence_over_the_wildcard_group() {
         let file = "\u{feff}User-Agent: other\nuser-agent : THALWEG/1.0 # us\n\nDisallow: /a\r\n\
                     Sitemap: http://x/\rDisallow: /b\nUser-agent: *\nDisallow: /\n\
                     User-agent: thalweg\nDisallow: /c";
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_the_groups_and_has_a_bound() {
+    fn a_crawl_delay_belongs_to_its_group_and_is_bounded() {
         let delay = |file: &str| Rules::parse(file.as_bytes(), "thalweg").delay();
         let of_all = "User-agent: *\nCrawl-delay: 2.5\nUser-agent: thalweg\nDisallow: /";
         assert_eq!(delay(of_all), None);
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_the_limit_is_left_out_and_nothing_takes_long() {
+    fn rules_past_the_limit_are_ignored_and_matching_is_fast() {
         let mut file = b"User-agent: *\nDisallow: /a\n#".to_vec();
         file.resize(MAX_LEN, b'x');
         file.extend(b"\nDisallow: /b");

@@ -8,7 +8,7 @@ use thalweg::Stream;
 use super::*;
 use crate::{Position, files::FileError};
 
-/// Records, and where those are that are none.
+/// Records, and the places of invalid ones.
 type Seen<T> = Vec<Result<T, (u64, u64, String)>>;
 
 fn read<T>(records: &Records<T>, pieces: &[&[u8]]) -> Seen<T> {
@@ -42,7 +42,7 @@ fn cut<'a>(bytes: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
 }
 
 #[test]
-fn a_bad_line_of_json_has_its_place_and_empty_lines_are_none() {
+fn a_bad_json_line_is_reported_with_its_place_and_empty_lines_are_skipped() {
     let text = b"\xef\xbb\xbf1\r\n\n \n[\n3";
     let seen = read(&Records::<u32>::jsonl(), &[text]);
     assert_eq!(seen.len(), 3);
@@ -52,7 +52,7 @@ fn a_bad_line_of_json_has_its_place_and_empty_lines_are_none() {
 }
 
 #[test]
-fn csv_has_quotes_line_ends_in_values_and_places() {
+fn csv_supports_quotes_and_line_breaks_in_values_and_reports_places() {
     let text =
         b"\xef\xbb\xbfname,note\r\na,\"two\nlines, \"\"quoted\"\"\"\r\n\r\nb\nc,\xff\nd,last";
     let seen = read(&Records::<(String, String)>::csv(), &[text]);
@@ -67,7 +67,7 @@ fn csv_has_quotes_line_ends_in_values_and_places() {
 }
 
 #[test]
-fn what_is_too_long_is_said_once_and_holds_no_memory() {
+fn an_oversized_record_is_reported_once_and_not_buffered() {
     let long = "x".repeat(10_000);
     let text = format!("a\n1\n{long}\n2\n");
     for lengths in [[7], [100_000]] {
@@ -89,7 +89,7 @@ fn what_is_too_long_is_said_once_and_holds_no_memory() {
 }
 
 #[test]
-fn a_file_goes_on_behind_a_position_with_its_header() {
+fn a_file_resumes_after_a_position_with_its_header() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pairs.csv");
     fs::write(&path, "b,a\n1,2\n\"3\",4\n5,6\n").unwrap();
@@ -112,7 +112,7 @@ fn a_file_goes_on_behind_a_position_with_its_header() {
 }
 
 #[test]
-fn a_bad_record_is_a_failure_with_its_file_and_place_and_the_others_come() {
+fn a_bad_record_is_a_failure_with_its_place_and_the_others_arrive() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("numbers.jsonl");
     fs::write(&path, "1\ntwo\n3\n").unwrap();
@@ -127,7 +127,7 @@ fn a_bad_record_is_a_failure_with_its_file_and_place_and_the_others_come() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let records: Stream<u32> = Stream::from_jsonl("/no/such/file.jsonl");
     let error = records.run("10s").wait().unwrap_err().to_string();
     assert!(
@@ -146,7 +146,7 @@ fn errors_can_be_sent_between_threads() {
     is_error::<RecordError>();
 }
 
-/// Bytes of which much means something to a parser.
+/// Bytes with many characters special to a parser.
 fn bytes(special: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![4 => prop::sample::select(special), 1 => any::<u8>()];
     prop::collection::vec(byte, 0..80)
@@ -158,7 +158,7 @@ fn pieces() -> impl Strategy<Value = Vec<usize>> {
 
 proptest! {
     #[test]
-    fn csv_is_the_same_however_it_is_cut(
+    fn csv_does_not_depend_on_chunk_boundaries(
         bytes in bytes(b"ab,,\"\"\n\n\r\xef\xbb\xbf"), lengths in pieces(), max_len in 1_usize..40,
     ) {
         let records = Records::csv_rows().max_len(max_len);
@@ -166,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn csv_is_what_the_csv_crate_reads(bytes in bytes(b"ab,,\"\"\n\n\r")) {
+    fn csv_matches_the_csv_crate(bytes in bytes(b"ab,,\"\"\n\n\r")) {
         let mut reader = ::csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]);
         let header_len = reader.byte_headers().map_or(0, ::csv::ByteRecord::len);
         let expected: Vec<Option<Vec<String>>> = reader
@@ -187,7 +187,7 @@ proptest! {
     }
 
     #[test]
-    fn lines_of_json_are_the_same_however_they_are_cut(
+    fn json_lines_do_not_depend_on_chunk_boundaries(
         bytes in bytes(b"12[],\"\n\n\r \xef\xbb\xbf"), lengths in pieces(), max_len in 1_usize..40,
     ) {
         let records = Records::<serde_json::Value>::jsonl().max_len(max_len);
@@ -195,7 +195,7 @@ proptest! {
     }
 
     #[test]
-    fn messages_are_the_same_however_they_are_cut(
+    fn messages_do_not_depend_on_chunk_boundaries(
         bytes in bytes(b"\0\0\0\x01\x02\xff"), lengths in pieces(), max_len in 1_usize..40,
         width in prop::sample::select(vec![1, 2, 4, 8]),
     ) {

@@ -1,4 +1,4 @@
-//! What goes wrong while reading, and what is said of it.
+//! Errors while reading, and how they are reported.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 
 use super::*;
 
-/// What is reported while a source runs, until a text of it says enough.
+/// Reports of a running source, up to the first one that contains a text.
 async fn failures(kafka: Kafka, is_enough: impl Fn(&str) -> bool) -> Vec<String> {
     let messages = Stream::from_kafka(kafka);
     let texts = Arc::new(Mutex::new(Vec::new()));
@@ -50,7 +50,7 @@ fn a_topic_that_does_not_exist_ends_the_source() -> Outcome {
 }
 
 #[test]
-fn brokers_that_cannot_be_reached_are_named_and_tried_again() -> Outcome {
+fn unreachable_brokers_are_named_and_retried() -> Outcome {
     let free = std::net::TcpListener::bind("127.0.0.1:0")?;
     let brokers = free.local_addr()?.to_string();
     drop(free);
@@ -71,7 +71,7 @@ fn brokers_that_cannot_be_reached_are_named_and_tried_again() -> Outcome {
 }
 
 #[test]
-fn a_broker_that_comes_back_is_read_on() -> Outcome {
+fn reading_continues_when_a_broker_returns() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..10, 1).await;
@@ -91,7 +91,7 @@ fn a_broker_that_comes_back_is_read_on() -> Outcome {
         until(|| list.to_vec().last() == Some(&19)).await;
         let _ = messages.drain(PATIENCE).await;
         let list = list.to_vec();
-        // What was not committed before the group lost its member is read again.
+        // Messages not committed before the group lost its member are read again.
         let again = list[10..].iter().position(|number| *number == 10);
         let again = again.expect("it was read");
         assert!(list[..10].iter().copied().eq(0..10), "{list:?}");
@@ -108,13 +108,13 @@ fn a_broker_that_comes_back_is_read_on() -> Outcome {
 }
 
 #[test]
-fn while_a_commit_waits_messages_are_read() -> Outcome {
+fn a_pending_commit_does_not_stop_reading() -> Outcome {
     use rdkafka::types::RDKafkaApiKey as Key;
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..10, 1).await;
         let kafka = broker.kafka().commit_interval(Duration::ZERO);
-        // So long does the client look for the broker that keeps the group's offsets.
+        // The client looks that long for the group coordinator.
         let messages = Stream::from_kafka(kafka.option("session.timeout.ms", "60000"));
         let list = messages.map(|message| number(&message)).sink_to_list();
         messages.start()?;
@@ -137,7 +137,7 @@ fn while_a_commit_waits_messages_are_read() -> Outcome {
 }
 
 #[test]
-fn an_offset_that_is_not_there_ends_the_source_if_told_to() -> Outcome {
+fn a_missing_offset_ends_the_source_if_configured() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..5, 1).await;
@@ -161,7 +161,7 @@ fn an_offset_that_is_not_there_ends_the_source_if_told_to() -> Outcome {
 }
 
 #[test]
-fn a_commit_that_is_refused_is_reported_and_done_again() -> Outcome {
+fn a_rejected_commit_is_reported_and_repeated() -> Outcome {
     use rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
     let broker = Broker::with_partitions(1);
     block_on(async {
@@ -180,7 +180,7 @@ fn a_commit_that_is_refused_is_reported_and_done_again() -> Outcome {
 }
 
 #[test]
-fn what_is_overdue_is_reported_once() -> Outcome {
+fn overdue_messages_are_reported_once() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..3, 1).await;
@@ -214,7 +214,7 @@ fn what_is_overdue_is_reported_once() -> Outcome {
 }
 
 #[test]
-fn options_are_checked_and_their_values_are_shown_nowhere() {
+fn options_are_checked_and_their_values_stay_hidden() {
     let kafka = Kafka::new("localhost:9092", ["readings"]).group("averages");
     let refused = |kafka: Kafka| kafka.check().expect_err("it is wrong").to_string();
     let error = refused(kafka.clone().option("enable.auto.commit", "true"));

@@ -1,4 +1,4 @@
-//! Four processes share the work as members of one group. Two of them are killed at random moments, and stay away: no
+//! Four members of one group share the work, each in its own process. Two are killed at random moments for good: no
 //! message is lost, their partitions are taken over, and the order within each partition is kept.
 
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use crate::testing::kills::{Chance, Killed, Kills, seed};
 
 const MEMBERS: [&str; 4] = ["a", "b", "c", "d"];
 const PARTITIONS: i32 = 8;
-/// Messages that are written before the next member is killed, and at the end.
+/// Messages written before each kill, and at the end.
 const SLICE: i32 = 4000;
 
-/// Is run by the test, in four processes.
+/// Run by the test in four child processes.
 #[test]
 fn child() {
     let Some(killed) = Killed::this() else {
@@ -30,7 +30,7 @@ fn child() {
     killed.run(async move {
         let messages = Stream::from_kafka(kafka);
         let records = messages.map(move |message: KafkaMessage| {
-            // The test kills once this file is there.
+            // The test kills the process once this file exists.
             let _ = fs::write(&begun, "");
             let record = KafkaRecord::from(message.bytes().to_vec());
             let from = format!("{name} {}", message.offset);
@@ -38,7 +38,7 @@ fn child() {
         });
         let out = KafkaSink::new(&brokers, &to).option("linger.ms", "1");
         records.buffer(64).to_kafka(out);
-        // That partitions move is none of the pipeline's failures.
+        // Rebalancing is not a failure of the pipeline.
         messages.on_unhandled(drop);
         messages.start()?;
         while !stop.exists() {
@@ -59,8 +59,8 @@ async fn write(brokers: &str, topic: &str, slice: i32) {
 }
 
 #[test]
-fn two_of_four_processes_are_killed_and_nothing_is_lost_or_out_of_order() -> Outcome {
-    // The real server, or else the client's own stand-in.
+fn killing_two_of_four_members_loses_and_reorders_nothing() -> Outcome {
+    // The real server, or else librdkafka's mock.
     let mut mock = None;
     let (brokers, from, to) = match (real::topic(PARTITIONS), real::topic(PARTITIONS)) {
         (Some((brokers, from)), Some((_, to))) => (brokers, from, to),
@@ -78,7 +78,7 @@ fn two_of_four_processes_are_killed_and_nothing_is_lost_or_out_of_order() -> Out
         .setting("TO", &to);
     let mut members: Vec<_> = MEMBERS.map(|name| (name, killing.spawn(name))).into();
     let result = block_on(async {
-        // Messages come until each member has its part.
+        // Write messages until each member has its share.
         let begin = SystemTime::now();
         let mut slice = 0;
         while !MEMBERS.iter().all(|name| killing.dir().join(name).exists()) {
@@ -107,8 +107,8 @@ fn two_of_four_processes_are_killed_and_nothing_is_lost_or_out_of_order() -> Out
     result
 }
 
-/// Reads what was written, until all is there. In each partition a message may come again, with those behind it, but
-/// never before one that was in front of it.
+/// Reads the output until it is complete. In each partition a message may be repeated together with its successors, but
+/// never before an earlier one.
 async fn look(brokers: &str, topic: &str, count: i32) -> Outcome {
     let group = format!("{topic}-look");
     let kafka = Kafka::new(brokers, [topic]).group(group).from_earliest();

@@ -23,7 +23,7 @@ fn share(strategy: &str) -> Outcome {
                 .sink(move |x| seen.lock().expect("no panic").push((name, x)));
             messages.start().map(|()| messages)
         };
-        // Some may come twice: offsets are not committed while members join.
+        // Some may arrive twice: offsets are not committed while members join.
         let distinct = || {
             let seen = seen.lock().expect("no panic");
             seen.iter().map(|(_, x)| *x).collect::<BTreeSet<_>>().len()
@@ -64,7 +64,7 @@ fn members_share_partitions_cooperatively() -> Outcome {
 }
 
 #[test]
-fn what_is_in_flight_too_long_is_read_again_by_the_next_member() -> Outcome {
+fn messages_in_flight_too_long_are_read_again_by_the_next_member() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..10, 1).await;
@@ -90,7 +90,7 @@ fn what_is_in_flight_too_long_is_read_again_by_the_next_member() -> Outcome {
         until(|| messages.counters().sent == 10).await;
         messages.stop();
         closer.close().await?;
-        // They are done now, but the partition is another member's.
+        // They are done now, but the partition belongs to another member.
         let next = Stream::from_kafka(broker.kafka().until_end());
         let list = next.map(|message| number(&message)).sink_to_list();
         drop(release);

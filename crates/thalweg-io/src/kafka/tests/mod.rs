@@ -1,4 +1,4 @@
-//! Against librdkafka's own stand-in for brokers, in this process.
+//! Tests against librdkafka's mock brokers, in this process.
 
 mod errors;
 #[cfg(unix)]
@@ -25,7 +25,7 @@ use tokio::runtime::Builder;
 
 use super::*;
 
-/// How long a test may wait for what is bound to come.
+/// Timeout of each wait.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -49,7 +49,7 @@ impl Broker {
         KafkaSink::new(&self.brokers, "readings").option("linger.ms", "0")
     }
 
-    /// Sessions are short: after a member has left, the broker waits for one before the others go on.
+    /// Short sessions: after a member leaves, the broker waits for the session timeout before others continue.
     fn kafka(&self) -> Kafka {
         Kafka::new(&self.brokers, ["readings"])
             .group("averages")
@@ -58,7 +58,7 @@ impl Broker {
             .option("heartbeat.interval.ms", "100")
     }
 
-    /// Writes texts of numbers, to the partitions in turn.
+    /// Writes numbers as text, to the partitions in turn.
     async fn write(&self, numbers: std::ops::Range<i32>, partitions: i32) {
         let source = Stream::new();
         source.to_kafka(self.sink());
@@ -68,7 +68,7 @@ impl Broker {
         source.drain(PATIENCE).await.expect("there is a broker");
     }
 
-    /// What the group has committed for each partition.
+    /// Committed offset of each partition.
     fn committed(&self, partitions: i32) -> Vec<Option<i64>> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);
@@ -95,7 +95,7 @@ fn block_on<R>(future: impl Future<Output = R>) -> R {
     runtime.expect("there are descriptors").block_on(future)
 }
 
-/// Waits until something is so.
+/// Waits for a condition.
 #[track_caller]
 fn until(mut is_so: impl FnMut() -> bool) -> impl Future<Output = ()> {
     let place = Location::caller();

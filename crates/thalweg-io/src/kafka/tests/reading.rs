@@ -1,4 +1,4 @@
-//! What is read, and how far a group gets.
+//! Reading messages, and the offsets of a group.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use thalweg::OnError;
 use super::*;
 
 #[test]
-fn messages_have_all_that_was_written() -> Outcome {
+fn messages_keep_key_headers_and_timestamp() -> Outcome {
     let broker = Broker::with_partitions(2);
     block_on(async {
         let source = Stream::new();
@@ -56,14 +56,14 @@ fn topics_may_be_a_pattern() -> Outcome {
 }
 
 #[test]
-fn a_group_goes_on_where_it_was() -> Outcome {
+fn a_group_resumes_where_it_was() -> Outcome {
     let broker = Broker::with_partitions(2);
     block_on(async {
         let mut seen = Vec::new();
         for numbers in [0..10, 10..15, 15..15] {
             broker.write(numbers.clone(), 2).await;
             let messages = Stream::from_kafka(broker.kafka().until_end());
-            // What is done after the source has ended is committed as well.
+            // Messages acknowledged after the source has ended are committed too.
             let list = messages
                 .buffer(3)
                 .map(|message| number(&message))
@@ -80,7 +80,7 @@ fn a_group_goes_on_where_it_was() -> Outcome {
 }
 
 #[test]
-fn a_commit_never_passes_what_is_not_done() -> Outcome {
+fn a_commit_never_passes_unfinished_messages() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..10, 1).await;
@@ -88,7 +88,7 @@ fn a_commit_never_passes_what_is_not_done() -> Outcome {
         let source = KafkaSource::from(broker.kafka().commit_interval(Duration::ZERO));
         let closer = source.closer();
         let messages = Stream::from_source(source);
-        // The fourth one takes until the end.
+        // The fourth one is acknowledged only at the end.
         let list = messages
             .map_async_unordered(10, move |message| {
                 let released = released.clone();
@@ -119,7 +119,7 @@ fn a_commit_never_passes_what_is_not_done() -> Outcome {
 }
 
 #[test]
-fn what_has_failed_is_read_again() -> Outcome {
+fn failed_messages_are_read_again() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..5, 1).await;
@@ -146,7 +146,7 @@ fn what_has_failed_is_read_again() -> Outcome {
 }
 
 #[test]
-fn stopped_and_started_again_it_goes_on() -> Outcome {
+fn a_restarted_source_resumes() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..2000, 1).await;
@@ -165,7 +165,7 @@ fn stopped_and_started_again_it_goes_on() -> Outcome {
 }
 
 #[test]
-fn a_position_says_where_to_begin() -> Outcome {
+fn a_position_determines_the_first_offset() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..5, 1).await;
@@ -180,7 +180,7 @@ fn a_position_says_where_to_begin() -> Outcome {
 }
 
 #[test]
-fn without_a_position_it_begins_at_the_beginning_whatever_the_group_has_committed() -> Outcome {
+fn without_a_stored_position_reading_starts_at_the_beginning() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..3, 1).await;
@@ -197,7 +197,7 @@ fn without_a_position_it_begins_at_the_beginning_whatever_the_group_has_committe
 }
 
 #[test]
-fn a_new_group_begins_with_what_comes_after_its_source_has_begun() -> Outcome {
+fn a_new_group_reads_messages_written_after_its_start() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         broker.write(0..5, 1).await;
@@ -205,7 +205,7 @@ fn a_new_group_begins_with_what_comes_after_its_source_has_begun() -> Outcome {
         let messages = Stream::from_kafka(latest.clone());
         let list = messages.map(|message| number(&message)).sink_to_list();
         messages.start()?;
-        // Once this is committed, the group has begun; the next source begins there, whatever has come meanwhile.
+        // This commit creates the group; the next source starts there, whatever was written meanwhile.
         until(|| broker.committed(1) == [Some(5)]).await;
         messages.drain(PATIENCE).await?;
         broker.write(5..8, 1).await;
@@ -219,7 +219,7 @@ fn a_new_group_begins_with_what_comes_after_its_source_has_begun() -> Outcome {
 }
 
 #[test]
-fn only_the_first_partitions_are_read_if_told_to() -> Outcome {
+fn max_partitions_reads_only_the_first_partitions() -> Outcome {
     let broker = Broker::with_partitions(3);
     block_on(async {
         broker.write(0..9, 3).await;
@@ -233,7 +233,7 @@ fn only_the_first_partitions_are_read_if_told_to() -> Outcome {
 }
 
 #[test]
-fn behind_a_slow_pipeline_the_partitions_are_paused() -> Outcome {
+fn a_slow_pipeline_pauses_the_partitions() -> Outcome {
     let broker = Broker::with_partitions(2);
     block_on(async {
         broker.write(0..5000, 2).await;
@@ -251,7 +251,7 @@ fn behind_a_slow_pipeline_the_partitions_are_paused() -> Outcome {
             .map_async(1, move |message| {
                 let released = released.clone();
                 async move {
-                    // The first one waits until it is let go, all others for nothing.
+                    // The first one waits until released, the others do not wait.
                     let _ = released.recv().await;
                     number(&message)
                 }
@@ -275,7 +275,7 @@ fn behind_a_slow_pipeline_the_partitions_are_paused() -> Outcome {
 }
 
 #[test]
-fn batches_are_of_one_partition_and_committed_as_a_whole() -> Outcome {
+fn a_batch_comes_from_one_partition_and_is_committed_as_a_whole() -> Outcome {
     let broker = Broker::with_partitions(2);
     block_on(async {
         broker.write(0..50, 2).await;

@@ -1,5 +1,5 @@
-//! Against a real server, if there is one: `cargo xtask services up` starts it, and `THALWEG_TEST_KAFKA` says where it
-//! is.
+//! Tests against a real server, if there is one: `cargo xtask services up` starts it, and `THALWEG_TEST_KAFKA` is its
+//! address.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use rdkafka::client::DefaultClientContext;
 
 use super::*;
 
-/// A topic of its own at the server; `None` if there is no server.
+/// A new topic at the server; `None` if there is no server.
 pub(super) fn topic(partitions: i32) -> Option<(String, String)> {
     let Ok(brokers) = std::env::var("THALWEG_TEST_KAFKA") else {
         println!("skipped: THALWEG_TEST_KAFKA does not say where a server is");
@@ -38,7 +38,7 @@ async fn write(brokers: &str, topic: &str, numbers: std::ops::Range<i32>) {
 }
 
 #[test]
-fn a_group_of_a_real_server_goes_on_where_it_was() -> Outcome {
+fn a_group_on_a_real_server_resumes_where_it_was() -> Outcome {
     let Some((brokers, topic)) = topic(3) else {
         return Ok(());
     };
@@ -107,7 +107,7 @@ fn members_at_a_real_server_share_partitions_and_read_nothing_twice() -> Outcome
 }
 
 #[test]
-fn a_topic_that_a_real_server_does_not_have_ends_the_source() -> Outcome {
+fn a_missing_topic_on_a_real_server_ends_the_source() -> Outcome {
     let Some((brokers, topic)) = topic(1) else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! The trace of an element goes with its message, and on from there.
+//! The trace of an element travels with its message and continues at the reader.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use thalweg::trace::{Span, TraceContext, TracedNode, Tracer};
 
 use super::*;
 
-/// Spans that all have one context; keeps those that elements come with.
+/// A tracer whose spans share one context; records the contexts of incoming elements.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<TraceContext>>>);
 
@@ -47,7 +47,7 @@ impl Span for Kept {
 }
 
 #[test]
-fn messages_carry_the_trace_on() -> Outcome {
+fn messages_carry_the_trace() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         let source = Stream::new();

@@ -7,12 +7,12 @@ use crate::testing::kills::{Killed, Kills, kills};
 
 const PARTITIONS: i32 = 3;
 
-/// Enough for a run that is killed not to be the last one.
+/// Enough elements that a killed run is never the last one.
 fn elements() -> i32 {
     8000 * (i32::try_from(kills(3)).unwrap_or(100) + 1)
 }
 
-/// Is run by the test, in a process of its own.
+/// Run by the test in a child process.
 #[test]
 fn child() {
     let Some(killed) = Killed::this() else {
@@ -33,7 +33,7 @@ fn child() {
         // Some elements make two messages, some none.
         let each = messages.map(move |message: KafkaMessage| {
             if std::mem::take(&mut is_first) {
-                // The test kills once this file is there.
+                // The test kills the process once this file exists.
                 let _ = std::fs::write(&begun, "");
             }
             let x = number(&message);
@@ -42,14 +42,14 @@ fn child() {
         let records = each.flatten().map(|x| KafkaRecord::from(x.to_string()));
         let sink = KafkaSink::new(&brokers, &to).transactions(&transactions);
         records.buffer(100).to_kafka(sink.max_in_flight(100));
-        // That partitions move is none of the pipeline's failures.
+        // Rebalancing is not a failure of the pipeline.
         messages.on_unhandled(drop);
         messages.run(PATIENCE).await
     });
 }
 
 #[test]
-fn killed_from_kafka_into_kafka_nothing_is_lost_or_doubled() -> Outcome {
+fn a_killed_transactional_pipeline_loses_and_doubles_nothing() -> Outcome {
     let (Some((brokers, from)), Some((_, to))) = (real::topic(PARTITIONS), real::topic(2)) else {
         return Ok(());
     };
@@ -65,10 +65,10 @@ fn killed_from_kafka_into_kafka_nothing_is_lost_or_doubled() -> Outcome {
         .setting("BROKERS", &brokers)
         .setting("FROM", &from)
         .setting("TO", &to)
-        // Some transactions are to be committed before that.
+        // Kill only after some transactions are committed.
         .within(Duration::from_millis(1500))
         .run();
-    // Reads what was committed, and nothing else.
+    // Reads only committed messages.
     let group = format!("{to}-look");
     let kafka = Kafka::new(&brokers, [&to]).group(group).from_earliest();
     let found = block_on(async {
@@ -91,7 +91,7 @@ fn killed_from_kafka_into_kafka_nothing_is_lost_or_doubled() -> Outcome {
 }
 
 #[test]
-fn transactions_that_are_incomplete_are_refused() {
+fn incomplete_transactions_are_refused() {
     let transactions = KafkaTransactions::new("id");
     let sink = || KafkaSink::new("127.0.0.1:1", "out").transactions(&transactions);
     let source = Stream::<String>::new();
@@ -108,7 +108,7 @@ fn transactions_that_are_incomplete_are_refused() {
 }
 
 #[test]
-fn a_source_without_a_sink_says_so() {
+fn transactions_without_a_sink_are_reported() {
     let broker = Broker::with_partitions(1);
     let kafka = broker.kafka().transactions(&KafkaTransactions::new("id"));
     let ended = block_on(Stream::from_kafka(kafka).run(PATIENCE));

@@ -1,4 +1,4 @@
-//! What is written, and when it counts as done.
+//! Writing messages, and when they are acknowledged.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use thalweg::{Ack, Outcome as Acked};
 use super::*;
 
 #[test]
-fn an_element_is_done_when_it_is_confirmed() -> Outcome {
+fn an_element_is_done_when_the_broker_confirms_it() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         let source = Stream::new();
@@ -37,7 +37,7 @@ fn an_element_is_done_when_it_is_confirmed() -> Outcome {
 }
 
 #[test]
-fn many_wait_for_room_and_keep_their_order() -> Outcome {
+fn blocked_elements_keep_their_order() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         let source = Stream::new();
@@ -92,7 +92,7 @@ fn a_flush_waits_for_messages_that_wait_for_room() {
 }
 
 #[test]
-fn a_message_that_is_too_large_is_a_failure_of_its_element() -> Outcome {
+fn an_oversized_message_fails_its_element() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         let source = Stream::new();
@@ -144,7 +144,7 @@ fn a_topic_that_does_not_exist_fails_its_elements() -> Outcome {
 }
 
 #[test]
-fn a_broker_that_is_gone_holds_up_what_is_written() -> Outcome {
+fn an_unreachable_broker_delays_writes() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
         let source = Stream::new();

@@ -49,7 +49,7 @@ async fn write<T: thalweg::Element + Sync + Serialize>(mongo: MongoDb, elements:
     Ok(source.drain("60s").await?)
 }
 
-/// The documents that are there.
+/// All documents of a collection.
 async fn read(mongo: MongoDb) -> Result<Vec<Document>, Box<dyn Error>> {
     let changes = Stream::from_mongodb(mongo.cursor("_id"));
     let list = changes.sink_to_list();
@@ -100,7 +100,7 @@ fn documents_get_ids_and_are_read_in_their_order() -> Tested {
 }
 
 #[test]
-fn a_document_that_is_refused_fails_alone() -> Tested {
+fn a_rejected_document_fails_alone() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -142,7 +142,7 @@ fn a_document_that_is_refused_fails_alone() -> Tested {
 }
 
 #[test]
-fn with_a_key_a_document_takes_the_place_of_another() -> Tested {
+fn with_a_key_a_document_replaces_another() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -177,7 +177,7 @@ fn with_a_key_a_document_takes_the_place_of_another() -> Tested {
 }
 
 #[test]
-fn what_is_written_again_after_a_lost_answer_is_there_once() -> Tested {
+fn writes_repeated_after_a_lost_reply_are_stored_once() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -224,7 +224,7 @@ fn what_is_written_again_after_a_lost_answer_is_there_once() -> Tested {
 }
 
 #[test]
-fn a_server_that_comes_back_is_found_again() -> Tested {
+fn the_connection_is_restored_when_the_server_returns() -> Tested {
     let Some(mut server) = Server::start()? else {
         return Ok(());
     };
@@ -258,7 +258,7 @@ fn a_server_that_comes_back_is_found_again() -> Tested {
 }
 
 #[test]
-fn a_position_is_behind_what_is_done() -> Tested {
+fn a_position_follows_finished_documents() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -288,7 +288,7 @@ fn a_position_is_behind_what_is_done() -> Tested {
 }
 
 #[test]
-fn a_server_without_change_streams_says_what_to_do() -> Tested {
+fn a_server_without_change_streams_is_an_error_with_a_remedy() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -302,7 +302,7 @@ fn a_server_without_change_streams_says_what_to_do() -> Tested {
     Ok(())
 }
 
-/// Two changes for each connection, which then ends.
+/// Two changes per connection, which then closes.
 fn change_streams() -> Result<StandIn, Box<dyn Error>> {
     let next = AtomicUsize::new(1);
     let answer = move |command: &Document| {
@@ -314,7 +314,7 @@ fn change_streams() -> Result<StandIn, Box<dyn Error>> {
         }
         let id = next.fetch_add(1, Ordering::SeqCst);
         match id {
-            // The driver asks again for what a server says is not its fault, and goes on behind the last change.
+            // The driver retries errors marked as resumable, and resumes after the last change.
             3 => {
                 doc! { "ok": 0, "code": 11_600, "errmsg": "it stops", "errorLabels": ["ResumableChangeStreamError"] }
             }
@@ -329,7 +329,7 @@ fn change_streams() -> Result<StandIn, Box<dyn Error>> {
 }
 
 #[test]
-fn changes_are_read_behind_a_position_and_on_after_a_loss() -> Tested {
+fn changes_resume_after_a_position_and_after_a_lost_connection() -> Tested {
     let server = change_streams()?;
     runtime().block_on(async {
         let uri = format!("mongodb://{}/?replicaSet=tests", server.address());
@@ -364,7 +364,7 @@ fn changes_are_read_behind_a_position_and_on_after_a_loss() -> Tested {
 }
 
 #[test]
-fn a_login_that_is_refused_ends_the_source_and_fails_the_sink() -> Tested {
+fn a_rejected_login_ends_the_source_and_fails_the_sink() -> Tested {
     let refused = |command: &Document| match is(command, "find") || is(command, "insert") {
         true => doc! { "ok": 0, "code": 13, "errmsg": "not authorized on tests" },
         false => doc! { "ok": 1 },
@@ -396,8 +396,8 @@ fn a_login_that_is_refused_ends_the_source_and_fails_the_sink() -> Tested {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_named() -> Tested {
-    // Nobody listens there any more.
+fn an_unreachable_server_is_named() -> Tested {
+    // The port is closed now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port();
@@ -417,7 +417,7 @@ fn a_server_that_cannot_be_reached_is_named() -> Tested {
 }
 
 #[test]
-fn arguments_that_are_wrong_are_build_errors() {
+fn wrong_arguments_are_build_errors() {
     let clock = VirtualClock::new();
     for (wrong, said) in [
         (

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::MongoDb;
 use crate::testing::TestServer;
 
-/// FerretDB on a port of its own, as long as this lives.
+/// FerretDB on its own port, killed on drop.
 pub(super) struct Server(TestServer);
 
 impl Server {
-    /// Starts it; without the program, says so.
+    /// Starts it; `None`, with a message, if it is not installed.
     pub(super) fn start() -> Result<Option<Self>, Box<dyn Error>> {
         let remedy = "have `cargo xtask services up` build it, which needs Go";
         let server = TestServer::start("ferretdb-sqlite", remedy, |dir, port| {
@@ -19,7 +19,7 @@ impl Server {
         Ok(server.map(Self))
     }
 
-    /// Starts it at the same port, with what it had written.
+    /// Restarts it at the same port, with its stored data.
     pub(super) fn start_again(&mut self) -> Result<(), Box<dyn Error>> {
         self.0.start_again()
     }

@@ -1,4 +1,4 @@
-//! A stand-in for a replica set: it has change streams, and says only what tests tell it.
+//! A mock replica set with change streams, which sends the replies scripted by tests.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,12 +9,12 @@ use ::mongodb::bson::serialize_to_vec;
 
 use super::super::{Bson, Document, doc};
 
-/// The kind of a message that asks and answers, and the older one that a connection begins with.
+/// Opcode of requests and replies, and the older one used in the handshake.
 const MESSAGE: i32 = 2013;
 const QUERY: i32 = 2004;
 const REPLY: i32 = 1;
 
-/// What a test says to a command.
+/// A test's reply to a command.
 type Answer = dyn Fn(&Document) -> Document + Send + Sync;
 
 pub(super) struct StandIn {
@@ -23,7 +23,7 @@ pub(super) struct StandIn {
 }
 
 impl StandIn {
-    /// Answers commands, all but those that a connection begins with.
+    /// Replies to commands, except those of the handshake.
     pub(super) fn start(
         answer: impl Fn(&Document) -> Document + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -37,7 +37,7 @@ impl StandIn {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (asked, answer) = (asked.clone(), answer.clone());
-                // A client that has gone ends its thread.
+                // The thread ends when the client disconnects.
                 thread::spawn(move || serve(client, &asked, &*answer));
             }
         });
@@ -48,7 +48,7 @@ impl StandIn {
         self.address.to_string()
     }
 
-    /// The commands of this name that it was asked.
+    /// The received commands of this name.
     pub(super) fn asked(&self, name: &str) -> Vec<Document> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let named = asked.iter().filter(|command| is(command, name));
@@ -61,13 +61,13 @@ pub(super) fn is(command: &Document, name: &str) -> bool {
     command.keys().next().is_some_and(|first| first == name)
 }
 
-/// The answer that holds the first, or the next, documents of a cursor.
+/// A reply with the first, or the next, documents of a cursor.
 pub(super) fn cursor(which: &str, documents: Vec<Document>) -> Document {
     let documents: Vec<Bson> = documents.into_iter().map(Bson::from).collect();
     doc! { "cursor": { "id": 7_i64, "ns": "tests.edits", which: documents }, "ok": 1 }
 }
 
-/// What a change stream says of a document that is new.
+/// The change event of an inserted document.
 pub(super) fn inserted(id: i32) -> Document {
     doc! {
         "_id": { "_data": format!("token {id}") },
@@ -92,7 +92,7 @@ fn serve(mut client: TcpStream, asked: &Mutex<Vec<Document>>, answer: &Answer) -
             QUERY => 4 + body.iter().skip(4).position(|byte| *byte == 0).unwrap_or(0) + 9,
             _ => return Ok(()),
         };
-        // Behind it may come the documents of an insert.
+        // The documents of an insert may follow.
         let command = body.get(begin..).unwrap_or_default();
         let command = Document::from_reader(command).map_err(io::Error::other)?;
         let said =

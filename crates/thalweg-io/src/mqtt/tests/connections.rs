@@ -4,7 +4,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 
-/// Reads this many texts over connections that break.
+/// Reads this many texts over breaking connections.
 fn read_through(port: u16, count: usize) -> Result<Vec<String>, Box<dyn Error>> {
     let mqtt = Mqtt::new("127.0.0.1", port, "numbers").client_id("reader");
     let messages = Stream::from_mqtt(mqtt.wait(Duration::from_millis(1)));
@@ -53,7 +53,7 @@ fn a_remembered_subscription_is_not_renewed() -> Tested {
         drop(peer.next_connection());
         peer.accept_again();
         peer.publish("numbers", 2, "two");
-        // Without a subscription before it.
+        // Without a preceding subscription.
         assert_eq!(peer.acknowledged(), 2);
         peer.finish();
     })?;
@@ -63,7 +63,7 @@ fn a_remembered_subscription_is_not_renewed() -> Tested {
 }
 
 #[test]
-fn messages_are_delivered_that_come_with_the_end_of_a_connection() -> Tested {
+fn messages_arriving_with_the_end_of_a_connection_are_delivered() -> Tested {
     let (port, served) = peer::serve(|mut peer| {
         peer.accept_subscriber();
         for (number, text) in (1..).zip(["one", "two", "three"]) {

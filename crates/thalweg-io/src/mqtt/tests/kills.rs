@@ -1,4 +1,4 @@
-//! A pipeline from a topic into a file is killed at random moments and started again, until it has all: no message is
+//! A pipeline from a topic into a file is killed at random moments and restarted until it is done: no message is
 //! missing.
 
 use std::thread;
@@ -9,12 +9,12 @@ use super::*;
 use crate::testing::kills::{Killed, Kills, Numbers, kills};
 use crate::textfile::SinkToTextFile;
 
-/// Enough for a run that is killed not to be the last one.
+/// Enough elements that a killed run is never the last one.
 fn elements() -> u32 {
     2000 * (kills(3) + 1)
 }
 
-/// Is run by the test, in a process of its own.
+/// Run by the test in a child process.
 #[test]
 fn child() {
     let Some(killed) = Killed::this() else {
@@ -23,7 +23,7 @@ fn child() {
     let port = killed.setting("PORT").parse().expect("a port");
     let out = killed.dir().join("out");
     let messages = Stream::from_mqtt(Mqtt::new("127.0.0.1", port, "numbers").client_id("reader"));
-    // Messages are done in another order, and some later than others.
+    // Messages are acknowledged out of order, and some late.
     let texts = messages.map_async(8, |message: MqttMessage| async move {
         for _ in 0..message.payload.last().unwrap_or(&0) % 4 {
             tokio::task::yield_now().await;
@@ -40,12 +40,12 @@ fn child() {
 }
 
 #[test]
-fn killed_from_mqtt_into_a_file_nothing_is_lost() -> Tested {
+fn a_killed_pipeline_from_mqtt_to_a_file_loses_nothing() -> Tested {
     let Some(broker) = Mosquitto::start()? else {
         return Ok(());
     };
     runtime().block_on(async {
-        // The broker keeps what comes for a client that has subscribed.
+        // The broker keeps messages for a client that has subscribed.
         write(broker.topic("numbers").retain(true), &["begin"]).await?;
         read(broker.topic("numbers").client_id("reader"), 1).await?;
         write(broker.topic("numbers").retain(true), &[""]).await

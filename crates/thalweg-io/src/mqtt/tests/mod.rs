@@ -31,8 +31,8 @@ fn text(message: &MqttMessage) -> String {
 const VERSIONS: [MqttVersion; 2] = [MqttVersion::V3, MqttVersion::V5];
 
 #[test]
-fn a_login_that_is_refused_ends_the_source() -> Tested {
-    // As 3.1.1 and 5 say it.
+fn a_rejected_login_ends_the_source() -> Tested {
+    // As in MQTT 3.1.1 and 5.
     for (version, answer) in [
         (MqttVersion::V3, &[0x20, 2, 0, 5][..]),
         (MqttVersion::V5, &[0x20, 3, 0, 0x87, 0]),
@@ -77,7 +77,7 @@ fn a_message_is_acknowledged_when_the_last_sink_is_done() -> Tested {
     runtime().block_on(async {
         let messages = Stream::from_mqtt(Mqtt::new("127.0.0.1", port, "numbers"));
         let numbers = messages.map(|message| text(&message));
-        // The third is still in there at the end of the drain, and is sent on by that.
+        // The third one is still held when the drain starts, which sends it.
         numbers.partition(2).sink_async(move |pair: Vec<String>| {
             let done = done.clone();
             async move {
@@ -100,7 +100,7 @@ fn a_message_is_acknowledged_when_the_last_sink_is_done() -> Tested {
 }
 
 #[test]
-fn what_the_broker_has_not_taken_is_written_again_over_another_connection() -> Tested {
+fn unconfirmed_messages_are_sent_again_over_a_new_connection() -> Tested {
     let (port, served) = peer::serve(|mut peer: Peer| {
         peer.accept();
         let first = peer.published();
@@ -125,8 +125,8 @@ fn what_the_broker_has_not_taken_is_written_again_over_another_connection() -> T
 }
 
 #[test]
-fn a_broker_that_cannot_be_reached_is_named() -> Tested {
-    // Nobody listens there any more.
+fn an_unreachable_broker_is_named() -> Tested {
+    // The port is closed now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port();
@@ -149,7 +149,7 @@ fn a_broker_that_cannot_be_reached_is_named() -> Tested {
 }
 
 #[test]
-fn arguments_that_are_wrong_are_build_errors() {
+fn wrong_arguments_are_build_errors() {
     let reading = Stream::from_mqtt(Mqtt::new("localhost", 1, "x").client_id(""));
     let error = reading.check().expect_err("it is wrong").to_string();
     assert!(error.contains("the client's id is empty"), "{error}");
@@ -160,7 +160,7 @@ fn arguments_that_are_wrong_are_build_errors() {
 }
 
 #[test]
-fn a_message_that_is_too_long_fails_alone() -> Tested {
+fn an_oversized_message_fails_alone() -> Tested {
     let (port, served) = peer::serve(|mut peer: Peer| {
         peer.accept();
         let payloads = [(); 2].map(|()| {
@@ -190,7 +190,7 @@ fn a_message_that_is_too_long_fails_alone() -> Tested {
     Ok(())
 }
 
-/// Sends texts to a topic, all of which the broker takes.
+/// Sends texts to a topic, and waits until the broker has accepted them.
 async fn write(mqtt: Mqtt, texts: &[&str]) -> Tested {
     let source = Stream::new();
     source.to_mqtt(mqtt);
@@ -200,7 +200,7 @@ async fn write(mqtt: Mqtt, texts: &[&str]) -> Tested {
     Ok(source.drain("30s").await?)
 }
 
-/// The texts of a topic, so many of them.
+/// The first texts of a topic, this many.
 async fn read(mqtt: Mqtt, count: usize) -> Result<Vec<String>, Box<dyn Error>> {
     let messages = Stream::from_mqtt(mqtt);
     let list = messages.map(|message| text(&message)).sink_to_list();
@@ -213,7 +213,7 @@ async fn read(mqtt: Mqtt, count: usize) -> Result<Vec<String>, Box<dyn Error>> {
 }
 
 #[test]
-fn what_comes_while_a_client_is_away_is_kept_for_it() -> Tested {
+fn messages_for_a_disconnected_client_are_kept() -> Tested {
     let Some(broker) = Mosquitto::start()? else {
         return Ok(());
     };
@@ -221,7 +221,7 @@ fn what_comes_while_a_client_is_away_is_kept_for_it() -> Tested {
         let mqtt = broker.topic(topic).version(version);
         let reader = mqtt.clone().client_id(topic);
         runtime().block_on(async {
-            // It has to have subscribed once.
+            // The client must have subscribed once.
             let writing = write(mqtt.clone().retain(true), &["first"]).await;
             writing?;
             assert_eq!(read(reader.clone(), 1).await?, ["first"]);
@@ -236,7 +236,7 @@ fn what_comes_while_a_client_is_away_is_kept_for_it() -> Tested {
 }
 
 #[test]
-fn what_failed_is_delivered_again_and_what_is_done_is_not() -> Tested {
+fn failed_messages_are_delivered_again_and_acknowledged_ones_are_not() -> Tested {
     let Some(broker) = Mosquitto::start()? else {
         return Ok(());
     };
@@ -267,7 +267,7 @@ fn what_failed_is_delivered_again_and_what_is_done_is_not() -> Tested {
 }
 
 #[test]
-fn a_broker_that_comes_back_is_found_again() -> Tested {
+fn the_connection_is_restored_when_the_broker_returns() -> Tested {
     let Some(mut broker) = Mosquitto::start()? else {
         return Ok(());
     };
@@ -288,7 +288,7 @@ fn a_broker_that_comes_back_is_found_again() -> Tested {
         while problems.is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        // Not before it has seen that nobody listens.
+        // Only after it has found the port closed.
         thread::yield_now();
         broker.start_again()?;
         write(mqtt.clone().retain(true), &["two"]).await?;

@@ -1,4 +1,4 @@
-//! The other end of a connection, packet by packet, as 3.1.1 has them.
+//! The broker's end of a connection, packet by packet, in MQTT 3.1.1.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,13 +9,13 @@ pub(super) struct Peer {
     stream: TcpStream,
 }
 
-/// A message that was written.
+/// A published message.
 pub(super) struct Written {
     pub(super) packet_id: u16,
     pub(super) payload: String,
 }
 
-/// Has a function serve the first connection to a port of its own.
+/// Serves the first connection to a new port by a function.
 pub(super) fn serve<R: Send + 'static>(
     f: impl FnOnce(Peer) -> R + Send + 'static,
 ) -> io::Result<(u16, JoinHandle<R>)> {
@@ -29,7 +29,7 @@ pub(super) fn serve<R: Send + 'static>(
 }
 
 impl Peer {
-    /// The next packet: its first byte, and what it says.
+    /// The next packet: its first byte and its payload.
     pub(super) fn packet(&mut self) -> (u8, Vec<u8>) {
         let [first] = self.bytes();
         let (mut len, mut shift) = (0, 0);
@@ -56,19 +56,19 @@ impl Peer {
         self.stream.write_all(bytes).expect("somebody reads");
     }
 
-    /// Takes a client.
+    /// Accepts a client.
     pub(super) fn accept(&mut self) {
         assert_eq!(self.packet().0, 0x10, "a connection begins so");
         self.send(&[0x20, 2, 0, 0]);
     }
 
-    /// Takes a client that it remembers.
+    /// Accepts a client with an existing session.
     pub(super) fn accept_again(&mut self) {
         assert_eq!(self.packet().0, 0x10, "a connection begins so");
         self.send(&[0x20, 2, 1, 0]);
     }
 
-    /// Takes a client that subscribes.
+    /// Accepts a client that subscribes.
     pub(super) fn accept_subscriber(&mut self) {
         self.accept();
         let subscription = self.subscription();
@@ -98,7 +98,7 @@ impl Peer {
         self.send(&packet);
     }
 
-    /// Waits for an acknowledgement; returns whose it is.
+    /// Waits for an acknowledgement; returns its packet id.
     pub(super) fn acknowledged(&mut self) -> u8 {
         let (first, body) = self.packet();
         assert_eq!(first, 0x40, "an acknowledgement");
@@ -121,12 +121,12 @@ impl Peer {
         self.send(&[0x40, 2, high, low]);
     }
 
-    /// Waits until the client has gone: it may not have read everything before.
+    /// Waits until the client disconnects, which may not have read everything before.
     pub(super) fn finish(mut self) {
         let _ = io::copy(&mut self.stream, &mut io::sink());
     }
 
-    /// Waits for another connection; the one before is returned.
+    /// Waits for another connection; returns the previous one.
     pub(super) fn next_connection(&mut self) -> TcpStream {
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
         let next = self.listener.accept().expect("somebody connects").0;

@@ -6,11 +6,11 @@ use std::fs;
 use crate::Mqtt;
 use crate::testing::TestServer;
 
-/// Mosquitto on a port of its own, as long as this lives.
+/// Mosquitto on its own port, killed on drop.
 pub(super) struct Mosquitto(TestServer);
 
 impl Mosquitto {
-    /// Starts it; without the program, says so.
+    /// Starts it; `None`, with a message, if it is not installed.
     pub(super) fn start() -> Result<Option<Self>, Box<dyn Error>> {
         let remedy =
             "install Debian's package of that name, or have `cargo xtask services up` fetch it";
@@ -22,7 +22,7 @@ impl Mosquitto {
         Ok(server.map(Self))
     }
 
-    /// Starts it at the same port.
+    /// Restarts it at the same port.
     pub(super) fn start_again(&mut self) -> Result<(), Box<dyn Error>> {
         self.0.start_again()
     }

@@ -1,4 +1,4 @@
-//! Connections by TLS.
+//! TLS connections.
 
 use thalweg::Stream;
 
@@ -8,7 +8,7 @@ use crate::tcp::TlsFiles;
 use crate::testing::tls::{Authority, TlsFront};
 use crate::{Mqtt, MqttError};
 
-/// The first message that comes, which is acknowledged.
+/// The first message, acknowledged.
 fn first(mqtt: Mqtt) -> Result<String, Box<dyn std::error::Error>> {
     let runtime = runtime();
     runtime.block_on(async {
@@ -23,14 +23,14 @@ fn first(mqtt: Mqtt) -> Result<String, Box<dyn std::error::Error>> {
     })
 }
 
-/// How a source ends, in words.
+/// Error text of a source's end.
 fn end(mqtt: Mqtt) -> String {
     let ended = runtime().block_on(async { Stream::from_mqtt(mqtt).run("30s").await });
     ended.expect_err("it is refused").to_string()
 }
 
 #[test]
-fn messages_come_by_tls_from_a_broker_that_is_vouched_for() -> Tested {
+fn messages_arrive_over_tls_from_a_trusted_broker() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let (own, own_key) = authority.certificate("client")?;
@@ -50,12 +50,12 @@ fn messages_come_by_tls_from_a_broker_that_is_vouched_for() -> Tested {
 }
 
 #[test]
-fn what_is_not_accepted_ends_the_source_and_fails_the_sink_at_once() -> Tested {
+fn a_rejected_certificate_ends_the_source_and_fails_the_sink_at_once() -> Tested {
     let (authority, other) = (Authority::new()?, Authority::new()?);
     let serve = |host: &str| {
         let (certificate, key) = authority.certificate(host)?;
         let files = TlsFiles::new(certificate, key);
-        // Nobody gets as far as the server.
+        // No connection reaches the server.
         let front = TlsFront::start(files.acceptor(&[])?, 1)?;
         Ok::<_, Box<dyn std::error::Error>>(front)
     };
@@ -90,7 +90,7 @@ fn what_is_not_accepted_ends_the_source_and_fails_the_sink_at_once() -> Tested {
 }
 
 #[test]
-fn a_client_without_the_certificate_that_is_asked_for_ends() -> Tested {
+fn a_client_without_the_required_certificate_ends() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let files = TlsFiles::new(certificate, key).clients(authority.path());
@@ -106,7 +106,7 @@ fn a_client_without_the_certificate_that_is_asked_for_ends() -> Tested {
 }
 
 #[test]
-fn files_that_are_none_are_named_before_anything_is_sent() {
+fn missing_files_are_named_before_anything_is_sent() {
     let mqtt = Mqtt::new("mqtts://broker", 8883, "numbers").authorities("/no/file");
     let error = mqtt.check().expect_err("there is no such file");
     assert!(matches!(error, MqttError::Invalid { .. }));
@@ -118,7 +118,7 @@ fn files_that_are_none_are_named_before_anything_is_sent() {
 }
 
 #[test]
-fn a_real_broker_is_read_and_written_by_tls() -> Tested {
+fn a_real_broker_is_read_and_written_over_tls() -> Tested {
     let Some(broker) = Mosquitto::start()? else {
         return Ok(());
     };

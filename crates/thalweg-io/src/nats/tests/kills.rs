@@ -1,5 +1,5 @@
-//! A pipeline from a stream of JetStream into another one is killed at random moments and started again, until it has
-//! all: no message is missing, and with ids none is there twice.
+//! A pipeline from one JetStream stream into another is killed at random moments and restarted until it is done: no
+//! message is missing, and with ids none is duplicated.
 
 use std::thread;
 
@@ -10,18 +10,18 @@ use crate::nats::connection::Link;
 use crate::testing::kills::{Killed, Kills, Numbers, kills};
 use crate::textfile::SinkToTextFile;
 
-/// Enough for a run that is killed not to be the last one.
+/// Enough elements that a killed run is never the last one.
 fn elements() -> u32 {
     4000 * (kills(3) + 1)
 }
 
-/// How many messages the copies' stream has.
+/// Number of messages in the target stream.
 async fn copied(link: &Link) -> u64 {
     let stream = link.jetstream.get_stream("COPIES").await;
     stream.map_or(0, |stream| stream.cached_info().state.messages)
 }
 
-/// Is run by the tests, in a process of its own.
+/// Run by the tests in a child process.
 #[test]
 fn child() {
     let Some(killed) = Killed::this() else {
@@ -33,7 +33,7 @@ fn child() {
         .durable("reader")
         .ack_wait(Duration::from_millis(500));
     let messages = Stream::from_nats(numbers);
-    // They are done in another order, and some later than others.
+    // They are acknowledged out of order, and some late.
     let records = messages.map_async(8, |message: NatsMessage| async move {
         for _ in 0..message.payload.last().unwrap_or(&0) % 4 {
             tokio::task::yield_now().await;
@@ -84,7 +84,7 @@ fn kill(server: &Server, sink: &str) -> Result<Kills, Box<dyn Error>> {
 }
 
 #[test]
-fn killed_from_jetstream_into_a_file_nothing_is_lost() -> Tested {
+fn a_killed_pipeline_from_jetstream_to_a_file_loses_nothing() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -95,7 +95,7 @@ fn killed_from_jetstream_into_a_file_nothing_is_lost() -> Tested {
 }
 
 #[test]
-fn killed_from_jetstream_into_jetstream_nothing_is_lost_or_doubled() -> Tested {
+fn a_killed_pipeline_from_jetstream_to_jetstream_loses_and_doubles_nothing() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };

@@ -28,7 +28,7 @@ async fn until(mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Sends texts to a subject, all of which the server takes.
+/// Sends texts to a subject, and waits until the server has accepted them.
 async fn write(nats: Nats, texts: &[&str]) -> Tested {
     let source = Stream::new();
     source.to_nats(nats);
@@ -38,7 +38,7 @@ async fn write(nats: Nats, texts: &[&str]) -> Tested {
     Ok(source.drain("30s").await?)
 }
 
-/// So many texts of a subject, all of which are done; those that `fails` says are not.
+/// This many texts of a subject, acknowledged except those selected by `fails`.
 async fn read(
     nats: Nats,
     count: usize,
@@ -59,7 +59,7 @@ async fn read(
 }
 
 #[test]
-fn what_is_done_is_delivered_once_and_what_failed_again() -> Tested {
+fn acknowledged_messages_are_delivered_once_and_failed_ones_again() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -67,7 +67,7 @@ fn what_is_done_is_delivered_once_and_what_failed_again() -> Tested {
         let nats = server.kept("numbers").durable("group");
         let nats = nats.redeliver_after(Duration::from_millis(1));
         write(nats.clone(), &["one", "two", "three"]).await?;
-        // It comes again to the same reader as well.
+        // It is also redelivered to the same reader.
         let texts = read(nats.clone(), 4, "two").await?;
         assert_eq!(texts[..4], ["one", "two", "three", "two"]);
         write(nats.clone(), &["four"]).await?;
@@ -81,7 +81,7 @@ fn what_is_done_is_delivered_once_and_what_failed_again() -> Tested {
 }
 
 #[test]
-fn the_server_is_told_of_what_takes_its_time() -> Tested {
+fn slow_messages_are_reported_as_in_progress() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -94,7 +94,7 @@ fn the_server_is_told_of_what_takes_its_time() -> Tested {
         write(nats.clone(), &["one"]).await?;
         let messages = Stream::from_nats(nats.clone());
         let deliveries = messages.map(|message| message.deliveries).sink_to_list();
-        // Holds the first one until there is a second.
+        // Holds the first message until a second arrives.
         messages.sliding_window(2).sink(drop);
         messages.start()?;
         let mut last = None;
@@ -149,7 +149,7 @@ fn messages_have_subjects_headers_and_numbers() -> Tested {
 }
 
 #[test]
-fn without_a_stream_those_who_listen_get_messages() -> Tested {
+fn without_a_stream_current_subscribers_get_messages() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -169,7 +169,7 @@ fn without_a_stream_those_who_listen_get_messages() -> Tested {
 }
 
 #[test]
-fn a_server_that_comes_back_is_found_again() -> Tested {
+fn the_connection_is_restored_when_the_server_returns() -> Tested {
     let Some(mut server) = Server::start()? else {
         return Ok(());
     };
@@ -201,7 +201,7 @@ fn a_server_that_comes_back_is_found_again() -> Tested {
 }
 
 #[test]
-fn a_stream_that_is_not_there_ends_the_source_and_fails_the_sink() -> Tested {
+fn a_missing_stream_ends_the_source_and_fails_the_sink() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -221,7 +221,7 @@ fn a_stream_that_is_not_there_ends_the_source_and_fails_the_sink() -> Tested {
 }
 
 #[test]
-fn a_message_that_is_too_long_is_the_failure_of_its_element() -> Tested {
+fn an_oversized_message_fails_its_element() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -235,8 +235,8 @@ fn a_message_that_is_too_long_is_the_failure_of_its_element() -> Tested {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_named() -> Tested {
-    // Nobody listens there any more.
+fn an_unreachable_server_is_named() -> Tested {
+    // The port is closed now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port();
@@ -251,7 +251,7 @@ fn a_server_that_cannot_be_reached_is_named() -> Tested {
 }
 
 #[test]
-fn arguments_that_are_wrong_are_build_errors() {
+fn wrong_arguments_are_build_errors() {
     let reading = Stream::from_nats(subject(1, "x").stream("X"));
     let error = reading
         .check()

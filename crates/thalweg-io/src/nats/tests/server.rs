@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::Nats;
 use crate::testing::TestServer;
 
-/// NATS with JetStream on a port of its own, as long as this lives.
+/// NATS with JetStream on its own port, killed on drop.
 pub(super) struct Server(TestServer);
 
 impl Server {
-    /// Starts it; without the program, says so.
+    /// Starts it; `None`, with a message, if it is not installed.
     pub(super) fn start() -> Result<Option<Self>, Box<dyn Error>> {
         let remedy = "have `cargo xtask services up` build it, which needs Go";
         let server = TestServer::start("nats-server", remedy, |dir, port| {
@@ -22,7 +22,7 @@ impl Server {
         Ok(server.map(Self))
     }
 
-    /// Starts it at the same port, with what its streams have kept.
+    /// Restarts it at the same port, with its stored streams.
     pub(super) fn start_again(&mut self) -> Result<(), Box<dyn Error>> {
         self.0.start_again()
     }
@@ -41,7 +41,7 @@ impl Server {
         subject(self.port(), name)
     }
 
-    /// A subject, and a stream that keeps it.
+    /// A subject, and a stream that stores it.
     pub(super) fn kept(&self, name: &str) -> Nats {
         kept(self.port(), name)
     }

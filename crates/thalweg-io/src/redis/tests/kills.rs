@@ -1,4 +1,4 @@
-//! A pipeline from a stream or a list into a file is killed at random moments and started again, until it has all: no
+//! A pipeline from a stream or a list into a file is killed at random moments and restarted until it is done: no
 //! element is missing.
 
 use std::thread;
@@ -9,12 +9,12 @@ use super::*;
 use crate::testing::kills::{Killed, Kills, Numbers, kills};
 use crate::textfile::SinkToTextFile;
 
-/// Enough for a run that is killed not to be the last one.
+/// Enough elements that a killed run is never the last one.
 fn elements() -> u32 {
     4000 * (kills(3) + 1)
 }
 
-/// Is run by the tests, in a process of its own.
+/// Run by the tests in a child process.
 #[test]
 fn child() {
     let Some(killed) = Killed::this() else {
@@ -29,7 +29,7 @@ fn child() {
         }
         _ => Stream::from_redis_list(redis),
     };
-    // They are done in another order, and some later than others.
+    // They are acknowledged out of order, and some late.
     let texts = values.map_async(8, |value: Bytes| async move {
         for _ in 0..value.last().unwrap_or(&0) % 4 {
             tokio::task::yield_now().await;
@@ -75,11 +75,11 @@ fn kill(key: &'static str) -> Tested {
 }
 
 #[test]
-fn killed_from_a_stream_into_a_file_nothing_is_lost() -> Tested {
+fn a_killed_pipeline_from_a_stream_to_a_file_loses_nothing() -> Tested {
     kill("stream")
 }
 
 #[test]
-fn killed_from_a_list_into_a_file_nothing_is_lost() -> Tested {
+fn a_killed_pipeline_from_a_list_to_a_file_loses_nothing() -> Tested {
     kill("list")
 }

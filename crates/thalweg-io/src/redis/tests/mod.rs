@@ -35,7 +35,7 @@ enum Kind {
     List,
 }
 
-/// Sends texts to a key, all of which the server takes.
+/// Sends texts to a key, and waits until the server has accepted them.
 async fn write(kind: Kind, redis: Redis, texts: &[&str]) -> Tested {
     let source = Stream::new();
     match kind {
@@ -55,7 +55,7 @@ fn from(kind: Kind, redis: Redis) -> Stream<String> {
     }
 }
 
-/// So many texts of a key, all of which are done; those that `fails` says are not.
+/// This many texts of a key, acknowledged except those selected by `fails`.
 async fn read(
     kind: Kind,
     redis: Redis,
@@ -79,7 +79,7 @@ async fn read(
 }
 
 #[test]
-fn what_is_done_is_read_once_and_what_failed_again() -> Tested {
+fn acknowledged_entries_are_read_once_and_failed_ones_again() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -102,7 +102,7 @@ fn what_is_done_is_read_once_and_what_failed_again() -> Tested {
 }
 
 #[test]
-fn what_a_member_has_left_behind_goes_to_another() -> Tested {
+fn entries_left_by_a_member_go_to_another() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -147,7 +147,7 @@ fn entries_have_fields_and_growing_ids() -> Tested {
 }
 
 #[test]
-fn a_server_that_comes_back_is_found_again() -> Tested {
+fn the_connection_is_restored_when_the_server_returns() -> Tested {
     let Some(mut server) = Server::start()? else {
         return Ok(());
     };
@@ -175,7 +175,7 @@ fn a_server_that_comes_back_is_found_again() -> Tested {
 }
 
 #[test]
-fn a_key_that_holds_something_else_ends_the_source_and_fails_the_sink() -> Tested {
+fn a_key_of_another_type_ends_the_source_and_fails_the_sink() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };
@@ -196,8 +196,8 @@ fn a_key_that_holds_something_else_ends_the_source_and_fails_the_sink() -> Teste
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_named() -> Tested {
-    // Nobody listens there any more.
+fn an_unreachable_server_is_named() -> Tested {
+    // The port is closed now.
     let port = std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port();
@@ -216,7 +216,7 @@ fn a_server_that_cannot_be_reached_is_named() -> Tested {
 }
 
 #[test]
-fn arguments_that_are_wrong_are_build_errors() {
+fn wrong_arguments_are_build_errors() {
     let reading = Stream::from_redis_stream(Redis::new("redis://localhost", "x"));
     let error = reading.check().expect_err("there is no group").to_string();
     assert!(error.contains("a member of a group"), "{error}");

@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::Redis;
 use crate::testing::TestServer;
 
-/// Redis on a port of its own, as long as this lives.
+/// Redis on its own port, killed on drop.
 pub(super) struct Server(TestServer);
 
 impl Server {
-    /// Starts it; without the program, says so.
+    /// Starts it; `None`, with a message, if it is not installed.
     pub(super) fn start() -> Result<Option<Self>, Box<dyn Error>> {
         let remedy =
             "install Debian's package of that name, or have `cargo xtask services up` fetch it";
@@ -24,7 +24,7 @@ impl Server {
         Ok(server.map(Self))
     }
 
-    /// Starts it at the same port, with what it had written to its log.
+    /// Restarts it at the same port, with the data of its log.
     pub(super) fn start_again(&mut self) -> Result<(), Box<dyn Error>> {
         self.0.start_again()
     }

@@ -1,4 +1,4 @@
-//! Connections by TLS.
+//! TLS connections.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use crate::tcp::TlsFiles;
 use crate::testing::tls::{Authority, TlsFront};
 use crate::{Redis, RedisError};
 
-/// A command, as its words.
+/// A command, as a list of words.
 fn command(from: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
     let mut line = String::new();
     from.read_line(&mut line).ok().filter(|len| *len > 0)?;
@@ -29,7 +29,7 @@ fn command(from: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
     (0..count).map(word).collect()
 }
 
-/// A server that agrees to everything, and returns what was added to lists over its first connection.
+/// A server that accepts every command, and returns the list entries added over its first connection.
 fn serve() -> std::io::Result<(u16, thread::JoinHandle<Vec<String>>)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
@@ -53,7 +53,7 @@ fn serve() -> std::io::Result<(u16, thread::JoinHandle<Vec<String>>)> {
 }
 
 #[test]
-fn elements_go_by_tls_to_a_server_that_is_vouched_for() -> Tested {
+fn elements_are_written_over_tls_to_a_trusted_server() -> Tested {
     let authority = Authority::new()?;
     let (certificate, key) = authority.certificate("localhost")?;
     let (own, own_key) = authority.certificate("client")?;
@@ -70,7 +70,7 @@ fn elements_go_by_tls_to_a_server_that_is_vouched_for() -> Tested {
 }
 
 #[test]
-fn what_is_not_accepted_ends_the_source_and_fails_the_sink_at_once() -> Tested {
+fn a_rejected_certificate_ends_the_source_and_fails_the_sink_at_once() -> Tested {
     let (authority, other) = (Authority::new()?, Authority::new()?);
     let front = |host: &str, asks: bool| {
         let (certificate, key) = authority.certificate(host)?;
@@ -78,7 +78,7 @@ fn what_is_not_accepted_ends_the_source_and_fails_the_sink_at_once() -> Tested {
         if asks {
             files = files.clients(authority.path());
         }
-        // Nobody gets as far as the server.
+        // No connection reaches the server.
         let front = TlsFront::start(files.acceptor(&[])?, 1)?;
         Ok::<_, Box<dyn std::error::Error>>(front)
     };
@@ -115,7 +115,7 @@ fn what_is_not_accepted_ends_the_source_and_fails_the_sink_at_once() -> Tested {
 }
 
 #[test]
-fn files_that_are_none_and_turning_verification_off_are_named() {
+fn missing_files_and_disabled_verification_are_named() {
     let redis = Redis::new("rediss://localhost", "rivers").authorities("/no/file");
     let error = redis.check().expect_err("there is no such file");
     assert!(matches!(error, RedisError::Invalid { .. }));
@@ -133,7 +133,7 @@ fn files_that_are_none_and_turning_verification_off_are_named() {
 }
 
 #[test]
-fn a_real_server_is_read_and_written_by_tls() -> Tested {
+fn a_real_server_is_read_and_written_over_tls() -> Tested {
     let Some(server) = Server::start()? else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! A stand-in for an FTP server, which does what tests want of it.
+//! A mock FTP server, configured by tests.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use std::io::Read;
 
 use super::*;
 
-/// What a server has, and what it does wrong.
+/// Files and faults of a server.
 #[derive(Default)]
 struct Ftp {
     files: BTreeMap<String, Vec<u8>>,
@@ -41,7 +41,7 @@ fn start(files: &[(&str, &[u8])]) -> (String, Shared) {
     (address, shared)
 }
 
-/// Serves until the client goes.
+/// Serves until the client disconnects.
 fn serve(mut client: TcpStream, shared: &Shared) -> Option<()> {
     let mut commands = BufReader::new(client.try_clone().ok()?);
     let (mut offset, mut from, mut data) = (0, String::new(), None);
@@ -67,7 +67,7 @@ fn serve(mut client: TcpStream, shared: &Shared) -> Option<()> {
                 data = Some(listener);
                 match command {
                     "EPSV" => say(&format!("229 Here (|||{port}|)"))?,
-                    // An address of another network's: nobody may go there.
+                    // An address in another network, which clients must not connect to.
                     _ => say(&format!(
                         "227 Here (10,0,0,1,{},{})",
                         port / 256,
@@ -138,7 +138,7 @@ fn serve(mut client: TcpStream, shared: &Shared) -> Option<()> {
 }
 
 #[test]
-fn a_transfer_that_is_cut_goes_on_at_its_byte() {
+fn a_broken_transfer_resumes_at_its_byte() {
     let content = numbers(500_000);
     let (address, shared) = start(&[("a b/über", &content)]);
     shared.lock().unwrap().cut_after = Some(200_000);
@@ -155,7 +155,7 @@ fn a_transfer_that_is_cut_goes_on_at_its_byte() {
 }
 
 #[test]
-fn parts_are_read_side_by_side_and_data_comes_from_the_same_address_only() {
+fn parts_are_read_in_parallel_and_only_from_the_same_address() {
     let content = numbers(500_000);
     let (address, shared) = start(&[("file", &content), ("empty", b"")]);
     shared.lock().unwrap().has_no_extended = true;
@@ -176,7 +176,7 @@ fn parts_are_read_side_by_side_and_data_comes_from_the_same_address_only() {
 }
 
 #[test]
-fn files_are_written_under_another_name_and_renamed() {
+fn files_are_written_under_a_temporary_name_and_renamed() {
     let (address, shared) = start(&[]);
     let url = format!("ftp://{address}/folder/file.txt");
     write(&quick(), (url.clone(), "20.5")).unwrap();
@@ -197,7 +197,7 @@ fn files_are_written_under_another_name_and_renamed() {
 }
 
 #[test]
-fn what_a_server_refuses_is_named_without_the_password() {
+fn server_errors_hide_the_password() {
     let (address, _shared) = start(&[]);
     let error = read(&quick(), format!("ftp://anna:wrong@{address}/file")).unwrap_err();
     assert_eq!(reason(&error), Some(RemoteFailure::Denied));

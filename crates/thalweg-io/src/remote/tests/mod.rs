@@ -21,7 +21,7 @@ use super::{
 };
 use crate::testing::{Fault, Proxy};
 
-/// Options that lose no time.
+/// Options with short timeouts.
 fn quick() -> Remote {
     Remote::new().wait(Duration::ZERO).max_wait(Duration::ZERO)
 }
@@ -51,7 +51,7 @@ fn names(folder: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn contents_come_in_the_order_of_their_urls() {
+fn contents_arrive_in_the_order_of_their_urls() {
     let server = StandIn::with(&[("/a%20%C3%BC", b"one"), ("/empty", b""), ("/b", b"two")]);
     let urls = Stream::new();
     let contents = urls.read_url(quick());
@@ -64,7 +64,7 @@ fn contents_come_in_the_order_of_their_urls() {
 }
 
 #[test]
-fn a_connection_that_is_cut_is_made_again_and_no_byte_is_read_twice() {
+fn a_broken_connection_is_restored_without_reading_a_byte_twice() {
     let content = numbers(1_000_000);
     let server = StandIn::with(&[("/file", &content)]);
     let proxy = Proxy::to(&server.address).fault(Fault::CutAfter(300_000));
@@ -105,7 +105,7 @@ fn a_server_without_ranges_is_read_again_from_its_beginning() {
     assert_eq!(piece, content[100_000..100_010]);
 }
 
-/// Reads all of a part.
+/// Reads a whole part.
 async fn read_all(mut part: super::download::Download) -> Vec<u8> {
     let (replier, reply) = crate::reply::reply();
     let _running = crate::background::spawn(async move {
@@ -119,7 +119,7 @@ async fn read_all(mut part: super::download::Download) -> Vec<u8> {
 }
 
 #[test]
-fn large_files_are_saved_in_parts_side_by_side() {
+fn large_files_are_saved_in_parallel_parts() {
     let content = numbers(1_000_000);
     let server = StandIn::with(&[("/file", &content)]);
     let proxy = Proxy::to(&server.address).fault(Fault::CutAfter(150_000));
@@ -145,7 +145,7 @@ fn large_files_are_saved_in_parts_side_by_side() {
 }
 
 #[test]
-fn a_file_of_just_one_part_and_an_empty_one_are_saved() {
+fn single_part_and_empty_files_are_saved() {
     let content = numbers(1000);
     let server = StandIn::with(&[("/one", &content), ("/empty", b"")]);
     let folder = tempfile::tempdir().unwrap();
@@ -179,7 +179,7 @@ fn a_wrong_checksum_names_both_and_leaves_no_file() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_without_secrets() {
+fn unreadable_files_are_named_without_secrets() {
     let server = StandIn::with(&[("/file", &numbers(2000))]);
     let address = server.address.clone();
     let url = format!("http://anna:secret@{address}/none?key=secret");
@@ -228,7 +228,7 @@ fn what_cannot_be_read_is_named_without_secrets() {
 }
 
 #[test]
-fn a_file_that_changes_meanwhile_is_not_put_together_of_two() {
+fn a_file_that_changes_during_the_download_is_not_mixed() {
     let server = StandIn::with(&[("/file", &numbers(100_000))]);
     let place = super::place::Places::new(&quick())
         .find(&server.url("/file"))
@@ -249,7 +249,7 @@ fn a_file_that_changes_meanwhile_is_not_put_together_of_two() {
 }
 
 #[test]
-fn local_files_appear_whole_and_elements_are_done_then() {
+fn local_files_appear_complete_and_their_elements_are_done() {
     let folder = tempfile::tempdir().unwrap();
     let objects = Stream::new();
     objects.write_url(quick());
@@ -275,7 +275,7 @@ fn local_files_appear_whole_and_elements_are_done_then() {
 }
 
 #[test]
-fn what_is_in_the_way_of_a_local_file_is_named() {
+fn an_obstacle_to_a_local_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let none = format!("file://{}/none", folder.path().display());
     let error = read(&quick(), none.as_str()).unwrap_err();
@@ -295,7 +295,7 @@ fn what_is_in_the_way_of_a_local_file_is_named() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     let server = StandIn::with(&[("/file", &numbers(2000))]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("full");

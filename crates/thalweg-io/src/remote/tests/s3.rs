@@ -7,7 +7,7 @@ fn remote(server: &StandIn) -> Remote {
 }
 
 #[test]
-fn small_objects_go_at_once_and_large_ones_in_parts() {
+fn small_objects_are_sent_in_one_request_and_large_ones_in_parts() {
     let server = StandIn::start();
     let remote = remote(&server).part_len(5 << 20);
     write(&remote, ("s3://bucket/a b/über", "20.5")).unwrap();
@@ -35,7 +35,7 @@ fn small_objects_go_at_once_and_large_ones_in_parts() {
 }
 
 #[test]
-fn a_busy_store_is_asked_again_and_parts_that_fail_leave_nothing() {
+fn a_busy_store_is_retried_and_failed_uploads_leave_no_parts() {
     let server = StandIn::start();
     server.lock().failures = vec![503, 500];
     let progress = TransferProgress::new();
@@ -61,7 +61,7 @@ fn a_busy_store_is_asked_again_and_parts_that_fail_leave_nothing() {
 }
 
 #[test]
-fn what_a_store_refuses_is_named_without_secrets() {
+fn store_errors_hide_secrets() {
     let server = StandIn::start();
     let remote = remote(&server);
     let error = read(&remote, "s3://bucket/none").unwrap_err();

@@ -1,4 +1,4 @@
-//! Real servers, where they are: nginx for WebDAV, vsftpd for FTP, OpenSSH for SFTP.
+//! Real servers, if installed: nginx for WebDAV, vsftpd for FTP, OpenSSH for SFTP.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::testing::{TestServer, find_file};
 
 const REMEDY: &str = "`cargo xtask services up` brings it";
 
-/// Writes, reads and overwrites below a URL, whose files are in this folder, if they can be looked at.
+/// Writes, reads and overwrites files below a URL; `folder` holds these files, if it is accessible.
 fn exercise(base: &str, folder: Option<&Path>, remote: &Remote) {
     let url = |name: &str| format!("{base}/{name}");
     for (name, content) in [
@@ -43,7 +43,7 @@ fn exercise(base: &str, folder: Option<&Path>, remote: &Remote) {
     write(&remote.clone().part_len(300_000), object).unwrap();
     assert!(read(remote, url("copied")).unwrap().body == numbers(1_000_000));
 
-    // Reading goes on at a byte.
+    // Reading resumes at a byte.
     let place = super::super::place::Places::new(remote)
         .find(&url("large"))
         .unwrap();
@@ -53,7 +53,7 @@ fn exercise(base: &str, folder: Option<&Path>, remote: &Remote) {
 }
 
 #[test]
-fn nginx_takes_and_gives_files_by_webdav() {
+fn nginx_webdav_round_trip() {
     let Some(module) = find_file("lib/nginx/modules/ngx_http_dav_ext_module.so") else {
         eprintln!("skipped: there is no module `dav-ext` of nginx; {REMEDY}");
         return;
@@ -108,7 +108,7 @@ fn nginx_takes_and_gives_files_by_webdav() {
 
 #[cfg(feature = "remote-ftp")]
 #[test]
-fn vsftpd_takes_and_gives_files() {
+fn vsftpd_round_trip() {
     let server = TestServer::start("vsftpd", REMEDY, |dir, port| {
         let (folder, settings) = (dir.display(), dir.join("vsftpd.conf"));
         fs::create_dir_all(dir.join("files/pub")).unwrap();
@@ -146,7 +146,7 @@ fn vsftpd_takes_and_gives_files() {
 
 #[cfg(feature = "remote-s3")]
 #[test]
-fn gofakes3_takes_and_gives_files_also_in_parts() {
+fn gofakes3_round_trip_with_multipart() {
     let server = TestServer::start("gofakes3", REMEDY, |_, port| {
         let host = format!("127.0.0.1:{port}");
         let arguments = ["-backend", "mem", "-autobucket", "-host", &host];

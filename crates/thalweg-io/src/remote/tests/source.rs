@@ -7,7 +7,7 @@ use crate::files::Records;
 use crate::remote::{FromUrl, UrlSource};
 use crate::{Lines, Position};
 
-/// Runs a source to its end; what it has emitted, and what has failed.
+/// Runs a source to its end; returns elements and failures.
 fn run<T: thalweg::Element>(source: UrlSource<T>) -> (Vec<T>, Vec<String>) {
     let records = Stream::from_url(source.remote(quick()));
     let (sender, failures) = std::sync::mpsc::channel();
@@ -18,7 +18,7 @@ fn run<T: thalweg::Element>(source: UrlSource<T>) -> (Vec<T>, Vec<String>) {
 }
 
 #[test]
-fn lines_come_through_connections_that_are_cut() {
+fn lines_are_read_over_broken_connections() {
     let lines: Vec<String> = (0..20_000).map(|number| format!("line {number}")).collect();
     let server = StandIn::with(&[("/lines", (lines.join("\n") + "\n").as_bytes())]);
     let proxy = Proxy::to(&server.address).fault(Fault::CutAfter(50_000));
@@ -31,7 +31,7 @@ fn lines_come_through_connections_that_are_cut() {
 }
 
 #[test]
-fn chunks_are_all_there_is() {
+fn chunks_add_up_to_the_content() {
     let content = numbers(3 << 20);
     let server = StandIn::with(&[("/file", &content), ("/empty", b"")]);
     let (found, _) = run(UrlSource::new(server.url("/file"), Records::chunks()));
@@ -41,7 +41,7 @@ fn chunks_are_all_there_is() {
 }
 
 #[test]
-fn a_position_goes_on_at_its_byte_also_behind_a_header() {
+fn a_position_resumes_at_its_byte_even_after_a_header() {
     let server = StandIn::with(&[
         ("/lines", b"one\ntwo\nthree\n"),
         ("/rows.csv", b"name,depth\nspring,1\nmouth,9\n"),
@@ -51,10 +51,10 @@ fn a_position_goes_on_at_its_byte_also_behind_a_header() {
     let source = UrlSource::new(server.url("/lines"), records.clone()).position(&position);
     assert_eq!(run(source).0, ["two", "three"]);
     assert_eq!(position.value().as_deref(), Some("14"));
-    // All has been read.
+    // Everything has been read.
     let source = UrlSource::new(server.url("/lines"), records.clone()).position(&position);
     assert!(run(source).0.is_empty());
-    // The file is another one now.
+    // The file was replaced.
     server
         .lock()
         .files
@@ -77,8 +77,7 @@ fn a_position_goes_on_at_its_byte_also_behind_a_header() {
 }
 
 #[test]
-fn a_record_that_is_none_is_a_failure_with_its_place_and_a_file_that_is_not_there_ends_the_source()
-{
+fn an_invalid_record_is_a_failure_and_a_missing_file_ends_the_source() {
     let server = StandIn::with(&[("/values", b"[1]\n[2\n[3]\n")]);
     let records = Records::<[u32; 1]>::jsonl();
     let (found, failures) = run(UrlSource::new(
@@ -97,7 +96,7 @@ fn a_record_that_is_none_is_a_failure_with_its_place_and_a_file_that_is_not_ther
 }
 
 #[test]
-fn a_source_that_is_stopped_goes_on_behind_its_last_record() {
+fn a_stopped_source_resumes_after_its_last_record() {
     let lines: Vec<String> = (0..100_000).map(|number| number.to_string()).collect();
     let server = StandIn::with(&[("/lines", lines.join("\n").as_bytes())]);
     let records = Records::lines(Lines::text()).unwrap();

@@ -1,4 +1,4 @@
-//! A server of files over HTTP, which speaks S3's protocol below `/bucket`.
+//! An HTTP file server, which implements S3's protocol below `/bucket`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use super::super::checksum::Checksum;
 
 pub(super) const KEY: (&str, &str) = ("river", "s3cret");
 
-/// A server, which ends with the process.
+/// A server that runs until the process ends.
 #[derive(Clone)]
 pub(super) struct StandIn {
     pub(super) address: String,
@@ -23,19 +23,19 @@ pub(super) struct StandIn {
 
 #[derive(Default)]
 pub(super) struct Shared {
-    /// By their paths.
+    /// Files by path.
     pub(super) files: BTreeMap<String, Bytes>,
     uploads: HashMap<String, BTreeMap<u32, Bytes>>,
     /// Requests: method, path and range.
     pub(super) asked: Vec<String>,
-    /// Statuses of the next answers.
+    /// Statuses of the next responses.
     pub(super) failures: Vec<u16>,
-    /// Headers of answers that have a content.
+    /// Headers of responses with a body.
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) ignores_ranges: bool,
-    /// From this part of an upload on, the server is busy.
+    /// Part number of an upload from which the server is busy.
     pub(super) fails_from_part: Option<u32>,
-    /// Uploads in parts that were begun, and given up.
+    /// Multipart uploads started, and aborted.
     pub(super) begun: usize,
     pub(super) given_up: usize,
 }
@@ -214,7 +214,7 @@ fn md5(bytes: &[u8]) -> String {
     hasher.finish()
 }
 
-/// A content in which each place has bytes of its own.
+/// Content in which every position is distinguishable.
 pub(super) fn numbers(len: usize) -> Vec<u8> {
     let mut content = Vec::with_capacity(len + 8);
     for number in 0_u64.. {
@@ -227,7 +227,7 @@ pub(super) fn numbers(len: usize) -> Vec<u8> {
     content
 }
 
-/// The SHA-256 of a content.
+/// SHA-256 of some content.
 pub(super) fn sha256(content: &[u8]) -> Checksum {
     let mut hasher = Checksum::sha256("").hasher();
     hasher.update(content);

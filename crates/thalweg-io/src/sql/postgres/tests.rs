@@ -13,7 +13,7 @@ fn run<R>(f: impl AsyncFnOnce() -> R) -> R {
     runtime.expect("there are descriptors").block_on(f())
 }
 
-/// Does something that returns nothing.
+/// Executes statements without results.
 fn execute(url: &str, statements: &str) {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.expect("there are descriptors").block_on(async {
@@ -49,7 +49,7 @@ fn pairs(name: &str) -> Table<(i64, &'static str)> {
 }
 
 #[test]
-fn values_go_in_and_come_out_as_what_the_columns_hold() {
+fn values_round_trip_by_column_type() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -124,7 +124,7 @@ fn values_go_in_and_come_out_as_what_the_columns_hold() {
 }
 
 #[test]
-fn rows_are_replaced_by_their_key_and_refused_alone() {
+fn rows_are_replaced_by_key_and_rejected_rows_fail_alone() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -165,7 +165,7 @@ fn rows_are_replaced_by_their_key_and_refused_alone() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_a_remedy_and_without_the_password() {
+fn errors_name_a_remedy_and_hide_the_password() {
     let Some(server) = Server::start() else {
         return;
     };
@@ -197,7 +197,7 @@ fn what_is_wrong_is_named_with_a_remedy_and_without_the_password() {
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_while_the_server_crashes_and_connections_are_cut() {
+fn nothing_is_lost_or_doubled_when_server_and_connections_fail() {
     const LINES: usize = 4_000;
     let Some(mut server) = Server::start() else {
         return;
@@ -216,7 +216,7 @@ fn nothing_is_lost_or_doubled_while_the_server_crashes_and_connections_are_cut()
                 let lines = TextFile::new(&log).until_end().position(&position);
                 let lines = Stream::from_textfile(lines);
                 let table = Table::new("lines", ["line"], |line: &String| [line.as_str().into()]);
-                // One at a time: there are many transactions to cut off.
+                // One row at a time makes many transactions to interrupt.
                 let spread = lines.then(async |line: String| {
                     tokio::time::sleep(Duration::from_micros(200)).await;
                     line
@@ -245,7 +245,7 @@ fn nothing_is_lost_or_doubled_while_the_server_crashes_and_connections_are_cut()
     assert!(found == expected, "{} rows after {cuts} cuts", found.len());
 }
 
-/// Has the server cut the connections of all others.
+/// Makes the server terminate all other connections.
 fn execute_if_it_answers(url: &str) {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.expect("there are descriptors").block_on(async {

@@ -75,7 +75,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn each_cause_is_counted_for_itself_and_closing_is_none() {
+    fn each_cause_is_counted_separately_and_closing_is_not_counted() {
         let mut deaths = Deaths::default();
         let memory = Killed::Memory {
             used: 2,

@@ -55,7 +55,7 @@ mod tests {
     use std::io;
 
     #[test]
-    fn what_nobody_has_any_more_is_forgotten_at_once() -> io::Result<()> {
+    fn unreferenced_payloads_are_forgotten_at_once() -> io::Result<()> {
         let (ours, theirs) = Socket::pair()?;
         let remembered = Remembered::new(Outgoing::new(ours));
         let payload = Arc::new(Payload::small(vec![1]));

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn who_can_wait_waits_for_room() -> io::Result<()> {
+    fn a_sender_that_may_block_waits_for_room() -> io::Result<()> {
         let (ours, theirs) = Socket::pair()?;
         let (ours, theirs) = (Outgoing::new(ours), theirs);
         flood(&ours, 1_000)?;
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_ends_when_the_other_end_has_gone() -> io::Result<()> {
+    fn a_writer_ends_when_the_peer_is_gone() -> io::Result<()> {
         let (ours, theirs) = Socket::pair()?;
         let ours = Outgoing::new(ours);
         flood(&ours, 1_000)?;

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_come_back_wherever_they_are() -> io::Result<()> {
+    fn pieces_of_any_size_round_trip() -> io::Result<()> {
         for len in [0, 10, LARGE, LARGE + 1, SHARED, SHARED + 1, 3 << 20] {
             let pieces = [sample(7), sample(len), sample(0), sample(65)];
             let slices: Vec<_> = pieces.iter().map(Vec::as_slice).collect();
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_do_not_disturb_each_other() -> io::Result<()> {
+    fn concurrent_readers_do_not_interfere() -> io::Result<()> {
         let bytes = sample(4 << 20);
         let payload = Arc::new(Payload::new(bytes.clone())?);
         std::thread::scope(|scope| {

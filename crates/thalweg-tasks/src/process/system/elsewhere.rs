@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_is_told_what_to_use_instead() {
+    fn an_unsupported_system_names_the_alternative() {
         let error = Socket::pair().expect_err("there is none");
         assert_eq!(error.kind(), io::ErrorKind::Unsupported);
         let message = error.to_string();

@@ -12,13 +12,13 @@ use std::sync::Arc;
 enum Sums {}
 
 impl TaskTypes for Sums {
-    /// The number of the task, which is what it adds.
+    /// The number of the task, which it adds.
     type Program = usize;
     type Value = usize;
     type Error = usize;
 }
 
-/// The next move of a story; its numbers choose among what there is.
+/// A move of a random run; its numbers select among existing objects.
 #[derive(Debug, Clone)]
 enum Move {
     Submit {
@@ -85,13 +85,13 @@ struct Known {
     slot: Option<Arc<Slot<Sums>>>,
     dependencies: Vec<usize>,
     accepts_failed_deps: bool,
-    /// Something has happened to it after which it may fail.
+    /// It may fail because of an earlier event.
     touched: bool,
 }
 
 struct Play {
     engine: Arc<TaskEngine<Sums>>,
-    /// Whether the workers are threads, which do not die, keep no values and give nothing back.
+    /// Whether the workers are threads, which do not die, store no values and return no tasks.
     has_threads: bool,
     workers: Vec<WorkerId>,
     with_workers: Vec<(WorkerId, Assignment<Sums>)>,
@@ -124,7 +124,7 @@ impl Play {
             Move::Take { worker, steal } => {
                 let worker = self.workers[worker % self.workers.len()];
                 if let Some(assignment) = self.take(worker, steal) {
-                    // One that runs whatever comes may run while what it needs is tried again.
+                    // A task that accepts failed dependencies may run while a dependency is retried.
                     let accepts_failed_deps = self.tasks[assignment.program].accepts_failed_deps;
                     assert!(
                         accepts_failed_deps
@@ -225,7 +225,7 @@ impl Play {
         Some((number, self.tasks[number].slot.clone()?))
     }
 
-    /// Runs a task as a worker would: with the values of what it needs.
+    /// Runs a task as a worker would, with the values of its dependencies.
     fn finish(&mut self, which: usize, kept: bool) {
         let Some((_, assignment)) = self.pick(which) else {
             return;
@@ -255,7 +255,7 @@ impl Play {
                 );
             }
         }
-        // A tolerant task's value depends on what failed, so its worker's word is taken for it.
+        // If failed dependencies are accepted, the value depends on the failures: the worker's result is trusted.
         let output = if kept && !self.has_threads {
             Output::Stored
         } else {
@@ -287,7 +287,7 @@ impl Play {
                 % 1_000
     }
 
-    /// A worker dies, of one task or with `all` it has.
+    /// A worker dies because of one task, or with `all` its tasks.
     fn die(&mut self, worker: usize, all: bool) {
         let index = worker % self.workers.len();
         let dead = self.workers[index];
@@ -323,7 +323,7 @@ impl Play {
         }
     }
 
-    /// Has all that can run to its end, and says what came of each task that someone wants.
+    /// Runs everything to its end, and returns the outcome of each wanted task.
     fn end(&mut self) {
         loop {
             while !self.with_workers.is_empty() {
@@ -382,7 +382,7 @@ proptest! {
     }
 
     #[test]
-    fn threads_do_the_same_with_tasks_that_need_nothing_and_others(moves in moves()) {
+    fn thread_engines_handle_plain_and_dependent_tasks_alike(moves in moves()) {
         let mut play = Play::on(TaskEngine::threads(), true);
         for one in moves {
             play.make(one);
@@ -392,7 +392,7 @@ proptest! {
 }
 
 #[test]
-fn a_task_three_workers_died_of_is_given_up() {
+fn a_task_that_killed_three_workers_is_given_up() {
     let mut play = Play::new();
     play.submit(&[], 10, false);
     for death in 1..=3 {
@@ -413,7 +413,7 @@ fn a_task_three_workers_died_of_is_given_up() {
 }
 
 #[test]
-fn of_several_that_ran_nobody_is_blamed_at_once() {
+fn several_running_tasks_are_suspects_at_first() {
     let mut play = Play::new();
     play.submit(&[], 0, false);
     play.submit(&[], 0, false);
@@ -433,7 +433,7 @@ fn of_several_that_ran_nobody_is_blamed_at_once() {
     play.end();
 }
 
-/// Tasks that have all they need, of which a worker died that ran them together.
+/// Ready tasks that ran together on a worker that died.
 fn suspects(count: usize) -> Play {
     let mut play = Play::new();
     for _ in 0..count {
@@ -448,7 +448,7 @@ fn suspects(count: usize) -> Play {
 }
 
 #[test]
-fn suspects_are_tried_alone_and_the_innocent_go_on() {
+fn suspects_run_alone_and_innocent_tasks_continue() {
     let mut play = suspects(2);
     play.submit(&[], 0, false);
     let take = |play: &Play, worker: usize| {
@@ -473,7 +473,7 @@ fn suspects_are_tried_alone_and_the_innocent_go_on() {
 }
 
 #[test]
-fn who_waits_for_an_answer_is_not_blamed() {
+fn a_task_waiting_for_an_answer_is_not_blamed() {
     let mut play = Play::new();
     for number in 0..2 {
         play.submit(&[], 0, false);
@@ -499,7 +499,7 @@ fn who_waits_for_an_answer_is_not_blamed() {
 }
 
 #[test]
-fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
+fn a_suspect_gets_an_empty_worker_unless_its_tasks_may_wait_for_it() {
     let mut play = Play::new();
     for worker in [0, 0, 1] {
         play.submit(&[], 0, false);
@@ -522,7 +522,7 @@ fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
 }
 
 #[test]
-fn resources_limit_what_runs_at_a_time() {
+fn resources_limit_concurrent_tasks() {
     let engine: Arc<TaskEngine<Sums>> = TaskEngine::threads();
     let worker = engine.add_worker(vec![("card".into(), 2.0)]);
     let take = || engine.next(worker);

@@ -1,4 +1,4 @@
-//! Engines of threads: plain tasks, and the order of those that could run.
+//! Thread engines: plain tasks, and the order of ready tasks.
 
 use super::Sums;
 use crate::engine::{TaskEngine, spec};
@@ -8,8 +8,8 @@ use crate::task_types::TaskTypes;
 use std::sync::Arc;
 
 #[test]
-fn a_chain_of_tasks_that_hold_each_other_is_dropped() {
-    /// A task whose program has the last future of another.
+fn a_chain_of_tasks_that_reference_each_other_is_dropped() {
+    /// A task whose program holds the last future of another.
     enum Held {}
 
     impl TaskTypes for Held {
@@ -29,7 +29,7 @@ fn a_chain_of_tasks_that_hold_each_other_is_dropped() {
 }
 
 #[test]
-fn what_is_more_or_less_urgent_goes_before_and_after_what_is_as_usual() {
+fn priorities_above_and_below_the_default_are_ordered() {
     let engine: Arc<TaskEngine<Sums>> = TaskEngine::threads();
     let worker = engine.add_worker(Vec::new());
     let submit = |program, priority: f64| {
@@ -65,7 +65,7 @@ fn what_is_more_or_less_urgent_goes_before_and_after_what_is_as_usual() {
 }
 
 #[test]
-fn what_is_not_wanted_any_more_does_not_wait() {
+fn unwanted_tasks_leave_the_queue() {
     let engine: Arc<TaskEngine<Sums>> = TaskEngine::threads();
     let worker = engine.add_worker(Vec::new());
     let submit = |program| engine.submit(spec(program, Vec::new(), None));

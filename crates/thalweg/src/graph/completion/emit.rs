@@ -173,7 +173,7 @@ impl Emit {
     /// use thalweg::Stream;
     ///
     /// let (outer, inner) = (Stream::new(), Stream::new());
-    /// // Two at a time: the third of one side waits for the other.
+    /// // A bounded join: further elements of one side wait for the other.
     /// let pairs = thalweg::ops::zip_bounded(1, (&inner, &Stream::<i32>::new()));
     /// pairs.sink(drop);
     /// let target = inner.clone();

@@ -35,8 +35,8 @@ pub trait Fused<T: Element>: Send + Sync + 'static {
     /// Passes a batch through the nodes, and empties it. A failure ends the way of its own element only.
     fn run_many(&self, xs: &mut Vec<T>, cx: &mut FusedContext<'_, T>) {
         for x in xs.drain(..) {
-            let flow = self.run(x, cx);
-            cx.keep_failure(flow);
+            let result = self.run(x, cx);
+            cx.keep_failure(result);
         }
     }
 
@@ -159,8 +159,8 @@ impl<T: Element> FusedContext<'_, T> {
     }
 
     /// Sets the failure of one element of a batch aside, so that the batch can continue.
-    pub fn keep_failure(&mut self, flow: EmitResult) {
-        if flow.is_err() {
+    pub fn keep_failure(&mut self, result: EmitResult) {
+        if result.is_err() {
             self.pass.keep_failure();
         }
     }

@@ -107,12 +107,12 @@ impl<T: Element> Run<T> {
             return edge.receive(x, pass);
         }
         let running = Running::begin(self);
-        let flow = self.body.run(x, &mut FusedContext { run: self, pass });
+        let result = self.body.run(x, &mut FusedContext { run: self, pass });
         drop(running);
         if self.has_left.load(Ordering::Relaxed) {
             self.take_up_all(pass);
         }
-        flow
+        result
     }
 
     pub(super) fn receive_many(&self, xs: &mut Vec<T>, edge: &Edge<T>, pass: &mut Pass) {
@@ -163,7 +163,7 @@ impl<T: Element> Run<T> {
         self.take_up(0..self.nodes.len(), None, pass);
     }
 
-    /// Processes elements that arrived at nodes, and behind `node`, while they were active, innermost first.
+    /// Processes elements that arrived at nodes, and downstream of `node`, while these were active, innermost first.
     pub(super) fn take_up(&self, nodes: Range<usize>, node: Option<usize>, pass: &mut Pass) {
         self.enter();
         for node in self.nodes[nodes].iter().rev() {

@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex};
 use super::{AtWork, Fused, FusedContext, FusedPart, Progress};
 use crate::{EmitResult, HostBatches, OnError, Stream};
 
-/// Two functions in the place of two nodes, which says when it is called.
+/// A body of two functions that replaces two nodes and records its calls.
 struct Pair {
     first: Box<dyn Fn(i32) -> Result<i32, String> + Send + Sync>,
     second: Box<dyn Fn(i32) -> Result<i32, String> + Send + Sync>,
     received: AtomicU64,
     handed_on: AtomicU64,
-    /// The node whose function is running, plus one.
+    /// Index of the node whose function is running, plus one.
     running: AtomicU64,
     calls: Arc<AtomicU64>,
     batches: Arc<AtomicU64>,
 }
 
-/// Numbers as their host keeps them.
+/// Numbers in a host's list.
 struct Numbers(Range<i32>);
 
 impl IntoIterator for Numbers {
@@ -30,7 +30,7 @@ impl IntoIterator for Numbers {
     }
 }
 
-/// The same, as they are sent.
+/// The same, as a sendable batch.
 struct Host(Range<i32>);
 
 impl Iterator for Host {
@@ -80,8 +80,8 @@ impl Fused<i32> for Pair {
     fn run_host_batch(&self, batch: &mut dyn Any, cx: &mut FusedContext<'_, i32>) {
         self.batches.fetch_add(1, Relaxed);
         for x in batch.downcast_ref::<Numbers>().expect("numbers").0.clone() {
-            let flow = self.run(x, cx);
-            cx.keep_failure(flow);
+            let result = self.run(x, cx);
+            cx.keep_failure(result);
         }
     }
 
@@ -198,11 +198,11 @@ fn elements_go_through_the_body_and_are_counted_at_the_nodes() {
 }
 
 #[test]
-fn a_batch_of_the_hosts_is_run_as_it_is() {
+fn a_host_batch_is_run_without_unpacking() {
     let pipeline = Pipeline::new(ADD, ODD);
     let many = pipeline.source.emit_host_batches(Host(1..601)).wait();
     assert_eq!(many.expect_err("half are even").failures().len(), 300);
-    // One element to see whether they get through, and then 256 at a time.
+    // A single element first, then 256 at a time.
     assert_eq!((pipeline.batches(), pipeline.calls()), (4, 600));
     assert_eq!(pipeline.seen(), (3..602).step_by(2).collect::<Vec<_>>());
     let counters = pipeline.nodes[1].counters();
@@ -211,7 +211,7 @@ fn a_batch_of_the_hosts_is_run_as_it_is() {
 }
 
 #[test]
-fn a_batch_of_the_hosts_is_taken_apart_for_nodes_that_take_elements() {
+fn a_host_batch_is_unpacked_for_nodes_that_take_elements() {
     let pipeline = Pipeline::new(ADD, ADD);
     let beside = pipeline.source.sink_to_list();
     pipeline
@@ -221,7 +221,7 @@ fn a_batch_of_the_hosts_is_taken_apart_for_nodes_that_take_elements() {
         .expect("taken");
     assert_eq!((pipeline.batches(), pipeline.seen().len()), (0, 300));
     assert_eq!(beside.to_vec(), (0..300).collect::<Vec<_>>());
-    // An element that waits for room holds up those behind it.
+    // An element that waits for room delays the ones after it.
     let clock = crate::VirtualClock::new();
     let source = Stream::on(&clock);
     let list = source.rate_limit("1s").sink_to_list();
@@ -231,8 +231,8 @@ fn a_batch_of_the_hosts_is_taken_apart_for_nodes_that_take_elements() {
 }
 
 #[test]
-fn a_batch_waits_for_a_thread_that_is_inside_and_stays_one() {
-    /// Says when it is asked for a batch.
+fn a_batch_that_waits_for_another_thread_stays_whole() {
+    /// Records when a batch is requested.
     struct Telling(Host, std::sync::mpsc::Sender<()>);
 
     impl Iterator for Telling {
@@ -281,7 +281,7 @@ fn a_batch_waits_for_a_thread_that_is_inside_and_stays_one() {
 }
 
 #[test]
-fn an_element_that_is_timed_goes_to_the_nodes_and_the_others_through_the_body() {
+fn a_timed_element_visits_the_nodes_and_others_the_body() {
     let pipeline = Pipeline::new(ADD, ADD);
     assert_eq!(pipeline.nodes[1].latency(), None);
     for x in 1..4 {
@@ -299,7 +299,7 @@ fn an_element_that_is_timed_goes_to_the_nodes_and_the_others_through_the_body() 
 }
 
 #[test]
-fn a_failure_names_the_node_and_the_element_and_the_batch_goes_on() {
+fn a_failure_names_node_and_element_and_the_batch_continues() {
     let pipeline = Pipeline::new(ADD, ODD);
     let many = pipeline.source.emit_many([2, 3, 4]).wait();
     let error = many.expect_err("4 is even");
@@ -334,7 +334,7 @@ fn an_edge_that_changes_ends_the_run() {
 }
 
 #[test]
-fn what_comes_to_a_node_in_the_middle_goes_through_it_and_those_behind() {
+fn an_element_emitted_at_an_inner_node_visits_it_and_its_downstreams() {
     let pipeline = Pipeline::new(ADD, ADD);
     pipeline.nodes[0].emit(5).wait().expect("taken");
     pipeline.source.emit(1).wait().expect("taken");
@@ -343,7 +343,7 @@ fn what_comes_to_a_node_in_the_middle_goes_through_it_and_those_behind() {
 }
 
 #[test]
-fn a_function_that_emits_into_its_own_node_waits_its_turn() {
+fn an_emit_into_the_calling_node_is_queued() {
     let back: Arc<Mutex<Option<Stream<i32>>>> = Arc::default();
     let way = back.clone();
     let pipeline = Pipeline::new(
@@ -367,9 +367,9 @@ fn a_function_that_emits_into_its_own_node_waits_its_turn() {
 }
 
 #[test]
-fn nodes_that_are_not_as_described_are_left_alone() {
+fn nodes_that_do_not_match_the_description_are_not_fused() {
     let pipeline = Pipeline::new(ADD, ADD);
-    // They run as one already.
+    // The nodes are already fused.
     assert!(!pipeline.fuse(ADD, ADD));
     pipeline.source.unfuse();
     drop(pipeline.nodes[0].clone().on_error(crate::Retry::times(1)));

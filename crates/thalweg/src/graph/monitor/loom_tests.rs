@@ -62,7 +62,7 @@ impl Shared {
         }
     }
 
-    /// Looks at the total, if that is possible at once.
+    /// Reads the total, if possible without waiting.
     fn try_inspect(&self, me: usize) -> Option<usize> {
         let _inspection = self.monitor.try_inspect(me)?;
         // SAFETY: the same.
@@ -116,7 +116,7 @@ fn loom_mail_is_never_left_behind() {
 }
 
 #[test]
-fn loom_two_monitors_that_post_into_each_other() {
+fn loom_two_monitors_post_into_each_other() {
     model(|| {
         let (left, right) = (Shared::new(), Shared::new());
         let other = {
@@ -142,7 +142,7 @@ fn loom_two_monitors_that_post_into_each_other() {
 }
 
 #[test]
-fn loom_the_bias_goes_while_its_thread_comes_and_leaves() {
+fn loom_the_bias_ends_while_its_thread_enters_and_leaves() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(4, 1);
@@ -158,7 +158,7 @@ fn loom_the_bias_goes_while_its_thread_comes_and_leaves() {
 }
 
 #[test]
-fn loom_mail_reaches_a_thread_that_loses_its_bias() {
+fn loom_mail_reaches_a_thread_losing_its_bias() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(4, 1);
@@ -174,7 +174,7 @@ fn loom_mail_reaches_a_thread_that_loses_its_bias() {
 }
 
 #[test]
-fn loom_the_bias_goes_to_two_threads_at_once() {
+fn loom_two_threads_compete_for_the_bias() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(4, 1);
@@ -195,7 +195,7 @@ fn loom_the_bias_goes_to_two_threads_at_once() {
 }
 
 #[test]
-fn loom_a_thread_is_given_the_bias_while_another_looks_in() {
+fn loom_a_thread_gets_the_bias_during_try_inspect() {
     model(|| {
         let shared = Shared::new();
         let other = {
@@ -298,7 +298,7 @@ fn loom_mail_to_oneself_outlives_the_bias() {
     });
 }
 
-/// Two monitors, one of which is closed in favour of the other, as graphs are that become one.
+/// Two monitors, one of which is closed in favour of the other, as when graphs are joined.
 struct Merging {
     old: Monitor<usize>,
     heir: Arc<Shared>,
@@ -362,7 +362,7 @@ impl Merging {
 fn loom_nothing_is_lost_while_two_monitors_become_one() {
     model(|| {
         let merging = Merging::new();
-        // The old monitor is this thread's, the heir nobody's.
+        // This thread is inside the old monitor; nobody is inside its heir.
         merging.enter_add(4, 1);
         let other = {
             let merging = merging.clone();
@@ -396,7 +396,7 @@ fn loom_three_threads_while_two_monitors_become_one() {
 }
 
 #[test]
-fn loom_a_glance_is_alone_and_leaves_no_mail_behind() {
+fn loom_try_inspect_is_exclusive_and_leaves_no_mail_behind() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(8, 1);
@@ -415,7 +415,7 @@ fn loom_a_glance_is_alone_and_leaves_no_mail_behind() {
 }
 
 #[test]
-fn loom_a_glance_of_the_thread_with_the_bias() {
+fn loom_try_inspect_by_the_biased_thread() {
     model(|| {
         let shared = Shared::new();
         shared.enter_add(4, 1);

@@ -14,7 +14,7 @@ fn a_closed_monitor_hands_its_mail_on() {
 }
 
 #[test]
-fn mail_keeps_the_leaver_inside() {
+fn pending_mail_keeps_the_leaving_thread_inside() {
     let monitor = Monitor::new();
     assert_eq!(monitor.try_enter(4), Entry::Entered);
     assert_eq!(monitor.try_enter(4), Entry::Within);
@@ -29,7 +29,7 @@ fn mail_keeps_the_leaver_inside() {
 }
 
 #[test]
-fn mail_for_oneself_and_a_bias_that_goes() {
+fn mail_to_oneself_outlives_the_bias() {
     let monitor = Monitor::new();
     assert_eq!(monitor.try_enter(4), Entry::Entered);
     assert_eq!(monitor.post(4, "to myself"), Posted::Left);
@@ -98,7 +98,7 @@ fn is_biased_to<M>(monitor: &Monitor<M>, owner: usize) -> bool {
 }
 
 #[test]
-fn a_glance_needs_a_monitor_that_is_free() {
+fn try_inspect_needs_a_free_monitor() {
     let monitor = Monitor::<()>::new();
     assert!(monitor.try_inspect(4).is_some(), "nobody has emitted yet");
     assert_eq!(monitor.try_enter(4), Entry::Entered);
@@ -115,7 +115,7 @@ fn a_glance_needs_a_monitor_that_is_free() {
 }
 
 #[test]
-fn a_glance_passes_over_a_thread_that_has_waited_and_not_begun() {
+fn try_inspect_passes_a_waiting_thread_that_has_not_entered() {
     let monitor = Monitor::<()>::new();
     monitor.reserve(4, None);
     assert!(monitor.try_inspect(8).is_some());

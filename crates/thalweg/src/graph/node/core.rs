@@ -41,7 +41,7 @@ pub(crate) struct Core {
     /// Where its functions emit, if they are asynchronous.
     call_site: OnceLock<Arc<CallSite>>,
     /// Whether elements may be in flight in it.
-    is_restless: AtomicBool,
+    is_active: AtomicBool,
     /// Number of turns it waits for.
     turns: AtomicUsize,
     /// Number of emitted elements that nodes downstream hold, and that it waits for.
@@ -83,7 +83,7 @@ impl Core {
             unheld: Slot::new((0, 0)),
             cyclic: Slot::new(None),
             call_site: OnceLock::new(),
-            is_restless: AtomicBool::new(false),
+            is_active: AtomicBool::new(false),
             delivering: AtomicUsize::new(0),
             turns: AtomicUsize::new(0),
             failed: Counter::default(),
@@ -147,13 +147,13 @@ impl Core {
     }
 
     /// Elements may be in flight in it; returns whether that has changed.
-    pub(crate) fn is_news_that_it_moves(&self) -> bool {
-        !self.is_restless.load(Ordering::Relaxed) && !self.is_restless.swap(true, Ordering::Relaxed)
+    pub(crate) fn mark_active(&self) -> bool {
+        !self.is_active.load(Ordering::Relaxed) && !self.is_active.swap(true, Ordering::Relaxed)
     }
 
     /// No elements are in flight in it.
-    pub(crate) fn rested(&self) {
-        self.is_restless.store(false, Ordering::Relaxed);
+    pub(crate) fn clear_active(&self) {
+        self.is_active.store(false, Ordering::Relaxed);
     }
 
     /// Whether an element may be kept here while its emitter waits.

@@ -32,9 +32,9 @@ impl<B: NodeKind> Fusable<B::In> for Node<B> {
     }
 
     fn take_counted(&self, element: B::In, pass: &mut Pass) -> EmitResult {
-        let flow = self.process(element, pass);
+        let result = self.process(element, pass);
         self.drain_backlog(pass);
-        flow
+        result
     }
 
     fn add_progress(&self, received: u64, made: u64, pass: &Pass) {

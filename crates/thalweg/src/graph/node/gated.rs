@@ -73,9 +73,9 @@ impl<B: NodeKind> Node<B> {
         });
         let outer = pass.lease.acks.clone();
         pass.lease.acks = Acks::merge([&outer, &done.into()]);
-        let flow = self.receive_closed(x, pass);
+        let result = self.receive_closed(x, pass);
         pass.lease.acks = outer;
-        flow
+        result
     }
 
     fn receive_closed(&self, x: B::In, pass: &mut Pass) -> EmitResult {
@@ -87,7 +87,7 @@ impl<B: NodeKind> Node<B> {
             let lease = pass.hold();
             self.recovery.get(pass).backlog.push_back((x, lease));
             self.cell.close_gate(gate::QUEUED, pass);
-            self.note_moving(pass);
+            self.note_in_flight(pass);
             if is_too_steep && let Some(me) = self.strong() {
                 pass.graph().schedule(me, pass);
             }
@@ -101,12 +101,12 @@ impl<B: NodeKind> Node<B> {
         if let Some(run) = &run {
             run.enter();
         }
-        let flow = self.process(x, pass);
+        let result = self.process(x, pass);
         self.drain_backlog(pass);
         if let Some(run) = run {
             run.leave();
         }
-        flow
+        result
     }
 
     /// Whether the calls so far are nested so deeply that the element continues later, from the agenda.

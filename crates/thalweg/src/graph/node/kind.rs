@@ -121,12 +121,12 @@ impl<T: Transform> NodeKind for TransformNode<T> {
                 })
             }));
             node.cell.count((before - rest.len()) as u64, pass);
-            let flow = match part {
+            let result = match part {
                 Ok(None | Some(Ok(()))) => Ok(()),
                 Ok(Some(Err(fault))) => node.fail(fault.element, fault.cause, pass),
                 Err(payload) => pass.unwound(payload),
             };
-            if flow.is_err() {
+            if result.is_err() {
                 pass.keep_failure();
             }
         }
@@ -189,9 +189,9 @@ fn finish_queued<T: Transform>(
     made: Result<Option<T::Out>, OperatorError<T::In>>,
     pass: &mut Pass,
 ) -> EmitResult {
-    let flow = pass.catch(|pass| finish(node, made, pass));
+    let result = pass.catch(|pass| finish(node, made, pass));
     node.drain_backlog(pass);
-    flow
+    result
 }
 
 /// A node that is an [`Operator`].
@@ -206,17 +206,17 @@ impl<O: Operator> OperatorNode<O> {
         f: impl FnOnce(&mut O, &mut Context<'_, O>) -> EmitResult,
     ) -> EmitResult {
         let visited = node.run(pass, |body, pass| {
-            let flow = f(&mut body.0, &mut Context { node, pass });
-            (flow, body.0.in_flight() > 0)
+            let result = f(&mut body.0, &mut Context { node, pass });
+            (result, body.0.in_flight() > 0)
         });
-        let (flow, is_moving) = visited.unwrap_or((Ok(()), false));
-        if is_moving {
-            node.note_moving(pass);
+        let (result, has_in_flight) = visited.unwrap_or((Ok(()), false));
+        if has_in_flight {
+            node.note_in_flight(pass);
         }
         if node.is_queued(pass) {
             node.drain_backlog(pass);
         }
-        flow
+        result
     }
 }
 
@@ -264,11 +264,11 @@ impl<O: Operator> NodeKind for OperatorNode<O> {
 
     #[inline]
     fn accept(node: &Node<Self>, x: O::In, pass: &mut Pass) -> EmitResult {
-        let flow = Self::visit(node, pass, |operator, cx| operator.update(x, cx));
+        let result = Self::visit(node, pass, |operator, cx| operator.update(x, cx));
         if O::SUSPENDS && node.core.suspends() && !node.core.is_scheduled() {
             node.note_held(pass);
         }
-        flow
+        result
     }
 
     fn accept_many(node: &Node<Self>, xs: &mut Vec<O::In>, pass: &mut Pass) {

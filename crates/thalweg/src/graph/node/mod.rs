@@ -170,8 +170,8 @@ impl<B: NodeKind> Node<B> {
     }
 
     /// Records that elements may be in flight here.
-    pub(super) fn note_moving(&self, pass: &Pass) {
-        pass.graph().note_moving(&self.core, pass);
+    pub(super) fn note_in_flight(&self, pass: &Pass) {
+        pass.graph().note_in_flight(&self.core, pass);
     }
 
     /// Processes an element, already counted, in a node on a cycle or with a policy.
@@ -180,13 +180,13 @@ impl<B: NodeKind> Node<B> {
         if gate & gate::LOOPED != 0 {
             self.cell.close_gate(gate::PASSING, pass);
         }
-        let flow = if gate & gate::GUARDED != 0 {
+        let result = if gate & gate::GUARDED != 0 {
             self.process_guarded(x, pass)
         } else {
             pass.catch(|pass| B::accept(self, x, pass))
         };
         self.cell.open_gate(gate::PASSING, pass);
-        flow
+        result
     }
 
     /// A panic of this node's own function is a failure for its policy.
@@ -196,9 +196,9 @@ impl<B: NodeKind> Node<B> {
             kept = Some(x.clone());
             B::accept(self, x, pass)
         }));
-        let flow = match accepted {
+        let result = match accepted {
             // A failure that has been handled already, by this node's policy or another's.
-            Ok(flow) => return flow,
+            Ok(result) => return result,
             Err(payload) => pass.unwound(payload),
         };
         match pass.take_failure() {
@@ -206,7 +206,7 @@ impl<B: NodeKind> Node<B> {
                 Some(panic) if failure.node_id() == self.id() => self.fail(kept, panic, pass),
                 _ => pass.raise(failure),
             },
-            None => flow,
+            None => result,
         }
     }
 
@@ -266,7 +266,7 @@ impl<B: NodeKind> Node<B> {
         // Some operators know only now that they need one.
         pass.graph().need_runtime(pass);
         self.recovery.get(pass).spawned += 1;
-        self.note_moving(pass);
+        self.note_in_flight(pass);
         let call = CurrentCall::begin(self.core.begin_to_call().clone(), pass);
         let done = move |result: Result<F::Output, BoxError>| {
             let event = result.map(event);

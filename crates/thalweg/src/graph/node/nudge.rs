@@ -12,7 +12,7 @@ pub(super) struct Nudge<B: NodeKind> {
     key: u64,
     event: fn() -> B::Event,
     /// Whether the runtime has been asked to pass it, and has not yet.
-    is_on_its_way: AtomicBool,
+    is_pending: AtomicBool,
 }
 
 impl<B: NodeKind> Nudge<B> {
@@ -27,7 +27,7 @@ impl<B: NodeKind> Nudge<B> {
             node,
             key,
             event,
-            is_on_its_way: AtomicBool::new(false),
+            is_pending: AtomicBool::new(false),
         }
     }
 }
@@ -38,7 +38,7 @@ impl<B: NodeKind> Wake for Nudge<B> {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.is_on_its_way.swap(true, Ordering::AcqRel) {
+        if self.is_pending.swap(true, Ordering::AcqRel) {
             return;
         }
         let Some(graph) = self.graph.upgrade() else {
@@ -55,7 +55,7 @@ struct Arrival<B: NodeKind>(Option<Arc<Nudge<B>>>);
 impl<B: NodeKind> Arrival<B> {
     fn tell(mut self) {
         let Some(nudge) = self.0.take() else { return };
-        nudge.is_on_its_way.store(false, Ordering::Release);
+        nudge.is_pending.store(false, Ordering::Release);
         let (Some(graph), Some(node)) = (nudge.graph.upgrade(), nudge.node.upgrade()) else {
             return;
         };

@@ -186,7 +186,7 @@ impl<B: NodeKind> Node<B> {
         };
         let lease = pass.hold();
         self.cell.close_gate(gate::RETRYING, pass);
-        self.note_moving(pass);
+        self.note_in_flight(pass);
         self.recovery.get(pass).retrying = Some(Retrying {
             element,
             lease,

@@ -84,7 +84,7 @@ mod tests {
     use crate::graph::{Lease, Pass};
 
     #[test]
-    fn it_is_no_larger_than_its_parts() {
+    fn a_spawned_future_is_no_larger_than_its_parts() {
         let future = std::future::ready([0_u64; 20]);
         let (graph, node) = (Box::new(1), Box::new(2));
         let key = 3_u64;

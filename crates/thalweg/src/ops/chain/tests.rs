@@ -13,7 +13,7 @@ fn parse(text: &str) -> Result<i32, std::num::ParseIntError> {
 
 proptest! {
     #[test]
-    fn a_chain_does_what_its_nodes_would_do(xs in prop::collection::vec(-50_i64..50, 0..60)) {
+    fn a_chain_behaves_like_its_nodes(xs in prop::collection::vec(-50_i64..50, 0..60)) {
         let chained = outputs(xs.clone(), |s| {
             s.chain(|x| {
                 x.map(triple)
@@ -41,7 +41,7 @@ proptest! {
 }
 
 #[test]
-fn failures_name_the_part_and_are_left_to_the_nodes_policy() {
+fn failures_name_the_part_and_follow_the_nodes_policy() {
     let source = Stream::new();
     let (list, failures) = (
         source.chain(|x| x.try_map(parse).map(|x| x + 1)),
@@ -66,7 +66,7 @@ fn failures_name_the_part_and_are_left_to_the_nodes_policy() {
 }
 
 #[test]
-fn a_part_may_skip_what_it_fails_on_and_it_is_counted() {
+fn a_part_may_skip_failed_elements_and_count_them() {
     let source = Stream::new();
     let chain = source.chain(|x| {
         x.try_map(parse)
@@ -108,7 +108,7 @@ fn a_chain_is_one_node_that_names_its_parts() {
 }
 
 #[test]
-fn a_part_that_would_have_to_wait_is_a_mistake() {
+fn a_part_that_would_have_to_wait_is_a_build_error() {
     let message = build_error(|s| {
         s.chain(|x| {
             x.try_map(|x: i32| Ok::<_, String>(x))
@@ -122,7 +122,7 @@ fn a_part_that_would_have_to_wait_is_a_mistake() {
 }
 
 #[test]
-fn an_element_that_was_used_up_is_not_tried_again() {
+fn a_consumed_element_is_not_retried() {
     let source = Stream::new();
     let chain = source.chain(|x| {
         x.map(|x: i32| x + 1)

@@ -6,7 +6,7 @@ use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, EmitResult, Lease, Never, Operator, Reconfigure, Stream};
 
-/// Sends the latest element of each inlet whenever one comes; see [`combine_latest`].
+/// Emits the latest element of each inlet whenever one arrives; see [`combine_latest`].
 pub struct CombineLatest<L> {
     lanes: L,
     emit_on: Option<BTreeSet<usize>>,
@@ -15,13 +15,13 @@ pub struct CombineLatest<L> {
 shows!([L] CombineLatest<L> { emit_on });
 
 impl<L: Lanes> CombineLatest<L> {
-    /// The inlets, with what waits there.
+    /// The inlets, with their waiting elements.
     pub fn lanes(&self) -> &L {
         &self.lanes
     }
 
-    /// Sends a row whenever an element comes by one of the inlets `emit_on`, counted from 0, or by
-    /// any if there is no such restriction. Of an [`OpenJoin`](crate::OpenJoin), `emit_on` gives the
+    /// Emits a row whenever an element arrives at one of the inlets `emit_on`, counted from 0, or at
+    /// any inlet if `emit_on` is `None`. For an [`OpenJoin`](crate::OpenJoin), `emit_on` contains the
     /// [numbers](crate::InletKey::number) of inlets.
     ///
     /// # Errors
@@ -78,17 +78,17 @@ impl<L: Lanes> Operator for CombineLatest<L> {
         }
     }
 
-    /// The latest of each have done their part.
+    /// The latest elements of all inlets are done.
     fn close(&mut self) -> Result<(), BoxError> {
         (0..self.lanes.count()).for_each(|lane| self.lanes.drop_first(lane));
         Ok(())
     }
 }
 
-/// Sends the latest element of every input as a tuple, whenever one of them changes and there is
-/// one of each.
+/// Emits the latest element of every input as a tuple, whenever one of them changes and every
+/// input has one.
 ///
-/// The acknowledgement of an element waits until the next of its input replaces it.
+/// An element is acknowledged when the next one of its input replaces it.
 ///
 /// ```
 /// use thalweg::{Stream, ops::combine_latest};
@@ -105,7 +105,7 @@ pub fn combine_latest<I: Inputs>(inputs: I) -> Stream<<I::Lanes as Lanes>::Row> 
     build(inputs, None)
 }
 
-/// The same, but only inputs named in `emit_on`, counted from 0, make it send.
+/// The same, but only inputs listed in `emit_on`, counted from 0, trigger an output.
 ///
 /// ```
 /// use thalweg::{Stream, ops::combine_latest_on};
@@ -147,10 +147,10 @@ fn build<I: Inputs>(
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends the latest of both streams as a pair, whenever one changes; [`combine_latest`] joins
+    /// Emits the latest elements of both streams as a pair, whenever one changes; [`combine_latest`] joins
     /// up to eight.
     ///
-    /// Below, the mean is attached first, and so changes first.
+    /// In this example the mean is attached first, and so changes first.
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -5,11 +5,11 @@ use crate::failure::BoxError;
 use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
 
-/// How many elements of the lossless stream wait for the first of the others before their emitters
-/// do.
+/// Number of elements of the lossless stream that wait for the others' first elements before their emitters
+/// wait too.
 const BOUND: usize = 1000;
 
-/// Sends every element of its first inlet with the latest of the others; see [`zip_latest`].
+/// Emits every element of its first inlet with the latest ones of the others; see [`zip_latest`].
 pub struct ZipLatest<L> {
     lanes: L,
 }
@@ -17,7 +17,7 @@ pub struct ZipLatest<L> {
 shows!([L] ZipLatest<L> {});
 
 impl<L: Lanes> ZipLatest<L> {
-    /// The inlets, with what waits there.
+    /// The inlets, with their waiting elements.
     pub fn lanes(&self) -> &L {
         &self.lanes
     }
@@ -27,9 +27,9 @@ impl<L: Lanes> ZipLatest<L> {
         Self { lanes }
     }
 
-    /// Takes the first of the lossless inlet, if there is something of each of the others.
+    /// Takes the first element of the lossless inlet, if each of the others has one.
     fn take_row(&mut self) -> Option<(L::Row, Acks)> {
-        // A literal in that place is not an element to be sent.
+        // A literal as the lossless input is not an element to emit.
         if self.lanes.count() == 0 || self.lanes.waiting(0) == 0 {
             return None;
         }
@@ -39,13 +39,13 @@ impl<L: Lanes> ZipLatest<L> {
         Some(row)
     }
 
-    /// Sends what has waited; `lease` is that of the element it has waited for.
+    /// Emits waiting elements; `lease` belongs to the element they waited for.
     fn send_waiting(
         &mut self,
         lease: impl Fn(&mut Context<'_, Self>) -> Lease,
         cx: &mut Context<'_, Self>,
     ) {
-        // One that fails must not keep those behind it here.
+        // A failed element must not keep later ones waiting.
         while let Some((row, acks)) = self.take_row() {
             let lease = Lease { acks, ..lease(cx) };
             cx.under(lease, |cx| cx.emit(row));
@@ -53,7 +53,7 @@ impl<L: Lanes> ZipLatest<L> {
     }
 }
 
-/// It has no settings.
+/// The operator has no settings.
 impl<L> Reconfigure for ZipLatest<L> {
     fn reconfigure(&mut self, _: Self) {}
 }
@@ -94,8 +94,8 @@ impl<L: Lanes> Operator for ZipLatest<L> {
         Ok(())
     }
 
-    /// What has found no partner finds none any more, and nobody is to wait for it. The latest of
-    /// the others have done their part.
+    /// Unpaired elements will find no partner, so nobody may wait for them. The latest elements of
+    /// the others are done.
     fn close(&mut self) -> Result<(), BoxError> {
         discarding(|| (0..self.lanes.waiting(0)).for_each(|_| self.lanes.drop_first(0)));
         (1..self.lanes.count()).for_each(|lane| self.lanes.drop_first(lane));
@@ -111,11 +111,11 @@ impl<L: Lanes> Operator for ZipLatest<L> {
     }
 }
 
-/// Sends every element of the first input, each once, with the latest of the others.
+/// Emits every element of the first input exactly once, with the latest elements of the others.
 ///
-/// Until there is one of each of the others, elements of the first wait; after a thousand of them
-/// the emitter of the next waits, too. Elements of the others send nothing by themselves; one that is
-/// replaced before it was needed is dropped.
+/// Until each of the others has an element, elements of the first wait; after a thousand of them
+/// the emitter of the next waits too. Elements of the others trigger no output; one that is
+/// replaced before it is used is dropped.
 ///
 /// ```
 /// use thalweg::{Stream, ops::zip_latest};
@@ -133,7 +133,7 @@ pub fn zip_latest<I: Inputs>(inputs: I) -> Stream<<I::Lanes as Lanes>::Row> {
 }
 
 impl<T: Element> Stream<T> {
-    /// Sends every element of this stream, each once, with the latest of `other`; [`zip_latest`]
+    /// Emits every element of this stream exactly once, with the latest one of `other`; [`zip_latest`]
     /// joins up to eight.
     ///
     /// ```
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_literal_in_the_lossless_place_sends_nothing() {
+    fn a_literal_as_lossless_input_sends_nothing() {
         let source = Stream::new();
         let list = zip_latest((literal('a'), &source)).sink_to_list();
         source.emit(1).wait().expect("taken");
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fails_does_not_keep_those_behind_it_waiting() {
+    fn a_failed_element_does_not_block_later_ones() {
         let (left, right) = (Stream::new(), Stream::new());
         let list = left
             .zip_latest(&right)

@@ -24,7 +24,7 @@ fn wait(timer: &RuntimeHandle, millis: u64) -> impl Future<Output = u64> + Send 
     }
 }
 
-/// Counts the calls that run at a time.
+/// Counts concurrent calls.
 #[derive(Clone, Default)]
 struct Gauge {
     running: Arc<AtomicUsize>,
@@ -72,12 +72,12 @@ fn ends(work: &[u64], parallelism: usize, ordered: bool) -> Vec<(u64, u64)> {
 
 proptest! {
     #[test]
-    fn results_come_in_order_from_no_more_calls_than_there_are_places(
+    fn results_are_in_order_and_concurrent_calls_are_bounded(
         work in prop::collection::vec(1..100_u64, 0..30),
         parallelism in 1_usize..6,
         ordered: bool,
     ) {
-        // Different times for all, so that there is one order only.
+        // Different times, so that there is only one order.
         let work: Vec<u64> = (0..).zip(work).map(|(i, millis)| millis * 100 + i).collect();
         let gauge = Gauge::default();
         let counted = gauge.clone();
@@ -106,17 +106,17 @@ proptest! {
 }
 
 #[test]
-fn emitters_wait_when_all_places_are_taken_and_without_spinning() {
+fn emitters_wait_without_spinning_when_all_places_are_taken() {
     let bench = Bench::new(|s| {
         let timer = timer(s);
         s.map_async(2, move |millis| wait(&timer, millis))
     });
     let emitted = [300, 100, 50, 40].map(|millis| bench.emit(millis));
-    // Would not return if anything spun.
+    // A busy loop would never return here.
     bench.clock.run_until_idle();
     let ready = || emitted.each_ref().map(|emitted| emitted.is_ready());
     assert_eq!(ready(), [true, true, false, false]);
-    // The second has ended, and keeps its place until its turn.
+    // The second call has ended, and keeps its place until its turn.
     bench.advance_to(299);
     assert_eq!(ready(), [true, true, false, false]);
     bench.advance_to(300);
@@ -127,7 +127,7 @@ fn emitters_wait_when_all_places_are_taken_and_without_spinning() {
 }
 
 #[test]
-fn what_is_slow_behind_holds_up_calls_and_emitters() {
+fn a_slow_sink_delays_calls_and_emitters() {
     let gauge = Gauge::default();
     let counted = gauge.clone();
     let bench = Bench::with_slow_sink(ms(1000), |s| {
@@ -136,7 +136,7 @@ fn what_is_slow_behind_holds_up_calls_and_emitters() {
     });
     let emitted: Vec<_> = (1..=10).map(|millis| bench.emit(millis)).collect();
     bench.advance_to(900);
-    // One is in the sink, and two wait for it to be ready.
+    // One is in the sink, and two wait until it is ready.
     let ready = || emitted.iter().filter(|emitted| emitted.is_ready()).count();
     assert_eq!(ready(), 3);
     assert_eq!(gauge.running.load(Ordering::Relaxed), 0);
@@ -148,7 +148,7 @@ fn what_is_slow_behind_holds_up_calls_and_emitters() {
 }
 
 #[test]
-fn a_failing_sink_never_stops_it() {
+fn a_failing_sink_does_not_stop_the_calls() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let failures = Arc::new(Mutex::new(0));
@@ -168,7 +168,7 @@ fn a_failing_sink_never_stops_it() {
 }
 
 #[test]
-fn another_attempt_keeps_the_place_and_is_made_after_the_pause() {
+fn a_retry_keeps_its_place_and_waits_for_the_pause() {
     let called = Arc::new(Mutex::new(Vec::new()));
     let log = called.clone();
     let bench = Bench::new(|s| {
@@ -199,7 +199,7 @@ fn another_attempt_keeps_the_place_and_is_made_after_the_pause() {
 }
 
 #[test]
-fn failures_take_their_turn_and_name_their_element() {
+fn failures_arrive_in_order_and_name_their_element() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let runtime = timer(&source);
@@ -230,7 +230,7 @@ fn failures_take_their_turn_and_name_their_element() {
 }
 
 #[test]
-fn a_slow_way_for_failures_holds_it_up_as_well() {
+fn a_slow_error_stream_delays_calls_too() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let (errors, runtime) = (Stream::on(&clock), clock.clone());
@@ -256,7 +256,7 @@ impl Clone for Counted {
 }
 
 #[test]
-fn elements_are_copied_only_for_whoever_may_want_them_back() {
+fn elements_are_cloned_only_if_a_policy_may_need_them() {
     let clones = |build: fn(&Stream<Counted>)| {
         let source = Stream::on(VirtualClock::new());
         build(&source);
@@ -274,12 +274,12 @@ fn elements_are_copied_only_for_whoever_may_want_them_back() {
         let calls = s.map_async(1, call).on_error(OnError::Skip);
         drop(calls.sink(drop));
     });
-    // The node keeps one for its policy, and the call keeps one.
+    // The node keeps one clone for its policy, and the call keeps one.
     assert_eq!(guarded, 2);
 }
 
 #[test]
-fn places_are_not_made_in_advance() {
+fn places_are_not_preallocated() {
     let bench = Bench::new(|s| {
         let timer = timer(s);
         s.map_async(usize::MAX, move |millis| wait(&timer, millis))
@@ -291,7 +291,7 @@ fn places_are_not_made_in_advance() {
 }
 
 #[test]
-fn no_calls_at_all_are_a_build_error() {
+fn a_parallelism_of_zero_is_a_build_error() {
     let message = build_error(|s| s.map_async(0, |x| async move { x }));
     assert!(
         message.ends_with("`map_async`: the number of calls at a time is at least one, not 0"),
@@ -300,7 +300,7 @@ fn no_calls_at_all_are_a_build_error() {
 }
 
 #[test]
-fn it_is_named_after_its_function() {
+fn a_map_async_is_named_after_its_function() {
     async fn fetch(x: i32) -> i32 {
         x
     }

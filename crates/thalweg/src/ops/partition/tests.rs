@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn groups_in_time(schedule in schedules(), size in 1_usize..6, keys in 1_usize..5) {
+    fn groups_with_a_timeout(schedule in schedules(), size in 1_usize..6, keys in 1_usize..5) {
         let options = PartitionOptions::of(size).timeout("1s").key(move |x: &usize| x % keys);
         let groups = in_time(&schedule, |s| s.apply(options));
         prop_assert_eq!(groups, partition(&schedule, size, keys, 1000));
@@ -67,7 +67,7 @@ proptest! {
 }
 
 #[test]
-fn the_emitter_of_the_last_waits_for_the_group_and_nobody_else_does() {
+fn only_the_emitter_of_the_last_element_waits_for_its_group() {
     let bench = Bench::with_slow_sink(ms(100), |s| s.partition(2));
     assert!(bench.emit(1).is_ready());
     let second = bench.emit(2);
@@ -81,11 +81,11 @@ fn the_emitter_of_the_last_waits_for_the_group_and_nobody_else_does() {
 }
 
 #[test]
-fn while_a_group_that_timed_out_is_being_taken_emitters_wait() {
+fn emitters_wait_while_a_timed_out_group_is_delivered() {
     let bench = Bench::with_slow_sink(ms(500), |s| s.apply(PartitionOptions::of(3).timeout("1s")));
     assert!(bench.emit(1).is_ready());
     bench.advance_to(1200);
-    // The first group is in the sink; what comes now waits with it, whether it completes a group
+    // The first group is in the sink; elements arriving now wait with it, whether they complete a group
     // or not.
     let emitted: Vec<_> = (2..6).map(|x| bench.emit(x)).collect();
     assert!(emitted.iter().all(|emitted| !emitted.is_ready()));
@@ -112,7 +112,7 @@ fn while_a_group_that_timed_out_is_being_taken_emitters_wait() {
 }
 
 #[test]
-fn no_more_than_one_timed_out_group_is_on_its_way() {
+fn at_most_one_timed_out_group_is_in_flight() {
     let options = PartitionOptions::of(2).timeout("1s").key(|x: &i32| *x);
     let bench = Bench::with_slow_sink(ms(300), |s| s.apply(options));
     for x in 0..4 {
@@ -145,7 +145,7 @@ fn without_a_timeout_no_event_loop_is_needed() {
 }
 
 #[test]
-fn a_key_that_fails_leaves_the_groups_as_they_were() {
+fn a_failing_key_does_not_change_the_groups() {
     let source = Stream::new();
     let key = |x: &i32| if *x == 2 { Err("two") } else { Ok(()) };
     let list = source
@@ -164,7 +164,7 @@ fn a_key_that_fails_leaves_the_groups_as_they_were() {
 }
 
 #[test]
-fn a_key_that_cannot_be_compared_leaves_nothing_behind() {
+fn an_incomparable_key_leaves_nothing_behind() {
     #[derive(Clone, Debug)]
     struct Incomparable(i32);
     impl PartialEq for Incomparable {
@@ -202,6 +202,6 @@ fn wrong_arguments_are_named() {
 }
 
 #[test]
-fn it_is_named_after_its_size() {
+fn a_partition_is_named_after_its_size() {
     assert_eq!(Stream::<i32>::new().partition(3).name(), "partition(3)#2");
 }

@@ -49,7 +49,7 @@ impl<T: Element> Outbox<T> {
         cx: &mut Context<'_, Op>,
     ) {
         self.queue.push_back((x, Lease::accepted(acks)));
-        self.work_off(cx);
+        self.drain_backlog(cx);
     }
 
     /// Makes the current element's emitter wait until the output is free, unless the element is part of what is being
@@ -67,10 +67,10 @@ impl<T: Element> Outbox<T> {
     /// Call this when an output has been accepted.
     pub(in crate::ops) fn delivered<Op: Operator<Out = T>>(&mut self, cx: &mut Context<'_, Op>) {
         self.delivering = false;
-        self.work_off(cx);
+        self.drain_backlog(cx);
     }
 
-    fn work_off<Op: Operator<Out = T>>(&mut self, cx: &mut Context<'_, Op>) {
+    fn drain_backlog<Op: Operator<Out = T>>(&mut self, cx: &mut Context<'_, Op>) {
         while !self.delivering
             && let Some((x, lease)) = self.queue.pop_front()
         {

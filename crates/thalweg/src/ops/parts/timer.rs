@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_tick_is_an_interval_after_the_first_look() {
+    fn the_first_tick_is_one_interval_after_the_first_query() {
         let mut ticks = Ticks::every(Duration::from_secs(2));
         assert_eq!(ticks.after(Duration::from_secs(3)).as_secs(), 5);
         assert_eq!(ticks.after(Duration::from_secs(4)).as_secs(), 5);

@@ -453,7 +453,7 @@ impl<T: Element + Sync> Stream<T> {
     /// });
     /// clock.block_on(source.emit(1))?;
     /// clock.run_until_idle();
-    /// // The first one is being written.
+    /// // The first write is running.
     /// source.emit_many([2, 3, 4]).wait()?;
     /// clock.advance(Duration::from_secs(2));
     /// assert!(written.try_iter().eq([vec![1], vec![2, 3, 4]]));

@@ -8,20 +8,20 @@ use super::super::test_inputs::ms;
 use super::*;
 use crate::{Ack, OnError, Outcome, Retry, VirtualClock};
 
-/// A bit more than a multiple of the milliseconds in which elements come, so that nothing comes as a write ends.
+/// Slightly more than a multiple of the interval between elements, so that none arrives just as a write ends.
 const WORK: Duration = Duration::from_micros(100_001);
 
-/// A batch, and when it was tried.
+/// A batch, and the time of its write.
 type Tried = (Duration, Vec<u32>);
 
-/// What a trial's sink has seen, each with the time.
+/// Batches received by a trial's sink, with their times.
 #[derive(Clone, Default)]
 struct Seen {
     tried: Arc<Mutex<Vec<Tried>>>,
     acked: Arc<Mutex<Vec<(u32, Outcome)>>>,
 }
 
-/// Takes 100 ms for a batch, and then refuses it if it contains what it refuses.
+/// Takes 100 ms for a batch, and rejects it if it contains a rejected element.
 struct Slow {
     clock: VirtualClock,
     seen: Seen,
@@ -97,7 +97,7 @@ fn delivered(xs: impl IntoIterator<Item = u32>) -> Vec<(u32, Outcome)> {
 }
 
 #[test]
-fn what_comes_during_a_write_is_the_next_batch_and_emitters_wait_when_it_is_full() {
+fn elements_arriving_during_a_write_form_the_next_batch_and_a_full_batch_blocks() {
     let trial = Trial::new(&[], true, 3, usize::MAX);
     assert!(trial.emit(0).is_ready());
     trial.clock.run_until_idle();
@@ -118,7 +118,7 @@ fn what_comes_during_a_write_is_the_next_batch_and_emitters_wait_when_it_is_full
 }
 
 #[test]
-fn a_batch_has_so_many_bytes_unless_it_is_of_one() {
+fn a_batch_is_limited_by_bytes_but_holds_at_least_one_element() {
     let trial = Trial::new(&[], true, 100, 10);
     drop(trial.emit(1));
     trial.clock.run_until_idle();
@@ -131,7 +131,7 @@ fn a_batch_has_so_many_bytes_unless_it_is_of_one() {
 }
 
 #[test]
-fn one_bad_element_does_not_take_its_neighbours_along() {
+fn one_bad_element_fails_alone() {
     let trial = Trial::new(&[3], true, 100, usize::MAX);
     let errors = trial.sink.stream().errors();
     let failed = errors.map(|failure| (failure.element::<u32>(), failure.ordinal()));
@@ -148,7 +148,7 @@ fn one_bad_element_does_not_take_its_neighbours_along() {
 }
 
 #[test]
-fn an_error_of_all_is_tried_again_as_a_whole_and_then_fails_each() {
+fn an_error_of_the_whole_batch_is_retried_and_then_fails_each_element() {
     let trial = Trial::new(&[1], false, 100, usize::MAX);
     trial
         .sink
@@ -169,7 +169,7 @@ fn an_error_of_all_is_tried_again_as_a_whole_and_then_fails_each() {
 }
 
 #[test]
-fn without_waits_it_needs_no_runtime_and_panics_lose_nothing_else() {
+fn synchronous_writes_need_no_runtime_and_a_panic_loses_nothing_else() {
     struct Plain(Arc<Mutex<Vec<Vec<u32>>>>);
     impl BatchSink<u32> for Plain {
         type Error = BoxError;
@@ -194,7 +194,7 @@ fn without_waits_it_needs_no_runtime_and_panics_lose_nothing_else() {
     assert_eq!(*lock(&written), [[0], [1], [3], [4]]);
 }
 
-/// Batches as the sink tries them, and when.
+/// Batches in the order of writes, with their times.
 fn model(
     schedule: &[(Duration, u32)],
     refuses: &[u32],
@@ -224,7 +224,7 @@ fn model(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn batches_are_those_of_a_plain_model(
+    fn batches_match_a_plain_model(
         gaps in prop::collection::vec(prop_oneof![Just(1), 1..120_u64], 1..40),
         refuses in prop::collection::vec(0..40_u32, 0..4),
         max_len in 1..9_usize,

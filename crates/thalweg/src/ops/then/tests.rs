@@ -14,7 +14,7 @@ use crate::{OnError, Retry, Sink, VirtualClock};
 type Pending<U> = Pin<Box<dyn Future<Output = Result<Option<U>, &'static str>> + Send>>;
 type Steps<U> = Result<Step<Option<U>, Pending<U>>, &'static str>;
 
-/// Odd numbers are done at once, even ones take as many milliseconds; fails on multiples of 5, and
+/// Odd numbers are ready at once, even ones take that many milliseconds; fails on multiples of 5, and
 /// sends nothing for multiples of 7.
 fn mixed(clock: &VirtualClock) -> impl FnMut(&u64) -> Steps<u64> + Send + use<> {
     let clock = clock.clone();
@@ -37,7 +37,7 @@ fn mixed(clock: &VirtualClock) -> impl FnMut(&u64) -> Steps<u64> + Send + use<> 
 
 proptest! {
     #[test]
-    fn calls_follow_each_other_and_failures_reach_their_emitters(
+    fn calls_run_one_after_another_and_failures_reach_their_emitters(
         xs in prop::collection::vec(1..100_u64, 0..30),
         on_demand: bool,
     ) {
@@ -65,7 +65,7 @@ proptest! {
 }
 
 #[test]
-fn what_comes_during_a_call_waits_with_its_emitter() {
+fn elements_arriving_during_a_call_wait_with_their_emitter() {
     let bench = Bench::with_slow_sink(ms(50), |s: &Stream<u64>| {
         let runtime = s.graph().runtime().expect("built on one").clone();
         s.then(move |x| {
@@ -79,7 +79,7 @@ fn what_comes_during_a_call_waits_with_its_emitter() {
     let emitted = [1, 2].map(|x| bench.emit(x));
     let ready = || emitted.each_ref().map(|emitted| emitted.is_ready());
     bench.advance_to(100);
-    // The call has ended, but the sink has not taken the result.
+    // The call has ended, but the sink has not accepted the result.
     assert_eq!((ready(), bench.acked()), ([false, false], vec![]));
     bench.advance_to(150);
     assert_eq!((ready(), bench.acked()), ([true, false], vec![1]));
@@ -88,7 +88,7 @@ fn what_comes_during_a_call_waits_with_its_emitter() {
 }
 
 #[test]
-fn a_drain_waits_for_the_call_and_for_those_that_wait_for_it() {
+fn a_drain_waits_for_the_running_call_and_the_waiting_elements() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let list = source.apply(Then::new(mixed(&clock))).sink_to_list();
@@ -99,7 +99,7 @@ fn a_drain_waits_for_the_call_and_for_those_that_wait_for_it() {
 }
 
 #[test]
-fn it_needs_no_runtime_before_a_future_is_there() {
+fn no_runtime_is_needed_until_a_future_is_pending() {
     let clock = VirtualClock::new();
     let source = Stream::new();
     let list = source
@@ -112,7 +112,7 @@ fn it_needs_no_runtime_before_a_future_is_there() {
 
 #[cfg(feature = "tokio")]
 #[test]
-fn a_runtime_is_found_when_a_future_is_there() {
+fn a_runtime_is_found_when_a_future_is_pending() {
     let source = Stream::new();
     let node = Then::new(|x: &i32| {
         let x = *x;
@@ -125,13 +125,13 @@ fn a_runtime_is_found_when_a_future_is_there() {
 }
 
 #[test]
-fn an_attempt_that_fails_at_once_and_one_that_fails_later_count_alike() {
+fn immediate_and_late_failures_count_as_attempts_alike() {
     for limit in 0..4 {
         let clock = VirtualClock::new();
         let source = Stream::on(&clock);
         let calls = Arc::new(AtomicUsize::new(0));
         let count = calls.clone();
-        // Fails at once, then later, then at once, and then no more.
+        // Fails at once, then later, then at once, and then succeeds.
         let node = Then::new(move |x: &u64| match count.fetch_add(1, Ordering::Relaxed) {
             0 | 2 => Err("at once"),
             1 => Ok(Step::Pending(
@@ -172,7 +172,7 @@ fn retries_without_a_pause_need_no_runtime() {
 }
 
 #[test]
-fn a_panic_that_is_raised_under_a_policy_is_judged_once() {
+fn a_panic_under_a_policy_is_handled_once() {
     let source = Stream::on(VirtualClock::new());
     let letters = Stream::new();
     let dead = letters.sink_to_list();
@@ -193,7 +193,7 @@ fn a_panic_that_is_raised_under_a_policy_is_judged_once() {
 }
 
 #[test]
-fn what_comes_back_to_it_waits_its_turn() {
+fn an_element_fed_back_is_queued() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let timer = clock.clone();
@@ -214,7 +214,7 @@ fn what_comes_back_to_it_waits_its_turn() {
 }
 
 #[test]
-fn what_is_taken_apart_during_a_call_lets_go_of_its_emitters() {
+fn destroying_the_node_during_a_call_releases_its_emitters() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let node = source.apply(Then::new(mixed(&clock)));
@@ -232,7 +232,7 @@ fn what_is_taken_apart_during_a_call_lets_go_of_its_emitters() {
 }
 
 #[test]
-fn a_sink_step_by_step_holds_only_what_takes_time() {
+fn a_stepwise_sink_holds_only_pending_elements() {
     let clock = VirtualClock::new();
     let source = Stream::on(&clock);
     let mut f = mixed(&clock);
@@ -253,7 +253,7 @@ fn a_sink_step_by_step_holds_only_what_takes_time() {
 }
 
 #[test]
-fn it_is_named_after_its_function() {
+fn a_then_is_named_after_its_function() {
     async fn fetch(x: i32) -> i32 {
         x
     }
@@ -263,7 +263,7 @@ fn it_is_named_after_its_function() {
 
 proptest! {
     #[test]
-    fn no_more_calls_run_at_a_time_than_may_and_each_emitter_hears_of_its_own(
+    fn concurrent_calls_are_bounded_and_each_emitter_gets_its_own_outcome(
         xs in prop::collection::vec(1..100_u64, 0..30),
         limit in 1..5_usize,
     ) {
@@ -299,7 +299,7 @@ proptest! {
 }
 
 #[test]
-fn at_least_one_call_runs_at_a_time() {
+fn a_parallelism_of_zero_is_a_build_error() {
     let clock = VirtualClock::new();
     assert!(Then::new(mixed(&clock)).at_most(0).is_err());
 }

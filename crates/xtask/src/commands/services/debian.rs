@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_apt_would_install_is_understood() {
+    fn the_package_list_of_apt_is_parsed() {
         let lines = "Reading package lists...\n\
             'http://a/b/x_1%3a2_all.deb' x_1%3a2_all.deb 12 SHA256:ab\n\
             'http://a/b/y-z_1_all.deb' y-z_1_all.deb 12 \n";

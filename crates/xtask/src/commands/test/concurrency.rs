@@ -7,7 +7,7 @@ use crate::step::Stop;
 
 pub(super) fn loom(project: &Project) -> Result<(), Stop> {
     for package in ["thalweg --test loom", "thalweg-tasks --lib"] {
-        // The flag applies to every crate, hence a separate target directory. Optimized, since loom takes minutes otherwise.
+        // The flag applies to every crate, hence a separate target directory. Unoptimized, loom takes minutes.
         let tests = || {
             Invocation::cargo(&format!(
                 "test --profile tested --package {package} --no-default-features loom_"

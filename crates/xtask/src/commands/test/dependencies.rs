@@ -52,7 +52,7 @@ mod tests {
     use super::is_python;
 
     #[test]
-    fn bindings_are_told_by_their_names() {
+    fn bindings_are_recognized_by_name() {
         assert!(
             [
                 "pyo3",

@@ -106,14 +106,14 @@ mod tests {
     use super::{may_use, used};
 
     #[test]
-    fn uses_are_found_wherever_they_are() {
+    fn imports_are_found_in_any_form() {
         let text = "//! See [`crate::stream`].\nuse crate::graph::Pass;\nuse crate::{\n    Stream,\n    ops,\n};\n\
                     fn f() -> crate::Never {}\n#[cfg(test)]\nmod tests {\n    use crate::source;\n}\n";
         assert_eq!(used(text), ["graph", "Stream", "ops", "Never"]);
     }
 
     #[test]
-    fn nothing_uses_what_is_above() {
+    fn no_module_uses_a_higher_layer() {
         assert!(may_use(2, "graph"));
         assert!(may_use(2, "sync"));
         assert!(!may_use(2, "stream"));

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failed_tests_are_known_by_their_names() {
+    fn names_of_failed_tests_are_parsed() {
         let record = std::env::temp_dir().join(format!("failed-tests-{}", std::process::id()));
         let text =
             "{\n  \"python/tests/test_a.py::test_b[x:y]\": true,\n  \"test_c.py::test_d\": true\n}";

@@ -1,4 +1,4 @@
-//! The tests themselves.
+//! Tests of the workspace.
 
 use crate::invocation::Invocation;
 use crate::project::Project;
@@ -13,7 +13,7 @@ pub(super) fn unit(project: &Project) -> Result<(), Stop> {
     let targets = "--lib --bins --tests --example demo";
     Ok(Invocation::cargo(WORKSPACE)
         .args(targets.split(' ').map(Into::into))
-        // Many tests wait, those with Kafka for seconds.
+        // Many tests sleep, those with Kafka for seconds.
         .variable("RUST_TEST_THREADS", "4")
         .run(project)?)
 }

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_found_in_answers() {
+    fn ports_are_parsed_from_replies() {
         let extended = |text| answer(text).extended_port();
         assert_eq!(
             extended("Entering Extended Passive Mode (|||6446|)."),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_several_lines_end_with_their_code() {
+    fn multi_line_replies_end_with_their_code() {
         let mut buffer = AnswerBuffer::new(100);
         buffer.push(b"220-Welcome\r\n221 no end\r\n220 Ready\r\n550-No such file\r\n550 End\r\n21");
         let mut next = || buffer.next_answer().expect("it is FTP");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ftp_or_too_long_is_an_error() {
+    fn invalid_and_oversized_replies_are_errors() {
         for wrong in ["HTTP/1.1 200 OK\r\n", "+21 x\n", "22\n", "\u{fc}2 x\n"] {
             let mut buffer = AnswerBuffer::new(100);
             buffer.push(wrong.as_bytes());

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_as_they_were_sent_with_their_files() -> io::Result<()> {
+    fn messages_arrive_unchanged_with_their_descriptors() -> io::Result<()> {
         let (ours, theirs) = Socket::pair()?;
         let theirs = theirs;
         let sender = std::thread::spawn(move || -> io::Result<()> {
