@@ -200,7 +200,7 @@ pub(crate) enum Passage {
     #[default]
     Functions,
     /// No function; the element may pass on.
-    Straight,
+    NoFunctions,
     /// No function; the element waits here for the event loop or an engine.
     Ends,
 }

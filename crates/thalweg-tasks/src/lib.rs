@@ -54,9 +54,6 @@ pub use engine::CannotStop;
 pub use error::{Error, TaskError};
 pub use history::{RunOutcome, TaskRun};
 #[cfg(feature = "processes")]
-#[expect(deprecated, reason = "programs may still use the former name")]
-pub use remote::work_if_asked;
-#[cfg(feature = "processes")]
 pub use remote::{Argument, Arguments, Processes, ProcessesBuilder, Remote, Remotes, init_worker};
 pub use slot::Status;
 #[cfg(feature = "streams")]

@@ -37,9 +37,9 @@ impl Node {
         };
         if !asynchronous
             && limit.is_none()
-            && let Some(event_loop) = parts.straight_way(py)?
+            && let Some(event_loop) = parts.loop_to_bypass(py)?
         {
-            let result = parts.emit_straight(x, acks, event_loop);
+            let result = parts.emit_past_loop(x, acks, event_loop);
             Self::see_to_late(slf)?;
             return result;
         }

@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::Stream;
 
+use super::callback_free::{self, CallbackFree};
 use super::keeping::Below;
-use super::straight::{self, Straight};
 use super::{Node, Parts};
 use crate::blueprint::{Blueprint, BuildContext, Made, Passage, UpstreamRefs};
 use crate::last_value::LastValue;
@@ -126,7 +126,7 @@ impl<'a> Making<'a> {
                 true => Passage::Functions,
                 false => plan.passage,
             },
-            straight: Straight::default(),
+            callback_free: CallbackFree::default(),
             sink_result: plan.sink_result.clone(),
             chain: Mutex::default(),
             is_chained: AtomicBool::new(false),
@@ -142,7 +142,7 @@ pub(super) fn attach(
     upstreams: &[Bound<'_, PyAny>],
     overridden: bool,
 ) -> PyResult<()> {
-    straight::note_edge();
+    callback_free::note_edge();
     let parts = slf.get().parts()?;
     parts.pipeline().note_change();
     // A node without distinct inlets was built onto the first.

@@ -1,5 +1,6 @@
 //! A node of a pipeline as held by Python: the base of the class `Stream`.
 
+mod callback_free;
 mod emit;
 pub(crate) mod fast_emit;
 mod keeping;
@@ -7,7 +8,6 @@ mod lifecycle;
 mod making;
 pub(crate) mod picture;
 mod settings;
-mod straight;
 pub(crate) mod traverse;
 mod wiring;
 
@@ -31,10 +31,10 @@ use crate::pipeline::{self, Mode, Pipeline};
 use crate::policy;
 use crate::value::Value;
 
+use self::callback_free::CallbackFree;
 pub(crate) use self::emit::stop_at_end;
 use self::keeping::Below;
 use self::making::Making;
-use self::straight::Straight;
 
 /// A node of a pipeline. Use the class `Stream`, which derives from it.
 #[pyclass(subclass, frozen, weakref, module = "thalweg._thalweg")]
@@ -56,7 +56,7 @@ pub(crate) struct Parts {
     /// Whether its inlets are distinct, while an upstream attached twice has one.
     is_once: bool,
     passage: Passage,
-    straight: Straight,
+    callback_free: CallbackFree,
     /// Place for the result of a sink's function.
     pub(crate) sink_result: Option<Arc<Place>>,
     /// The compiled chain of the node, and its index there.

@@ -23,7 +23,7 @@ impl Parts {
             .inlet
             .attach(&from.out)
             .map_err(|error| failure::raise(py, &error))?;
-        super::straight::note_edge();
+        super::callback_free::note_edge();
         self.pipeline().note_change();
         if let Some(key) = key {
             let caller = PyWeakrefReference::new(upstream.as_any())?.unbind();

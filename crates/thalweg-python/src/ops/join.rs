@@ -43,7 +43,7 @@ where
     });
     let blueprint = blueprint.renewing::<O, Vec<Value>>(make);
     let blueprint = blueprint.joining(UpstreamRefs::default()).repeating();
-    Ok(blueprint.passage(Passage::Straight))
+    Ok(blueprint.passage(Passage::NoFunctions))
 }
 
 /// `zip`: sends tuples of the first elements of all upstreams, then of the second ones, and so on.

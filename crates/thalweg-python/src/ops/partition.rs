@@ -21,10 +21,10 @@ pub(super) fn partition(
     let by = key.map(|key| By::new(Some(key)));
     let function = by.as_ref().and_then(By::function);
     let blueprint = match (by, timeout) {
-        (None, None) => Blueprint::finished(all, tuple).passage(Passage::Straight),
+        (None, None) => Blueprint::finished(all, tuple).passage(Passage::NoFunctions),
         (None, Some(timeout)) => {
             let blueprint = Blueprint::finished(all.timeout(timeout), tuple).on_loop();
-            blueprint.passage(Passage::Straight)
+            blueprint.passage(Passage::NoFunctions)
         }
         (Some(by), None) => Blueprint::finished(all.try_key(move |x| by.key(x)), tuple),
         (Some(by), Some(timeout)) => {

@@ -37,5 +37,5 @@ pub(super) fn slice(
         Made::finished(stream, site.current, |_, x| Ok(x))
     });
     let blueprint = blueprint.renewing::<Slice<Value>, Value>(slice);
-    Ok(blueprint.passage(Passage::Straight))
+    Ok(blueprint.passage(Passage::NoFunctions))
 }

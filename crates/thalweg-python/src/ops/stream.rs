@@ -12,6 +12,6 @@ pub(super) fn stream(is_sink: bool) -> Blueprint {
     let blueprint = Blueprint::transform(|current| {
         Inspect::new(move |x: &Value| gil::held(|py| current.set(py, x.object())))
     });
-    let blueprint = blueprint.passage(Passage::Straight);
+    let blueprint = blueprint.passage(Passage::NoFunctions);
     if is_sink { blueprint.sink() } else { blueprint }
 }

@@ -22,7 +22,7 @@ where
 pub(super) fn rate_limit(interval: f64) -> PyResult<Blueprint> {
     timed(
         RateLimit::new(interval::seconds(interval)?),
-        Passage::Straight,
+        Passage::NoFunctions,
     )
 }
 
@@ -46,7 +46,7 @@ pub(super) fn debounce(interval: f64) -> PyResult<Blueprint> {
     // Its interval may be set to zero later: then elements pass at once.
     timed(
         Debounce::new(interval::seconds(interval)?),
-        Passage::Straight,
+        Passage::NoFunctions,
     )
 }
 
@@ -55,7 +55,7 @@ pub(super) fn debounce(interval: f64) -> PyResult<Blueprint> {
 pub(super) fn throttle(interval: f64) -> PyResult<Blueprint> {
     timed(
         Throttle::new(interval::seconds(interval)?),
-        Passage::Straight,
+        Passage::NoFunctions,
     )
 }
 

@@ -16,7 +16,7 @@ pub(super) fn sliding_window(n: usize, return_partial: bool) -> PyResult<Bluepri
         SlidingWindow::full(n)
     };
     let window = window.map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(Blueprint::finished(window, tuple).passage(Passage::Straight))
+    Ok(Blueprint::finished(window, tuple).passage(Passage::NoFunctions))
 }
 
 /// `timed_window`: sends the elements of each `interval` seconds as a list.

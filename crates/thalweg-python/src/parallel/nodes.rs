@@ -82,7 +82,7 @@ where
             out,
         }
     });
-    blueprint.passage(Passage::Straight)
+    blueprint.passage(Passage::NoFunctions)
 }
 
 /// `scatter`: turns objects into elements.
@@ -156,7 +156,7 @@ pub(super) fn launch(driven: bool) -> Blueprint {
         is_driven: driven,
         current,
     });
-    blueprint.passage(Passage::Straight)
+    blueprint.passage(Passage::NoFunctions)
 }
 
 /// `accumulate`: folds a state over the elements.
@@ -315,11 +315,11 @@ pub(super) fn buffer(n: usize, driven: bool) -> PyResult<Blueprint> {
             between: None,
         }
     });
-    Ok(blueprint.on_loop().passage(Passage::Straight))
+    Ok(blueprint.on_loop().passage(Passage::NoFunctions))
 }
 
 /// Whether elements emitted at a node reach the event loop or an engine before any user function is called. For tests.
 #[pyfunction]
 pub(super) fn passage(node: &Bound<'_, Node>) -> PyResult<bool> {
-    node.get().parts()?.is_straight(node.py())
+    node.get().parts()?.is_callback_free(node.py())
 }

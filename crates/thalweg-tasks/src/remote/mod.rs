@@ -7,8 +7,6 @@ mod task_types;
 
 pub use args::{Argument, Arguments};
 pub use client::{Processes, ProcessesBuilder};
-#[expect(deprecated, reason = "programs may still use the former name")]
-pub use serving::work_if_asked;
 pub use serving::{Registered, init_worker};
 pub use task_types::Remotes;
 

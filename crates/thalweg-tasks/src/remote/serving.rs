@@ -121,14 +121,3 @@ pub fn init_worker() {
         std::process::exit(status);
     }
 }
-
-/// Former name of [`init_worker`].
-///
-/// ```
-/// # #![expect(deprecated)]
-/// thalweg_tasks::work_if_asked();
-/// ```
-#[deprecated(note = "renamed to `init_worker`")]
-pub fn work_if_asked() {
-    init_worker();
-}

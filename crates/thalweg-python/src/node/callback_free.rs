@@ -19,14 +19,14 @@ use crate::value::Value;
 /// Counts added edges in the process.
 static EDGES: AtomicU64 = AtomicU64::new(1);
 
-/// Records an added edge: paths that were straight may no longer be.
+/// Records an added edge: a path may have functions from now on.
 pub(super) fn note_edge() {
     EDGES.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Cached result for a node, with the count of edges at that time.
 #[derive(Default)]
-pub(super) struct Straight(AtomicU64);
+pub(super) struct CallbackFree(AtomicU64);
 
 impl Parts {
     /// Whether elements that this node sends wait for the event loop or an engine before any function is called on this
@@ -34,14 +34,14 @@ impl Parts {
     ///
     /// # Errors
     /// A node has not been built.
-    pub(crate) fn is_straight(&self, py: Python<'_>) -> PyResult<bool> {
+    pub(crate) fn is_callback_free(&self, py: Python<'_>) -> PyResult<bool> {
         let now = EDGES.load(Ordering::Relaxed);
-        let known = self.straight.0.load(Ordering::Relaxed);
+        let known = self.callback_free.0.load(Ordering::Relaxed);
         if known >> 1 == now {
             return Ok(known & 1 == 1);
         }
         let found = self.look_ahead(py)?;
-        self.straight
+        self.callback_free
             .0
             .store(now << 1 | u64::from(found), Ordering::Relaxed);
         Ok(found)
@@ -62,24 +62,24 @@ impl Parts {
             let parts = node.get().parts_anywhere()?;
             match parts.passage {
                 Passage::Functions => return Ok(false),
-                Passage::Straight => ids.extend(parts.out.downstream_ids()),
+                Passage::NoFunctions => ids.extend(parts.out.downstream_ids()),
                 Passage::Ends => {}
             }
         }
         Ok(true)
     }
 
-    /// The event loop, if this thread may take an element along itself, since its path is straight.
+    /// The event loop, if this thread may take an element along itself, since no function is on its path.
     ///
     /// # Errors
     /// A node has not been built, or the interpreter is ending.
-    pub(super) fn straight_way(&self, py: Python<'_>) -> PyResult<Option<&EventLoop>> {
+    pub(super) fn loop_to_bypass(&self, py: Python<'_>) -> PyResult<Option<&EventLoop>> {
         let pipeline = self.pipeline();
         let Some(event_loop) = pipeline.event_loop() else {
             return Ok(None);
         };
         if pipeline.mode() != Mode::Elsewhere
-            || !self.is_straight(py)?
+            || !self.is_callback_free(py)?
             || event_loop.is_driven()
             || thalweg::is_inside_pipeline()
         {
@@ -90,7 +90,7 @@ impl Parts {
     }
 
     /// Sends an element on this thread, and waits for it.
-    pub(super) fn emit_straight(
+    pub(super) fn emit_past_loop(
         &self,
         x: Bound<'_, PyAny>,
         acks: Acks,
