@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from servers import BROUGHT, environment
+
 #: Moves the pipe ends to descriptors 3 and 4, where Chromium expects them.
 _START = """
 import os, sys
@@ -23,8 +25,9 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def found() -> str | None:
-    """Path of Chromium, if it is installed."""
+    """Path of Chromium, if it is installed or downloaded."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    names += (str(BROUGHT / "debian/usr/lib/chromium/chromium"),)
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
@@ -47,6 +50,7 @@ class Browser:
             [sys.executable, "-c", _START, str(theirs), str(theirs_back), program, *options],
             pass_fds=(theirs, theirs_back),
             stderr=subprocess.DEVNULL,
+            env=environment(program),
         )
         os.close(theirs)
         os.close(theirs_back)

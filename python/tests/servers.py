@@ -35,17 +35,24 @@ def find(program):
     return shutil.which(program, path=os.pathsep.join(places))
 
 
+def environment(program):
+    """Return the variables for running a program: a downloaded one needs the libraries downloaded with it."""
+    env = dict(os.environ)
+    if BROUGHT in Path(program).parents:
+        libraries = BROUGHT / f"debian/usr/lib/{platform.machine()}-linux-gnu"
+        env["LD_LIBRARY_PATH"] = os.pathsep.join([str(libraries), str(libraries / "pulseaudio")])
+    return env
+
+
 @contextlib.contextmanager
 def server(program, remedy, arguments):
     """Start a server, and yield its port; skip the test if the program is not installed."""
     found = find(program)
     if found is None:
         pytest.skip(f"there is no program `{program}`; {remedy}")
-    port, env = free_port(), dict(os.environ)
-    if BROUGHT in Path(found).parents:
-        env["LD_LIBRARY_PATH"] = str(BROUGHT / f"debian/usr/lib/{platform.machine()}-linux-gnu")
+    port = free_port()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = subprocess.Popen([found, *arguments(port)], env=env, **quiet)
+    running = subprocess.Popen([found, *arguments(port)], env=environment(found), **quiet)
     try:
         end = time.monotonic() + PATIENCE
         while True:

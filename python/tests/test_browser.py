@@ -16,7 +16,9 @@ from thalweg.tasks import Client
 
 BOUND = 60
 
-pytestmark = pytest.mark.skipif(chromium.found() is None, reason="Chromium is not installed")
+pytestmark = pytest.mark.skipif(
+    chromium.found() is None, reason="there is no Chromium; install it, or have `cargo xtask services up` fetch it"
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-//! Debian's packages of servers, unpacked without being installed, which needs no privileges.
+//! Debian's packages of servers and of a browser, unpacked without being installed, which needs no privileges.
 
 use super::{is_there, refused};
 use crate::invocation::Invocation;
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 /// Packages, and a file of each below `/usr`.
-const SERVERS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("mosquitto", "sbin/mosquitto"),
     ("redis-server", "bin/redis-server"),
     ("vsftpd", "sbin/vsftpd"),
@@ -18,22 +18,23 @@ const SERVERS: [(&str, &str); 6] = [
         "lib/nginx/modules/ngx_http_dav_ext_module.so",
     ),
     ("openssh-server", "sbin/sshd"),
+    ("chromium", "lib/chromium/chromium"),
 ];
 
-/// Downloads and unpacks missing servers, with the libraries that the system lacks.
+/// Downloads and unpacks missing programs, with the libraries that the system lacks.
 pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     let root = project.target.join("services/debian");
     let is_missing = |file: &str| {
         let places = [root.join("usr").join(file), Path::new("/usr").join(file)];
         !places.iter().any(|place| place.is_file())
     };
-    let missing: Vec<&str> = SERVERS
+    let missing: Vec<&str> = PROGRAMS
         .iter()
         .filter(|(_, file)| is_missing(file))
         .map(|(package, _)| *package)
         .collect();
     if missing.is_empty() {
-        println!("Mosquitto, Redis, vsftpd, nginx and OpenSSH are there");
+        println!("Mosquitto, Redis, vsftpd, nginx, OpenSSH and Chromium are there");
         return Ok(());
     }
     if !is_there(project, "apt-get", "--version") {

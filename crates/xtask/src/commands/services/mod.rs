@@ -26,7 +26,7 @@ It installs, unless they are there:
   NATS 2.15, built by Go in two minutes
   FerretDB 1.24, with MongoDB's protocol, built by Go in one minute
   gofakes3, with S3's protocol, built by Go in one minute
-  Mosquitto, Redis, vsftpd, nginx and OpenSSH, from Debian's packages, unpacked only
+  Mosquitto, Redis, vsftpd, nginx, OpenSSH and Chromium, from Debian's packages, unpacked only
 
 Servers that cannot be installed are named. Tests start all but Kafka by themselves, and find Kafka by the variable
 THALWEG_TEST_KAFKA=127.0.0.1:PORT. All files are in `target/services`.
