@@ -118,18 +118,22 @@ fn latencies(latency: Option<&Latency>) -> Markup {
     }
 }
 
-/// Elements received in each second of the last ten minutes.
+/// Elements received in each second of the last ten minutes; at a source, elements sent.
 fn chart(history: &NodeHistory) -> Markup {
     let samples: Vec<_> = history.samples().collect();
     let Some(last) = samples.last() else {
         return html! {};
     };
+    let (of, direction): (fn(&Counters) -> u64, &str) = match last.counters.received {
+        0 => (|counters| counters.sent, "out"),
+        _ => (|counters| counters.received, "in"),
+    };
     let points: Vec<(f64, f64)> = samples
         .windows(2)
         .map(|pair| {
             let seconds = (pair[1].at - pair[0].at).as_secs_f64().max(f64::EPSILON);
-            let came = |counters: &Counters| counters.received as f64;
-            let per_second = (came(&pair[1].counters) - came(&pair[0].counters)) / seconds;
+            let elements = of(&pair[1].counters).saturating_sub(of(&pair[0].counters));
+            let per_second = elements as f64 / seconds;
             ((last.at - pair[1].at).as_secs_f64(), per_second)
         })
         .collect();
@@ -142,7 +146,7 @@ fn chart(history: &NodeHistory) -> Markup {
     }
     let svg = format!(
         "<svg class=\"chart\" role=\"img\" viewBox=\"0 -4 {WIDTH} {}\" preserveAspectRatio=\"none\">\
-         <title>Elements per second in the last ten minutes, {} at most</title>\
+         <title>Elements {direction} per second in the last ten minutes, {} at most</title>\
          <polyline points=\"{}\"/></svg>",
         HEIGHT + 8.0,
         rate(most),
@@ -151,7 +155,41 @@ fn chart(history: &NodeHistory) -> Markup {
     html! {
         figure {
             (PreEscaped(svg))
-            figcaption { "Elements per second in the last ten minutes; " (rate(most)) " at most." }
+            figcaption { "Elements " (direction) " per second in the last ten minutes; " (rate(most)) " at most." }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use thalweg::view::{GraphView, NodeView};
+
+    use super::*;
+    use crate::history::History;
+    use crate::observe::Pipeline;
+
+    #[test]
+    fn the_chart_of_a_source_shows_what_it_sends() {
+        let mut history = History::default();
+        let begin = Instant::now();
+        for second in 0..3 {
+            let mut counters = Counters::default();
+            counters.sent = 200 * second;
+            let node = NodeView::new(1, "orders", "source").with_counters(counters);
+            let pipeline = Pipeline {
+                id: 7,
+                name: "orders".into(),
+                graph: Some(GraphView::new(vec![node], vec![])),
+            };
+            history.add(begin + Duration::from_secs(second), vec![pipeline]);
+        }
+        let node = history.pipelines[&7].node(1).expect("it was seen");
+        let shown = chart(node).into_string();
+        assert!(
+            shown.contains("Elements out per second in the last ten minutes; 200 at most."),
+            "{shown}"
+        );
     }
 }
