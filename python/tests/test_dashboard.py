@@ -177,6 +177,29 @@ def test_tasks_and_workers_are_shown(dashboard, processes):
         assert re.search(r"<title>int, [\d.]+ .?s, failed</title>", page)
 
 
+def test_tasks_of_a_stream_in_processes_are_named_after_its_nodes(dashboard):
+    def double(x):
+        return 2 * x
+
+    def add(total, x):
+        return total + x
+
+    with Client(n_workers=1, processes=True, name="streaming") as client:
+        source = Stream()
+        results = source.scatter(client=client).map(double).filter(bool).accumulate(add, start=0).gather().sink_to_list()
+
+        def names():
+            engines = json.loads(get(dashboard, "/info"))["engines"]
+            [engine] = [each for each in engines if each["name"] == "streaming"]
+            return {run["name"] for worker in engine["workers"] for run in worker["runs"]}
+
+        # Runs are recorded from the first request on.
+        names()
+        source.emit(1)
+        assert results == [2]
+        until(lambda: names() == {"map(double), filter(bool)", "accumulate(add)"})
+
+
 def test_dead_workers_and_timeouts_are_counted(dashboard):
     with Client(n_workers=1, processes=True, name="mortal") as client:
 

@@ -167,6 +167,23 @@ fn pack_fold<'py>(py: Python<'py>, batch: &Batch<Objects>) -> PyResult<Packed<'p
     packed.unwrap_or_else(|| Err(errors::closed(py)))
 }
 
+/// Display name of a batch's program: the names of the nodes that its first element passes.
+fn shown(py: Python<'_>, batch: &Batch<Objects>) -> String {
+    let mut sites = Vec::new();
+    sites.extend(batch.with_fold(|fold| fold.site.clone()));
+    batch.for_each(|trip| {
+        if sites.is_empty() {
+            trip.for_each_step(|step, _| sites.push(step.site.clone()));
+        }
+    });
+    let names = sites.iter().filter_map(|site| {
+        let site = lock(site).as_ref()?.object().clone_ref(py);
+        site.bind(py).getattr("name").ok()?.extract::<String>().ok()
+    });
+    let names: Vec<String> = names.collect();
+    names.join(", ")
+}
+
 /// Handles the result of a batch.
 pub(super) fn arrived(batch: Batch<Objects>, result: PyResult<Bound<'_, PyAny>>) {
     match result.and_then(|result| returned(&result, &batch)) {
@@ -226,7 +243,9 @@ impl Transport for Processes {
         let Packed { digest, data, args } = packed;
         let slot = self
             .batches
-            .submit(self.engine.bind(py), digest, data, args, options);
+            .submit(self.engine.bind(py), digest, data, args, options, || {
+                shown(py, &batch)
+            });
         let slot = match slot {
             Ok(slot) => slot,
             Err(error) => return lose(batch, error),

@@ -25,7 +25,7 @@ pub(crate) struct Batches(Mutex<Vec<(Vec<u8>, Arc<Payload>)>>);
 const REMEMBERED: usize = 32;
 
 impl Batches {
-    /// Calls a program with arguments on a worker.
+    /// Calls a program with arguments on a worker; `name` returns the program's display name.
     ///
     /// # Errors
     /// The arguments cannot be sent.
@@ -36,10 +36,11 @@ impl Batches {
         data: &Bound<'py, PyBytes>,
         args: &Bound<'py, PyTuple>,
         options: Options,
+        name: impl FnOnce() -> String,
     ) -> PyResult<Arc<Slot<Calls>>> {
         let py = engine.py();
         engine.get().check_here()?;
-        let function = self.payload(digest, data)?;
+        let function = self.payload(digest, data, name)?;
         let both = (args, py.None()).into_pyobject(py)?;
         let (pickled, lent) = lending(|| pickle::dump(both.as_any()));
         let pickled = pickled.map_err(|error| sending::unsendable_batch(args, error))?;
@@ -61,6 +62,7 @@ impl Batches {
         &self,
         digest: &Bound<'_, PyBytes>,
         data: &Bound<'_, PyBytes>,
+        name: impl FnOnce() -> String,
     ) -> PyResult<Arc<Payload>> {
         let known = lock(&self.0)
             .iter()
@@ -71,7 +73,7 @@ impl Batches {
         }
         let code = PARALLEL.call(digest.py(), "Code", (digest, data))?;
         let payload = pickle::dump(&code)?.into_parcel()?;
-        let payload = Arc::new(payload.named("the steps of a stream"));
+        let payload = Arc::new(payload.named(name()));
         let mut programs = lock(&self.0);
         programs.truncate(REMEMBERED - 1);
         programs.insert(0, (digest.as_bytes().to_vec(), payload.clone()));
