@@ -16,7 +16,7 @@ import pytest
 
 import thalweg
 from support import until
-from thalweg import Stream
+from thalweg import Database, Stream
 from thalweg.tasks import Client, Event
 from thalweg.view.dashboard import running, serve_at
 
@@ -59,12 +59,17 @@ def test_pipelines_are_shown_by_their_names(dashboard):
     assert L == [1, 2]
 
 
-def test_the_guide_lists_exactly_all_metrics(dashboard):
+def test_the_guide_lists_exactly_all_metrics(dashboard, tmp_path):
     guide = (Path(__file__).parents[2] / "docs" / "DASHBOARD.md").read_text()
     written = dict(re.findall(r"^\| `(thalweg_\w+)` \| (.*?) \|", guide, flags=re.MULTILINE))
     source = Stream(stream_name="metrics")
     source.sink(print).latency()
     source.emit("timed")
+    (tmp_path / "rivers.csv").write_text("name\nOb\n")
+    rivers = Stream.from_csv(tmp_path / "rivers.csv", position=Database("sqlite::memory:").position("rivers"))
+    rivers.sink(lambda river: None)
+    rivers.start()
+    until(lambda: rivers.positions() and rivers.positions()[0]["value"] == "8")
     with Client(n_workers=1, processes=True):
         samples = re.findall(r"^(thalweg_\w+)\{(.*)\} ", get(dashboard, "/metrics"), flags=re.MULTILINE)
     # A histogram adds suffixes to its name and bucket bounds as labels.
@@ -186,7 +191,8 @@ def test_tasks_of_a_stream_in_processes_are_named_after_its_nodes(dashboard):
 
     with Client(n_workers=1, processes=True, name="streaming") as client:
         source = Stream()
-        results = source.scatter(client=client).map(double).filter(bool).accumulate(add, start=0).gather().sink_to_list()
+        doubled = source.scatter(client=client).map(double).filter(bool)
+        results = doubled.accumulate(add, start=0).gather().sink_to_list()
 
         def names():
             engines = json.loads(get(dashboard, "/info"))["engines"]
