@@ -35,8 +35,8 @@ def theirs():
         yield once
 
 
-#: They look at what a function has done in this process: its text is all that comes of a traceback from another.
-OF_ONE_PROCESS = {"by_key", "one_at_a_time", "tracebacks", "trying_again", "trying_again_on_request"}
+#: They look at what a function has done in this process.
+OF_ONE_PROCESS = {"by_key", "one_at_a_time", "trying_again", "trying_again_on_request"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -522,10 +522,7 @@ fn traceback<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'p
     Ok(match error(py, slot) {
         None => py.None().into_bound(py),
         Some(error) if is_cancelled(py, &error) => return Err(error),
-        Some(error) => match error.traceback(py) {
-            Some(traceback) => traceback.into_any(),
-            None => py.None().into_bound(py),
-        },
+        Some(error) => upcalls::TASKS.call(py, "traceback_of", (error.into_value(py),))?,
     })
 }
 
