@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use thalweg::{Acks, Emit};
 
 use super::{Node, Parts};
+use crate::contention;
 use crate::emission::{self, Emission, Waiting};
 use crate::event_loop::{self, EventLoop};
 use crate::iterable::Elements;
@@ -44,15 +45,16 @@ impl Node {
             return result;
         }
         let (out, x) = (parts.out.clone(), Value::from(x));
-        // Without a loop nobody waits, see `without_loop`.
-        let limit = limit.filter(|_| asynchronous || parts.pipeline().place() != Mode::NoLoop);
-        Self::begin(slf, asynchronous, move || {
+        // Without a loop nobody waits for the element, see `without_loop`, but perhaps for another thread.
+        let on_loop = limit.filter(|_| asynchronous || parts.pipeline().place() != Mode::NoLoop);
+        let begin = move || {
             let emit = out.emit_with_acks(x, acks);
-            match limit {
+            match on_loop {
                 Some(limit) if !emit.is_ready() => Begun::Batch(Box::pin(out.within(limit, emit))),
                 _ => Begun::Emit(emit),
             }
-        })
+        };
+        contention::limited(limit, || Self::begin(slf, asynchronous, begin))
     }
 
     /// Sends an element on this thread, and returns a list of one awaitable, or an empty one if there is nothing to
@@ -120,15 +122,16 @@ impl Node {
         let problem = elements.problem();
         let result = if asynchronous || parts.pipeline().place() != Mode::NoLoop {
             let out = parts.out.clone();
-            Self::begin(slf, asynchronous, move || {
+            let begin = move || {
                 let all = elements.emit(&out);
                 match limit {
                     Some(limit) => Begun::Batch(Box::pin(out.within(limit, all))),
                     None => Begun::Batch(Box::pin(all)),
                 }
-            })
+            };
+            contention::limited(limit, || Self::begin(slf, asynchronous, begin))
         } else {
-            let result = parts.emit_all_without_loop(py, elements);
+            let result = contention::limited(limit, || parts.emit_all_without_loop(py, elements));
             Self::see_to_late(slf)?;
             result
         };
