@@ -39,7 +39,7 @@ pub(crate) fn exception(py: Python<'_>, failure: &Failure<PyTaskError>, key: &st
 
 fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<PyErr> {
     let object = match failure {
-        Failure::Raised(PyTaskError::Error(error)) => return Ok(error.clone_ref(py)),
+        Failure::Raised(PyTaskError::Error(error)) => return Ok(error.to_error(py)),
         Failure::Raised(PyTaskError::Unsent(error)) => {
             let message = format!("what belongs to the task {key:?} could not be sent: {error}");
             return Err(pyo3::exceptions::PyOSError::new_err(message));
