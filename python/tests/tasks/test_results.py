@@ -480,6 +480,14 @@ def test_exceptions_whose_constructors_take_other_arguments_keep_their_class(pro
         error = client.submit(_raise_named, name).exception()
         assert type(error) is type(original)
         assert (repr(error), str(error), error.__dict__) == (text, str(original), attributes)
+        assert client.submit(_error_of_another, name).result() == [text, text]
+
+
+def _error_of_another(name):
+    future = get_client().submit(_raise_named, name)
+    with pytest.raises(type(EXCEPTIONS[name][0])) as caught:
+        future.result()
+    return [repr(caught.value), repr(future.exception())]
 
 
 @pytest.mark.parametrize("processes", [False, True])

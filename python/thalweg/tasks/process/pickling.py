@@ -34,6 +34,7 @@ __all__ = [
     "mapped",
     "of_task",
     "result_error",
+    "sendable",
     "traceback_of",
     "unreadable",
     "value_error",
@@ -327,12 +328,29 @@ class RemoteTraceback(Exception):
 
 def dump_error(error: BaseException) -> bytes:
     """Pickle an exception, and where it was raised."""
+    return pickle.dumps(sendable(error))
+
+
+def sendable(error: BaseException) -> Any:
+    """Return what arrives in another process as an exception and its traceback.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from thalweg.tasks.process.pickling import sendable
+    >>> pickle.loads(pickle.dumps(sendable(ValueError(1))))
+    ValueError(1)
+    """
+    cause = error.__cause__
+    if isinstance(cause, RemoteTraceback):
+        # It was raised in a third process.
+        return _Error(_dumped(error), cause.text, cause.places)
     try:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except Exception:
         # Its own code makes its text.
         text = "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}\n"
-    return pickle.dumps(_Error(_dumped(error), text, _places(error)))
+    return _Error(_dumped(error), text, _places(error))
 
 
 def _dumped(error: BaseException) -> bytes:
