@@ -63,6 +63,11 @@ fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<P
         }
         Failure::Closed => return Ok(closed(py)),
         Failure::Forked { owner } => return Ok(forked(*owner)),
+        Failure::OtherClient => {
+            return Err(pyo3::exceptions::PyValueError::new_err(
+                "an argument is a future of another client, with workers of its own: pass its result",
+            ));
+        }
         other => {
             return Err(pyo3::exceptions::PyRuntimeError::new_err(format!(
                 "{other:?}"
