@@ -165,9 +165,10 @@ impl Elements {
         }
     }
 
+    /// Whether no further element is sent; an interrupt, Ctrl-C for example, ends the emission, too.
     fn has_ended(&self) -> bool {
         let is_stopped = |stop: &Arc<AtomicBool>| stop.load(Ordering::Relaxed);
-        self.left == 0 || self.stop.as_ref().is_some_and(is_stopped)
+        self.left == 0 || self.stop.as_ref().is_some_and(is_stopped) || interrupt::is_noted()
     }
 
     fn note_end(&mut self) {

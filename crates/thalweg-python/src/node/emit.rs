@@ -98,7 +98,7 @@ impl Node {
 
     /// Sends all elements of an iterable: cheaper than one by one where nothing has to wait.
     ///
-    /// Every element is sent, whatever happens to those before it; failures are raised together.
+    /// Every element is sent, whatever happens to those before it; failures are raised together. Ctrl-C and exits end it.
     /// After `timeout` those that have not been taken are withdrawn, and no more are sent. With `progress` it is shown
     /// how many have been taken.
     #[pyo3(signature = (elements, asynchronous=false, timeout=None, progress=false))]
