@@ -127,6 +127,21 @@ def test_an_emit_that_waits_for_a_function_has_a_timeout(name):
     assert done == [0, 2]
 
 
+@pytest.mark.parametrize("elements", [iter(int, 1), (x for x in iter(int, 1))], ids=["iterator", "generator"])
+@pytest.mark.parametrize(
+    "build", [lambda s: s.map(abs), lambda s: s.map(lambda x: x).partition(5), lambda s: s.buffer(3)]
+)
+def test_an_emit_without_end_has_a_timeout(build, elements):
+    source = Stream()
+    build(source).sink(lambda x: None)
+    with pytest.raises(TimeoutError, match="taken within 50ms"):
+        source.emit_many(elements, timeout=0.05)
+    L = source.sink_to_list()
+    source.emit_many([1, 2], timeout=PATIENCE)
+    source.drain()
+    assert L == [1, 2]
+
+
 def test_an_emit_whose_function_blocks_has_a_timeout():
     source, done, released = Stream(), [], threading.Event()
     source.rate_limit(0.001).sink(lambda x: (released.wait(PATIENCE), done.append(x)))

@@ -45,16 +45,19 @@ pub(crate) fn time_left() -> Option<Duration> {
     Some(end.saturating_duration_since(Instant::now()))
 }
 
-/// The error for a limit of this thread that has passed, and a `grace` after it; `None` if there is none, or time is
-/// left.
-pub(crate) fn timed_out(grace: Duration) -> Option<PyErr> {
+/// This thread's limit, if it and a `grace` after it have passed.
+pub(crate) fn passed_limit(grace: Duration) -> Option<Duration> {
     let (limit, end) = LIMIT.get()?;
-    (end.checked_add(grace)? <= Instant::now()).then(|| {
-        let message = format!(
-            "the element was not taken within {limit:?}: another thread is at work in the pipeline"
-        );
-        PyTimeoutError::new_err(message)
-    })
+    (end.checked_add(grace)? <= Instant::now()).then_some(limit)
+}
+
+/// The error for a wait for another thread, if this thread's limit and a `grace` after it have passed.
+pub(crate) fn timed_out(grace: Duration) -> Option<PyErr> {
+    let limit = passed_limit(grace)?;
+    let message = format!(
+        "the element was not taken within {limit:?}: another thread is at work in the pipeline"
+    );
+    Some(PyTimeoutError::new_err(message))
 }
 
 /// Runs `enter`, which enters a pipeline on an event loop: the loop's thread may be inside.

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use pyo3::exceptions::PyTimeoutError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -12,7 +14,7 @@ use thalweg::{EmitMany, HostBatches, Stream};
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::value::Value;
-use crate::{call, gil, interrupt};
+use crate::{call, contention, gil, interrupt};
 
 /// A flag shared between threads.
 #[pyclass(frozen, module = "thalweg._thalweg")]
@@ -171,6 +173,16 @@ impl Elements {
         self.left == 0 || self.stop.as_ref().is_some_and(is_stopped) || interrupt::is_noted()
     }
 
+    /// Ends the emission if the time limit of the emitting thread has passed; returns whether it has.
+    fn is_late(&mut self) -> bool {
+        let Some(limit) = contention::passed_limit(Duration::ZERO) else {
+            return false;
+        };
+        let message = format!("not all elements were taken within {limit:?}: no more are sent");
+        gil::held(|py| self.fail(py, PyTimeoutError::new_err(message)));
+        true
+    }
+
     fn note_end(&mut self) {
         self.left = 0;
         self.end.is_over.store(true, Ordering::Relaxed);
@@ -209,7 +221,7 @@ impl HostBatches for Elements {
     type Batch = ListBatch;
 
     fn next_batch(&mut self, size: usize) -> Option<(ListBatch, usize)> {
-        if self.has_ended() {
+        if self.has_ended() || self.is_late() {
             return None;
         }
         let size = size.min(self.left);
@@ -235,7 +247,7 @@ impl Iterator for Elements {
 
     #[inline]
     fn next(&mut self) -> Option<Value> {
-        if self.has_ended() {
+        if self.has_ended() || self.is_late() {
             return None;
         }
         let Source::Iterator(iterator) = &self.from else {
