@@ -103,6 +103,7 @@ ENDLESS = {
     "an iterator": lambda: iter(int, 1),
     "a generator": lambda: (x for x in iter(int, 1)),
     "itertools": lambda: itertools.repeat(0),
+    "a long sequence": lambda: range(10**10),
 }
 
 

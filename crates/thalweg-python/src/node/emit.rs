@@ -98,7 +98,8 @@ impl Node {
 
     /// Sends all elements of an iterable: cheaper than one by one where nothing has to wait.
     ///
-    /// Every element is sent, whatever happens to those before it; failures are raised together. Ctrl-C and exits end it.
+    /// Every element is sent, whatever happens to those before it; failures are raised together. Without an event loop,
+    /// Ctrl-C and exits end it.
     /// After `timeout` those that have not been taken are withdrawn, and no more are sent. With `progress` it is shown
     /// how many have been taken.
     #[pyo3(signature = (elements, asynchronous=false, timeout=None, progress=false))]
@@ -318,6 +319,7 @@ impl Parts {
 
     fn emit_all_without_loop(&self, py: Python<'_>, elements: Elements) -> PyResult<Py<PyAny>> {
         let mut problems = Vec::new();
+        let elements = elements.until_interrupt();
         let result = elements.emit(&self.out).wait_with(|emit| {
             problems.extend(self.without_loop(py, emit).err());
             Ok(())
