@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 import traceback
 
 import pytest
 
 import thalweg
 from thalweg import Retry, SeveralFailures, Stream, VirtualClock
+from thalweg.dataframe.schema import SchemaError
+from thalweg.tasks import KilledWorker, TaskTimeout
 
 
 def invert(x):
@@ -316,6 +320,28 @@ def test_an_interrupt_reaches_an_awaited_emit():
 def test_the_package_exports_its_exceptions():
     for name in ("BuildError", "ClosedError", "PipelineError", "SeveralFailures", "UndeliveredError"):
         assert issubclass(getattr(thalweg, name), Exception)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        thalweg.ClosedError("closed"),
+        thalweg.UndeliveredError("left", [("buffer", 1)], [ValueError(1)]),
+        thalweg.SeveralFailures([ValueError(1), KeyError(2)]),
+        SchemaError("x", "int64", None),
+        TaskTimeout("task", 1.5),
+        KilledWorker("task", "signal 9", 2),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_exceptions_can_be_copied_and_sent(error, duplicate):
+    error.__notes__ = ["in a node"]
+    copied = duplicate(error)
+    assert type(copied) is type(error)
+    assert str(copied) == str(error)
+    assert copied.__dict__.keys() == error.__dict__.keys()
+    assert copied.__notes__ == ["in a node"]
 
 
 def test_an_interrupt_after_a_buffer_reaches_the_next_blocking_emit():

@@ -97,6 +97,61 @@ def test_a_blocking_emit_has_a_timeout_on_a_loop_thread_too():
     assert held(source) == 0
 
 
+BUSY = {
+    "a buffer": lambda s: s.buffer(1),
+    "functions before a buffer": lambda s: s.map(abs).buffer(1),
+    "the same thread as another emitter": lambda s: s.map(abs),
+}
+
+
+@pytest.mark.parametrize("name", BUSY)
+def test_an_emit_that_waits_for_a_function_has_a_timeout(name):
+    source, done, begun, released = Stream(), [], threading.Event(), threading.Event()
+
+    def block(x):
+        done.append(x)
+        begun.set()
+        released.wait(PATIENCE)
+
+    BUSY[name](source).sink(block)
+    emitter = threading.Thread(target=source.emit, args=(0,))
+    emitter.start()
+    begun.wait(PATIENCE)
+    for emit in (source.emit, lambda x, timeout: source.emit_many([x, x], timeout=timeout)):
+        with pytest.raises(TimeoutError, match="taken within 10ms"):
+            emit(1, timeout=0.01)
+    released.set()
+    emitter.join()
+    source.emit(2, timeout=PATIENCE)
+    source.drain()
+    assert done == [0, 2]
+
+
+@pytest.mark.parametrize("elements", [iter(int, 1), (x for x in iter(int, 1))], ids=["iterator", "generator"])
+@pytest.mark.parametrize(
+    "build", [lambda s: s.map(abs), lambda s: s.map(lambda x: x).partition(5), lambda s: s.buffer(3)]
+)
+def test_an_emit_without_end_has_a_timeout(build, elements):
+    source = Stream()
+    build(source).sink(lambda x: None)
+    with pytest.raises(TimeoutError, match="taken within 50ms"):
+        source.emit_many(elements, timeout=0.05)
+    L = source.sink_to_list()
+    source.emit_many([1, 2], timeout=PATIENCE)
+    source.drain()
+    assert L == [1, 2]
+
+
+def test_an_emit_whose_function_blocks_has_a_timeout():
+    source, done, released = Stream(), [], threading.Event()
+    source.rate_limit(0.001).sink(lambda x: (released.wait(PATIENCE), done.append(x)))
+    with pytest.raises(TimeoutError, match="not taken within 10ms"):
+        source.emit(0, timeout=0.01)
+    released.set()
+    source.drain()
+    assert done == [0]
+
+
 def test_an_interrupted_blocking_emit_is_withdrawn(alarm):
     source = Stream()
     L = source.rate_limit(3600).sink_to_list()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import random
 import signal
 import sys
@@ -96,3 +97,45 @@ def test_an_interrupt_in_a_callback_of_a_counter_reaches_the_emitter():
         source.emit(1, metadata=[{"ref": RefCounter(cb=interrupt)}])
     source.emit(2)
     assert L == [1, 2]
+
+
+ENDLESS = {
+    "an iterator": lambda: iter(int, 1),
+    "a generator": lambda: (x for x in iter(int, 1)),
+    "itertools": lambda: itertools.repeat(0),
+    "a long sequence": lambda: range(10**10),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("build", [lambda s: s.map(lambda x: x), lambda s: s, lambda s: s.map(abs).partition(10)])
+def test_emit_many_ends_with_an_interrupt(build, name):
+    def handler(*_):
+        raise Stop
+
+    source = Stream()
+    build(source).sink(lambda x: None)
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Stop):
+            source.emit_many(ENDLESS[name]())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    L = source.sink_to_list()
+    source.emit_many([1, 2])
+    assert L == [1, 2]
+
+
+def test_emit_many_sends_nothing_after_an_exit():
+    def leave(x):
+        if x == 2:
+            raise SystemExit(3)
+
+    source = Stream()
+    source.sink(leave)
+    L = source.sink_to_list()
+    with pytest.raises(SystemExit):
+        source.emit_many(iter(range(100_000)))
+    assert len(L) < 100_000

@@ -222,6 +222,35 @@ def test_many_blocked_emitters_at_program_end_are_harmless(python):
         assert (done.stderr, done.returncode) == ("", 0)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal of another thread does not interrupt the main one")
+@pytest.mark.parametrize("ending", ["signal.SIGINT", "signal.SIGTERM"])
+@pytest.mark.parametrize(
+    "drain",
+    [
+        "s.drain()",
+        "with s: pass",
+        "s.until_idle(); s.drain()",
+        "thalweg.drain_all()",
+    ],
+)
+def test_a_drain_that_is_interrupted_goes_on_at_the_end_of_the_program(drain, ending, python):
+    done = python(
+        "-c",
+        "import os, signal, sys, thalweg\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(-signal.SIGTERM))\n"
+        "def write(pair):\n"
+        "    print(*pair, flush=True)\n"
+        f"    if pair == (2, 3): os.kill(os.getpid(), {ending})\n"
+        "s = thalweg.Stream()\n"
+        "s.buffer(10).rate_limit(0.02).partition(2).sink(write)\n"
+        "s.emit_many(range(7))\n"
+        f"{drain}\n",
+    )
+    assert done.stdout == "0 1\n2 3\n4 5\n6\n"
+    assert ("KeyboardInterrupt" in done.stderr) == (ending == "signal.SIGINT")
+    assert done.returncode != 0
+
+
 # Programs that give up, with the expected message.
 
 STUCK = {

@@ -123,9 +123,32 @@ def test_undelivered_elements_fail_the_run(python, script):
     assert done.stderr.endswith("TimeoutError: 3 elements are left\n")
 
 
+ENDS = {
+    "SIGINT": ("while True: time.sleep(0.02)", signal.SIGINT, "interrupted\n", 130),
+    "SIGTERM": ("while True: time.sleep(0.02)", signal.SIGTERM, "", 143),
+    "SIGTERM for one that waits for a thread": (
+        "threading.Thread(target=time.sleep, args=(3,)).start()",
+        signal.SIGTERM,
+        "",
+        143,
+    ),
+    "SIGTERM for one that handles it": (
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
+        "print('ready', flush=True)\n"
+        "while True: time.sleep(0.02)",
+        signal.SIGTERM,
+        "",
+        3,
+    ),
+}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
-def test_ctrl_c_drains(script, tmp_path):
-    path = script(DRAIN + "print('ready', flush=True)\nimport time\nwhile True:\n    time.sleep(0.02)")
+@pytest.mark.parametrize("case", ENDS)
+def test_signals_that_end_a_program_drain_it(case, script, tmp_path):
+    end, number, stderr, code = ENDS[case]
+    ready = "" if "ready" in end else "print('ready', flush=True)\n"
+    path = script(f"{DRAIN}import signal, sys, threading, time\n{ready}{end}")
     with subprocess.Popen(
         [sys.executable, "-m", "thalweg", "run", str(path)],
         cwd=tmp_path,
@@ -136,11 +159,27 @@ def test_ctrl_c_drains(script, tmp_path):
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            os.kill(process.pid, signal.SIGINT)
+            os.kill(process.pid, number)
             output, errors = rest_of(process)
         finally:
             process.kill()
-    assert (output, errors, process.returncode) == ("drained in 30.0\n", "interrupted\n", 130)
+    assert (output, errors, process.returncode) == ("drained in 30.0\n", stderr, code)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no forks")
+def test_forked_processes_die_of_sigterm(python, script):
+    path = script("""
+        import multiprocessing, time
+        process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(100,))
+        process.start()
+        process.terminate()
+        process.join(30)
+        print(process.exitcode)
+        process.kill()
+    """)
+    for _ in range(5):
+        done = python("-m", "thalweg", "run", path)
+        assert (done.stdout, done.stderr) == (f"{-signal.SIGTERM}\n", "")
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,20 @@ def test_keys_have_to_be_callable(method):
         getattr(Stream(), method)(key=5)
 
 
+async def _key(x):
+    return x
+
+
+WITH_A_KEY = {"partition": (2,), "partition_unique": (2,), "timed_window_unique": (1,), "unique": ()}
+
+
+@pytest.mark.parametrize(("method", "args"), WITH_A_KEY.items())
+def test_a_key_is_not_awaited(method, args):
+    # Each coroutine would be a key of its own.
+    with refused(TypeError, method, "`key` is not awaited", "_key"):
+        getattr(Stream(), method)(*args, key=_key)
+
+
 COUNTS = {
     "partition": "n",
     "partition_unique": "n",

@@ -6,16 +6,22 @@ import argparse
 import io
 import linecache
 import os
+import signal
 import sys
+import threading
 import traceback
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import NoReturn
 
 from thalweg import __version__, install_as
 
 #: Exit code that shells use for a program ended by Ctrl-C.
 _INTERRUPTED = 130
+#: Exit code that shells use for a program ended by SIGTERM.
+_TERMINATED = 143
 _USAGE_ERROR = 2
+
+_is_draining = False
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="run a program written for streamz or rapidz, unchanged",
         description="Run a program in which `import streamz` and `import rapidz` mean thalweg. "
-        "When it ends, however it ends, its pipelines are drained.",
+        "When it ends, however it ends, its pipelines are drained; SIGTERM ends it as Ctrl-C does.",
     )
     run.add_argument(
         "--as",
@@ -163,6 +169,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.dashboard:
         _serve_dashboard(options)
     _behave_as(options.script, options.arguments)
+    _end_on_sigterm()
     code = 1
     try:
         code = _execute(options.script, source)
@@ -196,6 +203,38 @@ def _behave_as(script: str, arguments: list[str]) -> None:
     # In safe-path mode the first entry is not the directory of the program.
     if not getattr(sys.flags, "safe_path", sys.flags.isolated):
         sys.path[0] = "" if script == "-" else os.path.dirname(os.path.realpath(script))
+
+
+def _end_on_sigterm() -> None:
+    """Have SIGTERM end the program as `sys.exit` does, unless the program handles it, or is told to ignore it."""
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    if not hasattr(os, "register_at_fork"):
+        return
+
+    # A signal that comes between the fork and `die_of_sigterm` would be lost. It waits.
+    masks = threading.local()
+
+    def hold_sigterm() -> None:
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+    def let_sigterm_through() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+
+    def die_of_sigterm() -> None:
+        # As without thalweg: the parent drains the pipelines.
+        if signal.getsignal(signal.SIGTERM) is _terminate:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        let_sigterm_through()
+
+    os.register_at_fork(before=hold_sigterm, after_in_parent=let_sigterm_through, after_in_child=die_of_sigterm)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    if _is_draining:
+        raise KeyboardInterrupt
+    raise SystemExit(_TERMINATED)
 
 
 def _execute(script: str, source: bytes) -> int:
@@ -269,13 +308,13 @@ def _exit_code(error: SystemExit) -> int:
 
 def _await_threads(code: int) -> int:
     """Wait for the threads and executors of the program, as the interpreter does; return the exit code."""
-    import threading
-
-    if code == _INTERRUPTED:
+    if code in (_INTERRUPTED, _TERMINATED):
         return code
     try:
         # The interpreter will call it again, and find it done.
         threading._shutdown()  # type: ignore[attr-defined]
+    except SystemExit as error:
+        return _exit_code(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201
         return _INTERRUPTED
@@ -287,12 +326,14 @@ def _drain(timeout: float, code: int) -> int:
     import thalweg
     from thalweg.runtime import program_end
 
+    global _is_draining
+    _is_draining = True
     program_end.note_ending()
     try:
         thalweg.drain_all(timeout)
     except KeyboardInterrupt:
         print("interrupted again: what was still in the pipelines is lost", file=sys.stderr)  # noqa: T201
-        return _INTERRUPTED
+        return code if code == _TERMINATED else _INTERRUPTED
     except Exception as error:
         _report(_without_our_frames(error))
         return code or 1

@@ -2,8 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
 
 use crate::event_loop::EventLoop;
@@ -18,6 +19,45 @@ thread_local! {
     static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     /// The event loop of the pipeline that this thread enters, if it has one.
     static ENTERED: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
+    /// Time limit of what this thread is doing, with its end.
+    static LIMIT: Cell<Option<(Duration, Instant)>> = const { Cell::new(None) };
+}
+
+/// Runs `emit`, whose waits for other threads end when `limit` has passed.
+pub(crate) fn limited<R>(limit: Option<Duration>, emit: impl FnOnce() -> R) -> R {
+    let end = limit.and_then(|limit| Some((limit, Instant::now().checked_add(limit)?)));
+    let _restored = Limited(LIMIT.replace(end));
+    emit()
+}
+
+/// Restores a thread's time limit.
+struct Limited(Option<(Duration, Instant)>);
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        LIMIT.set(self.0);
+    }
+}
+
+/// Time left of this thread's limit, if there is one.
+pub(crate) fn time_left() -> Option<Duration> {
+    let (_, end) = LIMIT.get()?;
+    Some(end.saturating_duration_since(Instant::now()))
+}
+
+/// This thread's limit, if it and a `grace` after it have passed.
+pub(crate) fn passed_limit(grace: Duration) -> Option<Duration> {
+    let (limit, end) = LIMIT.get()?;
+    (end.checked_add(grace)? <= Instant::now()).then_some(limit)
+}
+
+/// The error for a wait for another thread, if this thread's limit and a `grace` after it have passed.
+pub(crate) fn timed_out(grace: Duration) -> Option<PyErr> {
+    let limit = passed_limit(grace)?;
+    let message = format!(
+        "the element was not taken within {limit:?}: another thread is at work in the pipeline"
+    );
+    Some(PyTimeoutError::new_err(message))
 }
 
 /// Runs `enter`, which enters a pipeline on an event loop: the loop's thread may be inside.
@@ -34,6 +74,10 @@ pub(crate) fn has_patience(waited: Duration) -> bool {
         // An interrupted thread must not wait any longer.
         Ok(()) if interrupt::is_noted() => false,
         Ok(()) => {
+            if let Some(error) = timed_out(Duration::ZERO) {
+                interrupt::keep(error);
+                return false;
+            }
             let event_loop = ENTERED.with_borrow(Clone::clone);
             let checked = event_loop.map_or(Ok(()), |it| check_loop(py, waited, &it));
             look(py, waited, false);

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyTimeoutError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -12,7 +14,7 @@ use thalweg::{EmitMany, HostBatches, Stream};
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::value::Value;
-use crate::{call, gil, interrupt};
+use crate::{call, contention, gil, interrupt};
 
 /// A flag shared between threads.
 #[pyclass(frozen, module = "thalweg._thalweg")]
@@ -107,7 +109,13 @@ pub(crate) struct Elements {
     stop: Option<Arc<AtomicBool>>,
     end: Arc<End>,
     current: LastValue,
+    ends_with_interrupt: bool,
+    /// When an interrupt was seen first.
+    interrupted: Option<Instant>,
 }
+
+/// Time in which a sequence may be sent to its end after an interrupt.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 impl Elements {
     /// Elements of an iterable: all, or a batch.
@@ -124,6 +132,8 @@ impl Elements {
                 stop: Some(batch.stop.clone()),
                 end: batch.end.clone(),
                 current,
+                ends_with_interrupt: false,
+                interrupted: None,
             });
         }
         let from = if is_sequence(elements) {
@@ -137,6 +147,8 @@ impl Elements {
             stop: None,
             end: Arc::default(),
             current,
+            ends_with_interrupt: false,
+            interrupted: None,
         })
     }
 
@@ -165,9 +177,35 @@ impl Elements {
         }
     }
 
+    /// The same elements, for an emitter that sends no more after an interrupt, such as Ctrl-C.
+    pub(crate) fn until_interrupt(mut self) -> Self {
+        self.ends_with_interrupt = true;
+        self
+    }
+
     fn has_ended(&self) -> bool {
         let is_stopped = |stop: &Arc<AtomicBool>| stop.load(Ordering::Relaxed);
         self.left == 0 || self.stop.as_ref().is_some_and(is_stopped)
+    }
+
+    /// Whether an interrupt ends the emission. What is left of an iterator is still in it; short sequences are sent to
+    /// their end.
+    fn is_interrupted(&mut self) -> bool {
+        if !self.ends_with_interrupt || !interrupt::is_noted() {
+            return false;
+        }
+        let since = *self.interrupted.get_or_insert_with(Instant::now);
+        matches!(self.from, Source::Iterator(_)) || since.elapsed() >= PATIENCE
+    }
+
+    /// Ends the emission if the time limit of the emitting thread has passed; returns whether it has.
+    fn is_late(&mut self) -> bool {
+        let Some(limit) = contention::passed_limit(Duration::ZERO) else {
+            return false;
+        };
+        let message = format!("not all elements were taken within {limit:?}: no more are sent");
+        gil::held(|py| self.fail(py, PyTimeoutError::new_err(message)));
+        true
     }
 
     fn note_end(&mut self) {
@@ -208,7 +246,7 @@ impl HostBatches for Elements {
     type Batch = ListBatch;
 
     fn next_batch(&mut self, size: usize) -> Option<(ListBatch, usize)> {
-        if self.has_ended() {
+        if self.has_ended() || self.is_late() || self.is_interrupted() {
             return None;
         }
         let size = size.min(self.left);
@@ -234,7 +272,7 @@ impl Iterator for Elements {
 
     #[inline]
     fn next(&mut self) -> Option<Value> {
-        if self.has_ended() {
+        if self.has_ended() || self.is_late() || self.is_interrupted() {
             return None;
         }
         let Source::Iterator(iterator) = &self.from else {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -19,6 +19,9 @@ use crate::{contention, failure, gil, interpreter, interrupt};
 
 /// Interval at which a waiting thread checks for signals.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Time after the limit of an operation in which the loop may end it, unless a function blocks the loop.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// An operation begun on the loop.
 pub(crate) enum Begun {
@@ -78,8 +81,14 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
         waiting.goes_on();
         py.check_signals()?;
         event_loop.check_open(py)?;
-        if !answer.has_begun.load(Ordering::Relaxed) {
+        let has_begun = answer.has_begun();
+        if !has_begun {
             contention::look_at_loop(py, begin.elapsed(), event_loop)?;
+        }
+        let grace = if has_begun { GRACE } else { Duration::ZERO };
+        if let Some(error) = contention::timed_out(grace).filter(|_| has_begun || answer.withdraw())
+        {
+            return Err(error);
         }
     }
 }
@@ -137,9 +146,13 @@ impl Waiting {
         }
     }
 
-    /// Time until the next check for signals.
+    /// Time until the next check for signals and the time limit.
     fn limit(&self) -> Duration {
-        if self.is_long { LOOK } else { host::MOMENT }
+        let look = if self.is_long { LOOK } else { host::MOMENT };
+        match contention::time_left() {
+            Some(left) if !left.is_zero() => look.min(left),
+            _ => look,
+        }
     }
 
     /// Notes that a wait has timed out.
@@ -209,10 +222,9 @@ fn post(event_loop: &EventLoop, begin: impl FnOnce() -> Begun + Send + 'static) 
     // A pipeline function running on an engine must not wait for what comes back to it.
     let call = CurrentCall::get();
     event_loop.call(Box::new(move |py| {
-        if promise.is_withdrawn() {
+        if !promise.begin() {
             return Ok(());
         }
-        promise.begin();
         runs.is_awaited();
         let completion = match begin() {
             Begun::Emit(emit) if emit.is_ready() => {
@@ -250,20 +262,39 @@ const SPIN: Duration = Duration::from_micros(60);
 struct Answer {
     result: Mutex<(Option<PyResult<()>>, Option<Waker>)>,
     is_ready: AtomicBool,
-    /// Whether the result is no longer wanted.
-    is_withdrawn: AtomicBool,
     /// Whether the waiting coroutine has been cancelled.
     given_up: GivenUp,
     arrived: Condvar,
-    /// Whether the loop has begun the operation.
-    has_begun: AtomicBool,
+    /// What has become of the operation: `QUEUED`, `BEGUN` or `WITHDRAWN`.
+    operation: AtomicU8,
 }
 
+const QUEUED: u8 = 0;
+const BEGUN: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
 impl Answer {
-    /// Withdraws the operation.
+    /// Withdraws the operation, or its elements that have not been taken.
     fn give_up(&self) {
-        self.is_withdrawn.store(true, Ordering::Relaxed);
+        self.withdraw();
         self.given_up.give_up();
+    }
+
+    /// Withdraws the operation, unless the loop has begun it; returns whether it is withdrawn now.
+    fn withdraw(&self) -> bool {
+        self.becomes(WITHDRAWN)
+    }
+
+    /// Marks a queued operation; returns whether it was queued.
+    fn becomes(&self, state: u8) -> bool {
+        let (relaxed, operation) = (Ordering::Relaxed, &self.operation);
+        operation
+            .compare_exchange(QUEUED, state, relaxed, relaxed)
+            .is_ok()
+    }
+
+    fn has_begun(&self) -> bool {
+        self.operation.load(Ordering::Relaxed) == BEGUN
     }
 
     fn take(&self) -> Option<PyResult<()>> {
@@ -346,15 +377,10 @@ impl Future for CrossThread {
 struct Promise(Option<Arc<Answer>>);
 
 impl Promise {
-    fn is_withdrawn(&self) -> bool {
+    /// Records that the operation begins; returns whether it is still wanted.
+    fn begin(&self) -> bool {
         let answer = self.0.as_ref();
-        answer.is_some_and(|answer| answer.is_withdrawn.load(Ordering::Relaxed))
-    }
-
-    fn begin(&self) {
-        if let Some(answer) = &self.0 {
-            answer.has_begun.store(true, Ordering::Relaxed);
-        }
+        answer.is_none_or(|answer| answer.becomes(BEGUN))
     }
 
     fn given_up(&self) -> GivenUp {

@@ -52,6 +52,8 @@ pub enum Failure<E> {
     },
     /// The client was closed before it ended.
     Closed,
+    /// A dependency is a task of another client, on another engine.
+    OtherClient,
     /// This process is a fork of the client's, with a copy of it that runs nothing.
     Forked {
         /// Id of the client's process.
@@ -79,6 +81,9 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
                 "the client belongs to process {owner}, which has forked this one: make a client in this process"
             ),
             Self::Closed => f.write_str("the client was closed before the task was done"),
+            Self::OtherClient => f.write_str(
+                "an argument is a future of another client, with workers of its own: pass its result",
+            ),
         }
     }
 }

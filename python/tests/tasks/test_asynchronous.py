@@ -65,6 +65,8 @@ def test_blocking_calls_are_awaitable(run):
         assert list((await client.run(increment, 1)).values()) == [2]
         assert len(await client.nthreads()) == 1
         assert (await client.scheduler_info())["n_workers"] == 1
+        # In Dask it is a dictionary.
+        assert len(client.scheduler_info()["workers"]) == 1
         await client.set_metadata("a", 1)
         assert await client.get_metadata("a") == 1
         await client.publish_dataset(mine=future)

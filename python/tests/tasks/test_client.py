@@ -11,6 +11,7 @@ import weakref
 import pytest
 
 import thalweg
+from support import PATIENCE
 from thalweg.tasks import (
     AioClient,
     CancelledError,
@@ -411,3 +412,17 @@ def test_sync(client):
 def test_an_asynchronous_client_outside_a_loop_blocks():
     with AioClient() as client:
         assert client.gather(client.map(increment, [1, 2])) == [2, 3]
+
+
+@pytest.mark.parametrize("processes", [False, True])
+@pytest.mark.parametrize("other", [False, True])
+def test_a_future_of_another_client_is_no_argument(processes, other):
+    with Client(n_workers=1, processes=processes) as client, Client(n_workers=1, processes=other) as another:
+        theirs = [another.submit(abs, -1), another.submit(abs, -1, key="named"), another.scatter(1)]
+        for future in theirs:
+            with pytest.raises(ValueError, match="a future of another client"):
+                client.submit(abs, future).result(timeout=PATIENCE)
+            with pytest.raises(ValueError, match="a future of another client"):
+                client.gather(client.map(divmod, [1], [future]))
+            assert client.submit(abs, future.result()).result() == 1
+        assert client.gather(theirs) == [1, 1, 1]

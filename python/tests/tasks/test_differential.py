@@ -35,8 +35,8 @@ def theirs():
         yield once
 
 
-#: Programs that need functions to run in this process, to change state or to keep tracebacks.
-OF_ONE_PROCESS = {"by_key", "one_at_a_time", "tracebacks", "retries", "retry_on_request"}
+#: Programs that need functions to run in this process, to change state.
+OF_ONE_PROCESS = {"by_key", "one_at_a_time", "retries", "retry_on_request"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -7,7 +7,9 @@ import gc
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -119,3 +121,97 @@ def test_a_wait_that_timed_out_does_not_keep_its_task(how: str) -> None:
         waiting = client.engine.info()["pending"]
         gate.set()
         assert busy.result() and not waiting
+
+
+class Job:
+    """Refers to the future of its own method."""
+
+    def __init__(self) -> None:
+        self.future: Any = None
+        self.results: list[Any] = []
+
+    def work(self, divisor: float) -> list[Any]:
+        self.results.append(1 / divisor)
+        return self.results
+
+
+def fail_here(client: Client, job: Job) -> None:
+    future = client.submit(job.work, 0)
+    # The exception refers to this function, and with it to the future and the job.
+    with pytest.raises(ZeroDivisionError):
+        future.result()
+
+
+def fail_in_gather(client: Client, job: Job) -> None:
+    futures = client.map(job.work, [0, 0])
+    with pytest.raises(ZeroDivisionError):
+        client.gather(futures)
+
+
+def fail_with_a_key(client: Client, job: Job) -> None:
+    futures = [client.submit(divmod, 1, 0, key="failing")]
+    with pytest.raises(ZeroDivisionError):
+        for future in as_completed(futures):
+            future.result()
+
+
+def fail_in_a_loop(client: Client, job: Job) -> None:
+    async def main() -> None:
+        future = client.submit(job.work, 0)
+        with pytest.raises(ZeroDivisionError):
+            await future
+
+    asyncio.run(main())
+
+
+def fail_in_a_method(client: Client, job: Job) -> None:
+    job.future = client.submit(job.work, 0)
+    assert job.future.exception() is not None
+
+
+def return_what_refers_to_the_future(client: Client, job: Job) -> None:
+    job.future = client.submit(job.work, 1)
+    job.future.result().append(job)
+
+
+FORGOTTEN = [
+    fail_here,
+    fail_in_gather,
+    fail_with_a_key,
+    fail_in_a_loop,
+    fail_in_a_method,
+    return_what_refers_to_the_future,
+]
+
+
+@pytest.mark.parametrize("run", FORGOTTEN)
+def test_the_collector_finds_futures_that_their_outcomes_refer_to(run: Callable[[Client, Job], None]) -> None:
+    with Client(n_workers=1) as client:
+        jobs: weakref.WeakSet[Job] = weakref.WeakSet()
+        for _ in range(5):
+            job = Job()
+            jobs.add(job)
+            run(client, job)
+            del job
+        # The thread of the last task may be about to let go of it.
+        client.submit(abs, 1).result()
+        end = time.monotonic() + PATIENCE
+        while len(jobs) > 0 and time.monotonic() < end:
+            gc.collect()
+        assert len(jobs) == 0
+
+
+def test_the_collector_takes_nothing_from_a_future_that_is_held() -> None:
+    with Client(n_workers=1) as client:
+        failed, done = client.submit(divmod, 1, 0), client.submit(list, "ab")
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError) as caught:
+                failed.result()
+            assert done.result() == ["a", "b"]
+            lines = len(list(caught.traceback))
+            del caught
+            gc.collect()
+        # It does not grow either.
+        assert lines <= 2
+        failed.retry()
+        assert isinstance(failed.exception(), ZeroDivisionError)

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import traceback
 
 import pytest
 
@@ -411,11 +412,6 @@ class Worse(Odd):
         raise RuntimeError("no pickle")
 
 
-class Unreadable(Exception):
-    def __init__(self, a, b):
-        super().__init__(a)
-
-
 class Untellable(Exception):
     def __str__(self):
         raise RuntimeError("no text")
@@ -428,7 +424,7 @@ def _raise(kind):
     raise kind(1, 2)
 
 
-@pytest.mark.parametrize("kind", [Odd, Worse, Unreadable, Untellable])
+@pytest.mark.parametrize("kind", [Odd, Worse, Untellable])
 def test_exceptions_that_cannot_be_sent_become_remote_errors(kind):
     with Client(processes=True, n_workers=1) as client:
         future = client.submit(_raise, kind, key="odd")
@@ -436,6 +432,92 @@ def test_exceptions_that_cannot_be_sent_become_remote_errors(kind):
             future.result()
         assert isinstance(future.exception(), RemoteError)
         assert client.submit(increment, 1).result() == 2
+
+
+class OfTwo(Exception):
+    def __init__(self, a, b):
+        super().__init__(a)
+        self.b = b
+
+
+class Named(Exception):
+    def __init__(self, *, code):
+        super().__init__(f"code {code}")
+        self.code = code
+
+
+class Missing(OSError):
+    def __init__(self, path):
+        super().__init__(2, "missing", path)
+
+
+class Several(Exception):
+    def __init__(self, first, second):
+        super().__init__([first, second])
+
+
+EXCEPTIONS = {
+    "two arguments": (OfTwo("a", 2), "OfTwo('a')", {"b": 2}),
+    "a keyword": (Named(code=5), "Named('code 5')", {"code": 5}),
+    "an error of the system": (Missing("file"), "Missing(2, 'missing')", {}),
+    "exceptions in an exception": (
+        Several(OfTwo(1, 2), ValueError(3)),
+        "Several([OfTwo(1), ValueError(3)])",
+        {},
+    ),
+}
+
+
+def _raise_named(name):
+    raise EXCEPTIONS[name][0]
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+@pytest.mark.parametrize("processes", [False, True])
+def test_exceptions_whose_constructors_take_other_arguments_keep_their_class(processes, name):
+    original, text, attributes = EXCEPTIONS[name]
+    with Client(processes=processes, n_workers=1) as client:
+        error = client.submit(_raise_named, name).exception()
+        assert type(error) is type(original)
+        assert (repr(error), str(error), error.__dict__) == (text, str(original), attributes)
+        assert client.submit(_error_of_another, name).result() == [text, text]
+
+
+def _error_of_another(name):
+    future = get_client().submit(_raise_named, name)
+    with pytest.raises(type(EXCEPTIONS[name][0])) as caught:
+        future.result()
+    return [repr(caught.value), repr(future.exception())]
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_tracebacks_lead_to_the_function_that_raised(processes):
+    with Client(processes=processes, n_workers=1) as client:
+        future = client.submit(_raise_named, "a keyword")
+        for _ in range(2):
+            frames = traceback.extract_tb(future.traceback())
+            assert frames[-1].name == "_raise_named"
+            assert frames[-1].line == "raise EXCEPTIONS[name][0]"
+            with pytest.raises(Named):
+                future.result()
+        _, (kind, _, where) = next(as_completed([future], with_results=True, raise_errors=False))
+        assert kind is Named
+        assert traceback.extract_tb(where)[-1].name == "_raise_named"
+        assert client.submit(_traceback_of_another).result() == "_raise_named"
+
+
+def _traceback_of_another():
+    return traceback.extract_tb(get_client().submit(_raise_named, "a keyword").traceback())[-1].name
+
+
+def test_deep_tracebacks_keep_both_ends():
+    with Client(processes=True, n_workers=1) as client:
+        frames = traceback.extract_tb(client.submit(_dig, 500).traceback())
+    assert [frame.name for frame in frames] == ["_dig"] * 99 + ["_raise_named"]
+
+
+def _dig(depth):
+    return _dig(depth - 1) if depth else _raise_named("a keyword")
 
 
 def test_an_unpicklable_result_is_an_error():

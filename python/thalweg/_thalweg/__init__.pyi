@@ -78,7 +78,8 @@ class Node(Generic[T]):
     ) -> Any:
         """Send all elements of an iterable, which is cheaper than one by one if nothing has to wait.
 
-        Every element is sent, whatever happens to those before it; failures are raised together.
+        Every element is sent, whatever happens to those before it; failures are raised together. Without an
+        event loop, Ctrl-C and exits end it.
         """
 
     def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:

@@ -10,6 +10,7 @@ from thalweg.tasks.process.pickling import (
     mapped,
     of_task,
     result_error,
+    traceback_of,
     unreadable,
     value_error,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "mapped",
     "of_task",
     "result_error",
+    "traceback_of",
     "unreadable",
     "value_error",
 ]

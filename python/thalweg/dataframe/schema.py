@@ -42,7 +42,7 @@ class SchemaError(TypeError, IndexError, KeyError):
         return str(self.args[0])
 
     def __reduce__(self) -> Any:
-        return type(self), (self.column, self.expected, self.found)
+        return type(self), (self.column, self.expected, self.found), self.__dict__
 
 
 class Schema:

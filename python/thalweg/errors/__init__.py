@@ -90,6 +90,9 @@ class UndeliveredError(PipelineError):
         self.held = held
         self.exceptions = exceptions
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.held, self.exceptions), self.__dict__
+
 
 class SeveralFailures(PipelineError):
     """Several elements of an ``emit_many`` failed.
@@ -115,6 +118,9 @@ class SeveralFailures(PipelineError):
         super().__init__(f"{len(exceptions)} elements failed; the first: {short_repr(exceptions[0])}")
         self.exceptions = exceptions
         self.__cause__: BaseException | None = exceptions[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.exceptions,), self.__dict__
 
 
 def together(exceptions: list[BaseException]) -> SeveralFailures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_count
+from thalweg.stream.arguments import check_count, check_key
 from thalweg.stream.live import Live
 from thalweg.stream.typevars import T
 
@@ -53,7 +53,7 @@ class partition(Stream[tuple[T, ...]]):
     ) -> None:
         self.n = n
         self._timeout = None if timeout is None else check_interval(timeout, "partition", "timeout")
-        self._key = key
+        self._key = check_key(key, "partition")
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream, identity
-from thalweg.stream.arguments import check_callable, check_index
+from thalweg.stream.arguments import check_callable, check_index, check_key
 from thalweg.stream.live import Kept, Live
 from thalweg.stream.typevars import T
 
@@ -61,6 +61,7 @@ class unique(Stream[T]):
         **kwargs: Any,
     ) -> None:
         check_callable(key, "unique", "key")
+        check_key(key, "unique")
         self.maxsize = maxsize
         self.key, self._fifo = key, fifo
         self._hashable = None if hashable is None else bool(hashable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 
 from thalweg.errors import UndeliveredError
 from thalweg.runtime import loops, pipelines
@@ -11,7 +12,7 @@ from thalweg.runtime.intervals import convert_interval
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from thalweg._types import Interval
@@ -36,7 +37,7 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     if asynchronous or (node.asynchronous and (running or loop) is not None):
         return _drain_async(node, seconds, runs)
     left = countdown(seconds, loop)
-    try:
+    with noting_drained(node):
         late = [source for source, run in runs if not _wait_for(node, run, left())]
         try:
             result = node._drain(left(), False)
@@ -45,8 +46,6 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
             _tell_nodes(node, is_failing=True)
             raise
         _tell_nodes(node)
-    finally:
-        _note_drained(node)
     return result
 
 
@@ -78,8 +77,17 @@ async def _given(waiting: Any) -> None:
         del waiting
 
 
-def _note_drained(node: Stream) -> None:
-    # However it ended, the end of the program does not wait for the same again.
+@contextmanager
+def noting_drained(node: Stream) -> Iterator[None]:
+    """Note the end of a drain: the end of the program does not wait again for what one has failed to deliver.
+
+    A drain that was interrupted or cancelled has not ended: the end of the program continues it.
+    """
+    try:
+        yield
+    except Exception:
+        pipelines.note_drained(node._pipeline)
+        raise
     pipelines.note_drained(node._pipeline)
 
 
@@ -101,7 +109,7 @@ async def _drain_async(node: Stream, seconds: float, runs: list[tuple[Stream, An
     import asyncio
 
     left = countdown(seconds, asyncio.get_running_loop())
-    try:
+    with noting_drained(node):
         for _, run in runs:
             try:
                 await asyncio.wait_for(run.wait(), left())
@@ -115,8 +123,6 @@ async def _drain_async(node: Stream, seconds: float, runs: list[tuple[Stream, An
             await _tell_nodes_aside(node, is_failing=True)
             raise
         await _tell_nodes_aside(node)
-    finally:
-        _note_drained(node)
 
 
 def drain_without_loop(node: Stream) -> bool:
@@ -137,7 +143,7 @@ def drain_without_loop(node: Stream) -> bool:
         return node._drain_at_once()
     finally:
         _tell_nodes(node)
-        _note_drained(node)
+        pipelines.note_drained(node._pipeline)
 
 
 def countdown(seconds: float, loop: AbstractEventLoop | None) -> Callable[[], float]:

@@ -342,6 +342,9 @@ def _drain_each(doomed: Iterable[Pipeline], left: Callable[[], float]) -> list[B
         try:
             log_failures_of(_drain_now, node, left())
         except KeyboardInterrupt:
+            if _is_ending:
+                # No other exit handler waits for the same again.
+                mark_ended()
             raise
         except BaseException as end:
             ends.append(end)
@@ -441,21 +444,22 @@ def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> N
         return
     limit = seconds + _GRACE
     draining = loops.start(loop, lambda: lifecycle.drain(node, seconds, True))
-    try:
+    with lifecycle.noting_drained(node):
         try:
-            draining.result(min(limit, SILENCE))
+            try:
+                draining.result(min(limit, SILENCE))
+            except TimeoutError:
+                if draining.done() or limit <= SILENCE:
+                    raise
+                say_what_is_waited_for(node)
+                draining.result(limit - SILENCE)
         except TimeoutError:
-            if draining.done() or limit <= SILENCE:
+            if draining.done():
                 raise
-            say_what_is_waited_for(node)
-            draining.result(limit - SILENCE)
-    except TimeoutError:
-        if draining.done():
-            raise
-        message = f"the event loop of {node} is stuck, or at work for longer than {limit:g} s: its elements are left"
-        raise UndeliveredError(message, [], []) from None
-    finally:
-        pipelines.note_drained(node._pipeline)
+            message = (
+                f"the event loop of {node} is stuck, or at work for longer than {limit:g} s: its elements are left"
+            )
+            raise UndeliveredError(message, [], []) from None
 
 
 def open_again(node: Stream) -> None:

@@ -116,6 +116,8 @@ class Source(Stream[T]):
     def stop(self) -> None:
         """Stop the source after its current work.
 
+        Elements that were read together are still sent: the lines of a chunk, and up to 1024 elements of an iterable.
+
         Examples
         --------
         >>> from thalweg import Stream, VirtualClock

@@ -67,6 +67,26 @@ def check_callable(function: Any, operator: str, argument: str) -> None:
         raise TypeError(f"{operator}: `{argument}` is a function, not {function!r}")
 
 
+def check_key(key: Any, operator: str) -> Any:
+    """Return a key or a function for it; raise an error that names the operator if its results are to be awaited.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_key
+    >>> async def f(x):
+    ...     pass
+    >>> check_key(f, "unique")
+    Traceback (most recent call last):
+    TypeError: unique: `key` is not awaited, and is the coroutine function 'f': make the key in a `map` before
+    """
+    if is_awaited(key):
+        name = getattr(key, "__name__", key)
+        raise TypeError(
+            f"{operator}: `key` is not awaited, and is the coroutine function {name!r}: make the key in a `map` before"
+        )
+    return key
+
+
 def check_count(number: Any, operator: str, argument: str) -> int:
     """Return a number of elements; raise an error that names the argument if it is less than one.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thalweg.stream.arguments import check_keep
+from thalweg.stream.arguments import check_keep, check_key
 from thalweg.stream.live import Live
 from thalweg.stream.node import Stream
 from thalweg.stream.registry import identity
@@ -38,7 +38,7 @@ class UniqueWindow(Stream[R]):
 
     def __init__(self, upstream: Stream[Any], key: Any, keep: Keep, **kwargs: Any) -> None:
         check_keep(keep, type(self).__name__)
-        self.key, self.keep = key, keep
+        self.key, self.keep = check_key(key, type(self).__name__), keep
         super().__init__(upstream, **kwargs)
 
     @property

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use thalweg::{Acks, Emit};
 
 use super::{Node, Parts};
+use crate::contention;
 use crate::emission::{self, Emission, Waiting};
 use crate::event_loop::{self, EventLoop};
 use crate::iterable::Elements;
@@ -44,15 +45,16 @@ impl Node {
             return result;
         }
         let (out, x) = (parts.out.clone(), Value::from(x));
-        // Without a loop nobody waits, see `without_loop`.
-        let limit = limit.filter(|_| asynchronous || parts.pipeline().place() != Mode::NoLoop);
-        Self::begin(slf, asynchronous, move || {
+        // Without a loop nobody waits for the element, see `without_loop`, but perhaps for another thread.
+        let on_loop = limit.filter(|_| asynchronous || parts.pipeline().place() != Mode::NoLoop);
+        let begin = move || {
             let emit = out.emit_with_acks(x, acks);
-            match limit {
+            match on_loop {
                 Some(limit) if !emit.is_ready() => Begun::Batch(Box::pin(out.within(limit, emit))),
                 _ => Begun::Emit(emit),
             }
-        })
+        };
+        contention::limited(limit, || Self::begin(slf, asynchronous, begin))
     }
 
     /// Sends an element on this thread, and returns a list of one awaitable, or an empty one if there is nothing to
@@ -96,7 +98,8 @@ impl Node {
 
     /// Sends all elements of an iterable: cheaper than one by one where nothing has to wait.
     ///
-    /// Every element is sent, whatever happens to those before it; failures are raised together.
+    /// Every element is sent, whatever happens to those before it; failures are raised together. Without an event loop,
+    /// Ctrl-C and exits end it.
     /// After `timeout` those that have not been taken are withdrawn, and no more are sent. With `progress` it is shown
     /// how many have been taken.
     #[pyo3(signature = (elements, asynchronous=false, timeout=None, progress=false))]
@@ -120,15 +123,16 @@ impl Node {
         let problem = elements.problem();
         let result = if asynchronous || parts.pipeline().place() != Mode::NoLoop {
             let out = parts.out.clone();
-            Self::begin(slf, asynchronous, move || {
+            let begin = move || {
                 let all = elements.emit(&out);
                 match limit {
                     Some(limit) => Begun::Batch(Box::pin(out.within(limit, all))),
                     None => Begun::Batch(Box::pin(all)),
                 }
-            })
+            };
+            contention::limited(limit, || Self::begin(slf, asynchronous, begin))
         } else {
-            let result = parts.emit_all_without_loop(py, elements);
+            let result = contention::limited(limit, || parts.emit_all_without_loop(py, elements));
             Self::see_to_late(slf)?;
             result
         };
@@ -315,6 +319,7 @@ impl Parts {
 
     fn emit_all_without_loop(&self, py: Python<'_>, elements: Elements) -> PyResult<Py<PyAny>> {
         let mut problems = Vec::new();
+        let elements = elements.until_interrupt();
         let result = elements.emit(&self.out).wait_with(|emit| {
             problems.extend(self.without_loop(py, emit).err());
             Ok(())

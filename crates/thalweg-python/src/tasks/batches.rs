@@ -88,7 +88,7 @@ impl Batches {
         py: Python<'py>,
         slot: &Arc<Slot<Calls>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(failure) = slot.failure() {
+        if let Some(failure) = future::failure(py, slot) {
             return Err(errors::exception(py, &failure, &name(slot)));
         }
         future::result(py, slot)

@@ -39,7 +39,7 @@ pub(crate) fn exception(py: Python<'_>, failure: &Failure<PyTaskError>, key: &st
 
 fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<PyErr> {
     let object = match failure {
-        Failure::Raised(PyTaskError::Error(error)) => return Ok(error.clone_ref(py)),
+        Failure::Raised(PyTaskError::Error(error)) => return Ok(error.to_error(py)),
         Failure::Raised(PyTaskError::Unsent(error)) => {
             let message = format!("what belongs to the task {key:?} could not be sent: {error}");
             return Err(pyo3::exceptions::PyOSError::new_err(message));
@@ -63,6 +63,11 @@ fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<P
         }
         Failure::Closed => return Ok(closed(py)),
         Failure::Forked { owner } => return Ok(forked(*owner)),
+        Failure::OtherClient => {
+            return Err(pyo3::exceptions::PyValueError::new_err(
+                "an argument is a future of another client, with workers of its own: pass its result",
+            ));
+        }
         other => {
             return Err(pyo3::exceptions::PyRuntimeError::new_err(format!(
                 "{other:?}"

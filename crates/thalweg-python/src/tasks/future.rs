@@ -9,13 +9,14 @@ use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyAny, PyType, PyWeakrefMethods, PyWeakrefReference};
-use thalweg_tasks::Status;
-use thalweg_tasks::host::{self, Latch, Slot};
+use pyo3::{PyTraverseError, PyVisit};
+use thalweg_tasks::host::{self, Held, Latch, Slot};
+use thalweg_tasks::{Failure, Status};
 
 use super::engine::Engine;
 use super::errors;
 use super::names::{self, name};
-use super::task_types::{Calls, values};
+use super::task_types::{Calls, Program, PyTaskError, Value, values};
 use crate::gil;
 use crate::lock::lock;
 use crate::upcalls;
@@ -104,6 +105,22 @@ impl Future {
 
 #[pymethods]
 impl Future {
+    /// Only what no other future and no task can ask for is visited. An exception refers to the functions that it was
+    /// raised in, and these to their futures.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(slot) = self.slot.try_lock() else {
+            return Ok(());
+        };
+        slot.as_ref().map_or(Ok(()), |slot| {
+            slot.traverse(|held| match held {
+                Held::Value(Value::Object(value)) => visit.call(value),
+                Held::Error(PyTaskError::Error(error)) => error.traverse(&visit),
+                Held::Program(Program::Here(call)) => call.traverse(&visit),
+                Held::Value(_) | Held::Error(_) | Held::Program(_) => Ok(()),
+            })
+        })
+    }
+
     /// Another future of the live task with a key.
     #[new]
     #[pyo3(signature = (key, client = None))]
@@ -477,7 +494,7 @@ pub(crate) fn result<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<
     loop {
         let outcome = slot.look(|outcome| match outcome {
             Ok(value) => Ok(value.copy(py)),
-            Err(failure) => Err(failure.clone()),
+            Err(_) => Err(()),
         });
         match outcome {
             Some(Ok(value)) => {
@@ -485,7 +502,13 @@ pub(crate) fn result<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<
                 return object
                     .map_err(|error| errors::unreadable(py, "result", &name(slot), error));
             }
-            Some(Err(failure)) => return Err(errors::exception(py, &failure, &name(slot))),
+            Some(Err(())) => {
+                // A task that is retried meanwhile is waited for.
+                if let Some(error) = error(py, slot) {
+                    return Err(error);
+                }
+                wait(py, slice::from_ref(slot), None)?;
+            }
             // It is at a worker. If it is lost there, it is computed again.
             None => {
                 wait(py, slice::from_ref(slot), None)?;
@@ -505,9 +528,19 @@ pub(crate) fn bring(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> 
     wait_at(py, &latch, None).map(drop)
 }
 
-fn error(py: Python<'_>, slot: &Arc<Slot<Calls>>) -> Option<PyErr> {
+/// A failure of the task's own: the collector sees only what slots do not share.
+pub(super) fn failure(py: Python<'_>, slot: &Slot<Calls>) -> Option<Arc<Failure<PyTaskError>>> {
+    slot.own_failure(|failure| match failure {
+        Failure::Raised(PyTaskError::Error(error)) => {
+            Some(Failure::Raised(PyTaskError::Error(error.clone_ref(py))))
+        }
+        _ => None,
+    });
     slot.failure()
-        .map(|failure| errors::exception(py, &failure, &name(slot)))
+}
+
+fn error(py: Python<'_>, slot: &Arc<Slot<Calls>>) -> Option<PyErr> {
+    failure(py, slot).map(|failure| errors::exception(py, &failure, &name(slot)))
 }
 
 fn exception<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>> {
@@ -522,10 +555,7 @@ fn traceback<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'p
     Ok(match error(py, slot) {
         None => py.None().into_bound(py),
         Some(error) if is_cancelled(py, &error) => return Err(error),
-        Some(error) => match error.traceback(py) {
-            Some(traceback) => traceback.into_any(),
-            None => py.None().into_bound(py),
-        },
+        Some(error) => upcalls::TASKS.call(py, "traceback_of", (error.into_value(py),))?,
     })
 }
 

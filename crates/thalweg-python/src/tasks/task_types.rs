@@ -4,9 +4,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTraceback, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 use thalweg_tasks::host::{Dependencies, TaskTypes};
 use thalweg_tasks::process::{self, Payload, Portable};
 
@@ -171,6 +173,14 @@ pub(crate) struct Call {
     pub(crate) inputs: Inputs,
 }
 
+impl Call {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.args)?;
+        visit.call(&self.kwargs)
+    }
+}
+
 /// Where values of other tasks go in the arguments.
 pub(crate) enum Inputs {
     /// There are none.
@@ -192,7 +202,7 @@ pub(crate) enum Value {
 /// An exception.
 pub(crate) enum PyTaskError {
     /// An exception of this process.
-    Error(PyErr),
+    Error(Raised),
     /// Payload of an exception in another process.
     Payload(Payload),
     /// It could not be sent.
@@ -202,10 +212,47 @@ pub(crate) enum PyTaskError {
 impl fmt::Debug for PyTaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(error) => error.fmt(f),
+            Self::Error(error) => error.value.fmt(f),
             Self::Payload(_) => f.write_str("an exception of another process"),
             Self::Unsent(error) => error.fmt(f),
         }
+    }
+}
+
+/// An exception, and where the task raised it.
+pub(crate) struct Raised {
+    value: Py<PyBaseException>,
+    traceback: Option<Py<PyTraceback>>,
+}
+
+impl Raised {
+    pub(crate) fn new(py: Python<'_>, error: PyErr) -> Self {
+        Self {
+            traceback: error.traceback(py).map(Bound::unbind),
+            value: error.into_value(py),
+        }
+    }
+
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            value: self.value.clone_ref(py),
+            traceback: self.traceback.as_ref().map(|it| it.clone_ref(py)),
+        }
+    }
+
+    /// The error, as the task raised it: without the places where it has been raised since.
+    pub(crate) fn to_error(&self, py: Python<'_>) -> PyErr {
+        let value = self.value.bind(py);
+        let traceback = self.traceback.as_ref().map(|it| it.bind(py));
+        match value.setattr(intern!(py, "__traceback__"), traceback) {
+            Ok(()) => PyErr::from_value(value.clone().into_any()),
+            Err(error) => error,
+        }
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.value)?;
+        visit.call(&self.traceback)
     }
 }
 

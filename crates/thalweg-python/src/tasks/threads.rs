@@ -14,7 +14,7 @@ use thalweg_tasks::host::{self, Assignment, Deferred, TaskEngine, ThreadPool, Wo
 use super::arguments::Fill;
 use super::engine::{Engine, Me};
 use super::names::unnamed;
-use super::task_types::{Call, Calls, Inputs, Program, PyTaskError, Value, values};
+use super::task_types::{Call, Calls, Inputs, Program, PyTaskError, Raised, Value, values};
 use crate::lock::lock;
 use crate::{call, gil};
 
@@ -107,9 +107,8 @@ fn run(
         return Ok(Value::Object(py.None()));
     }
     let Program::Here(call) = &assignment.program else {
-        return Err(PyTaskError::Error(PyRuntimeError::new_err(
-            "this is to be called in another process",
-        )));
+        let error = PyRuntimeError::new_err("this is to be called in another process");
+        return Err(PyTaskError::Error(Raised::new(py, error)));
     };
     let call = || match call.inputs {
         Inputs::None => call_plain(py, call),
@@ -120,7 +119,7 @@ fn run(
     };
     as_task(token, call)
         .map(|object| Value::Object(object.unbind()))
-        .map_err(PyTaskError::Error)
+        .map_err(|error| PyTaskError::Error(Raised::new(py, error)))
 }
 
 fn call_plain<'py>(py: Python<'py>, call: &Call) -> PyResult<Bound<'py, PyAny>> {

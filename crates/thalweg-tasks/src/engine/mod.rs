@@ -200,7 +200,16 @@ impl<W: TaskTypes> TaskEngine<W> {
         if let Some(plain) = self.plain.as_ref().filter(|_| spec.is_plain()) {
             return self.submit_plain(plain, spec.program);
         }
+        if !self.has_dependencies_of(&spec) {
+            return self.failed(Arc::new(Failure::OtherClient));
+        }
         self.with(|scheduler, deferred| scheduler.submit(spec, self, deferred))
+    }
+
+    /// Whether all dependencies of a task are tasks of this engine: no other scheduler says when they have ended.
+    fn has_dependencies_of(self: &Arc<Self>, spec: &TaskSpec<W>) -> bool {
+        let mut dependencies = spec.dependencies.iter();
+        dependencies.all(|slot| Arc::ptr_eq(&slot.engine, self))
     }
 
     /// Submits many tasks.
@@ -215,14 +224,17 @@ impl<W: TaskTypes> TaskEngine<W> {
         let Some(plain) = &self.plain else {
             return self.with(|scheduler, deferred| {
                 for spec in specs {
-                    taken(scheduler.submit(spec, self, deferred));
+                    taken(match self.has_dependencies_of(&spec) {
+                        true => scheduler.submit(spec, self, deferred),
+                        false => self.failed(Arc::new(Failure::OtherClient)),
+                    });
                 }
             });
         };
         for spec in specs {
             taken(match spec.is_plain() {
                 true => self.submit_plain(plain, spec.program),
-                false => self.with(|scheduler, deferred| scheduler.submit(spec, self, deferred)),
+                false => self.submit(spec),
             });
         }
     }
@@ -522,6 +534,20 @@ mod tests {
         type Program = ();
         type Value = ();
         type Error = ();
+    }
+
+    #[test]
+    fn a_task_that_depends_on_another_engine_fails() {
+        let engines: [Arc<TaskEngine<Nothing>>; 2] = [TaskEngine::threads(), TaskEngine::threads()];
+        let theirs = engines[1].place((), None);
+        let spec = || spec((), std::iter::once(theirs.clone()).collect(), None);
+        let mut slots = vec![engines[0].submit(spec())];
+        engines[0].submit_all([spec(), spec()], |slot| slots.push(slot));
+        assert_eq!(slots.len(), 3);
+        for slot in slots {
+            assert_eq!(slot.failure().as_deref(), Some(&Failure::OtherClient));
+        }
+        assert!(engines[1].submit(spec()).failure().is_none());
     }
 
     #[test]

@@ -57,6 +57,26 @@ pub(crate) enum SlotState<W: TaskTypes> {
     Failed(Arc<Failure<W::Error>>),
 }
 
+/// Part of a finished task.
+pub enum Held<'a, W: TaskTypes> {
+    /// Its result.
+    Value(&'a W::Value),
+    /// Its error.
+    Error(&'a W::Error),
+    /// The program of a failed task, which can be run again.
+    Program(&'a W::Program),
+}
+
+impl<W: TaskTypes> fmt::Debug for Held<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Value(_) => "Value",
+            Self::Error(_) => "Error",
+            Self::Program(_) => "Program",
+        })
+    }
+}
+
 /// State of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -187,6 +207,49 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
+    /// Gives this slot a failure of its own, made by `copy`, if it shares one: those of dependencies are shared.
+    /// `copy` must not wait for anything.
+    pub fn own_failure(&self, copy: impl FnOnce(&Failure<W::Error>) -> Option<Failure<W::Error>>) {
+        if let SlotState::Failed(failure) = &mut lock(&self.contents).state
+            && Arc::strong_count(failure) > 1
+            && let Some(own) = copy(failure)
+        {
+            *failure = Arc::new(own);
+        }
+    }
+
+    /// Visits what a finished task's slot holds, unless somebody else holds the slot or is using it, or other slots
+    /// share it: for the garbage collector of a host. Does not wait.
+    ///
+    /// # Errors
+    /// The first one of `visit`.
+    pub fn traverse<E>(
+        self: &Arc<Self>,
+        mut visit: impl FnMut(Held<'_, W>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if Arc::strong_count(self) > 1 {
+            return Ok(());
+        }
+        let Ok(contents) = self.contents.try_lock() else {
+            return Ok(());
+        };
+        match &contents.state {
+            SlotState::Done(value) => visit(Held::Value(value)),
+            SlotState::Failed(failure) => {
+                if let Failure::Raised(error) = &**failure
+                    && Arc::strong_count(failure) == 1
+                {
+                    visit(Held::Error(error))?;
+                }
+                contents
+                    .plain
+                    .program()
+                    .map_or(Ok(()), |program| visit(Held::Program(program)))
+            }
+            SlotState::Pending(_) | SlotState::Away(..) => Ok(()),
+        }
+    }
+
     /// The worker that has its value, if it is finished and the value has not been requested.
     pub(crate) fn away(&self) -> Option<WorkerId> {
         match &lock(&self.contents).state {
@@ -310,5 +373,58 @@ impl<W: TaskTypes> Drop for Slot<W> {
             let stops = self.is_orphan.load(Ordering::Relaxed);
             self.engine.abandon(self.id, stops);
         }
+    }
+}
+
+#[cfg(all(test, not(thalweg_loom)))]
+mod tests {
+    use super::*;
+
+    enum Texts {}
+
+    impl TaskTypes for Texts {
+        type Program = &'static str;
+        type Value = &'static str;
+        type Error = &'static str;
+    }
+
+    fn slot(state: SlotState<Texts>) -> Arc<Slot<Texts>> {
+        let slot = Slot::of_plain(1, TaskEngine::threads(), "program");
+        slot.put(state);
+        slot
+    }
+
+    fn visited(slot: &Arc<Slot<Texts>>) -> Vec<&'static str> {
+        let mut visited = Vec::new();
+        let result = slot.traverse(|held| {
+            visited.push(match held {
+                Held::Value(text) | Held::Error(text) | Held::Program(text) => *text,
+            });
+            Ok::<_, ()>(())
+        });
+        assert_eq!(result, Ok(()));
+        visited
+    }
+
+    #[test]
+    fn what_only_one_slot_holds_is_visited() {
+        assert_eq!(visited(&slot(SlotState::Done("value"))), ["value"]);
+        let failed = slot(SlotState::Failed(Arc::new(Failure::Raised("error"))));
+        assert_eq!(visited(&failed), ["error", "program"]);
+        let also_held = failed.clone();
+        assert!(visited(&also_held).is_empty());
+        assert!(visited(&slot(SlotState::Pending(Watchers::new()))).is_empty());
+    }
+
+    #[test]
+    fn a_shared_failure_is_visited_once_it_is_owned() {
+        let failure = Arc::new(Failure::Raised("error"));
+        let slots = [(); 2].map(|()| slot(SlotState::Failed(failure.clone())));
+        assert_eq!(visited(&slots[0]), ["program"]);
+        slots[0].own_failure(|_| Some(Failure::Raised("own")));
+        assert_eq!(visited(&slots[0]), ["own", "program"]);
+        slots[0].own_failure(|_| Some(Failure::Raised("another")));
+        assert_eq!(visited(&slots[0]), ["own", "program"]);
+        assert_eq!(visited(&slots[1]), ["program"]);
     }
 }

@@ -29,6 +29,12 @@ impl<W: TaskTypes> Default for Plain<W> {
     }
 }
 
+impl<W: TaskTypes> Plain<W> {
+    pub(super) fn program(&self) -> Option<&W::Program> {
+        self.program.as_ref()
+    }
+}
+
 /// Result of stopping a plain task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlainStop {

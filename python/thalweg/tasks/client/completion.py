@@ -16,6 +16,7 @@ from thalweg._thalweg.tasks import OutOfTheWay
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import tree
 from thalweg.tasks.client.waiting import LOOK, error_of, raisable, result_of
+from thalweg.tasks.process.pickling import traceback_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -224,7 +225,7 @@ class as_completed:
             return future, error
         if self.raise_errors:
             raise raisable(error)
-        return future, (type(error), error, error.__traceback__)
+        return future, (type(error), error, traceback_of(error))
 
     def next_batch(self, block: bool = True) -> list[Any]:
         """Return all finished futures not yet returned.

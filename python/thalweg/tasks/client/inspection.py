@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from inspect import signature
 from sys import getsizeof
@@ -17,11 +17,19 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
 
 
+class _SchedulerInfo(dict[str, Any]):
+    """A dictionary that an asynchronous client's program may await or use at once."""
+
+    def __await__(self) -> Generator[Any, None, _SchedulerInfo]:
+        return self
+        yield
+
+
 class Inspection(Base):
     """Inspects the workers."""
 
     def scheduler_info(self, n_workers: int = -1, *, asynchronous: bool | None = None) -> Any:
-        """Return information about the workers, as Dask's client does.
+        """Return information about the workers, as Dask's client does. It can also be awaited.
 
         Examples
         --------
@@ -30,7 +38,7 @@ class Inspection(Base):
         ...     [worker["nthreads"] for worker in client.scheduler_info()["workers"].values()]
         [3]
         """
-        return self._tell(asynchronous, self._scheduler_info, n_workers)
+        return _SchedulerInfo(self._scheduler_info(n_workers))
 
     def _scheduler_info(self, n_workers: int) -> dict[str, Any]:
         workers = self._workers()

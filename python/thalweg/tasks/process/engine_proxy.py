@@ -12,7 +12,7 @@ from thalweg.tasks.client import registry, tree
 from thalweg.tasks.process import requests
 from thalweg.tasks.process.lending import borrow
 from thalweg.tasks.process.parent import ask
-from thalweg.tasks.process.pickling import loads
+from thalweg.tasks.process.pickling import loads, traceback_of
 from thalweg.tasks.process.worker_requests import dumps, future_at
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class RemoteFuture:
     def traceback(self, timeout: Interval | None = None) -> TracebackType | None:
         """Wait for the traceback of the task's exception."""
         error = self.exception(timeout)
-        return None if error is None else error.__traceback__
+        return None if error is None else traceback_of(error)
 
     def cancel(self, reason: str | None = None, msg: str | None = None, force: bool = False) -> bool:
         """Cancel the task."""

@@ -121,5 +121,8 @@ def find(engine: Engine, key: Any) -> Future[Any]:
     if found is None:
         found = _lent.get((id(engine), key))
     if found is None:
-        raise LookupError(f"there is no task with the key {key!r} whose future somebody holds")
+        raise LookupError(
+            f"there is no task with the key {key!r} in this client whose future somebody holds and can be found: one "
+            "of another client, or submitted without `key`, can't be"
+        )
     return found

@@ -8,12 +8,12 @@ import sys
 import traceback
 from collections import ChainMap
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from io import BytesIO
 from mmap import mmap
 from threading import RLock
-from types import CodeType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 from weakref import WeakSet
 
@@ -34,6 +34,8 @@ __all__ = [
     "mapped",
     "of_task",
     "result_error",
+    "sendable",
+    "traceback_of",
     "unreadable",
     "value_error",
 ]
@@ -305,12 +307,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+#: A line of a traceback: the file, the function and the number of the line.
+_Place = tuple[str, str, int]
+
+#: Maximum number of lines at each end of a traceback that is rebuilt.
+_MOST_PLACES = 50
+
+
 class RemoteTraceback(Exception):
     """Traceback of an exception in a worker process: the cause of the exception that arrives here."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, places: list[_Place] | None = None) -> None:
         super().__init__(text)
         self.text = text
+        self.places = places or []
 
     def __str__(self) -> str:
         return f"\n{self.text}"
@@ -318,19 +328,122 @@ class RemoteTraceback(Exception):
 
 def dump_error(error: BaseException) -> bytes:
     """Pickle an exception, and where it was raised."""
+    return pickle.dumps(sendable(error))
+
+
+def sendable(error: BaseException) -> Any:
+    """Return what arrives in another process as an exception and its traceback.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from thalweg.tasks.process.pickling import sendable
+    >>> pickle.loads(pickle.dumps(sendable(ValueError(1))))
+    ValueError(1)
+    """
+    cause = error.__cause__
+    if isinstance(cause, RemoteTraceback):
+        # It was raised in a third process.
+        return _Error(_dumped(error), cause.text, cause.places)
     try:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except Exception:
         # Its own code makes its text.
         text = "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}\n"
+    return _Error(_dumped(error), text, _places(error))
+
+
+def _dumped(error: BaseException) -> bytes:
+    """Pickle an exception, or its description."""
+    for dump in (partial(again, buffer_callback=lambda _: True), _dumps_by_parts):
+        try:
+            data = dump(error)
+            # Some exceptions can be pickled but not unpickled, or unpickle as something else.
+            if isinstance(pickle.loads(data), BaseException):
+                return data
+        except Exception:
+            continue
+    return pickle.dumps(_in_words(error))
+
+
+def _dumps_by_parts(error: BaseException) -> bytes:
+    """Pickle an exception whose constructor takes other arguments than `args`, and those that it refers to."""
     try:
-        data = again(error, lambda _: True)
-        # Some exceptions can be pickled but not unpickled, or unpickle as something else.
-        if not isinstance(pickle.loads(data), BaseException):
-            data = pickle.dumps(_in_words(error))
-    except Exception:
-        data = pickle.dumps(_in_words(error))
-    return pickle.dumps(_Error(data, text))
+        from cloudpickle import Pickler
+    except ImportError:
+        from pickle import Pickler
+
+    class ByParts(Pickler):  # type: ignore[misc, valid-type]
+        def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, BaseException) and (base := _builtin_base(obj)).__reduce__ is type(obj).__reduce__:
+                _, args, *state = obj.__reduce__()
+                return _from_parts, (type(obj), base, args), *state
+            return getattr(super(), "reducer_override", lambda _: NotImplemented)(obj)
+
+    file = BytesIO()
+    ByParts(file, protocol=5).dump(error)
+    return file.getvalue()
+
+
+def _builtin_base(error: BaseException) -> type[BaseException]:
+    """Return the built-in class that an exception's class is derived from."""
+    return next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
+
+
+def _from_parts(kind: type[BaseException], base: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    """Make an exception without its own constructor."""
+    error = base.__new__(kind, *args)
+    base.__init__(error, *args)
+    return error
+
+
+def _places(error: BaseException) -> list[_Place]:
+    """Return where an exception was raised, the outermost place first."""
+    places = [
+        (frame.f_code.co_filename, frame.f_code.co_name, line) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    return places if len(places) <= 2 * _MOST_PLACES else places[:_MOST_PLACES] + places[-_MOST_PLACES:]
+
+
+def traceback_of(error: BaseException) -> TracebackType | None:
+    """Return the traceback of an exception, rebuilt if it was raised in a worker process.
+
+    Examples
+    --------
+    >>> import traceback
+    >>> from thalweg.tasks.process.pickling import RemoteTraceback, traceback_of
+    >>> error = ValueError("wrong")
+    >>> error.__cause__ = RemoteTraceback("", [("program.py", "main", 5), ("program.py", "parse", 2)])
+    >>> [(frame.name, frame.lineno) for frame in traceback.extract_tb(traceback_of(error))]
+    [('main', 5), ('parse', 2)]
+    """
+    here = error.__traceback__
+    if not isinstance(error.__cause__, RemoteTraceback):
+        return here
+    rebuilt = None
+    for place in reversed(error.__cause__.places):
+        # Without an instruction: its columns would be those of other code.
+        rebuilt = TracebackType(rebuilt, _frame(place), -1, place[2])
+    # It may have been raised again in this process.
+    links = []
+    while here is not None:
+        links.append(here)
+        here = here.tb_next
+    for link in reversed(links):
+        rebuilt = TracebackType(rebuilt, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    return rebuilt
+
+
+def _frame(place: _Place) -> FrameType:
+    """Return a frame of a function with a name and a file."""
+    file, name, line = place
+    code = compile("raise Exception", file, "exec").replace(co_name=name, co_firstlineno=line)
+    try:
+        exec(code, {"__file__": file})
+    except Exception as raised:
+        inner = raised.__traceback__ and raised.__traceback__.tb_next
+    assert inner is not None
+    return inner.tb_frame
 
 
 def _in_words(error: BaseException) -> RemoteError:
@@ -342,15 +455,16 @@ def _in_words(error: BaseException) -> RemoteError:
 
 
 class _Error:
-    def __init__(self, data: bytes, text: str) -> None:
+    def __init__(self, data: bytes, text: str, places: list[_Place]) -> None:
         self.data = data
         self.text = text
+        self.places = places
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _load_error, (self.data, self.text)
+        return _load_error, (self.data, self.text, self.places)
 
 
-def _load_error(data: bytes, text: str) -> BaseException:
+def _load_error(data: bytes, text: str, places: list[_Place]) -> BaseException:
     try:
         error: Any = loads(data)
     except Exception as unread:
@@ -359,5 +473,5 @@ def _load_error(data: bytes, text: str) -> BaseException:
     if not isinstance(error, BaseException):
         error = RemoteError(text.strip().splitlines()[-1])
     told: BaseException = error
-    told.__cause__ = RemoteTraceback(text)
+    told.__cause__ = RemoteTraceback(text, places)
     return told

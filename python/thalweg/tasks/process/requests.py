@@ -13,6 +13,7 @@ from thalweg.tasks.client import registry
 from thalweg.tasks.client.events import log
 from thalweg.tasks.client.waiting import FAILED, error_of, result_of, settled
 from thalweg.tasks.process import lending
+from thalweg.tasks.process.pickling import sendable
 from thalweg.tasks.sync.coordinator import Asker
 
 if TYPE_CHECKING:
@@ -160,9 +161,10 @@ class Failure(NamedTuple):
 
     place: int
 
-    def answer(self, requests: WorkerRequests, known: Known) -> BaseException | None:
-        """Return it."""
-        return error_of(known.futures[self.place])
+    def answer(self, requests: WorkerRequests, known: Known) -> Any:
+        """Return it, as it is sent."""
+        error = error_of(known.futures[self.place])
+        return None if error is None else sendable(error)
 
 
 class IsRunning(NamedTuple):

@@ -227,7 +227,7 @@ def _reply(
 ) -> None:
     try:
         with lending.answering(known):
-            data = dumps((True, value)) if error is None else dumps((False, error))
+            data = dumps((True, value)) if error is None else dumps((False, pickling.sendable(error)))
     except Exception as unpicklable:
         data = pickle.dumps((False, TypeError(f"the answer can't be sent to a worker process: {unpicklable}")))
     reply(data)
