@@ -1,19 +1,26 @@
 """Runs a pipeline on live input and sums up what came through it.
 
-Without --input it samples this machine's processor and network counters, for ten seconds. Ctrl-C ends it early; what is
-on its way is finished, and the result is printed all the same.
+Without --input and --url it samples this machine's processor and network counters, for ten seconds. Ctrl-C ends it
+early; what is on its way is finished, and the result is printed all the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import sqlite3
 import sys
+import tempfile
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-from thalweg import Stream
+from thalweg import Database, Stream
 
 
 class Counters(NamedTuple):
@@ -92,6 +99,91 @@ def lines_of(path: str, ended: threading.Event) -> Iterator[str]:
         ended.set()
 
 
+class Window(NamedTuple):
+    """The edits of some seconds, by wiki."""
+
+    edits: Counter[str]
+    seconds: float
+
+    def __str__(self) -> str:
+        lines = [f"{self.edits.total() / self.seconds:9.1f} edits a second in {self.seconds:.1f} s"]
+        lines += [f"{edits / self.seconds:9.1f} {wiki}" for wiki, edits in self.edits.most_common(10)]
+        if len(self.edits) > 10:
+            lines.append(f"          and {len(self.edits) - 10} more")
+        return "\n".join(lines)
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return a row for each wiki."""
+        return [{"wiki": wiki, "edits": edits, "seconds": self.seconds} for wiki, edits in self.edits.items()]
+
+
+def follow(url: str, seconds: float | None) -> None:
+    """Count the edits of a feed by wiki, in windows of ten seconds, which go to a database."""
+    path = Path(tempfile.gettempdir(), f"thalweg-demo-{os.getpid()}.db")
+    begin = time.monotonic()
+
+    def count(wikis: tuple[str, ...]) -> Window:
+        nonlocal begin
+        before, begin = begin, time.monotonic()
+        return Window(Counter(wikis), begin - before)
+
+    failures = Stream()
+    failures.sink(lambda failure: print("set aside:", failure, flush=True))
+    # A connection that breaks is a failure of the source, which connects again.
+    events = Stream.from_sse(local_feed() if url == "local" else url, on_error=failures)
+    wikis = events.map(lambda event: json.loads(event.data)["wiki"], on_error=failures)
+    windows = wikis.timed_window("10s").map(count)
+    windows.sink(lambda window: print(window, flush=True))
+    windows.map(Window.rows).flatten().to_sql(Database(f"sqlite:{path}"), "windows", create=True)
+    run(events, threading.Event(), seconds)
+    database = sqlite3.connect(path)
+    edits, known = database.execute("SELECT coalesce(sum(edits), 0), count(DISTINCT wiki) FROM windows").fetchone()
+    print(f"{edits} edits of {known} wikis, in {path}")
+    database.close()
+
+
+def local_feed() -> str:
+    """Serve this machine's events on loopback, for a machine without a network, and return the URL.
+
+    Each counter of a processor or a network interface that has moved is an event, with its name in place of a wiki's.
+    """
+
+    class Feed(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            before = machine_counters()
+            try:
+                while True:
+                    time.sleep(0.05)
+                    now = machine_counters()
+                    for name in (name for name, count in now.items() if count != before.get(name)):
+                        self.wfile.write(f"data: {json.dumps({'wiki': name})}\n\n".encode())
+                    before = now
+            except OSError:
+                # The reader has gone.
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Feed)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/"
+
+
+def machine_counters() -> dict[str, int]:
+    """Return the busy time of each processor, and the packets of each network interface."""
+    processors = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+    counters = {name: sum(map(int, times[:3])) for name, *times in processors if name[:3] == "cpu" != name}
+    for line in Path("/proc/net/dev").read_text().splitlines()[2:]:
+        name, _, counts = line.partition(":")
+        fields = counts.split()
+        counters[name.strip()] = int(fields[1]) + int(fields[9])
+    return counters
+
+
 def run(source: Stream, ended: threading.Event, seconds: float | None) -> None:
     """Run a pipeline until its input ends, its time is over, or Ctrl-C; then finish elements in flight."""
     source.start()
@@ -117,12 +209,24 @@ def main() -> int:
     """Run the command line, and return the exit code."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--input", metavar="PATH", help="read the lines of this file, or of standard input if it is -")
+    parser.add_argument(
+        "--url",
+        help="follow a feed of server-sent events whose data are JSON with a field `wiki`, such as "
+        "https://stream.wikimedia.org/v2/stream/recentchange; `local` is a feed of this machine's events",
+    )
     parser.add_argument("--seconds", metavar="N", type=positive, help="end after N seconds")
     options = parser.parse_args()
-    if options.input is None:
+    if options.input is not None and options.url is not None:
+        parser.error("--input and --url exclude each other")
+    if options.url is not None and options.url != "local":
+        follow(options.url, options.seconds)
+    elif options.input is None:
         if not Path("/proc/stat").exists():
             parser.error("this machine has no /proc to read counters from; give an --input")
-        watch_machine(options.seconds or 10.0)
+        if options.url is None:
+            watch_machine(options.seconds or 10.0)
+        else:
+            follow("local", options.seconds)
     else:
         if options.input != "-" and not Path(options.input).is_file():
             parser.error(f"there is no file {options.input!r}")

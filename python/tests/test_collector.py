@@ -182,7 +182,7 @@ ON_A_CLOCK = {
     "async accumulate": lambda source, f: source.accumulate(f),
     "async accumulate's start": lambda source, f: source.accumulate(f, f),
     "async sink": lambda source, f: source.sink(f),
-    "timed_window_unique's key": lambda source, f: source.timed_window_unique(1, key=f),
+    "timed_window_unique's key": lambda source, f: source.timed_window_unique(1, key=lambda x: f),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,16 @@ def test_the_demo_reads_this_machine(python):
     assert "altogether" in done.stdout
 
 
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="there are no counters here")
+def test_the_demo_follows_a_local_feed(python):
+    done = python(DEMO, "--url", "local", "--seconds", "1.5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " edits a second in " in done.stdout
+    edits, path = re.search(r"^(\d+) edits of \d+ wikis, in (.*)$", done.stdout, flags=re.MULTILINE).groups()
+    assert int(edits) > 0
+    Path(path).unlink()
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -35,6 +46,7 @@ def test_the_demo_reads_this_machine(python):
         (["--seconds", "soon"], "'soon'"),
         (["--input", "missing"], "there is no file 'missing'"),
         (["lines"], "lines"),
+        (["--input", "-", "--url", "local"], "--input and --url exclude each other"),
     ],
 )
 def test_errors_are_explained(python, arguments, complaint):

@@ -9,13 +9,16 @@ use lexopt::Arg;
 pub(crate) const USAGE: &str = "\
 Runs a pipeline on live input and sums up what came through it.
 
-Usage: demo [--input PATH|-] [--seconds N] [--svg PATH]
+Usage: demo [--input PATH|- | --url URL|local] [--seconds N] [--svg PATH]
 
-Without --input it samples this machine's processor and network counters, for ten seconds.
+Without --input and --url it samples this machine's processor and network counters, for ten seconds.
 Ctrl-C ends it early; the result is printed all the same.
 
   --input PATH   read the lines of this file, or of standard input if PATH is `-`:
                  each line's size, and the number in its last field if there is one
+  --url URL      follow a feed of server-sent events whose data are JSON with a field `wiki`, such as
+                 https://stream.wikimedia.org/v2/stream/recentchange: edits per second by wiki, in
+                 windows of ten seconds, which go to SQLite; `local` is a feed of this machine's events
   --seconds N    end after N seconds; a file is then followed as it grows,
                  where otherwise it is read to its end
   --svg PATH     draw the pipeline into this file, as it is at the end
@@ -42,6 +45,15 @@ pub(crate) struct Options {
 pub(crate) enum Input {
     Stdin,
     Path(PathBuf),
+    Feed(Feed),
+}
+
+/// A feed of server-sent events.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Feed {
+    Url(String),
+    /// This machine's events.
+    Local,
 }
 
 /// A wrong command line.
@@ -53,6 +65,10 @@ pub(crate) enum ArgsError {
     Unexpected(String),
     #[error("--input needs the path of a file, or `-` for standard input")]
     NoPath,
+    #[error("--url needs the URL of a feed, or `local`")]
+    NoUrl,
+    #[error("--input and --url exclude each other")]
+    Both,
     #[error("--seconds needs a number above zero, not `{0}`")]
     Seconds(String),
 }
@@ -69,11 +85,25 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request,
             Arg::Long("help") | Arg::Short('h') => return Ok(Request::Help),
             Arg::Long("input") | Arg::Short('i') => {
                 let path = parser.value()?;
+                if options.input.is_some() {
+                    return Err(ArgsError::Both);
+                }
                 options.input = Some(match path.to_str() {
                     Some("") => return Err(ArgsError::NoPath),
                     Some("-") => Input::Stdin,
                     _ => Input::Path(path.into()),
                 });
+            }
+            Arg::Long("url") => {
+                let url = parser.value()?;
+                if options.input.is_some() {
+                    return Err(ArgsError::Both);
+                }
+                options.input = Some(Input::Feed(match url.to_str() {
+                    None | Some("") => return Err(ArgsError::NoUrl),
+                    Some("local") => Feed::Local,
+                    Some(url) => Feed::Url(url.to_owned()),
+                }));
             }
             Arg::Long("seconds") | Arg::Short('s') => {
                 options.time = Some(seconds(&parser.value()?.to_string_lossy())?);
@@ -125,6 +155,10 @@ mod tests {
             svg: Some("a.svg".into()),
         };
         assert_eq!(parsed("--svg a.svg"), Ok(Request::Run(svg)));
+        let local = || Some(Input::Feed(Feed::Local));
+        assert_eq!(parsed("--url local -s 1"), request(local(), Some(1.0)));
+        let url = || Some(Input::Feed(Feed::Url("http://x/".into())));
+        assert_eq!(parsed("--url http://x/"), request(url(), None));
         assert_eq!(parsed("--input a.csv --help"), Ok(Request::Help));
     }
 
@@ -138,6 +172,10 @@ mod tests {
             );
         }
         assert_eq!(error("--input="), ArgsError::NoPath.to_string());
+        assert_eq!(error("--url="), ArgsError::NoUrl.to_string());
+        for both in ["--input a --url local", "--url local --input a"] {
+            assert_eq!(error(both), ArgsError::Both.to_string());
+        }
         assert_eq!(error("--input"), "missing argument for option '--input'");
         assert_eq!(error("--file x"), "invalid option '--file'");
         assert_eq!(

@@ -1,10 +1,14 @@
-//! Pipelines on live input: this machine's own counters, a file as it grows, or standard input.
+//! Pipelines on live input: this machine's own counters, a file as it grows, standard input, or a feed on the web.
 //!
 //! They branch, join, look through windows, keep to a rate, set aside what fails, and end in good order.
 //! What they print at the end comes with a command that finds the same with another tool.
 
 mod args;
 mod check;
+#[cfg(all(feature = "sse", feature = "sqlite"))]
+mod feed;
+#[cfg(all(feature = "sse", feature = "sqlite"))]
+mod local_feed;
 mod machine;
 mod progress;
 mod table;
@@ -44,6 +48,7 @@ async fn demo(args: impl IntoIterator<Item = OsString>) -> u8 {
         }
         Ok(Request::Run(options)) => match &options.input {
             None => watch_machine(&options).await,
+            Some(Input::Feed(feed)) => follow(feed, &options).await,
             Some(input) => read_lines(input, &options).await,
         },
         Err(error) => {
@@ -58,6 +63,14 @@ async fn demo(args: impl IntoIterator<Item = OsString>) -> u8 {
             1
         }
     }
+}
+
+#[cfg(all(feature = "sse", feature = "sqlite"))]
+use feed::follow;
+
+#[cfg(not(all(feature = "sse", feature = "sqlite")))]
+async fn follow(_: &args::Feed, _: &Options) -> Outcome {
+    Err("feeds need the features `sse` and `sqlite`; `cargo xtask demo` has them".into())
 }
 
 /// How busy this machine is, second by second.
@@ -148,6 +161,7 @@ async fn read_lines(input: &Input, options: &Options) -> Outcome {
 fn open(input: &Input, follow: bool) -> Result<Stream<Vec<u8>>, Box<dyn Error>> {
     let lines = Lines::bytes().delimiter("\n");
     Ok(match input {
+        Input::Feed(_) => return Err("a feed has no lines".into()),
         Input::Stdin => Stream::from_source(Stdin::new().lines(lines)),
         Input::Path(path) if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) => {
             Stream::from_reader(Reader::new(File::open(path)?).lines(lines))

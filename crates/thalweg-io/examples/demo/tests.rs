@@ -154,6 +154,34 @@ fn this_machine_gives_the_result_of_the_check_command() {
     fs::remove_file(record).unwrap();
 }
 
+#[cfg(all(target_os = "linux", feature = "sse", feature = "sqlite"))]
+#[test]
+fn a_local_feed_is_counted_and_saved() {
+    use thalweg_io::prelude::*;
+    use thalweg_io::sql::{Database, Query, SqlValue};
+
+    let ended = Demo::start(&["--url", "local", "--seconds", "2"]).end(b"");
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+    let [edits, arrived, failed] = ended.counters("wikis")[..] else {
+        panic!("{}", ended.stdout)
+    };
+    assert!(edits > 0 && arrived == edits && failed == 0);
+    assert!(ended.stdout.contains(&format!("\n{edits} edits of ")));
+    assert!(ended.stdout.contains(" edits a second in "));
+
+    let path = ended.check().split(' ').nth(1).unwrap();
+    let database = Database::open(&format!("sqlite:{path}")).unwrap();
+    let query = "SELECT rowid AS id, edits FROM windows";
+    let rows = thalweg::Stream::from_sql(&database, Query::new(query, "id"));
+    let counts = rows
+        .map(|row| row.get("edits").and_then(SqlValue::as_i64))
+        .sink_to_list();
+    rows.run("10s").wait().unwrap();
+    let sum: i64 = counts.to_vec().into_iter().flatten().sum();
+    assert_eq!(sum, i64::try_from(edits).unwrap());
+    fs::remove_file(path).unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_drains_and_the_result_is_printed() {
