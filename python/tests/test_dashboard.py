@@ -282,7 +282,9 @@ def test_a_client_can_start_a_dashboard():
         warnings.simplefilter("error")
         with Client(n_workers=1, dashboard_address=":0") as client:
             assert client.dashboard_link == running().link
+            assert f'<a href="{client.dashboard_link}" target="_blank">' in client._repr_html_()
     assert running() is None
+    assert "<code>&lt;Client: threads, closed&gt;</code><br>Dashboard: none" in client._repr_html_()
     with thalweg.dashboard(port=0) as dashboard:
         Client(n_workers=1, dashboard_address=":0").close()
         assert running() is dashboard

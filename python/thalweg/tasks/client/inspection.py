@@ -28,6 +28,22 @@ class _SchedulerInfo(dict[str, Any]):
 class Inspection(Base):
     """Inspects the workers."""
 
+    if TYPE_CHECKING:
+
+        @property
+        def dashboard_link(self) -> str | None: ...
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        link = escape(self.dashboard_link or "")
+        shown = (
+            f'<a href="{link}" target="_blank">{link}</a>'
+            if link
+            else "none; <code>thalweg.dashboard()</code> serves one"
+        )
+        return f"<code>{escape(repr(self))}</code><br>Dashboard: {shown}"
+
     def scheduler_info(self, n_workers: int = -1, *, asynchronous: bool | None = None) -> Any:
         """Return information about the workers, as Dask's client does. It can also be awaited.
 
