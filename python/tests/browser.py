@@ -26,8 +26,8 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 def found() -> str | None:
     """Path of Chromium, if it is installed or downloaded."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    names += (str(BROUGHT / "debian/usr/lib/chromium/chromium"),)
+    fetched = str(BROUGHT / "debian/usr/lib/chromium/chromium")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", fetched)
     return next((path for name in names if (path := shutil.which(name))), None)
 
 

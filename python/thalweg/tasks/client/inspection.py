@@ -21,8 +21,8 @@ class _SchedulerInfo(dict[str, Any]):
     """A dictionary that an asynchronous client's program may await or use at once."""
 
     def __await__(self) -> Generator[Any, None, _SchedulerInfo]:
+        yield from ()
         return self
-        yield
 
 
 class Inspection(Base):
@@ -31,7 +31,8 @@ class Inspection(Base):
     if TYPE_CHECKING:
 
         @property
-        def dashboard_link(self) -> str | None: ...
+        def dashboard_link(self) -> str | None:
+            """URL of the dashboard; None if there is none."""
 
     def _repr_html_(self) -> str:
         from html import escape

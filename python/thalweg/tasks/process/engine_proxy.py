@@ -246,7 +246,7 @@ class RemoteFuture:
     def exception(self, timeout: Interval | None = None) -> BaseException | None:
         """Wait for the task's exception."""
         self.engine.ask(requests.Settle([self.place]), _seconds(timeout))
-        error = self.engine.ask(requests.Failure(self.place))
+        error: BaseException | None = self.engine.ask(requests.Failure(self.place))
         return error
 
     def traceback(self, timeout: Interval | None = None) -> TracebackType | None:

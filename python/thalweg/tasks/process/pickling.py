@@ -373,10 +373,11 @@ def _dumps_by_parts(error: BaseException) -> bytes:
     except ImportError:
         from pickle import Pickler
 
-    class ByParts(Pickler):  # type: ignore[misc, valid-type]
+    class ByParts(Pickler):
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, BaseException) and (base := _builtin_base(obj)).__reduce__ is type(obj).__reduce__:
-                _, args, *state = obj.__reduce__()
+                reduced: tuple[Any, ...] = obj.__reduce__()  # type: ignore[assignment]
+                _, args, *state = reduced
                 return _from_parts, (type(obj), base, args), *state
             return getattr(super(), "reducer_override", lambda _: NotImplemented)(obj)
 
