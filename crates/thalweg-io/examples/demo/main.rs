@@ -220,6 +220,7 @@ fn report<T: Element>(
     screen: &Screen,
 ) -> Outcome {
     let graph = stream.graph_view();
+    screen.clear();
     screen.print(&format!(
         "{result}\nTo check it:\n  {check}\n\n{}",
         table::of(&graph)

@@ -1,79 +1,52 @@
 //! Progress on the terminal.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::{self, Write};
 use std::time::Duration;
 
-/// Back to the line's beginning, and clear it.
-const CLEAR: &str = "\r\x1b[2K";
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// So much of a live line is shown: a longer one would wrap, and could not be cleared.
-const WIDTH: usize = 79;
-
-/// A status line that is overwritten on a terminal; one line after the other elsewhere.
-pub(crate) struct Progress<W: Write> {
-    out: W,
-    live: bool,
-    /// A status line stands on the terminal.
-    shown: bool,
-}
-
-/// Standard output, shared by all who write to it.
+/// Standard output: a status line that is overwritten on a terminal, one line after the other elsewhere. Clones share
+/// it.
 #[derive(Clone)]
-pub(crate) struct Screen(Arc<Mutex<Progress<io::Stdout>>>);
+pub(crate) struct Screen {
+    bar: ProgressBar,
+}
 
 impl Screen {
     pub(crate) fn on_stdout() -> Self {
-        let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-        let live = io::stdout().is_terminal() && !dumb;
-        Self(Arc::new(Mutex::new(Progress::new(io::stdout(), live))))
-    }
-
-    /// The time that a status stays at least.
-    pub(crate) fn pause(&self) -> Duration {
-        Duration::from_millis(if self.progress().live { 100 } else { 500 })
-    }
-
-    pub(crate) fn status(&self, text: &str) -> io::Result<()> {
-        self.progress().status(text)
-    }
-
-    pub(crate) fn print(&self, text: &str) -> io::Result<()> {
-        self.progress().print(text)
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress<io::Stdout>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<W: Write> Progress<W> {
-    fn new(out: W, live: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}");
         Self {
-            out,
-            live,
-            shown: false,
+            bar: match style {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            },
         }
     }
 
-    /// Shows how things stand, in place of the last status.
-    pub(crate) fn status(&mut self, text: &str) -> io::Result<()> {
-        if !self.live {
-            return writeln!(self.out, "{text}");
+    /// Minimum time between two statuses.
+    pub(crate) fn pause(&self) -> Duration {
+        Duration::from_millis(if self.bar.is_hidden() { 500 } else { 100 })
+    }
+
+    /// Shows the current status, in place of the last one.
+    pub(crate) fn status(&self, text: &str) -> io::Result<()> {
+        if self.bar.is_hidden() {
+            return writeln!(io::stdout(), "{text}");
         }
-        let text: String = text.chars().take(WIDTH).collect();
-        self.shown = true;
-        write!(self.out, "{CLEAR}{text}")?;
-        self.out.flush()
+        self.bar.set_message(text.to_owned());
+        self.bar.tick();
+        Ok(())
     }
 
     /// Prints lines that stay.
-    pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
-        if std::mem::take(&mut self.shown) {
-            write!(self.out, "{CLEAR}")?;
-        }
-        writeln!(self.out, "{text}")?;
-        self.out.flush()
+    pub(crate) fn print(&self, text: &str) -> io::Result<()> {
+        self.bar.suspend(|| writeln!(io::stdout(), "{text}"))
+    }
+
+    /// Removes the status.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 }
 
@@ -104,37 +77,6 @@ pub(crate) fn bar(percent: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn shown(live: bool) -> String {
-        let mut progress = Progress::new(Vec::new(), live);
-        progress.print("begin").expect("a Vec takes everything");
-        progress.status("10 %").expect("a Vec takes everything");
-        progress
-            .status(&"9".repeat(200))
-            .expect("a Vec takes everything");
-        progress.print("end").expect("a Vec takes everything");
-        progress.print("check").expect("a Vec takes everything");
-        String::from_utf8(progress.out).expect("it is text")
-    }
-
-    #[test]
-    fn on_a_terminal_each_status_replaces_the_previous_one() {
-        assert_eq!(
-            shown(true),
-            format!(
-                "begin\n\r\x1b[2K10 %\r\x1b[2K{}\r\x1b[2Kend\ncheck\n",
-                "9".repeat(79)
-            )
-        );
-    }
-
-    #[test]
-    fn without_a_terminal_plain_lines_are_written() {
-        assert_eq!(
-            shown(false),
-            format!("begin\n10 %\n{}\nend\ncheck\n", "9".repeat(200))
-        );
-    }
 
     #[test]
     fn byte_counts_have_three_digits() {
