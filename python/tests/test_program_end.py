@@ -84,6 +84,26 @@ def test_elements_of_threads_running_past_the_last_line_are_delivered(producer, 
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n", "", 0)
 
 
+@pytest.mark.parametrize(
+    "build", ["buffer(5)", "partition(3).flatten()", "scatter(backend='thread').map(abs).buffer(5).gather()"]
+)
+@pytest.mark.parametrize("way", [[], ["-m", "thalweg", "run"]], ids=["python", "python -m thalweg run"])
+def test_pipelines_built_by_exit_handlers_deliver_their_elements(build, way, python, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import atexit\n"
+        "from thalweg import Stream\n"
+        "def report():\n"
+        "    s = Stream()\n"
+        f"    s.{build}.sink(lambda x: print(x, flush=True))\n"
+        "    s.emit_many(range(4))\n"
+        "Stream().emit(0)\n"
+        "atexit.register(report)\n"
+    )
+    done = python(*way, program)
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n", "", 0)
+
+
 CLOSERS = {
     "an exit handler": "import atexit\nfile = open('out.txt', 'w')\natexit.register(file.close)\nwrite = file.write",
     "a finalizer": """

@@ -76,7 +76,12 @@ def call_after_drain(close: Callable[[], None]) -> None:
 
 @atexit.register
 def _end_engines() -> None:
-    """End what pipelines work with: no exit handler emits any more, except those registered before this package."""
+    """End what pipelines work with: no exit handler emits any more, except those registered before this package.
+
+    Pipelines that exit handlers have built are drained first.
+    """
+    if any(pipeline.nodes() and not pipelines.is_drained(pipeline) for pipeline in alive()):
+        _drain_at_end()
     for close in _closers:
         close()
     _thalweg.await_visitors()
@@ -86,6 +91,10 @@ def _end_engines() -> None:
 def _end_program() -> None:
     """Drain everything: the threads of the program have ended."""
     note_ending()
+    _drain_at_end()
+
+
+def _drain_at_end() -> None:
     try:
         drain_all()
     except KeyboardInterrupt:
