@@ -39,6 +39,18 @@ def test_keys_have_to_be_callable(method):
         getattr(Stream(), method)(key=5)
 
 
+async def later(x):
+    return x
+
+
+@pytest.mark.parametrize("is_parallel", [False, True], ids=["here", "on an engine"])
+@pytest.mark.parametrize("method", ["partition", "partition_unique", "timed_window_unique", "unique"])
+def test_keys_are_not_awaited(method, is_parallel):
+    source = Stream().scatter(backend="thread") if is_parallel else Stream()
+    with refused(TypeError, method, "`key`", "async def", "later"):
+        getattr(source, method)(*([] if method == "unique" else [1]), key=later)
+
+
 COUNTS = {
     "partition": "n",
     "partition_unique": "n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_count
+from thalweg.stream.arguments import check_count, check_key
 from thalweg.stream.live import Live
 from thalweg.stream.typevars import T
 
@@ -46,7 +46,7 @@ class partition(Stream[tuple[T, ...]]):
     _graphviz_shape = "diamond"
 
     n: Any = Live(check_count)
-    _key: Any = Live()
+    _key: Any = Live(check_key)
 
     def __init__(
         self, upstream: Stream[T], n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream, identity
-from thalweg.stream.arguments import check_callable, check_index
+from thalweg.stream.arguments import check_callable, check_index, check_key
 from thalweg.stream.live import Kept, Live
 from thalweg.stream.typevars import T
 
@@ -49,7 +49,7 @@ class unique(Stream[T]):
     """
 
     maxsize: Any = Live(_check_maxsize)
-    key: Any = Live()
+    key: Any = Live(check_key)
 
     def __init__(
         self,

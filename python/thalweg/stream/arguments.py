@@ -67,6 +67,24 @@ def check_callable(function: Any, operator: str, argument: str) -> None:
         raise TypeError(f"{operator}: `{argument}` is a function, not {function!r}")
 
 
+def check_key(key: Any, operator: str, argument: str) -> Any:
+    """Return the key of elements; raise a `TypeError` that names the argument if its results would have to be awaited.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_key
+    >>> async def later(x):
+    ...     pass
+    >>> check_key(later, "unique", "key")
+    Traceback (most recent call last):
+    TypeError: unique: `key` is a function that returns the key, not the `async def` later; await it in a `map` before
+    """
+    if is_awaited(key):
+        shown = f"not the `async def` {getattr(key, '__name__', key)}; await it in a `map` before"
+        raise TypeError(f"{operator}: `{argument.strip('_')}` is a function that returns the key, {shown}")
+    return key
+
+
 def check_count(number: Any, operator: str, argument: str) -> int:
     """Return a number of elements; raise an error that names the argument if it is less than one.
 

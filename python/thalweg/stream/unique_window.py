@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thalweg.stream.arguments import check_keep
+from thalweg.stream.arguments import check_keep, check_key
 from thalweg.stream.live import Live
 from thalweg.stream.node import Stream
 from thalweg.stream.registry import identity
@@ -33,7 +33,7 @@ class UniqueWindow(Stream[R]):
     (True, True)
     """
 
-    key: Any = Live()
+    key: Any = Live(check_key)
     keep: Any = Live()
 
     def __init__(self, upstream: Stream[Any], key: Any, keep: Keep, **kwargs: Any) -> None:
