@@ -407,3 +407,36 @@ def test_elements_waiting_on_a_virtual_clock_are_delivered(asynchronous, python)
     """
     done = python("-c", textwrap.dedent(program))
     assert (done.stdout, done.stderr) == ("0\n1\n2\n", "")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Ctrl-C has an exit code of its own there")
+@pytest.mark.parametrize(
+    "build", ["sink(work)", "buffer(2).sink(work)", "scatter(backend='thread').map(work).gather().sink(abs)"]
+)
+def test_an_interrupted_program_ends_by_the_signal(build, python):
+    """Whatever its pipelines do at its end. Shells stop their loops for no other exit code."""
+    done = python(
+        "-c",
+        "from thalweg import Stream\n"
+        "def work(x):\n"
+        "    exec('pass')\n"
+        "    return 0\n"
+        "s = Stream()\n"
+        f"s.{build}\n"
+        "s.emit(1)\n"
+        "raise KeyboardInterrupt\n",
+    )
+    assert done.returncode == -signal.SIGINT
+
+
+def test_a_program_without_an_event_loop_ends_without_importing_asyncio(python):
+    done = python(
+        "-c",
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('asyncio' in sys.modules))\n"
+        "from thalweg import Stream\n"
+        "s = Stream()\n"
+        "s.map(abs).sink(print)\n"
+        "s.emit(1)\n",
+    )
+    assert (done.stdout, done.stderr) == ("1\nFalse\n", "")
