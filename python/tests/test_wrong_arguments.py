@@ -206,6 +206,8 @@ def test_policies():
         Retry(1, backoff=-1)
     with refused(ValueError, "on_error", "explode"):
         Stream().map(str, on_error=Retry(1, then="explode"))
+    with refused(ValueError, "on_error", "explode"):
+        Stream().scatter(backend="thread").map(str, on_error=Retry(1, then="explode"))
 
 
 def test_a_refused_node_leaves_nothing_behind():

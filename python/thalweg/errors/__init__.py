@@ -221,8 +221,6 @@ class Retry:
             raise ValueError(f"Retry: `times` is how often to try again, not {times}")
         self.backoff: float | None = None if backoff is None else float(convert_interval(backoff))
         self.at_most: float | None = None if at_most is None else float(convert_interval(at_most))
-        if isinstance(then, str) and then not in ("raise", "skip", "log"):
-            raise ValueError(f'Retry: `then` is "raise", "skip" or a stream, not {then!r}')
         self.then = then
 
     def __repr__(self) -> str:
