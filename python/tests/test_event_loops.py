@@ -54,6 +54,20 @@ async def _pipeline():
     return L
 
 
+def test_predicates_are_awaited():
+    async def is_odd(x):
+        await asyncio.sleep(0)
+        return x % 2
+
+    async def main():
+        source = Stream(asynchronous=True)
+        odd, even = source.filter(is_odd).sink_to_list(), source.remove(is_odd).sink_to_list()
+        await source.emit_many(range(4))
+        return odd, even
+
+    assert asyncio.run(main()) == ([1, 3], [0, 2])
+
+
 def test_under_asyncio_run():
     assert asyncio.run(_pipeline()) == [1, 2, 3, 4, 5, 6]
     assert asyncio.run(_pipeline()) == [1, 2, 3, 4, 5, 6]

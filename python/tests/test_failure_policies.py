@@ -268,3 +268,41 @@ def test_retry_then_a_stream():
     source.emit(5)
     assert [failure.element for failure in failures] == [5]
     assert mood.calls == 2
+
+
+@pytest.mark.parametrize("target", ["raise", "skip", "stream"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda source, function, policy: source.map(function, on_error=policy),
+        lambda source, function, policy: source.filter(function, on_error=policy),
+        lambda source, function, policy: source.sink(function, on_error=policy),
+        lambda source, function, policy: source.unique(key=function, on_error=policy),
+    ],
+    ids=["map", "filter", "sink", "unique"],
+)
+def test_a_pipeline_without_a_loop_gets_one_for_the_pauses_of_a_retry(build, target):
+    """An operator that waits by itself does the same."""
+
+    def fail_twice(x):
+        calls.append(x)
+        if x == 2 or len(calls) < 3:
+            raise ValueError(x)
+        return x
+
+    calls = []
+    source, failures = Stream(), Stream()
+    failed = failures.sink_to_list()
+    then = failures if target == "stream" else target
+    node = build(source, fail_twice, Retry(2, backoff=0.001, then=then))
+    source.emit(1)
+    assert calls == [1, 1, 1]
+    if target == "raise":
+        with pytest.raises(ValueError, match="2"):
+            source.emit(2)
+    else:
+        source.emit(2)
+    source.drain()
+    assert calls == [1, 1, 1, 2, 2, 2]
+    assert node.counters()["failed"] == 1
+    assert [failure.element for failure in failed] == ([2] if target == "stream" else [])

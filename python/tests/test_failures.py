@@ -10,6 +10,7 @@ import traceback
 import pytest
 
 import thalweg
+from support import PATIENCE, until
 from thalweg import Retry, SeveralFailures, Stream, VirtualClock
 from thalweg.dataframe.schema import SchemaError
 from thalweg.tasks import KilledWorker, TaskTimeout
@@ -30,6 +31,45 @@ def innermost(error):
 
 
 # How failures arrive.
+
+
+async def later(x):
+    await asyncio.sleep(0)
+    return x
+
+
+def stop_iterating(x):
+    if x == 1:
+        raise StopIteration(x)
+    return x
+
+
+@pytest.mark.parametrize(
+    "build", [lambda source: source.rate_limit(0.001), lambda source: source.map(later)], ids=["rate_limit", "map"]
+)
+def test_stop_iteration_ends_the_wait_on_an_event_loop(build):
+    """Futures of event loops refuse it."""
+
+    async def main():
+        source = Stream(asynchronous=True)
+        build(source).sink(stop_iterating)
+        await source.emit(0)
+        with pytest.raises(RuntimeError, match=r"^a function raised StopIteration\(1\)$") as caught:
+            await asyncio.wait_for(source.emit(1), PATIENCE)
+        assert isinstance(caught.value.__cause__, StopIteration)
+        assert caught.value.__cause__.__notes__ == ["in sink(stop_iterating), on element 2: 1"]
+
+    asyncio.run(main())
+
+
+def test_sources_go_on_after_stop_iteration(caplog):
+    source = Stream.from_iterable(range(3))
+    L = source.rate_limit(0.001).map(stop_iterating).sink_to_list()
+    source.start()
+    until(lambda: source.stopped)
+    source.drain()
+    assert L == [0, 2]
+    assert "a function raised StopIteration(1)" in caplog.text
 
 
 def test_emit_raises_the_original_exception():

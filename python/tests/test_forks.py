@@ -67,3 +67,61 @@ def test_an_inherited_pipeline_is_refused(pipeline, python):
         "os._exit(0)\n",
     )
     assert (done.stdout, done.stderr) == ("own 1\nchild 7\n", "")
+
+
+FORKING = {
+    "a function": "s.sink(fork)",
+    "a function on a loop": "s.buffer(2).sink(fork)",
+    "an asynchronous function": "async def later(x):\n    fork(x)\ns.sink(later)",
+    "a function on an engine": "s.scatter(backend='thread').map(fork).gather().sink(lambda x: None)",
+}
+
+
+@pytest.mark.parametrize("build", FORKING.values(), ids=FORKING.keys())
+def test_a_process_forked_by_a_function_waits_for_its_own_pipelines(build, python):
+    done = python(
+        "-Wignore::DeprecationWarning",
+        "-c",
+        "import multiprocessing\n"
+        "from thalweg import Stream\n"
+        "def work():\n"
+        "    own = Stream()\n"
+        "    L = own.buffer(2).rate_limit(0.001).sink_to_list()\n"
+        "    own.emit_many(range(5))\n"
+        "    own.drain(5)\n"
+        "    print(L, flush=True)\n"
+        "def fork(x):\n"
+        "    process = multiprocessing.get_context('fork').Process(target=work)\n"
+        "    process.start()\n"
+        "    process.join()\n"
+        "s = Stream()\n"
+        f"{build}\n"
+        "s.emit(1)\n"
+        "s.drain()\n",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("[0, 1, 2, 3, 4]\n", "", 0)
+
+
+def test_a_process_forked_by_a_task_runs_no_other_task(python):
+    done = python(
+        "-Wignore::DeprecationWarning",
+        "-c",
+        "import multiprocessing, os\n"
+        "from thalweg import Stream\n"
+        "from thalweg.tasks import Client\n"
+        "parent = os.getpid()\n"
+        "def work():\n"
+        "    own = Stream()\n"
+        "    own.buffer(1).rate_limit(0.05).sink(print)\n"
+        "    own.emit_many(range(3))\n"
+        "def fork(x):\n"
+        "    assert os.getpid() == parent\n"
+        "    if x == 0:\n"
+        "        process = multiprocessing.get_context('fork').Process(target=work)\n"
+        "        process.start()\n"
+        "        process.join()\n"
+        "    print('task', x, flush=True)\n"
+        "with Client(n_workers=1) as client:\n"
+        "    client.gather(client.map(fork, range(3)))\n",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\ntask 0\ntask 1\ntask 2\n", "", 0)

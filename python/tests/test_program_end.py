@@ -84,6 +84,26 @@ def test_elements_of_threads_running_past_the_last_line_are_delivered(producer, 
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n", "", 0)
 
 
+@pytest.mark.parametrize(
+    "build", ["buffer(5)", "partition(3).flatten()", "scatter(backend='thread').map(abs).buffer(5).gather()"]
+)
+@pytest.mark.parametrize("way", [[], ["-m", "thalweg", "run"]], ids=["python", "python -m thalweg run"])
+def test_pipelines_built_by_exit_handlers_deliver_their_elements(build, way, python, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import atexit\n"
+        "from thalweg import Stream\n"
+        "def report():\n"
+        "    s = Stream()\n"
+        f"    s.{build}.sink(lambda x: print(x, flush=True))\n"
+        "    s.emit_many(range(4))\n"
+        "Stream().emit(0)\n"
+        "atexit.register(report)\n"
+    )
+    done = python(*way, program)
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n", "", 0)
+
+
 CLOSERS = {
     "an exit handler": "import atexit\nfile = open('out.txt', 'w')\natexit.register(file.close)\nwrite = file.write",
     "a finalizer": """
@@ -416,3 +436,36 @@ def test_elements_waiting_on_a_virtual_clock_are_delivered(asynchronous, python)
     """
     done = python("-c", textwrap.dedent(program))
     assert (done.stdout, done.stderr) == ("0\n1\n2\n", "")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Ctrl-C has an exit code of its own there")
+@pytest.mark.parametrize(
+    "build", ["sink(work)", "buffer(2).sink(work)", "scatter(backend='thread').map(work).gather().sink(abs)"]
+)
+def test_an_interrupted_program_ends_by_the_signal(build, python):
+    """Whatever its pipelines do at its end. Shells stop their loops for no other exit code."""
+    done = python(
+        "-c",
+        "from thalweg import Stream\n"
+        "def work(x):\n"
+        "    exec('pass')\n"
+        "    return 0\n"
+        "s = Stream()\n"
+        f"s.{build}\n"
+        "s.emit(1)\n"
+        "raise KeyboardInterrupt\n",
+    )
+    assert done.returncode == -signal.SIGINT
+
+
+def test_a_program_without_an_event_loop_ends_without_importing_asyncio(python):
+    done = python(
+        "-c",
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('asyncio' in sys.modules))\n"
+        "from thalweg import Stream\n"
+        "s = Stream()\n"
+        "s.map(abs).sink(print)\n"
+        "s.emit(1)\n",
+    )
+    assert (done.stdout, done.stderr) == ("1\nFalse\n", "")

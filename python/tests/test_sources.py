@@ -44,6 +44,43 @@ def test_a_character_split_across_reads_is_decoded(tmp_path, clock):
     assert L == ["Übergrößenträger\n"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32", "cp037", "iso2022_jp"])
+def test_open_files_are_read_in_their_encoding(encoding, tmp_path, clock):
+    path = tmp_path / "lines.txt"
+    path.write_text("a あ\nb\n" if encoding == "iso2022_jp" else "a é\nb\n", encoding=encoding)
+    with path.open(encoding=encoding) as file:
+        L = Stream.from_textfile(file, loop=clock, start=True).sink_to_list()
+        clock.advance(1)
+    assert "".join(L) == path.read_text(encoding=encoding)
+    assert len(L) == 2
+
+
+@pytest.mark.parametrize("delimiter", ["\n", ";"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-8-sig"])
+def test_what_an_open_pipe_has_read_ahead_is_emitted(encoding, delimiter):
+    """The program may have read a header from it."""
+    text = delimiter.join(["header", "é" * 5000, "b", "c", ""])
+    reads, writes = os.pipe()
+    with open(reads, encoding=encoding) as file, open(writes, "wb") as out:
+        source = Stream.from_textfile(file, delimiter=delimiter)
+        L = source.sink_to_list()
+        out.write(text[:7000].encode(encoding))
+        out.flush()
+        assert file.read(7) == "header" + delimiter
+        source.start()
+        out.write(text.encode(encoding)[len(text[:7000].encode(encoding)) :])
+        out.close()
+        until(lambda: source.stopped)
+    assert "".join(L) == text[7:]
+    assert len(L) == 3
+
+
+def test_a_pipe_whose_bytes_cannot_be_split_is_refused():
+    reads, writes = os.pipe()
+    with open(writes, "w"), open(reads, encoding="utf-16") as file, pytest.raises(ValueError, match="'utf-16'"):
+        Stream.from_textfile(file)
+
+
 @pytest.mark.parametrize("opened", [False, True])
 def test_a_line_that_is_not_text_fails_alone(tmp_path, clock, opened):
     path = tmp_path / "lines.txt"
@@ -566,3 +603,32 @@ def test_a_drain_names_the_source_that_has_not_stopped():
         source.drain("10ms")
     source._event_loop.call_soon_threadsafe(source.gate.set)
     assert error.value.held == [("stubborn", 0)]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python does not tell who has cancelled")
+@pytest.mark.parametrize("kind", ["function", "asynchronous function", "generator", "asynchronous generator"])
+def test_a_source_says_that_a_cancelled_call_has_ended_it(kind, caplog):
+    """What it called was cancelled, and not the source."""
+
+    def call():
+        raise asyncio.CancelledError("mine")
+
+    async def call_later():
+        call()
+
+    def generate():
+        yield call()
+
+    async def generate_later():
+        yield call()
+
+    source = {
+        "function": lambda: Stream.from_periodic(call, 0.01),
+        "asynchronous function": lambda: Stream.from_periodic(call_later, 0.01),
+        "generator": lambda: Stream.from_iterable(generate()),
+        "asynchronous generator": lambda: Stream.from_iterable(generate_later()),
+    }[kind]()
+    source.sink(print)
+    source.start()
+    until(lambda: source.stopped)
+    until(lambda: "has ended: a function raised CancelledError('mine')" in caplog.text)

@@ -355,3 +355,67 @@ def test_unknown_attributes_are_refused():
         Stream().no_such_thing()
     with pytest.raises(AttributeError, match="no_such_thing"):
         Stream.no_such_thing  # noqa: B018
+
+
+# Elements passed to `update` by other nodes.
+
+
+class InTurn(Stream):
+    """Passes each element to one downstream node, in turn."""
+
+    turn = 0
+
+    def update(self, x, who=None, metadata=None):
+        downstreams = list(self.downstreams)
+        self.turn += 1
+        return downstreams[(self.turn - 1) % len(downstreams)].update(x, who=self, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("build", "results"),
+    [
+        (lambda s: s.map(str), [["0", "2", "4"], ["1", "3", "5"]]),
+        (lambda s: s.accumulate(lambda a, b: a + b), [[0, 2, 6], [1, 4, 9]]),
+        (lambda s: s.partition(2), [[(0, 2), (4,)], [(1, 3), (5,)]]),
+        (lambda s: s.buffer(10), [[0, 2, 4], [1, 3, 5]]),
+        (lambda s: s.zip("x"), [[(0, "x"), (2, "x"), (4, "x")], [(1, "x"), (3, "x"), (5, "x")]]),
+        (InTurn, [[0, 2, 4], [1, 3, 5]]),
+    ],
+    ids=["map", "accumulate", "partition", "buffer", "zip", "subclass"],
+)
+def test_a_node_chooses_the_downstream_that_it_passes_an_element_to(build, results):
+    source = Stream()
+    router = InTurn(source)
+    if build is InTurn:
+        nodes = [build(router), build(router)]
+        lists = [node.sink_to_list() for node in nodes]
+    else:
+        lists = [build(router).sink_to_list() for _ in range(2)]
+    source.emit_many(range(6))
+    source.drain()
+    assert lists == results
+
+
+def test_a_function_passes_elements_to_a_node_of_its_own_pipeline():
+    source = Stream()
+    tens = source.map(lambda x: 10 * x)
+    L = tens.sink_to_list()
+    source.sink(lambda x: tens.update(x + 100))
+    source.emit_many([1, 2])
+    assert L == [10, 1010, 20, 1020]
+
+
+@pytest.mark.parametrize("method", ["zip", "combine_latest", "zip_latest"])
+def test_joins_take_elements_by_update_at_the_inlet_of_an_upstream(method):
+    a, b = Stream(), Stream()
+    join = getattr(a, method)(b)
+    L = join.sink_to_list()
+    join.update(1, who=a)
+    join.update(2, who=b)
+    assert L == [(1, 2)]
+    for who in (None, Stream()):
+        with pytest.raises(ValueError, match="`who` is one of the node's upstreams, not "):
+            join.update(3, who=who)
+    join.update(4, who=b)
+    join.update(3, who=a)
+    assert L[-1] == (3, 4)

@@ -39,18 +39,16 @@ def test_keys_have_to_be_callable(method):
         getattr(Stream(), method)(key=5)
 
 
-async def _key(x):
+async def later(x):
     return x
 
 
-WITH_A_KEY = {"partition": (2,), "partition_unique": (2,), "timed_window_unique": (1,), "unique": ()}
-
-
-@pytest.mark.parametrize(("method", "args"), WITH_A_KEY.items())
-def test_a_key_is_not_awaited(method, args):
-    # Each coroutine would be a key of its own.
-    with refused(TypeError, method, "`key` is not awaited", "_key"):
-        getattr(Stream(), method)(*args, key=_key)
+@pytest.mark.parametrize("is_parallel", [False, True], ids=["here", "on an engine"])
+@pytest.mark.parametrize("method", ["partition", "partition_unique", "timed_window_unique", "unique"])
+def test_keys_are_not_awaited(method, is_parallel):
+    source = Stream().scatter(backend="thread") if is_parallel else Stream()
+    with refused(TypeError, method, "`key`", "async def", "later"):
+        getattr(source, method)(*([] if method == "unique" else [1]), key=later)
 
 
 COUNTS = {
@@ -208,6 +206,8 @@ def test_policies():
         Retry(1, backoff=-1)
     with refused(ValueError, "on_error", "explode"):
         Stream().map(str, on_error=Retry(1, then="explode"))
+    with refused(ValueError, "on_error", "explode"):
+        Stream().scatter(backend="thread").map(str, on_error=Retry(1, then="explode"))
 
 
 def test_a_refused_node_leaves_nothing_behind():

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::view::{Counters, Latency};
 use thalweg::{
-    BuildError, Element, Emit, Error, InletKey, IntoOperator, OnError, OpenJoin, Operator,
+    Acks, BuildError, Element, Emit, Error, InletKey, IntoOperator, OnError, OpenJoin, Operator,
     OperatorError, Reconfigure, Stream, Transform,
 };
 
@@ -91,6 +91,9 @@ pub(crate) trait Inlet: Traverse {
     fn lanes(&self) -> Option<Vec<Vec<Value>>> {
         None
     }
+    /// Passes an element to the node as an upstream does, at an inlet if the node has distinct ones; `None` if it has to
+    /// be at one.
+    fn receive(&self, at: Option<InletKey>, x: Value, acks: Acks) -> Option<Result<Emit, Error>>;
     /// Entry point for elements of an upstream that are passed by `update` instead of an edge.
     fn door(&self, _upstream: u64) -> Option<Stream<Value>> {
         None
@@ -138,6 +141,10 @@ impl<T: Element> Inlet for Stream<T> {
         from.connect(self).map(|()| None)
     }
 
+    fn receive(&self, _: Option<InletKey>, x: Value, acks: Acks) -> Option<Result<Emit, Error>> {
+        Some(Stream::receive(self, x, acks))
+    }
+
     fn attach_literal(&self, _: Value) {}
 
     fn as_any(&self) -> &dyn Any {
@@ -150,6 +157,11 @@ impl<U: Element> Inlet for OpenJoin<Value, U> {
 
     fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error> {
         OpenJoin::attach(self, from).map(Some)
+    }
+
+    fn receive(&self, at: Option<InletKey>, x: Value, acks: Acks) -> Option<Result<Emit, Error>> {
+        let needs_inlet = self.lanes().is_some();
+        (at.is_some() || !needs_inlet).then(|| Ok(OpenJoin::receive(self, at, x, acks)))
     }
 
     fn attach_literal(&self, value: Value) {
@@ -210,7 +222,7 @@ pub(crate) enum Passage {
 pub(crate) type State = Arc<Mutex<Option<Value>>>;
 
 /// Nodes upstream of a node, by inlet.
-pub(crate) type UpstreamRefs = Arc<Mutex<Vec<(usize, Py<PyWeakrefReference>)>>>;
+pub(crate) type UpstreamRefs = Arc<Mutex<Vec<(InletKey, Py<PyWeakrefReference>)>>>;
 
 impl Blueprint {
     pub(crate) fn new(build: impl FnOnce(BuildContext) -> Made + Send + 'static) -> Self {

@@ -271,7 +271,9 @@ fn resolve(future: &Bound<'_, PyAny>, result: PyResult<()>) {
         }
         match &result {
             Ok(()) => future.call_method1("set_result", (py.None(),))?,
-            Err(error) => future.call_method1("set_exception", (failure::value_of(py, error),))?,
+            Err(error) => {
+                future.call_method1("set_exception", (failure::value_for_future(py, error),))?
+            }
         };
         Ok::<_, PyErr>(())
     })();

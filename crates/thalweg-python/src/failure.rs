@@ -2,7 +2,9 @@
 
 use std::io;
 
-use pyo3::exceptions::{PyBaseException, PyTimeoutError, PyValueError};
+use pyo3::exceptions::{
+    PyBaseException, PyRuntimeError, PyStopIteration, PyTimeoutError, PyValueError,
+};
 use pyo3::prelude::*;
 use thalweg::{Arrival, Error, Failure, Stream};
 use thalweg_io::FileError;
@@ -38,6 +40,19 @@ pub(crate) fn value_of<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBase
         let _ = value.setattr("__traceback__", traceback);
     }
     value
+}
+
+/// An exception as an object that futures of event loops take: they refuse `StopIteration`, and would never be done.
+pub(crate) fn value_for_future<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBaseException> {
+    let value = value_of(py, error);
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return value;
+    }
+    let shown = value.repr().map(|shown| shown.to_string());
+    let shown = shown.unwrap_or_else(|_| "StopIteration".to_owned());
+    let raised = PyRuntimeError::new_err(format!("a function raised {shown}"));
+    raised.set_cause(py, Some(PyErr::from_value(value.into_any())));
+    value_of(py, &raised)
 }
 
 /// The exception of a user's function, with a note that names the node and the element.

@@ -126,6 +126,13 @@ impl Drop for Visit {
     }
 }
 
+/// Called in a forked process: the other threads, and the pipelines that this thread is inside, are the parent's.
+#[pyfunction]
+pub(crate) fn note_fork() {
+    VISITORS.store((VISITS.get() > 0).into(), Ordering::SeqCst);
+    thalweg::note_fork();
+}
+
 /// Waits a moment for the engine's threads that are in Python. This is the last step before the interpreter ends.
 #[pyfunction]
 pub(crate) fn await_visitors(py: Python<'_>) {

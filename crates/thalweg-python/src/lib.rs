@@ -93,6 +93,7 @@ mod _thalweg {
         module.add_function(wrap_pyfunction!(crate::interval::parse_interval, module)?)?;
         module.add_function(wrap_pyfunction!(crate::interpreter::note_ending, module)?)?;
         module.add_function(wrap_pyfunction!(crate::gil::await_visitors, module)?)?;
+        module.add_function(wrap_pyfunction!(crate::gil::note_fork, module)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

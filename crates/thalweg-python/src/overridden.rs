@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Mutex;
 
 use thalweg::view::{Counters, Latency};
-use thalweg::{Error, InletKey, OnError, OpenJoin, Stream};
+use thalweg::{Acks, Emit, Error, InletKey, OnError, OpenJoin, Stream};
 
 use crate::blueprint::{Blueprint, BuildContext, Inlet, Made, Traverse, UpstreamRefs};
 use crate::lock::lock;
@@ -125,6 +125,14 @@ impl Inlet for Overridden {
             lock(&self.doors).push(Door { upstream, stream });
         }
         Ok(Some(key))
+    }
+
+    fn receive(&self, at: Option<InletKey>, x: Value, acks: Acks) -> Option<Result<Emit, Error>> {
+        match self.joins {
+            // The upstream has a door.
+            true => None,
+            false => self.inner.receive(at, x, acks),
+        }
     }
 
     fn attach_literal(&self, value: Value) {

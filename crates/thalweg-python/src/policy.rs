@@ -19,7 +19,11 @@ use crate::upcalls;
 pub(crate) fn set(node: &Bound<'_, Node>, on_error: &Bound<'_, PyAny>) -> PyResult<()> {
     let parts = node.get().parts()?;
     let mut joins = Vec::new();
-    let policy = parse(on_error, &mut joins)?;
+    let mut pauses = false;
+    let policy = parse(on_error, &mut joins, &mut pauses)?;
+    if pauses {
+        Node::need_loop(node)?;
+    }
     for target in &joins {
         Pipeline::join(&parts.pipeline, &target.get().parts()?.pipeline, node.py())?;
     }
@@ -38,9 +42,11 @@ pub(crate) fn set(node: &Bound<'_, Node>, on_error: &Bound<'_, PyAny>) -> PyResu
         .map_err(|error| failure::raise(node.py(), &error))
 }
 
+/// The engine's policy; adds the nodes that it leads to, and notes whether it needs a clock.
 fn parse<'py>(
     on_error: &Bound<'py, PyAny>,
     joins: &mut Vec<Bound<'py, Node>>,
+    pauses: &mut bool,
 ) -> PyResult<OnError> {
     if let Ok(name) = on_error.extract::<String>() {
         return match name.as_str() {
@@ -68,11 +74,12 @@ fn parse<'py>(
     let mut policy = Retry::times(on_error.getattr("times")?.extract()?);
     if let Some(backoff) = on_error.getattr("backoff")?.extract::<Option<f64>>()? {
         policy = policy.backoff(crate::interval::seconds(backoff)?);
+        *pauses = true;
     }
     if let Some(at_most) = on_error.getattr("at_most")?.extract::<Option<f64>>()? {
         policy = policy.at_most(crate::interval::seconds(at_most)?);
     }
-    let then = parse(&on_error.getattr("then")?, joins)?;
+    let then = parse(&on_error.getattr("then")?, joins, pauses)?;
     Ok(policy.then(then).into())
 }
 

@@ -56,8 +56,12 @@ static IS_COUNTED: LazyLock<bool> = LazyLock::new(count_forks);
 fn count_forks() -> bool {
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
+        // The task that has forked, and the tasks that wait for its thread, are the parent's.
+        crate::place::forget();
+        #[cfg(feature = "streams")]
+        thalweg::note_fork();
     }
-    // SAFETY: what is called in a child does nothing but count, which is allowed after a fork.
+    // SAFETY: what is called in a child counts and changes variables of its thread, which is allowed after a fork.
     unsafe { libc::pthread_atfork(None, None, Some(in_child)) == 0 }
 }
 

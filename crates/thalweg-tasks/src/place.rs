@@ -50,6 +50,16 @@ pub(crate) fn tell(other: impl Place + 'static) -> Told {
     })
 }
 
+/// Forgets this thread's place, in a forked process: it is in the parent. Nothing is dropped or allocated.
+#[cfg(unix)]
+pub(crate) fn forget() {
+    let _ = PLACES.try_with(|places| {
+        let places = places.try_borrow_mut();
+        places.map(|mut places| std::mem::forget(std::mem::take(&mut *places)))
+    });
+    IS_GIVEN.set(false);
+}
+
 /// Whether this thread's place has been given to another.
 pub(crate) fn is_given() -> bool {
     IS_GIVEN.get()

@@ -87,6 +87,27 @@ pub fn is_inside_pipeline() -> bool {
     graph::thread_state::is_inside()
 }
 
+/// Records that this process has been forked from another, on the thread that goes on here: the functions further up
+/// the stack, and their pipelines, go on in the parent, so that code here may wait for pipelines of its own. For hosts
+/// whose functions may fork.
+///
+/// ```
+/// use thalweg::Stream;
+///
+/// let source = Stream::new();
+/// source.sink(|_: i32| {
+///     // After a `fork`, in the child:
+///     thalweg::note_fork();
+///     assert!(!thalweg::is_inside_pipeline());
+/// });
+/// source.emit(1).wait()?;
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub fn note_fork() {
+    graph::thread_state::forget();
+    graph::forget_call();
+}
+
 pub use ack::{Ack, Acks, Outcome};
 pub use failure::{
     BoxError, BuildError, Error, Failure, FailureWatcher, Undelivered, throw, watch_failures,

@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("thalweg.core")
 
-from support import PATIENCE
-from thalweg import Stream
+from support import PATIENCE, until
+from thalweg import Retry, Stream, UndeliveredError
 from thalweg._thalweg.parallel import passage
 from thalweg.tasks import Client, secede
 
@@ -316,3 +316,29 @@ def test_a_function_that_seceded_has_its_thread_back_for_the_next_element():
         source.drain(PATIENCE)
         assert found == list(range(40))
         assert client.submit(int, 7).result(PATIENCE) == 7
+
+
+def test_elements_that_wait_for_another_attempt_keep_no_others_from_running():
+    def fail(x):
+        calls.append(x)
+        raise ValueError(x)
+
+    calls = []
+    with Client(n_workers=2, set_as_default=False) as client:
+        stuck = Stream()
+        on_engine = stuck.scatter(client)
+        on_engine.map(fail, on_error=Retry(9, backoff=PATIENCE)).buffer(5).gather().sink(print)
+        on_engine.accumulate(fail_on_second, on_error=Retry(9, backoff=PATIENCE)).buffer(5).gather().sink(print)
+        stuck.emit_many(range(3))
+        until(lambda: len(calls) == 3)
+        source = Stream()
+        L = source.scatter(client).map(abs).buffer(5).gather().sink_to_list()
+        source.emit_many(range(3))
+        source.drain(PATIENCE / 2)
+        assert L == [0, 1, 2]
+        with pytest.raises(UndeliveredError):
+            stuck.drain(0.01)
+
+
+def fail_on_second(state, x):
+    raise ValueError(x)

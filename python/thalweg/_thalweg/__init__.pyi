@@ -30,6 +30,7 @@ __all__ = [
     "__version__",
     "await_visitors",
     "note_ending",
+    "note_fork",
     "ops",
     "parallel",
     "parse_interval",
@@ -46,6 +47,9 @@ signals: tuple[Signal, Signal, Signal, Signal, Signal]
 
 def await_visitors() -> None:
     """Wait briefly for engine threads that run Python code."""
+
+def note_fork() -> None:
+    """Leave other threads, and the pipelines that this thread is inside, to the parent of a forked process."""
 
 def note_ending() -> None:
     """Register the thread that finalizes the interpreter: it keeps the GIL, and must not be stopped."""

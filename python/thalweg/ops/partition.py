@@ -46,14 +46,14 @@ class partition(Stream[tuple[T, ...]]):
     _graphviz_shape = "diamond"
 
     n: Any = Live(check_count)
-    _key: Any = Live()
+    _key: Any = Live(check_key)
 
     def __init__(
         self, upstream: Stream[T], n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any
     ) -> None:
         self.n = n
         self._timeout = None if timeout is None else check_interval(timeout, "partition", "timeout")
-        self._key = check_key(key, "partition")
+        self._key = key
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

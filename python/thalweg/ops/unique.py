@@ -49,7 +49,7 @@ class unique(Stream[T]):
     """
 
     maxsize: Any = Live(_check_maxsize)
-    key: Any = Live()
+    key: Any = Live(check_key)
 
     def __init__(
         self,
@@ -61,7 +61,6 @@ class unique(Stream[T]):
         **kwargs: Any,
     ) -> None:
         check_callable(key, "unique", "key")
-        check_key(key, "unique")
         self.maxsize = maxsize
         self.key, self._fifo = key, fifo
         self._hashable = None if hashable is None else bool(hashable)

@@ -10,6 +10,7 @@ from thalweg.parallel.reports import Site, report
 from thalweg.parallel.steps import Stepping
 from thalweg.parallel.stream import ParallelStream, is_driven, places, settled
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_key
 
 __all__ = ["gather", "in_turn", "keyed"]
 
@@ -104,7 +105,7 @@ class keyed(Stepping):
     """Emits pairs of each element's key, computed on the engine, and the element."""
 
     def __init__(self, upstream: Stream, key: Any, name: str, **kwargs: Any) -> None:
-        self._key = key
+        self._key = check_key(key, name, "key")
         super().__init__(upstream, **kwargs)
         self._site.name = self.name or name
 

@@ -55,6 +55,8 @@ def _checked(on_error: Any) -> Any:
         raise ValueError(f"{wanted} {on_error!r}")
     if on_error is not None and not isinstance(on_error, (str, Retry, Stream)):
         raise TypeError(f"{wanted} {on_error!r}")
+    if isinstance(on_error, Retry):
+        _checked(on_error.then)
     return on_error
 
 

@@ -24,13 +24,11 @@ PATIENCE = 60.0
 
 def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     """End a node's pipeline: first its sources, then the elements in flight."""
-    import asyncio
-
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
     # First, since a source may be waiting for an element that circulates for ever.
     node._cut_cycles()
     runs = stop_sources(node)
-    loop, running = node._event_loop, asyncio._get_running_loop()
+    loop, running = node._event_loop, loops.running()
     if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
         # This thread may wait for the loop of another.
         return loops.start(loop, lambda: _drain_async(node, seconds, runs)).result()
@@ -51,10 +49,8 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
 
 def until_idle(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     """Wait until no element is in flight in a node's pipeline."""
-    import asyncio
-
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
-    loop, running = node._event_loop, asyncio._get_running_loop()
+    loop, running = node._event_loop, loops.running()
     if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
         # This thread may wait for the loop of another.
         return loops.start(loop, lambda: _until_idle_async(node, seconds)).result()

@@ -34,6 +34,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
+def running() -> AbstractEventLoop | None:
+    """Return the event loop that runs on this thread. Without asyncio there is none, and it is not imported.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg.runtime import loops
+    >>> async def main():
+    ...     return loops.running() is asyncio.get_running_loop()
+    >>> loops.running(), asyncio.run(main())
+    (None, True)
+    """
+    find = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+    return None if find is None else find()
+
+
 def find(asynchronous: bool | None) -> AbstractEventLoop:
     """Return the asyncio loop for a pipeline that needs one."""
     import asyncio

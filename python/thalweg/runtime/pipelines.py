@@ -70,6 +70,9 @@ def is_drained(pipeline: Pipeline) -> bool:
 def _leave_to_parent() -> None:
     """Forget the parent's state in a forked process."""
     global _has_first
+    from thalweg import _thalweg
+
+    _thalweg.note_fork()
     for pipeline in list(_known):
         pipeline._leave_to_parent()
     _known.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import sys
 import weakref
 
@@ -76,16 +77,37 @@ def call_after_drain(close: Callable[[], None]) -> None:
 
 @atexit.register
 def _end_engines() -> None:
-    """End what pipelines work with: no exit handler emits any more, except those registered before this package."""
+    """End what pipelines work with: no exit handler emits any more, except those registered before this package.
+
+    Pipelines that exit handlers have built are drained first.
+    """
+    if any(pipeline.nodes() and not pipelines.is_drained(pipeline) for pipeline in alive()):
+        _drain_at_end()
     for close in _closers:
         close()
     _thalweg.await_visitors()
+    _note_interrupt()
+
+
+def _note_interrupt() -> None:
+    """Have the program that Ctrl-C has ended end by that signal.
+
+    Python notes it when a program raises, and forgets it when other code is run from text, as by imports of
+    `collections.namedtuple` in functions that have been called since.
+    """
+    if getattr(sys, "last_type", None) is KeyboardInterrupt and not (sys.flags.interactive or hasattr(sys, "ps1")):
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt", {})
 
 
 @atexit.register
 def _end_program() -> None:
     """Drain everything: the threads of the program have ended."""
     note_ending()
+    _drain_at_end()
+
+
+def _drain_at_end() -> None:
     try:
         drain_all()
     except KeyboardInterrupt:
@@ -382,10 +404,8 @@ def _come_to_rest(together: list[Pipeline], left: Callable[[], float]) -> bool:
 
 def _goes_on_by_itself(node: Stream) -> bool:
     """Whether elements of a pipeline arrive while this thread waits."""
-    import asyncio
-
     loop = node._event_loop
-    return loop is None or (loop.is_running() and not hasattr(loop, "step") and asyncio._get_running_loop() is not loop)
+    return loop is None or (loop.is_running() and not hasattr(loop, "step") and loops.running() is not loop)
 
 
 def log_failures_of(drain: Callable[..., Any], *args: Any, but_undelivered: bool = False) -> None:

@@ -95,13 +95,14 @@ class from_textfile(Source[str]):
         self._open_file: OpenFile | None = None
         self._named: sources.RustSource | None = None
         if not is_path(f):
-            from thalweg.sources.open_file import OpenFile, pipe_of
+            from thalweg.sources.open_file import OpenFile, check_pipe, lines_of_pipe, pipe_of
 
             pipe = pipe_of(f)
             if pipe is None:
                 self._open_file = OpenFile(f, delimiter, from_end, max_len)
             else:
-                self._named = sources.open_pipe(pipe, delimiter, max_len)
+                check_pipe(f)
+                self._piped = partial(lines_of_pipe, f, pipe, delimiter, max_len)
         elif _is_pipe(f):
             self._named = sources.pipe(f, delimiter, max_len)
         else:
@@ -131,9 +132,13 @@ class from_textfile(Source[str]):
             # Now, and not when the event loop gets to it: by then there may be more.
             self._named = self._skipping(_length(self.file), self._max_len)
             self._skipping = None
+        if self._piped is not None:
+            self._named, self._piped = self._piped(), None
         super().start()
 
     _skipping: Callable[[int, int], sources.RustSource] | None = None
+    #: Opens a pipe at the start: the program may read some of it before.
+    _piped: Callable[[], sources.RustSource] | None = None
 
     async def run(self) -> None:
         """Emit lines until stopped."""

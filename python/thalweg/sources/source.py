@@ -154,9 +154,10 @@ class Source(Stream[T]):
                     await result
             if self._ended_by is not None:
                 raise self._ended_by
-        except asyncio.CancelledError:
-            # The event loop has ended.
-            pass
+        except asyncio.CancelledError as error:
+            # The event loop has ended, unless a function has raised it.
+            if not _is_cancelled(asyncio.current_task()):
+                self._log_end(error)
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -363,3 +364,8 @@ class Source(Stream[T]):
     def _wake(self) -> None:
         if self._run_state is not None:
             self._run_state.wake(self._event_loop)
+
+
+def _is_cancelled(task: Any) -> bool:
+    """Whether a task has been cancelled from outside; assumed where Python does not tell, before 3.11."""
+    return not hasattr(task, "cancelling") or task.cancelling() > 0

@@ -67,23 +67,21 @@ def check_callable(function: Any, operator: str, argument: str) -> None:
         raise TypeError(f"{operator}: `{argument}` is a function, not {function!r}")
 
 
-def check_key(key: Any, operator: str) -> Any:
-    """Return a key or a function for it; raise an error that names the operator if its results are to be awaited.
+def check_key(key: Any, operator: str, argument: str) -> Any:
+    """Return the key of elements; raise a `TypeError` that names the argument if its results would have to be awaited.
 
     Examples
     --------
     >>> from thalweg.stream.arguments import check_key
-    >>> async def f(x):
+    >>> async def later(x):
     ...     pass
-    >>> check_key(f, "unique")
+    >>> check_key(later, "unique", "key")
     Traceback (most recent call last):
-    TypeError: unique: `key` is not awaited, and is the coroutine function 'f': make the key in a `map` before
+    TypeError: unique: `key` is a function that returns the key, not the `async def` later; await it in a `map` before
     """
     if is_awaited(key):
-        name = getattr(key, "__name__", key)
-        raise TypeError(
-            f"{operator}: `key` is not awaited, and is the coroutine function {name!r}: make the key in a `map` before"
-        )
+        shown = f"not the `async def` {getattr(key, '__name__', key)}; await it in a `map` before"
+        raise TypeError(f"{operator}: `{argument.strip('_')}` is a function that returns the key, {shown}")
     return key
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thalweg.stream.arguments import check_callable
+from thalweg.stream.arguments import check_callable, is_awaited
 from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ class Composed(Methods[T]):
         return self  # type: ignore[no-any-return]
 
     def remove(self, predicate: Callable[[T], object]) -> Stream[T]:
-        """Drop elements for which `predicate` is true.
+        """Drop elements for which `predicate`, which may be an ``async def``, is true.
 
         Examples
         --------
@@ -48,7 +48,13 @@ class Composed(Methods[T]):
         [1, 2]
         """
         check_callable(predicate, "remove", "predicate")
-        return self.filter(lambda x: not predicate(x))
+        if not is_awaited(predicate):
+            return self.filter(lambda x: not predicate(x))
+
+        async def keeps(x: T) -> bool:
+            return not await predicate(x)  # type: ignore[misc]
+
+        return self.filter(keeps)
 
     @property
     def scan(self) -> Any:

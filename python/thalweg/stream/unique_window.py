@@ -33,12 +33,12 @@ class UniqueWindow(Stream[R]):
     (True, True)
     """
 
-    key: Any = Live()
+    key: Any = Live(check_key)
     keep: Any = Live()
 
     def __init__(self, upstream: Stream[Any], key: Any, keep: Keep, **kwargs: Any) -> None:
         check_keep(keep, type(self).__name__)
-        self.key, self.keep = check_key(key, type(self).__name__), keep
+        self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)
 
     @property

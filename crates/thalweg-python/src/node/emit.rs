@@ -85,14 +85,7 @@ impl Node {
     ) -> PyResult<Vec<Py<PyAny>>> {
         let parts = self.parts()?;
         let acks = metadata::to_acks(metadata)?;
-        let of_its_own = match who {
-            Some(who) => parts.inlet.door(who.get().parts()?.out.node_id()),
-            None => None,
-        };
-        let emit = match &of_its_own {
-            Some(door) => door.emit_internal(Value::from(x), acks),
-            None => parts.door(py)?.emit_internal(Value::from(x), acks),
-        };
+        let emit = parts.receive(py, who, Value::from(x), acks)?;
         parts.awaitables(py, emit)
     }
 

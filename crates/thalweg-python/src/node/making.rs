@@ -1,7 +1,7 @@
 //! Construction of the node behind a Python object: its pipeline, the engine's node, and the edges to it.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8};
-use std::sync::{Mutex, OnceLock};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -120,7 +120,7 @@ impl<'a> Making<'a> {
             state: plan.state.clone(),
             callers,
             current,
-            door: door.map_or_else(OnceLock::new, OnceLock::from),
+            door,
             is_once: overridden || plan.joins && !plan.repeats,
             passage: match overridden {
                 true => Passage::Functions,

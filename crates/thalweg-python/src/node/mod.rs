@@ -12,7 +12,7 @@ pub(crate) mod traverse;
 mod wiring;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -52,7 +52,7 @@ pub(crate) struct Parts {
     callers: UpstreamRefs,
     pub(crate) current: LastValue,
     /// An entry that comes from no other node.
-    door: OnceLock<Stream<Value>>,
+    door: Option<Stream<Value>>,
     /// Whether its inlets are distinct, while an upstream attached twice has one.
     is_once: bool,
     passage: Passage,
@@ -85,12 +85,18 @@ impl Parts {
     /// Records an element emitted here.
     #[inline]
     pub(crate) fn note_current(&self, py: Python<'_>, x: &Py<PyAny>) {
+        self.set_chain_aside(py);
+        self.current.set(py, x);
+    }
+
+    /// Prepares the node's compiled chain for an element that does not come through it.
+    #[inline]
+    fn set_chain_aside(&self, py: Python<'_>) {
         if self.is_chained.load(Ordering::Relaxed)
             && let Some((chain, _)) = self.chain()
         {
             chain.set_aside(py);
         }
-        self.current.set(py, x);
     }
 
     pub(super) fn chain(&self) -> Option<(Arc<Compiled>, usize)> {

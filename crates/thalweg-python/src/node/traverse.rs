@@ -34,7 +34,7 @@ impl Parts {
         if self.out.node_id() != self.inlet.id() {
             Traverse::traverse(&self.out, &mut visit);
         }
-        if let Some(door) = self.door.get() {
+        if let Some(door) = &self.door {
             Traverse::traverse(door, &mut visit);
         }
         seen

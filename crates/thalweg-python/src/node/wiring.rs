@@ -1,8 +1,9 @@
 use std::sync::atomic::Ordering;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyWeakrefReference;
-use thalweg::Stream;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use thalweg::{Acks, Emit, InletKey, Stream};
 
 use super::{Node, Parts};
 use crate::failure;
@@ -27,7 +28,7 @@ impl Parts {
         self.pipeline().note_change();
         if let Some(key) = key {
             let caller = PyWeakrefReference::new(upstream.as_any())?.unbind();
-            lock(&self.callers).push((key.number(), caller));
+            lock(&self.callers).push((key, caller));
         }
         Ok(())
     }
@@ -39,7 +40,7 @@ impl Parts {
         let id = self.inlet.id();
         let upstreams = lock(&self.upstreams).len();
         // The first node has an entry from the start, which is not used.
-        let door = usize::from(upstreams > 0 && self.door.get().is_some());
+        let door = usize::from(upstreams > 0 && self.door.is_some());
         let ways = upstreams + door + lock(&self.below).failing();
         let behind = if is_sink {
             Vec::new()
@@ -64,14 +65,47 @@ impl Parts {
             .map_err(|error| failure::raise(py, &error))
     }
 
-    /// An entry that comes from no other node, created on demand.
-    pub(super) fn door(&self, py: Python<'_>) -> PyResult<&Stream<Value>> {
-        if let Some(door) = self.door.get() {
-            return Ok(door);
+    /// Passes an element to this node as its upstream `who` does, or as none of them.
+    ///
+    /// # Errors
+    /// `who` is no upstream of a node whose inlets are distinct.
+    pub(super) fn receive(
+        &self,
+        py: Python<'_>,
+        who: Option<&Bound<'_, Node>>,
+        x: Value,
+        acks: Acks,
+    ) -> PyResult<Emit> {
+        self.set_chain_aside(py);
+        let upstream = who.map(|who| who.get().parts()).transpose()?;
+        let own = upstream.and_then(|upstream| self.inlet.door(upstream.out.node_id()));
+        if let Some(door) = own.as_ref().or(self.door.as_ref()) {
+            return Ok(door.emit_internal(x, acks));
         }
-        let door = Stream::new();
-        self.take_from(py, &door)?;
-        Ok(self.door.get_or_init(|| door))
+        let inlet = who.and_then(|who| self.inlet_of(who));
+        match self.inlet.receive(inlet, x, acks) {
+            Some(emit) => emit.map_err(|error| failure::raise(py, &error)),
+            None => {
+                let shown = match who {
+                    Some(who) => who.repr()?.to_string(),
+                    None => "None".to_owned(),
+                };
+                let message = format!("update: `who` is one of the node's upstreams, not {shown}");
+                Err(PyValueError::new_err(message))
+            }
+        }
+    }
+
+    /// The inlet of an upstream, if inlets are distinct.
+    fn inlet_of(&self, upstream: &Bound<'_, Node>) -> Option<InletKey> {
+        let py = upstream.py();
+        let callers = lock(&self.callers);
+        let is_it = |caller: &Py<PyWeakrefReference>| {
+            let known = caller.bind(py).upgrade();
+            known.is_some_and(|known| known.is(upstream))
+        };
+        let (key, _) = callers.iter().find(|(_, caller)| is_it(caller))?;
+        Some(*key)
     }
 }
 

@@ -71,7 +71,7 @@ impl<const SINK: bool> Update<SINK> {
     /// The upstream node of an inlet, unless the element was passed in directly.
     fn caller<'py>(&self, py: Python<'py>, inlet: InletKey) -> Option<Bound<'py, PyAny>> {
         let callers = lock(&self.callers);
-        let (_, caller) = callers.iter().find(|(key, _)| *key == inlet.number())?;
+        let (_, caller) = callers.iter().find(|(key, _)| *key == inlet)?;
         let caller = caller.clone_ref(py);
         drop(callers);
         caller.bind(py).upgrade()

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
-use thalweg_tasks::parallel::{Outcome, Steps, Strand};
+use thalweg_tasks::parallel::{Outcome, Strand, pause_aside};
 
 use super::program::Pickled;
 use super::step::{CallOfNode, Failed, Objects, Policy, SentPolicy, finished, within};
@@ -125,7 +125,7 @@ impl Fold {
                     let Some(pause) = self.policy.pause(attempts) else {
                         return self.failed(error, x);
                     };
-                    Objects::sleep(pause);
+                    pause_aside::<Objects>(pause);
                 }
             }
         };

@@ -311,7 +311,7 @@ impl BuildContext {
                 match result {
                     Ok(()) => over.call_method1("set_result", (py.None(),)),
                     Err(error) => {
-                        over.call_method1("set_exception", (failure::value_of(py, &error),))
+                        over.call_method1("set_exception", (failure::value_for_future(py, &error),))
                     }
                 }
                 .map(drop)

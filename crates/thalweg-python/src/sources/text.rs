@@ -45,11 +45,28 @@ pub(super) fn pipe(path: PathBuf, delimiter: &str, max_len: usize) -> RustSource
     RustSource::new(reader, to_text(delimiter))
 }
 
-/// The lines of a pipe that is open in this process, as text.
+/// The lines of a pipe that is open in this process, as text. `ahead` has been read from it already; `decode` makes text
+/// of a line that is not UTF-8.
 #[pyfunction]
-pub(super) fn open_pipe(number: u32, delimiter: &str, max_len: usize) -> RustSource {
-    let reader = Reader::new(Pipe::open(number)).lines(text(delimiter, max_len));
-    RustSource::new(reader, to_text(delimiter))
+#[pyo3(signature = (number, delimiter, max_len, ahead, decode=None))]
+pub(super) fn open_pipe(
+    number: u32,
+    delimiter: &[u8],
+    max_len: usize,
+    ahead: Vec<u8>,
+    decode: Option<Py<PyAny>>,
+) -> PyResult<RustSource> {
+    let reader = Reader::new(io::Cursor::new(ahead).chain(Pipe::open(number)));
+    let Some(decode) = decode else {
+        let delimiter = String::from_utf8(delimiter.to_vec())?;
+        let reader = reader.lines(text(&delimiter, max_len));
+        return Ok(RustSource::new(reader, to_text(&delimiter)));
+    };
+    let reader = reader.lines(bytes(delimiter, max_len));
+    Ok(RustSource::new(reader, move |py, line: Vec<u8>| {
+        let line = decode.bind(py).call1((PyBytes::new(py, &line),))?;
+        Ok(Some(Value::from(line)))
+    }))
 }
 
 /// The lines that a process writes to a pipe that is open in this one, as bytes. A last line without an ending counts,

@@ -87,7 +87,7 @@ mod turns;
 
 pub use batch::{Batch, BatchEngine, Trip};
 pub use held::send_held;
-pub use part::{Outcome, Part, Steps, run_step};
+pub use part::{Outcome, Part, Steps, pause_aside, run_step};
 pub use queue::{Engine, Over, Queue, Runner};
 pub use strand::Strand;
 pub use trace::StepTrace;

@@ -2,6 +2,7 @@
 
 use super::queue::{Job, Queue};
 use super::trace::{StepTrace, traced};
+use crate::place;
 use crate::sync::{Mutex, get_mut, lock};
 use smallvec::SmallVec;
 use std::fmt;
@@ -503,10 +504,18 @@ pub fn run_step<S: Steps>(step: &S::Step, value: S::Value) -> Outcome<S> {
         let (Some(pause), Some(value)) = (S::pause(step, attempts), kept.take()) else {
             return S::give_up(step, failure);
         };
-        if !pause.is_zero() {
-            S::sleep(pause);
-        }
+        pause_aside::<S>(pause);
         kept = Some(value.clone());
         next = value;
     }
+}
+
+/// Pauses before another attempt. Meanwhile the thread's place is another's: elements that are retried keep no others
+/// from running, of this stream or of others on the same engine.
+pub fn pause_aside<S: Steps>(pause: Duration) {
+    if pause.is_zero() {
+        return;
+    }
+    let _aside = (pause > place::MOMENT).then(place::aside);
+    S::sleep(pause);
 }

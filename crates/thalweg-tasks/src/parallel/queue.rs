@@ -2,7 +2,7 @@
 
 use super::batch::BatchEngine;
 use super::dispatch::Away;
-use super::part::{Line, Outcome, Part, Steps};
+use super::part::{Line, Outcome, Part, Steps, pause_aside};
 use super::strand::Strand;
 use super::turns::{STALLED, Turns};
 use crate::place::{self, Place};
@@ -86,7 +86,7 @@ impl<S: Steps> Job<S> {
             Self::Line(line) => line.run(queue),
             Self::Strand(strand) => strand.run(queue),
             Self::Later(pause, call) => {
-                S::sleep(pause);
+                pause_aside::<S>(pause);
                 call();
             }
         }

@@ -76,6 +76,14 @@ thread_local! {
     static CURRENT: RefCell<Option<CurrentCall>> = const { RefCell::new(None) };
 }
 
+/// Forgets the call that this thread is polling, in a forked process: it goes on in the parent.
+pub(crate) fn forget() {
+    let _ = CURRENT.try_with(|current| {
+        let current = current.try_borrow_mut();
+        current.map(|mut current| std::mem::forget(current.take()))
+    });
+}
+
 impl CallSite {
     pub(super) fn new(node: NodeId) -> Arc<Self> {
         Arc::new(Self {

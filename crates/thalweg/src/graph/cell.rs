@@ -23,7 +23,7 @@ use super::Graph;
 use super::node::{NodeId, Produce};
 use super::output::Output;
 use super::pass::Pass;
-use crate::operator::EmitResult;
+use crate::operator::{Element, EmitResult};
 
 /// Cold state of a graph or a node: a `RefCell` for the thread inside the monitor.
 pub(crate) struct Slot<T>(RefCell<T>);
@@ -400,6 +400,54 @@ impl<T> std::ops::Deref for Outlet<T> {
 
     fn deref(&self) -> &Self::Target {
         &self.node
+    }
+}
+
+/// Where an element enters a graph.
+pub(crate) trait Start<T>: Clone + Send + 'static {
+    /// The node.
+    fn id(&self) -> NodeId;
+
+    /// Sends the element on its way.
+    fn send(&self, x: T, pass: &mut Pass) -> EmitResult;
+}
+
+impl<T: Element> Start<T> for Outlet<T> {
+    fn id(&self) -> NodeId {
+        Outlet::id(self)
+    }
+
+    #[inline(always)]
+    fn send(&self, x: T, pass: &mut Pass) -> EmitResult {
+        self.output().send(x, pass)
+    }
+}
+
+/// A node that an element is passed to, as if by an upstream.
+pub(crate) struct Entrance<T> {
+    receiver: Arc<dyn Receive<T>>,
+    id: NodeId,
+}
+
+impl<T> Clone for Entrance<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.receiver.clone(), self.id)
+    }
+}
+
+impl<T> Entrance<T> {
+    pub(crate) fn new(receiver: Arc<dyn Receive<T>>, id: NodeId) -> Self {
+        Self { receiver, id }
+    }
+}
+
+impl<T: Element> Start<T> for Entrance<T> {
+    fn id(&self) -> NodeId {
+        self.id
+    }
+
+    fn send(&self, x: T, pass: &mut Pass) -> EmitResult {
+        self.receiver.receive(x, pass)
     }
 }
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::cell::Outlet;
+use super::cell::{Outlet, Start};
 use super::completion::{Completion, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
@@ -27,9 +27,9 @@ pub(crate) enum Origin {
 impl Graph {
     /// Sends an element from a node to those downstream.
     #[inline]
-    pub(crate) fn emit<T: Element>(
+    pub(crate) fn emit<T: Element, S: Start<T>>(
         self: &Arc<Self>,
-        node: &Outlet<T>,
+        node: &S,
         x: T,
         lease: Lease,
         origin: Origin,
@@ -52,9 +52,9 @@ impl Graph {
     }
 
     #[inline(always)]
-    fn emit_inside<T: Element>(
+    fn emit_inside<T: Element, S: Start<T>>(
         &self,
-        node: &Outlet<T>,
+        node: &S,
         x: T,
         lease: Lease,
         origin: Origin,
@@ -62,7 +62,7 @@ impl Graph {
     ) -> Emit {
         // A clean pass has nothing to drop.
         let mut pass = ManuallyDrop::new(Pass::new(self, lease, false));
-        let result = match catch_unwind(AssertUnwindSafe(|| node.output().send(x, &mut pass))) {
+        let result = match catch_unwind(AssertUnwindSafe(|| node.send(x, &mut pass))) {
             Ok(result) => result,
             Err(payload) => pass.unwound(payload),
         };
@@ -144,9 +144,9 @@ impl Graph {
     /// Enters, as a guest or not, also if another thread is inside, or if the graph has been merged, or refuses.
     #[cold]
     #[inline(never)]
-    fn emit_contended<T: Element>(
+    fn emit_contended<T: Element, S: Start<T>>(
         self: &Arc<Self>,
-        node: &Outlet<T>,
+        node: &S,
         x: T,
         lease: Lease,
         origin: Origin,
@@ -179,7 +179,7 @@ impl Graph {
             return root.emit_inside(node, x, lease, origin, me);
         };
         let mut pass = Pass::new(root, lease, false);
-        let result = pass.catch(|pass| node.output().send(x, pass));
+        let result = pass.catch(|pass| node.send(x, pass));
         root.emitted(pass, result, origin, node.id(), guest)
     }
 
@@ -207,9 +207,9 @@ impl Graph {
     }
 
     /// Emits from a function inside the graph.
-    fn emit_within<T: Element>(
+    fn emit_within<T: Element, S: Start<T>>(
         &self,
-        node: &Outlet<T>,
+        node: &S,
         x: T,
         lease: Lease,
         origin: Origin,
@@ -228,18 +228,16 @@ impl Graph {
         thread_state::enter();
         let lease = self.watch_if_due(lease, node.id());
         let mut pass = Pass::new(self, lease, false);
-        let result = self.amid_runs(&mut pass, |pass| {
-            pass.catch(|pass| node.output().send(x, pass))
-        });
+        let result = self.amid_runs(&mut pass, |pass| pass.catch(|pass| node.send(x, pass)));
         let (failures, done) = pass.end(result, node.id());
         thread_state::leave();
         self.completion(Ok(failures), done)
     }
 
     /// Leaves the element to the thread inside.
-    fn emit_by_mail<T: Element>(
+    fn emit_by_mail<T: Element, S: Start<T>>(
         self: &Arc<Self>,
-        node: Outlet<T>,
+        node: S,
         x: T,
         lease: Lease,
         origin: Origin,
@@ -261,7 +259,7 @@ impl Graph {
             }
             pass.begin();
             let lease = pass.graph().watch_if_due(lease, node.id());
-            pass.with_lease(lease, |pass| node.output().send(x, pass));
+            pass.with_lease(lease, |pass| node.send(x, pass));
         }));
         Emit::pending(done)
     }

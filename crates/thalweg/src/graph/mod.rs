@@ -35,7 +35,8 @@ use std::time::Duration;
 
 use self::access::{Access, Inside, detour, late};
 pub use self::call::CurrentCall;
-pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
+pub(crate) use self::call::forget as forget_call;
+pub(crate) use self::cell::{Entrance, Link, Outlet, Receive, Slot};
 use self::completion::Completion;
 pub use self::completion::Emit;
 pub(crate) use self::control::{Control, Parked};

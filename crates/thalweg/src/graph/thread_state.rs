@@ -49,7 +49,8 @@ pub(super) fn enter() {
 #[inline(always)]
 pub(super) fn leave() -> bool {
     THREAD.with(|thread| {
-        thread.depth.set(thread.depth.get() - 1);
+        // After a fork the frames further up may leave what this process is not inside.
+        thread.depth.set(thread.depth.get().saturating_sub(1));
         thread.flagged.get() && thread.depth.get() == 0
     })
 }
@@ -123,4 +124,20 @@ pub(super) fn run_later() {
     for f in LATER.with_borrow_mut(std::mem::take) {
         f();
     }
+}
+
+/// Forgets what this thread is inside, in a forked process: that goes on in the parent. Nothing is dropped, which would
+/// be to let go of what the parent holds.
+pub(crate) fn forget() {
+    THREAD.with(|thread| {
+        thread.depth.set(0);
+        thread.flagged.set(false);
+        thread.top.set(0);
+    });
+    let _ = WAITED.try_with(|waited| waited.try_borrow_mut().map(|mut it| forget_all(&mut it)));
+    let _ = LATER.try_with(|later| later.try_borrow_mut().map(|mut it| forget_all(&mut it)));
+}
+
+fn forget_all<T>(items: &mut Vec<T>) {
+    std::mem::forget(std::mem::take(items));
 }

@@ -2,8 +2,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::Stream;
+use crate::ack::Acks;
 use crate::failure::Error;
-use crate::graph::{AnyNode, Graph, Link, Node, OperatorNode, Pass, Receive, receive_each};
+use crate::graph::{
+    AnyNode, Emit, Entrance, Graph, Lease, Link, Node, OperatorNode, Origin, Pass, Receive,
+    receive_each,
+};
 use crate::operator::{Element, EmitResult, Operator};
 
 /// A node with several inlets that may be added and removed while it runs; for a fixed number, also of different types,
@@ -163,6 +167,29 @@ impl<T: Element, U: Element> OpenJoin<T, U> {
             to.node.tell(Arrival::Literal(key, value), pass);
         }));
         key
+    }
+
+    /// Passes an element to an inlet, as its upstream does; without one, as the element of an inlet that has not been
+    /// added. See [`Stream::receive`].
+    ///
+    /// ```
+    /// # use thalweg::ops::{OpenLanes, Zip};
+    /// # use thalweg::{Acks, OpenJoin, Stream};
+    /// let (a, b) = (Stream::new(), Stream::new());
+    /// let join = OpenJoin::new(Zip::new(OpenLanes::new(), 10)?, &a);
+    /// let (left, right) = (join.attach(&a)?, join.attach(&b)?);
+    /// let rows = join.stream().sink_to_list();
+    /// join.receive(Some(left), 1, Acks::none()).wait()?;
+    /// join.receive(Some(right), 2, Acks::none()).wait()?;
+    /// assert_eq!(rows.take(), [[1, 2]]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn receive(&self, inlet: Option<InletKey>, x: T, acks: Acks) -> Emit {
+        let key = inlet.unwrap_or_else(|| self.next_key());
+        let entrance = Entrance::new(self.node.clone().inlet(key), self.stream.id());
+        let lease = Lease::accepted(acks);
+        let graph = self.stream.graph();
+        graph.emit(&entrance, x, lease, Origin::Source)
     }
 
     /// Removes the inlets for `from`, and elements that wait there. The same as

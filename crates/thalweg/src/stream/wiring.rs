@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use super::Stream;
+use crate::ack::Acks;
 use crate::failure::{Error, Kind};
-use crate::graph::{AnyNode, Graph, Pass, Receive};
+use crate::graph::{AnyNode, Emit, Entrance, Graph, Lease, Origin, Pass, Receive};
 use crate::operator::Element;
 
 impl<T: Element> Stream<T> {
@@ -27,18 +28,53 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn connect<U: Element>(&self, downstream: &Stream<U>) -> Result<(), Error> {
         Graph::check_join(self.graph(), downstream.graph())?;
-        let to: Arc<dyn AnyNode> = downstream.node().clone();
+        self.link(downstream, downstream.receiver(|| self.name())?);
+        Ok(())
+    }
+
+    /// Passes an element to this node, as an upstream does: for code that chooses the node that an element goes to. It
+    /// is accepted while the pipeline [drains](Self::drain), as with [`emit_internal`](Self::emit_internal). A node
+    /// with distinct inlets takes elements by [`OpenJoin::receive`](crate::OpenJoin::receive).
+    ///
+    /// # Errors
+    /// The node takes elements of another type, or none.
+    ///
+    /// ```
+    /// # use thalweg::{Acks, Stream};
+    /// let source = Stream::new();
+    /// let texts = source.map(|x: i32| x.to_string());
+    /// let list = texts.sink_to_list();
+    /// texts.receive(1, Acks::none())?.wait()?;
+    /// assert_eq!(list.to_vec(), ["1"]);
+    /// assert!(texts.receive("1", Acks::none()).is_err());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn receive<V: Element>(&self, x: V, acks: Acks) -> Result<Emit, Error> {
+        let receiver = self.receiver(|| "an emitter".to_owned())?;
+        Ok(self.graph().emit(
+            &Entrance::new(receiver, self.id()),
+            x,
+            Lease::accepted(acks),
+            Origin::Source,
+        ))
+    }
+
+    /// The inlet of this node, for elements of `upstream`.
+    fn receiver<V: Element>(
+        &self,
+        upstream: impl FnOnce() -> String,
+    ) -> Result<Arc<dyn Receive<V>>, Error> {
+        let to: Arc<dyn AnyNode> = self.node().clone();
         let (inlet, takes) = to.inlet();
-        let receiver = inlet.downcast::<Arc<dyn Receive<T>>>().map_err(|_| {
+        let receiver = inlet.downcast::<Arc<dyn Receive<V>>>().map_err(|_| {
             Error::new(Kind::ElementType {
-                upstream: self.name(),
-                downstream: downstream.name(),
+                upstream: upstream(),
+                downstream: self.name(),
                 takes,
-                sends: std::any::type_name::<T>(),
+                sends: std::any::type_name::<V>(),
             })
         })?;
-        self.link(downstream, *receiver);
-        Ok(())
+        Ok(*receiver)
     }
 
     /// Adds an edge from this node, joining the graphs if necessary.
