@@ -31,8 +31,9 @@ class from_textfile(Source[str]):
 
     Lines keep their delimiter. What stands behind the last one is emitted when the pipeline is drained. The file of a
     name is followed: when another takes its name, the old one is read to its end first; when it is truncated, it is
-    read again from its beginning. Its text is UTF-8. A pipe is read on a thread. A line that is not text, or is too
-    long, is a failure of this node, see `on_error`; the lines after it are emitted.
+    read again from its beginning. Its text is UTF-8; that of an open file is in the file's encoding. A pipe is read on
+    a thread, after what its file has read ahead. A line that is not text, or is too long, is a failure of this node,
+    see `on_error`; the lines after it are emitted.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ class from_textfile(Source[str]):
     ------
     OSError
         There is no file of that name, or it may not be read.
+    ValueError
+        The encoding of an open pipe is UTF-16 or UTF-32, whose bytes cannot be split at delimiters.
 
     Examples
     --------
