@@ -30,7 +30,7 @@ pub(crate) const MAX_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Share of a core that refreshes may take, as a divisor: drawings of a thousand nodes are refreshed less often than
 /// once a second.
-const CORE_SHARE: u32 = 200;
+const CORE_SHARE: u32 = 400;
 
 /// Greatest age of a snapshot shown to a new viewer.
 const MAX_AGE: Duration = Duration::from_millis(500);
@@ -459,6 +459,6 @@ mod tests {
     #[test]
     fn slow_refreshes_happen_less_often() {
         let intervals = [1, 10, 1_000].map(|ms| refresh_interval(Duration::from_millis(ms)));
-        assert_eq!(intervals, [1, 2, 5].map(Duration::from_secs));
+        assert_eq!(intervals, [1, 4, 5].map(Duration::from_secs));
     }
 }
