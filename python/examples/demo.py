@@ -1,7 +1,7 @@
 """Runs a pipeline on live input and sums up what came through it.
 
 Without --input and --url it samples this machine's processor and network counters, for ten seconds. Ctrl-C ends it
-early; what is on its way is finished, and the result is printed all the same.
+early: elements in flight are finished, and the result is printed.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from measure import Case, Contender, Target
 
 from broker_cases.kafka import brokers, filled, options
-from broker_cases.meter import LIMIT, Meter, unique
+from broker_cases.meter import LIMIT, Meter, scratch, unique
 
 
 def exactly_once() -> Case:
@@ -67,6 +67,7 @@ def exactly_once() -> Case:
                 auto_offset_reset="earliest",
                 processing_guarantee="exactly-once",
                 loglevel=None,
+                state_dir=scratch(),
             )
             frame = app.dataframe(app.topic(filled(count), value_deserializer="bytes"))
             frame.apply(upper).to_topic(app.topic(out, value_serializer="bytes"))

@@ -11,7 +11,7 @@ from typing import Any
 
 from measure import Case, Contender, Target
 
-from broker_cases.meter import LIMIT, MESSAGE, Meter, through_a_map, unique
+from broker_cases.meter import LIMIT, MESSAGE, Meter, scratch, through_a_map, unique
 
 #: Nanoseconds without a message after which no more are expected.
 QUIET = 2_000_000_000
@@ -80,7 +80,9 @@ def kafka() -> Case:
         from quixstreams import Application
 
         meter = Meter(count)
-        app = Application(brokers(), consumer_group=unique("group"), auto_offset_reset="earliest", loglevel=None)
+        app = Application(
+            brokers(), consumer_group=unique("group"), auto_offset_reset="earliest", loglevel=None, state_dir=scratch()
+        )
         frame = app.dataframe(app.topic(filled(count), value_deserializer="bytes"))
         frame.apply(len).update(meter)
         app.run(count=count, timeout=LIMIT)
@@ -120,6 +122,7 @@ def kafka() -> Case:
             meter, name = Meter(count), unique("faust")
             app = faust.App(
                 name,
+                datadir=scratch(),
                 broker=f"kafka://{brokers()}",
                 value_serializer="raw",
                 web_enabled=False,

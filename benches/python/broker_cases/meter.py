@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +23,16 @@ _names = itertools.count()
 def unique(name: str) -> str:
     """Return a name that no earlier run has used."""
     return f"bench-{name}-{os.getpid()}-{next(_names)}"
+
+
+@functools.cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="bench-")
+
+
+def scratch() -> str:
+    """Return a directory for the state of peers, which is removed at the end."""
+    return _scratch().name
 
 
 class Meter:

@@ -225,9 +225,9 @@ pub struct PositionView {
     pub name: String,
     /// Offset or id of the last element before which everything is acknowledged; `None` before the first.
     pub value: Option<String>,
-    /// Number of elements read after it.
+    /// Number of elements read after that one.
     pub unacknowledged: u64,
-    /// Time since the oldest of them was read; `None` if there is none.
+    /// Age of the oldest unacknowledged element, from when it was read; `None` if all are acknowledged.
     pub oldest: Option<Duration>,
 }
 

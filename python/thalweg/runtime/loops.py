@@ -35,7 +35,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def running() -> AbstractEventLoop | None:
-    """Return the event loop that runs on this thread. Without asyncio there is none, and it is not imported.
+    """Return the event loop that runs on this thread, or None. Does not import asyncio.
 
     Examples
     --------

@@ -17,7 +17,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Serves the feed on loopback, on threads that end with the program; returns its URL.
 pub(crate) fn serve(proc: &Path) -> io::Result<String> {
     let proc = PathBuf::from(proc);
-    counters(&proc)?;
+    counters(&proc).map_err(|error| {
+        let text = format!(
+            "{} has no counters to make a feed of: {error}",
+            proc.display()
+        );
+        io::Error::new(error.kind(), text)
+    })?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}/", listener.local_addr()?);
     thread::spawn(move || {

@@ -408,7 +408,7 @@ pub(crate) trait Start<T>: Clone + Send + 'static {
     /// The node.
     fn id(&self) -> NodeId;
 
-    /// Sends the element on its way.
+    /// Sends an element from there, or passes it to the node.
     fn send(&self, x: T, pass: &mut Pass) -> EmitResult;
 }
 
