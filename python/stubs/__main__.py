@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import methods
@@ -22,7 +23,7 @@ RUST: dict[Path, Callable[[], str]] = {
     PACKAGE / "_thalweg" / "ops.pyi": pyfunctions.stub,
 }
 PYTHON: dict[Path, Callable[[], str]] = {
-    PACKAGE / "ops" / "__init__.py": methods.operators,
+    **{PACKAGE / room / "__init__.py": partial(methods.package, room) for room in ("ops", "sinks", "sources")},
     PACKAGE / "_methods.pyi": methods.methods,
 }
 

@@ -112,8 +112,14 @@ class Browser:
         self.tell("Input.dispatchKeyEvent", type="keyUp", **key)
 
     def look(self, expression: str) -> Any:
-        """Evaluate a JavaScript expression on the page."""
-        answer = self.tell("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Evaluate a JavaScript expression on the page, on the next one if it is leaving."""
+        while True:
+            try:
+                answer = self.tell("Runtime.evaluate", expression=expression, returnByValue=True)
+                break
+            except RuntimeError as error:
+                if "navigated or closed" not in str(error):
+                    raise
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from contextlib import suppress
+
 import pytest
 
-from thalweg import Retry, Stream, VirtualClock, convert_interval
+from thalweg import BuildError, Retry, Stream, VirtualClock, convert_interval, ops, sinks, sources
 
 
 def refused(error, *words):
@@ -236,3 +239,24 @@ def test_metadata_is_a_list_of_dicts():
         source.emit(1, metadata=5)
     with refused(TypeError, "metadata"):
         source.emit(1, metadata=[5])
+
+
+#: Arguments that go together with a wrong one.
+OTHERS = {"func": abs, "predicate": bool, "callback": list, "n": 2, "interval": 1, "iterable": [], "port": 0}
+WRONG = [None, -1, 1.5, float("nan"), 10**30, -(10**30), "x", "", b"x", [], [1], {}, object(), int]
+METHODS = [
+    *(name for room in (ops, sinks, sources) for name in room.__all__ if hasattr(Stream, name)),
+    *("emit_many", "scatter", "to_dataframe", "drain"),
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_any_wrong_argument_is_a_type_error_or_a_value_error(method, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parameters = inspect.signature(getattr(Stream(), method)).parameters.values()
+    named = [each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    for parameter in named:
+        others = {each.name: OTHERS.get(each.name, "x") for each in named if each.default is each.empty}
+        for wrong in WRONG:
+            with suppress(TypeError, ValueError, BuildError, OSError):
+                getattr(Stream(), method)(**{**others, parameter.name: wrong})

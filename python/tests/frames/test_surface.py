@@ -100,6 +100,13 @@ def test_frames_made_at_intervals_are_aggregated():
     assert levels.window("10s").x.sum().example == 1.0
 
 
+@pytest.mark.parametrize("wrong", ["sum", sum, None, {"x": "sum"}])
+def test_what_is_no_aggregation_is_refused(wrong):
+    for frame in (DataFrame(example=EXAMPLE), DataFrame(example=EXAMPLE).window(n=2)):
+        with pytest.raises(TypeError, match="aggregate: an aggregation"):
+            frame.aggregate(wrong)
+
+
 def test_rows_wait_at_most_the_given_time():
     clock = VirtualClock()
     source = Stream(loop=clock)

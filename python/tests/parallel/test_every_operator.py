@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("thalweg.core")
 
-from thalweg import Stream, UndeliveredError, VirtualClock
+from thalweg import Stream, UndeliveredError, VirtualClock, ops
 from thalweg.sinks import Sink
 from thalweg.tasks import Client
 
@@ -46,6 +46,9 @@ ELSEWHERE = {"fetch", "read_url"}
 
 
 def operators():
+    for name in ops.__all__:
+        # Imports it.
+        getattr(Stream, name)
     found = {}
     for name, (kind, modifier) in Stream._operators.items():
         is_operator = isinstance(kind, type) and issubclass(kind, Stream) and not issubclass(kind, Sink)

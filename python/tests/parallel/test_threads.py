@@ -338,6 +338,8 @@ def test_elements_that_wait_for_another_attempt_keep_no_others_from_running():
         assert L == [0, 1, 2]
         with pytest.raises(UndeliveredError):
             stuck.drain(0.01)
+        # Leaving the block would wait for them.
+        client.close(timeout=0)
 
 
 def fail_on_second(state, x):

@@ -341,6 +341,10 @@ def plan(aggregation: Any, collection: Any) -> tuple[Any, Any, Reduction | None]
     """Where an aggregation of a collection reads, and how it is applied: a stream, an example, and a reduction."""
     origin = getattr(collection, "_origin", None)
     found = find_reduction(aggregation, collection.example)
+    if found is None and not (hasattr(aggregation, "initial") and hasattr(aggregation, "on_new")):
+        raise TypeError(
+            f"aggregate: an aggregation, such as `Max()` of thalweg.dataframe.aggregations, not {aggregation!r}"
+        )
     if origin is not None:
         # Columns are read where they were taken from.
         if isinstance(found, ColumnReduction):

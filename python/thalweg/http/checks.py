@@ -31,7 +31,11 @@ def check_headers(headers: Mapping[str, str] | None, source: str) -> list[tuple[
     >>> check_headers({"Accept": "text/plain"}, "from_sse")
     [('Accept', 'text/plain')]
     """
-    pairs = list((headers or {}).items())
+    if headers is None:
+        return []
+    if not hasattr(headers, "items"):
+        raise TypeError(f"{source}: `headers` are a dict of names and values, not {type(headers).__name__}")
+    pairs = list(headers.items())
     for name, value in pairs:
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError(f"{source}: `headers` are text, not {type(value).__name__} as for {name!r}")

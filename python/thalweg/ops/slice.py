@@ -57,7 +57,8 @@ class slice(Stream[T]):
         **kwargs: Any,
     ) -> None:
         self.star = check_index(start, "slice", "start")
-        self.end, self.step = end, step
+        self.end = check_index(end, "slice", "end")
+        self.step = check_index(step, "slice", "step")
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

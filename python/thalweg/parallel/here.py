@@ -16,6 +16,7 @@ from thalweg.parallel.reports import Site
 from thalweg.parallel.steps import Stepping
 from thalweg.parallel.stream import ParallelStream, common_session, is_driven
 from thalweg.stream import Stream, identity
+from thalweg.stream.later import Later
 
 __all__ = ["buffer", "flatten", "here", "partition", "partition_unique", "timed_window_unique", "union", "unique"]
 
@@ -91,14 +92,22 @@ def here(kind: type) -> Any:
 def _adopt(name: str, function: Any, modifier: Callable[[Any], Any]) -> None:
     """Make an operator that is registered with streams available on an engine, unless it has its own class."""
     is_operator = isinstance(function, type) and issubclass(function, Stream)
-    if not is_operator or modifier is not identity or name in ParallelStream.__dict__:
+    if not is_operator or modifier is not identity or _has_its_own(name):
         return
     if not issubclass(function, ParallelStream):
         ParallelStream.register_api(attribute_name=name)(here(function))
 
 
-for _name in [name for name in Stream._operators if name not in ParallelStream.__dict__]:
+def _has_its_own(name: str) -> bool:
+    found = ParallelStream.__dict__.get(name)
+    return found is not None and not isinstance(found, Later)
+
+
+for _name in list(Stream._operators):
     _adopt(_name, *Stream._operators[_name])
+for _name, _module in Stream._later.items():
+    if _name not in ParallelStream.__dict__:
+        setattr(ParallelStream, _name, Later(ParallelStream, _name, _module))
 Stream._adopters.append(_adopt)
 
 

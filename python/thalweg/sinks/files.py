@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from os import fspath
-
 from thalweg._thalweg import sources
 from thalweg.database import Position
-from thalweg.stream.arguments import is_path
+from thalweg.stream.arguments import check_file
+
+__all__ = ["Files"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ class Files:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        if not is_path(path):
-            raise TypeError(f"Files: `path` is a name or a path, not {path!r}")
-        self.path: str = fspath(path)
+        self.path: str = check_file(path, "Files", "path")
         self._names = sources.FileNames(self.path)
 
     def position(self, name: str) -> Position:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+__all__ = ["KafkaRecord"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from thalweg._thalweg import sources
 
+__all__ = ["KafkaTransactions"]
+
 
 class KafkaTransactions:
     """Connects a `from_kafka` and a `to_kafka`: messages and offsets are committed in one transaction.

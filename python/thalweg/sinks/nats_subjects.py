@@ -6,6 +6,9 @@ from collections import namedtuple
 
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
+from thalweg.stream.arguments import check_file
+
+__all__ = ["NatsRecord"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +103,7 @@ def make_subject(
     if type(retries) is not int or not 0 <= retries < 2**32:
         raise ValueError(f"{operator}: `retries` is a number from 0 on, not {retries!r}")
     pause = check_interval(wait, operator, "wait")
-    path = None if ca_certs is None else str(ca_certs)
+    path = None if ca_certs is None else check_file(ca_certs, operator, "ca_certs")
     try:
         return sources.NatsSubject(url, subject, stream, bool(create), token, path, retries, pause)
     except ValueError as error:

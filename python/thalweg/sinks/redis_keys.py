@@ -64,7 +64,7 @@ def make_key(
     if type(retries) is not int or not 0 <= retries < 2**32:
         raise ValueError(f"{operator}: `retries` is a number from 0 on, not {retries!r}")
     if max_len is not None:
-        check_count(max_len, operator, "max_len")
+        max_len = check_count(max_len, operator, "max_len")
     try:
         return sources.RedisKey(
             url,

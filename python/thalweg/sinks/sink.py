@@ -8,6 +8,8 @@ from thalweg.stream.arguments import check_callable, check_count, is_async_def
 from thalweg.stream.live import LiveFunction
 from thalweg.stream.typevars import T
 
+__all__ = ["Sink", "_global_sinks", "sink", "starsink"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -231,3 +233,6 @@ class Sinks:
         """Release all sinks."""
         for node in self:
             node._release()
+
+
+_global_sinks = Sinks()

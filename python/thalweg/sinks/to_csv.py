@@ -81,7 +81,7 @@ class to_csv(FileSink[T]):
         sync: bool = True,
         **kwargs: Any,
     ) -> None:
-        if isinstance(columns, str):
+        if isinstance(columns, str) or not hasattr(columns, "__iter__"):
             raise TypeError(f"to_csv: `columns` is a list of names, not {columns!r}")
         try:
             made = FileFormat.csv(delimiter, list(columns))

@@ -82,6 +82,11 @@ class to_parquet(FileSink[T]):
     ) -> None:
         arrow = need("pyarrow", "arrow", "to_parquet")
         parquet = need("pyarrow.parquet", "arrow", "to_parquet")
+        try:
+            # An empty file says now whether there is such a compression.
+            parquet.ParquetWriter(io.BytesIO(), arrow.schema([]), compression=compression).close()
+        except (arrow.ArrowException, AttributeError, OSError, TypeError, ValueError) as error:
+            raise ValueError(f"to_parquet: `compression` is not one of Arrow's: {error}") from None
         made = FileFormat.object("to_parquet", _Parquet(arrow, parquet, compression))
         super().__init__(
             upstream, path, made, max_rows=max_rows, max_bytes=max_bytes, max_age=max_age, sync=sync, **kwargs

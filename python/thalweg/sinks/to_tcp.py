@@ -91,7 +91,7 @@ class to_tcp(Sink[T]):
         self.port: int = check_port(port, "to_tcp")
         self.delimiter: bytes = bytes(delimiter)
         if length_prefix is not None:
-            check_count(length_prefix, "to_tcp", "length_prefix")
+            length_prefix = check_count(length_prefix, "to_tcp", "length_prefix")
         self.length_prefix = length_prefix
         if type(retries) is not int or not 0 <= retries < 2**32:
             raise ValueError(f"to_tcp: `retries` is a number from 0 on, not {retries!r}")

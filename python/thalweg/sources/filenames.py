@@ -8,6 +8,7 @@ from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class filenames(Source[str]):
         recursive: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.path: str = os.fspath(path)
+        self.path: str = check_file(path, "filenames", "path")
         self.poll_interval: float = check_interval(poll_interval, "filenames", "poll_interval")
         pattern = self.path if os.path.isdir(self.path) else _to_shell(self.path, recursive)
         self._names = sources.file_names(pattern, self.poll_interval)

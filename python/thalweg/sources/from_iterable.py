@@ -62,8 +62,10 @@ class from_iterable(Source[T]):
             from thalweg.sources.async_elements import AsyncElements
 
             self._async_elements = AsyncElements(iterable.__aiter__())
-        else:
+        elif hasattr(iterable, "__iter__") or hasattr(iterable, "__getitem__"):
             self._iterator = iter(iterable)  # type: ignore[arg-type]
+        else:
+            raise TypeError(f"from_iterable: `iterable` is something to iterate over, not {iterable!r}")
         super().__init__(**kwargs)
 
     async def run(self) -> None:

@@ -7,6 +7,8 @@ from thalweg.sinks.kafka_messages import KafkaMessage
 from thalweg.sources.kafka_source import KafkaSource
 from thalweg.stream import Stream
 
+__all__ = ["KafkaMessage", "from_kafka"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from thalweg.database import check_position
 from thalweg.runtime.intervals import check_interval
-from thalweg.sinks.mongodb_documents import MongoDbChange, Types, make_collection, name_operator
+from thalweg.sinks.mongodb_documents import MongoDbChange, ObjectId, Types, make_collection, name_operator
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
+
+__all__ = ["MongoDbChange", "ObjectId", "from_mongodb"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,12 +8,17 @@ from thalweg.sources.acknowledging import AcknowledgingSource
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_count
 
+__all__ = ["NatsMessage", "from_nats"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
     from thalweg._types import Interval
+
+#: The largest number that NATS takes.
+_MOST = 2**31 - 1
 
 
 @Stream.register_api(staticmethod)
@@ -110,12 +115,12 @@ class from_nats(AcknowledgingSource["NatsMessage"]):
             "from_nats", url, subject, stream, create=create, token=token, ca_certs=ca_certs, wait=wait
         )
         if max_deliveries is not None:
-            check_count(max_deliveries, "from_nats", "max_deliveries")
+            max_deliveries = min(check_count(max_deliveries, "from_nats", "max_deliveries"), _MOST)
         settings = (
             check_interval(ack_wait, "from_nats", "ack_wait"),
             check_interval(redeliver_after, "from_nats", "redeliver_after"),
             max_deliveries,
-            check_count(max_in_flight, "from_nats", "max_in_flight"),
+            min(check_count(max_in_flight, "from_nats", "max_in_flight"), _MOST),
             check_count(max_waiting, "from_nats", "max_waiting"),
         )
         try:

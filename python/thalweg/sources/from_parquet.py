@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from os import fspath
-
 from thalweg.errors.missing_packages import need
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_count, is_path
+from thalweg.stream.arguments import check_count, check_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +66,8 @@ class from_parquet(Source["Any"]):
         columns: Iterable[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        if not is_path(path):
-            raise TypeError(f"from_parquet: `path` is a name or a path, not {path!r}")
+        self.path: str = check_file(path, "from_parquet", "path")
         self._parquet = need("pyarrow.parquet", "arrow", "from_parquet")
-        self.path: str = fspath(path)
         self._batch_rows = check_count(batch_rows, "from_parquet", "batch_rows")
         self._columns = None if columns is None else list(columns)
         self._batches: Iterator[Any] | None = None

@@ -8,6 +8,8 @@ from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable
 from thalweg.stream.typevars import T
 
+__all__ = ["PeriodicCallback", "from_periodic"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,6 +7,8 @@ from thalweg.sources.acknowledging import AcknowledgingSource
 from thalweg.stream import Stream
 from thalweg.stream.client_files import client_files
 
+__all__ = ["RedisEntry", "from_redis_stream"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike

@@ -10,6 +10,8 @@ from thalweg.sources.source import Source
 from thalweg.stream import Stream
 from thalweg.stream.limits import MAX_LEN, check_max_len
 
+__all__ = ["ServerSentEvent", "from_sse"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping

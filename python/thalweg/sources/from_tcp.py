@@ -93,7 +93,7 @@ class from_tcp(ListeningSource[bytes]):
         if not isinstance(delimiter, (bytes, bytearray)) or not delimiter:
             raise ValueError(f"from_tcp: `delimiter` is bytes that are not empty, not {delimiter!r}")
         if length_prefix is not None:
-            check_count(length_prefix, "from_tcp", "length_prefix")
+            length_prefix = check_count(length_prefix, "from_tcp", "length_prefix")
         try:
             self._server = sources.TcpServer(
                 self.port,

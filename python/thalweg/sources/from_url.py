@@ -11,7 +11,7 @@ from thalweg.remote.settings import remote_settings
 from thalweg.sources.copied_parquet import CopiedParquet
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_callable
+from thalweg.stream.arguments import check_callable, check_count
 from thalweg.stream.limits import MAX_LEN, check_max_len
 
 TYPE_CHECKING = False
@@ -105,8 +105,9 @@ class from_url(Source["Any"]):
             return
         settings = remote_settings(remote, "from_url")
         limit, kept = check_max_len(max_len, "from_url"), check_position(position, "from_url")
+        width = check_count(length_prefix, "from_url", "length_prefix")
         try:
-            self._records = sources.from_url(url, settings, format, limit, loads, delimiter, length_prefix, kept)
+            self._records = sources.from_url(url, settings, format, limit, loads, delimiter, width, kept)
         except ValueError as error:
             raise ValueError(f"from_url: {error}") from None
         super().__init__(**kwargs)

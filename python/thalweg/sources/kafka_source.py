@@ -41,6 +41,8 @@ class KafkaSource(AcknowledgingSource[T]):
         overdue_after: Interval = 60,
         **kwargs: Any,
     ) -> None:
+        if not hasattr(topics, "__iter__"):
+            raise TypeError(f"{type(self).__name__}: `topics` are a name or a list of names, not {topics!r}")
         self.topics: list[str] = [topics] if isinstance(topics, str) else list(topics)
         kind = self._kind
         given = options(consumer_params, kind, "consumer_params")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from os import fspath
-
 from thalweg.database import check_position
 from thalweg.sources.source import Source
-from thalweg.stream.arguments import is_path
+from thalweg.stream.arguments import check_file
 from thalweg.stream.limits import check_max_len
 from thalweg.stream.typevars import T
 
@@ -25,9 +23,7 @@ class RecordFile(Source[T]):
 
     def __init__(self, path: str | PathLike[str], max_len: int, position: Position | None, **kwargs: Any) -> None:
         name = type(self).__name__
-        if not is_path(path):
-            raise TypeError(f"{name}: `path` is a name or a path, not {path!r}")
-        self.path: str = fspath(path)
+        self.path: str = check_file(path, name, "path")
         try:
             self._records = self._open(check_max_len(max_len, name), check_position(position, name))
         except ValueError as error:

@@ -6,6 +6,8 @@ import builtins
 
 from thalweg.sinks.sink import Sink
 
+__all__ = ["sink_to_file"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike

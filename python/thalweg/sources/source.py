@@ -7,6 +7,8 @@ from thalweg.sources.run import Run
 from thalweg.stream import Stream
 from thalweg.stream.typevars import T
 
+__all__ = ["Source"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

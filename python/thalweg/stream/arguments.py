@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import index
+from os import fspath
 
 from thalweg._thalweg import Node
 
@@ -143,6 +144,25 @@ def is_path(file: object) -> TypeIs[str | PathLike[str]]:
     return isinstance(file, str) or hasattr(file, "__fspath__")
 
 
+def check_file(file: Any, operator: str, argument: str) -> str:
+    """Return the name of a file; raise a `TypeError` that names the argument if it is none.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> from thalweg.stream.arguments import check_file
+    >>> check_file(pathlib.PurePosixPath("key.pem"), "from_mqtt", "keyfile")
+    'key.pem'
+    >>> check_file(1, "from_mqtt", "keyfile")
+    Traceback (most recent call last):
+    TypeError: from_mqtt: `keyfile` is a name or a path, not 1
+    """
+    name = fspath(file) if is_path(file) else file
+    if not isinstance(name, str):
+        raise TypeError(f"{operator}: `{argument}` is a name or a path, not {file!r}")
+    return name
+
+
 def check_index(position: Any, operator: str, argument: str) -> int | None:
     """Return a position, or None; raise an error that names the argument if it is not an integer.
 
@@ -154,7 +174,7 @@ def check_index(position: Any, operator: str, argument: str) -> int | None:
     TypeError: slice: `start` is a whole number, not 1.5
     """
     try:
-        return None if position is None else min(index(position), _UNBOUNDED)
+        return None if position is None else max(min(index(position), _UNBOUNDED), -_UNBOUNDED)
     except TypeError:
         raise TypeError(f"{operator}: `{argument}` is a whole number, not {position!r}") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from os import fspath
+from thalweg.stream.arguments import check_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def client_files(
             raise ValueError(f"{operator}: `keyfile` is the key of a certificate: give `certfile`, too")
         identity = None
     else:
-        certificate = fspath(certfile)
-        identity = (certificate, certificate if keyfile is None else fspath(keyfile))
-    return (None if ca_certs is None else fspath(ca_certs)), identity
+        certificate = check_file(certfile, operator, "certfile")
+        key = certificate if keyfile is None else check_file(keyfile, operator, "keyfile")
+        identity = (certificate, key)
+    return (None if ca_certs is None else check_file(ca_certs, operator, "ca_certs")), identity

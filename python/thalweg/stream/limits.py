@@ -24,7 +24,8 @@ def check_max_len(max_len: int, source: str) -> int:
         raise TypeError(f"{source}: `max_len` is a number of bytes, not {max_len!r}") from None
     if number < 1:
         raise ValueError(f"{source}: `max_len` is at least 1 byte, not {number}")
-    return number
+    # A limit that no machine reaches is none.
+    return min(number, 2**62)
 
 
 def check_port(port: int, source: str) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from thalweg.stream.later import Later
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +55,9 @@ class APIRegisterMixin:
     #: Registered methods by name: callables, and their modifiers.
     _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]]
 
+    #: Methods whose classes are imported by their first use, and the modules of those.
+    _later: ClassVar[dict[str, str]] = {}
+
     #: Called with each new registration.
     _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]]
 
@@ -94,11 +101,25 @@ class APIRegisterMixin:
                 if hasattr(func, attribute):
                     setattr(wrapped, attribute, getattr(func, attribute))
             wrapped.__wrapped__ = func  # type: ignore[attr-defined]
-            setattr(cls, name, modifier(wrapped))
+            if cls._makes_way(name, func):
+                setattr(cls, name, modifier(wrapped))
             cls._registered(name, func, modifier)
             return func
 
         return register
+
+    @classmethod
+    def _makes_way(cls, name: str, func: Any) -> bool:
+        """Whether a callable takes the place of the attribute of its name: always, but for a class that is imported
+        after a program has set that attribute.
+        """
+        existing = cls.__dict__.get(name)
+        if isinstance(existing, Later):
+            if existing.module != func.__module__:
+                # Now, lest it take this place afterwards.
+                import_module(existing.module)
+            return True
+        return existing is None or cls._later.get(name) != func.__module__
 
     @classmethod
     def _registered(cls, name: str, func: Any, modifier: Callable[[Any], Any]) -> None:

@@ -166,6 +166,8 @@ def _run(engine: Engine, graph: Any, keys: list[Any], options: dict[str, Any]) -
     """Run a graph, or an object with a graph, and return the futures of the keys."""
     asked = annotated.of_graph(graph)
     if not isinstance(graph, Mapping):
+        if not hasattr(graph, "__dask_graph__"):
+            raise TypeError(f"a graph of Dask is a dict of keys and tasks, not {graph!r}")
         graph = graph.__dask_graph__()
     if type(graph) is not dict:
         graph = dict(graph)

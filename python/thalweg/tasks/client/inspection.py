@@ -45,7 +45,7 @@ class Inspection(Base):
         )
         return f"<code>{escape(repr(self))}</code><br>Dashboard: {shown}"
 
-    def scheduler_info(self, n_workers: int = -1, *, asynchronous: bool | None = None) -> Any:
+    def scheduler_info(self, n_workers: int | None = -1, *, asynchronous: bool | None = None) -> Any:
         """Return information about the workers, as Dask's client does. It can also be awaited.
 
         Examples
@@ -57,9 +57,9 @@ class Inspection(Base):
         """
         return _SchedulerInfo(self._scheduler_info(n_workers))
 
-    def _scheduler_info(self, n_workers: int) -> dict[str, Any]:
+    def _scheduler_info(self, n_workers: int | None) -> dict[str, Any]:
         workers = self._workers()
-        shown = workers if n_workers < 0 else workers[:n_workers]
+        shown = workers if n_workers is None or n_workers < 0 else workers[:n_workers]
         return {
             "type": "Scheduler",
             "id": f"thalweg-{id(self._engine):x}",

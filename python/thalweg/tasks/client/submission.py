@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from operator import index
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
@@ -141,8 +142,8 @@ class Submission(Base):
             args,
             kwargs or None,
             key=key,
-            priority=priority,
-            retries=retries or 0,
+            priority=priority or 0,
+            retries=_retries(retries) if retries else 0,
             resources=self._available(resources) if resources else None,
             time_limit=None if time_limit is None else convert_interval(time_limit),
             **options,
@@ -221,8 +222,8 @@ class Submission(Base):
             iterables,
             kwargs or None,
             key=key,
-            priority=priority,
-            retries=retries or 0,
+            priority=priority or 0,
+            retries=_retries(retries) if retries else 0,
             resources=self._available(resources) if resources else None,
             time_limit=None if time_limit is None else convert_interval(time_limit),
         )
@@ -249,6 +250,8 @@ class Submission(Base):
         return normalize(self._engine, collection)
 
     def _available(self, resources: Mapping[str, float]) -> dict[str, float]:
+        if not hasattr(resources, "items"):
+            raise TypeError(f"resources: a dict of names and amounts, not {resources!r}")
         there = registry.shared(self._engine).resources
         for name, amount in resources.items():
             if not isinstance(amount, (int, float)) or not 0 <= amount <= there.get(name, 0):
@@ -337,6 +340,13 @@ class Submission(Base):
         # In a task, it would block a thread that the others need.
         with OutOfTheWay():
             return self._gather_now(futures, False)
+
+
+def _retries(retries: Any) -> int:
+    try:
+        return index(retries)
+    except TypeError:
+        raise TypeError(f"retries: a whole number, not {retries!r}") from None
 
 
 def _either(given: dict[str, Any], said: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
