@@ -74,12 +74,13 @@ def test_an_element_that_is_no_row_fails_alone(tmp_path):
     dead = Stream()
     failed = dead.map(lambda failure: str(failure.exception).splitlines()[0]).sink_to_list()
     source.to_sql(f"sqlite:{path}", "rows", create=True, on_error=dead)
-    source.emit_many([{"x": 1}, {"x": [1]}, 7, {"x": 2}])
+    source.emit_many([{"x": 1}, {"x": [1]}, 7, {}, {"x": 2}])
     source.drain()
     assert rows(path, "SELECT x FROM rows") == [(1,), (2,)]
-    assert len(failed) == 2
+    assert len(failed) == 3
     assert "column `x`: a list cannot be stored" in failed[0]
     assert "no row can be made of a int" in failed[1]
+    assert "the row has no columns" in failed[2]
 
 
 def test_errors_hide_secrets(tmp_path):

@@ -196,12 +196,17 @@ impl<T: Element + Sync> BatchSink<T> for SqlSink<T> {
         let places = self.places(&batch);
         let mut rows = Vec::with_capacity(batch.len());
         let mut ends = Vec::with_capacity(batch.len());
+        let fail = |problem: String| SqlError::Row {
+            database: self.database.shown().to_string(),
+            what: format!("table `{}`", self.target.table),
+            problem,
+        };
         for x in &*batch {
-            (self.to_rows)(x, &mut rows).map_err(|problem| SqlError::Row {
-                database: self.database.shown().to_string(),
-                what: format!("table `{}`", self.target.table),
-                problem: problem.to_string(),
-            })?;
+            let begin = rows.len();
+            (self.to_rows)(x, &mut rows).map_err(|problem| fail(problem.to_string()))?;
+            if rows[begin..].iter().any(|row| row.columns.is_empty()) {
+                return Err(fail("the row has no columns".to_string()));
+            }
             ends.push(rows.len());
         }
         let made = Made { rows, ends };

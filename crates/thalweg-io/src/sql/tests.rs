@@ -133,6 +133,31 @@ fn a_rejected_row_fails_alone() {
 }
 
 #[test]
+fn a_row_without_columns_fails_alone() {
+    let place = Place::new();
+    let failed = run(async || {
+        let source = Stream::new();
+        let sink = source.to_sql(&place.open(), Table::rows("words").create());
+        let failed = sink.stream().errors().sink_to_list();
+        let row = |columns: &[&str]| {
+            let names: Vec<_> = columns.iter().map(ToString::to_string).collect();
+            SqlRow::of(names.into(), vec![SqlValue::Integer(7); columns.len()])
+        };
+        let all = [row(&[]), row(&["id"]), row(&[]), row(&["id"])];
+        source.emit_many(all).await.expect("there is room");
+        source.drain("10s").await.expect("failures go elsewhere");
+        failed.to_vec()
+    });
+    assert_eq!(place.query("SELECT id FROM words"), [["7"], ["7"]]);
+    let causes: Vec<_> = failed.iter().map(|one| one.cause().to_string()).collect();
+    let expected = format!(
+        "{}, table `words`: the row has no columns",
+        url(&place.path("test.db"))
+    );
+    assert_eq!(causes, [expected.clone(), expected]);
+}
+
+#[test]
 fn errors_name_a_remedy() {
     let place = Place::new();
     let shown = url(&place.path("test.db"));

@@ -62,11 +62,7 @@ fn brokers(project: &Project, language: Language, args: Vec<OsString>) -> ExitCo
             Language::Rust => {
                 Invocation::cargo("run --release --package thalweg-benches --features brokers --")
             }
-            Language::Python => {
-                let python = python_with_peers(project)?;
-                python.install(project, "benches/python/requirements-brokers.txt")?;
-                python.run("benches/python")
-            }
+            Language::Python => python_with_clients(project)?.run("benches/python"),
         };
         Ok((brokers, bench.args(args)))
     });
@@ -82,6 +78,13 @@ fn brokers(project: &Project, language: Language, args: Vec<OsString>) -> ExitCo
 
 fn rust() -> Invocation {
     Invocation::cargo("run --release --package thalweg-benches --")
+}
+
+/// An environment with peers that read from brokers, and with clients of those.
+pub(super) fn python_with_clients(project: &Project) -> Result<Environment, Stop> {
+    let python = python_with_peers(project)?;
+    python.install(project, "benches/python/requirements-brokers.txt")?;
+    Ok(python)
 }
 
 fn python_with_peers(project: &Project) -> Result<Environment, Stop> {

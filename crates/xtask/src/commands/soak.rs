@@ -1,6 +1,7 @@
 //! `cargo xtask soak`
 
-use super::give_up;
+use super::services::Brokers;
+use super::{bench, give_up};
 use crate::console::short_time;
 use crate::invocation::Invocation;
 use crate::project::Project;
@@ -17,7 +18,8 @@ Usage: cargo xtask soak [OPTIONS] [SYSTEM]...
 Systems: file, sql, kafka, transactions, group, mqtt, redis, jetstream, python, network; all of them if none is named.
 `python` runs pipelines of Python with worker processes and with Dask's workers. `network` kills nothing: it runs HTTP and
 server-sent events over a network with many faults, for a minute each. Systems without a server are named;
-`cargo xtask services up` installs servers.
+`cargo xtask services up` installs servers. `peers`, if named, kills pipelines of streamz, quixstreams, bytewax and faust
+beside one of thalweg, on a Kafka started for it.
 
 Options:
       --kills <N>  Minimum number of kills per system (default: 500)
@@ -56,12 +58,20 @@ const NETWORK: &str = "network";
 /// Duration of a run over the faulty network, in seconds.
 const NETWORK_SECONDS: u32 = 60;
 
-/// The system with this name.
+/// The name under which peers are killed.
+const PEERS: &str = "peers";
+
+/// Whether there is something with this name.
 pub(crate) fn known(name: &str) -> bool {
-    SYSTEMS.iter().any(|(known, _)| *known == name)
+    name == PEERS || SYSTEMS.iter().any(|(known, _)| *known == name)
 }
 
 pub(crate) fn run(project: &Project, plan: &Plan) -> ExitCode {
+    if plan.systems.iter().any(|system| system == PEERS)
+        && let Err(stop) = peers(project, plan)
+    {
+        return give_up(&stop);
+    }
     let mut rows = Vec::new();
     for (name, tests) in SYSTEMS {
         if !plan.systems.is_empty() && !plan.systems.iter().any(|wanted| wanted == name) {
@@ -80,7 +90,9 @@ pub(crate) fn run(project: &Project, plan: &Plan) -> ExitCode {
             }
         }
     }
-    println!("\n| system | kills | lost or doubled | time |\n|---|---|---|---|");
+    if !rows.is_empty() {
+        println!("\n| system | kills | lost or doubled | time |\n|---|---|---|---|");
+    }
     rows.iter().for_each(|row| println!("{row}"));
     ExitCode::SUCCESS
 }
@@ -115,6 +127,21 @@ fn soak(project: &Project, plan: &Plan, name: &str, tests: &str) -> Result<Strin
     }
     let time = short_time(begin.elapsed());
     Ok(format!("| {name} | {kills} | none | {time} |"))
+}
+
+/// Kills pipelines of peers beside one of ours, and prints what each has lost.
+fn peers(project: &Project, plan: &Plan) -> Result<(), Stop> {
+    let python = bench::python_with_clients(project)?;
+    let brokers = Brokers::start(project)?;
+    let mut killed = python
+        .run("-W ignore benches/python/kills.py --kills")
+        .arg(plan.kills.to_string())
+        .arg("--seed")
+        .arg(plan.seed.to_string());
+    for (name, address) in brokers.variables() {
+        killed = killed.variable(name, address);
+    }
+    Ok(killed.run(project)?)
 }
 
 /// Runs pipelines over a faulty network.
