@@ -68,7 +68,7 @@ def thalweg(topic: str, group: str, out: str) -> None:
     from thalweg import Stream
 
     source = Stream.from_kafka(topic, options(group))
-    source.map(work).buffer(100).sink(append(out))
+    source.buffer(100).map(work).sink(append(out))
     source.start()
     time.sleep(3600)
 
@@ -78,7 +78,7 @@ def streamz(topic: str, group: str, out: str) -> None:
     from streamz import Stream
 
     source = Stream.from_kafka([topic], options(group))
-    source.map(work).buffer(100).sink(append(out))
+    source.buffer(100).map(work).sink(append(out))
     source.start()
     time.sleep(3600)
 
@@ -88,7 +88,7 @@ def streamz_batched(topic: str, group: str, out: str) -> None:
     from streamz import Stream
 
     source = Stream.from_kafka_batched(topic, options(group), poll_interval=0.1, max_batch_size=500)
-    source.flatten().map(work).buffer(100).sink(append(out))
+    source.flatten().buffer(100).map(work).sink(append(out))
     source.start()
     time.sleep(3600)
 

@@ -6,6 +6,8 @@
 #[cfg(feature = "brokers")]
 mod brokers;
 mod cases;
+#[cfg(feature = "http")]
+mod http;
 mod instructions;
 mod measure;
 mod report;
@@ -20,6 +22,8 @@ struct Arguments {
     instructions: bool,
     #[cfg(feature = "brokers")]
     brokers: bool,
+    #[cfg(feature = "http")]
+    http: bool,
     only: Option<String>,
 }
 
@@ -30,6 +34,8 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
         instructions: false,
         #[cfg(feature = "brokers")]
         brokers: false,
+        #[cfg(feature = "http")]
+        http: false,
         only: None,
     };
     let mut parser = lexopt::Parser::from_env();
@@ -39,6 +45,23 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
             Long("instructions") => arguments.instructions = true,
             #[cfg(feature = "brokers")]
             Long("brokers") => arguments.brokers = true,
+            #[cfg(feature = "http")]
+            Long("http") => arguments.http = true,
+            // Arguments for running itself as the clients of a server.
+            #[cfg(feature = "http")]
+            Long("load") => {
+                let load = http::Load {
+                    port: parser.value()?.parse()?,
+                    connections: parser.value()?.parse()?,
+                    requests: parser.value()?.parse()?,
+                    interval: match parser.value()?.parse()? {
+                        0 => None,
+                        milliseconds => Some(std::time::Duration::from_millis(milliseconds)),
+                    },
+                };
+                http::run(&load);
+                std::process::exit(0);
+            }
             // Arguments for running itself under callgrind.
             Long("count") => {
                 let (half, elements) = (parser.value()?.string()?, parser.value()?.parse()?);
@@ -89,6 +112,14 @@ fn main() {
     if arguments.brokers {
         let only = arguments.only.as_deref().unwrap_or_default();
         let lines = brokers::lines(arguments.quick, |name| name.contains(only));
+        println!("Measured on: {}\n", report::machine());
+        print!("{}", report::table(&lines));
+        return;
+    }
+    #[cfg(feature = "http")]
+    if arguments.http {
+        let only = arguments.only.as_deref().unwrap_or_default();
+        let lines = http::lines(arguments.quick, |name| name.contains(only));
         println!("Measured on: {}\n", report::machine());
         print!("{}", report::table(&lines));
         return;

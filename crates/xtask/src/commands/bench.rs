@@ -23,7 +23,7 @@ Options:
       --tasks   Run those of tasks, in Rust and in Python; the arguments go to the Python ones
       --parallel  Run those of streams on engines, in Python
       --frames  Run those of data frames on streams, in Python
-      --io      Run those of sources and sinks, in Python
+      --io      Run those of sources and sinks: of HTTP servers in Rust, and all in Python; the arguments go to the Python ones
       --brokers  Run those of Kafka, MQTT, NATS and Redis, in Rust, or after `--python` in Python, on servers that
                 `cargo xtask services up` has installed
 ";
@@ -34,16 +34,26 @@ pub(crate) fn run(project: &Project, language: Language, args: Vec<OsString>) ->
         return brokers(project, language, args);
     }
     let tasks = is_first("--tasks");
-    let python_only = ["--parallel", "--frames", "--io"]
+    let python_only = ["--parallel", "--frames"]
         .iter()
         .any(|option| is_first(option));
     let python = || python_with_peers(project).map(|python| python.run("benches/python"));
+    // The clients of the servers are the program of Rust's benchmarks.
+    let clients = || {
+        let program = format!("release/thalweg-benches{}", std::env::consts::EXE_SUFFIX);
+        let python = python()?;
+        Ok(python.variable("THALWEG_BENCH_LOAD", project.target.join(program)))
+    };
     let benches = match language {
         Language::Rust if tasks => rust()
             .arg("tasks")
             .run(project)
             .map_err(Stop::from)
             .and_then(|()| python()),
+        Language::Rust if is_first("--io") => http(args.len() == 1)
+            .run(project)
+            .map_err(Stop::from)
+            .and_then(|()| clients()),
         Language::Rust if python_only => python(),
         Language::Rust => Ok(rust()),
         Language::Python => python(),
@@ -74,6 +84,16 @@ fn brokers(project: &Project, language: Language, args: Vec<OsString>) -> ExitCo
         bench = bench.variable(name, address);
     }
     become_command(&bench, project)
+}
+
+/// The benchmarks of HTTP servers in Rust, or only what they are built of.
+fn http(runs: bool) -> Invocation {
+    match runs {
+        true => {
+            Invocation::cargo("run --release --package thalweg-benches --features http -- --http")
+        }
+        false => Invocation::cargo("build --release --package thalweg-benches --features http"),
+    }
 }
 
 fn rust() -> Invocation {
