@@ -403,6 +403,18 @@ def test_a_source_of_a_drained_pipeline_ends_silently(tmp_path, clock, caplog):
     assert not caplog.records
 
 
+@pytest.mark.parametrize("make", [lambda: Stream.from_iterable([1, 2]), lambda: Stream.from_http_server(0)])
+def test_a_source_of_a_drained_pipeline_cannot_be_started(make):
+    source = make()
+    source.sink_to_list()
+    source.start()
+    source.drain(PATIENCE)
+    with pytest.raises(ClosedError, match="the pipeline was drained"):
+        source.start()
+    assert source.stopped
+    assert getattr(source, "server", None) is None
+
+
 # Sinks.
 
 
