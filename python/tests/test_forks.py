@@ -125,3 +125,21 @@ def test_a_process_forked_by_a_task_runs_no_other_task(python):
         "    client.gather(client.map(fork, range(3)))\n",
     )
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\ntask 0\ntask 1\ntask 2\n", "", 0)
+
+
+@pytest.mark.parametrize("emit", ["s.emit(1)", "s.emit_many([1])"])
+def test_a_process_forked_by_a_function_ends_as_the_function_says(emit, python):
+    done = python(
+        "-c",
+        "import os, sys\n"
+        "from thalweg import Stream\n"
+        "def fork(x):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        sys.exit(3)\n"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)\n"
+        "s = Stream()\n"
+        "s.map(lambda x: x).sink(fork)\n"
+        f"{emit}\n",
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("3\n", "", 0)

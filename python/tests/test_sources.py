@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import queue
 import re
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -152,6 +154,32 @@ def test_a_restarted_source_runs_its_process_again():
     assert asyncio.run(main()) == [b"1\n", b"1\n"]
 
 
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [("sys.exit(3)", "returned non-zero exit status 3"), ("os.kill(os.getpid(), 9)", "died with <Signals.SIGKILL: 9>")],
+)
+def test_a_process_that_fails_is_reported_after_its_last_line(end, words, caplog):
+    L, _, source = lines_of(f"import os, sys; print('a', flush=True); {end}")
+    assert L == [b"a\n"] and source.stopped
+    assert words in caplog.text
+
+
+def test_a_process_that_the_source_ends_is_no_failure(caplog):
+    async def main():
+        source = Stream.from_process([sys.executable, "-c", "print(1, flush=True); input()"], asynchronous=True)
+        arrived = asyncio.Event()
+        source.sink(lambda line: arrived.set())
+        source.open_kwargs["stdin"] = subprocess.PIPE
+        source.start()
+        await asyncio.wait_for(arrived.wait(), PATIENCE)
+        source.stop()
+        await asyncio.wait_for(source.finished(), PATIENCE)
+        assert source.process.returncode != 0
+
+    asyncio.run(main())
+    assert not caplog.records
+
+
 # Servers.
 
 
@@ -241,6 +269,84 @@ def test_a_response_reports_the_outcome_of_the_element(caplog):
     assert len([record for record in caplog.records if record.name == logger_name]) == 1
 
 
+# Sources of one's own.
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_run_that_yields_is_a_failure(clock, is_async, caplog):
+    class Plain(thalweg.Source):
+        def run(self):
+            yield 1
+
+    class Async(thalweg.Source):
+        async def run(self):
+            yield 1
+
+    source = (Async if is_async else Plain)(loop=clock, start=True)
+    clock.advance(1)
+    assert source.stopped
+    assert "what it yields goes nowhere" in caplog.text
+
+
+# Event loops.
+
+
+@pytest.mark.parametrize("kind", ["from_iterable", "from_periodic", "from_q", "from_process", "from_http_server"])
+def test_a_source_continues_on_the_next_event_loop(kind):
+    numbers = iter(range(1, 1_000_000))
+    elements = queue.Queue()
+    source = {
+        "from_iterable": lambda: Stream.from_iterable(numbers, asynchronous=True),
+        "from_periodic": lambda: Stream.from_periodic(lambda: next(numbers), 0.001, asynchronous=True),
+        "from_q": lambda: Stream.from_q(elements, asynchronous=True),
+        "from_process": lambda: Stream.from_process([sys.executable, "-c", "print(1)"], asynchronous=True),
+        "from_http_server": lambda: Stream.from_http_server(0, asynchronous=True),
+    }
+    made = []
+
+    async def main():
+        if not made:
+            made.append(source[kind]())
+            made.append(made[0].sink_to_list())
+        source_, L = made
+        before = len(L)
+        source_.start()
+        elements.put(1)
+        if kind == "from_http_server":
+            assert await post(source_.port, b"1") == 200
+        while len(L) == before:
+            await asyncio.sleep(0.001)
+        source_.stop()
+        await source_.finished()
+        return asyncio.get_running_loop()
+
+    loops = [asyncio.run(asyncio.wait_for(main(), PATIENCE)) for _ in range(2)]
+    assert made[0]._event_loop is loops[1]
+
+
+def test_a_source_that_could_not_be_started_can_be_started():
+    made = []
+
+    async def make():
+        made.append(Stream.from_http_server(0, asynchronous=True))
+        made.append(made[0].sink_to_list())
+        made[0].start()
+        made[0].stop()
+
+    async def use():
+        source, L = made
+        source.start()
+        assert await post(source.port, b"1") == 200
+        return L
+
+    asyncio.run(make())
+    source, L = made
+    with pytest.raises(RuntimeError, match="the event loop has been closed"):
+        source.start()
+    assert source.stopped and source.server is None
+    assert asyncio.run(asyncio.wait_for(use(), PATIENCE)) == [b"1"]
+
+
 # Endings.
 
 
@@ -295,6 +401,18 @@ def test_a_source_of_a_drained_pipeline_ends_silently(tmp_path, clock, caplog):
     with pytest.raises(ClosedError):
         source.emit("c")
     assert not caplog.records
+
+
+@pytest.mark.parametrize("make", [lambda: Stream.from_iterable([1, 2]), lambda: Stream.from_http_server(0)])
+def test_a_source_of_a_drained_pipeline_cannot_be_started(make):
+    source = make()
+    source.sink_to_list()
+    source.start()
+    source.drain(PATIENCE)
+    with pytest.raises(ClosedError, match="the pipeline was drained"):
+        source.start()
+    assert source.stopped
+    assert getattr(source, "server", None) is None
 
 
 # Sinks.

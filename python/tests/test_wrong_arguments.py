@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import types
 from contextlib import suppress
 
 import pytest
@@ -52,6 +54,53 @@ def test_keys_are_not_awaited(method, is_parallel):
     source = Stream().scatter(backend="thread") if is_parallel else Stream()
     with refused(TypeError, method, "`key`", "async def", "later"):
         getattr(source, method)(*([] if method == "unique" else [1]), key=later)
+
+
+def pieces(x):
+    yield x
+
+
+async def pieces_later(x):
+    yield x
+
+
+class Pieces:
+    def __call__(self, x):
+        yield x
+
+
+GENERATORS = [pieces, pieces_later, functools.partial(pieces), Pieces(), Pieces().__call__]
+
+
+@pytest.mark.parametrize("is_parallel", [False, True], ids=["here", "on an engine"])
+@pytest.mark.parametrize("function", GENERATORS, ids=["def", "async def", "partial", "object", "method"])
+@pytest.mark.parametrize("method", ["filter", "remove", "sink", "starsink"])
+def test_functions_that_would_never_run_are_refused(method, function, is_parallel):
+    source = Stream().scatter(backend="thread") if is_parallel else Stream()
+    with refused(TypeError, "generator function"):
+        getattr(source, method)(function)
+
+
+@pytest.mark.parametrize("is_parallel", [False, True], ids=["here", "on an engine"])
+@pytest.mark.parametrize("method", ["partition", "partition_unique", "timed_window_unique", "unique"])
+def test_keys_are_no_generators(method, is_parallel):
+    source = Stream().scatter(backend="thread") if is_parallel else Stream()
+    with refused(TypeError, method, "`key`", "generator function", "pieces"):
+        getattr(source, method)(*([] if method == "unique" else [1]), key=pieces)
+
+
+def test_batches_are_not_given_to_generators():
+    with refused(TypeError, "sink_batches", "`func`", "generator function"):
+        Stream().sink_batches(pieces)
+
+
+def test_generators_are_elements_and_awaited_ones_are_called():
+    source = Stream()
+    L = source.map(pieces).flatten().sink_to_list()
+    awaited = types.coroutine(pieces)
+    source.sink(awaited).destroy()
+    source.emit(1)
+    assert L == [1]
 
 
 COUNTS = {

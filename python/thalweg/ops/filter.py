@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_callable, is_awaited
+from thalweg.stream.arguments import check_runs, is_awaited
 from thalweg.stream.live import LiveFunction
 from thalweg.stream.typevars import T
 
@@ -75,7 +75,7 @@ class filter(Stream[T]):
         self, upstream: Stream[T], predicate: Function | None, *args: Any, on_error: OnError = None, **kwargs: Any
     ) -> None:
         if predicate is not None:
-            check_callable(predicate, "filter", "predicate")
+            check_runs(predicate, "filter", "predicate")
         stream_name = kwargs.pop("stream_name", None)
         self.predicate, self.args, self.kwargs = predicate, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error)

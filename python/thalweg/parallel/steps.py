@@ -11,7 +11,7 @@ from thalweg.parallel.reports import Site
 from thalweg.parallel.stream import ParallelStream, session_of
 from thalweg.parallel.time_limits import check_can_stop, check_limit
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_callable, is_awaited
+from thalweg.stream.arguments import check_callable, check_runs, is_awaited
 from thalweg.stream.node import describe
 
 TYPE_CHECKING = False
@@ -196,7 +196,7 @@ class filter(Stepping):
         **kwargs: Any,
     ) -> None:
         if predicate is not None:
-            check_callable(predicate, "filter", "predicate")
+            check_runs(predicate, "filter", "predicate")
         self.predicate, self.args, self.kwargs = predicate, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error, _time_limit=time_limit)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_callable, check_count, is_async_def
+from thalweg.stream.arguments import check_count, check_runs, is_async_def
 from thalweg.stream.live import LiveFunction
 from thalweg.stream.typevars import T
 
@@ -131,7 +131,7 @@ class sink(Sink[T]):
         concurrency: int | None = None,
         **kwargs: Any,
     ) -> None:
-        check_callable(func, type(self).__name__, "func")
+        check_runs(func, type(self).__name__, "func")
         self._concurrency = (
             None if concurrency is None else check_count(concurrency, type(self).__name__, "concurrency")
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.sinks.sink import _STREAM_ARGUMENTS, Sink
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_callable, check_count, is_async_def
+from thalweg.stream.arguments import check_count, check_runs, is_async_def
 from thalweg.stream.live import LiveFunction
 from thalweg.stream.typevars import T
 
@@ -87,7 +87,7 @@ class sink_batches(Sink[T]):
         on_error: OnError = None,
         **kwargs: Any,
     ) -> None:
-        check_callable(func, "sink_batches", "func")
+        check_runs(func, "sink_batches", "func")
         self._max_len = check_count(max_len, "sink_batches", "max_len")
         ours = {name: kwargs.pop(name) for name in _STREAM_ARGUMENTS if name in kwargs}
         self.func, self.args, self.kwargs = func, args, kwargs

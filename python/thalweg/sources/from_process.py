@@ -20,7 +20,9 @@ class from_process(Source[bytes]):
 
     The output is read on a thread, at most 320 KiB ahead of the pipeline. When the source is stopped, the program is
     asked to end, and killed after a second; :meth:`start` runs it anew. A line that is too long is a failure of this
-    node, see `on_error`; the lines after it are emitted. Needs a Unix system.
+    node, see `on_error`; the lines after it are emitted. A program that ends by itself without success, with another
+    exit code than 0 or by a signal, is reported after its last line, as a ``subprocess.CalledProcessError``. Needs a
+    Unix system.
 
     Parameters
     ----------
@@ -85,7 +87,9 @@ class from_process(Source[bytes]):
                 output = process.stdout.fileno()
                 await self._run_in_rust(sources.output(output, b"\n", self.with_end, self._max_len))
         finally:
-            await self._reap(process)
+            has_ended = await self._reap(process)
+        if has_ended and process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
 
     def stop(self) -> None:
         """Stop the source, and end its program.
@@ -103,21 +107,30 @@ class from_process(Source[bytes]):
         if process is not None and process.poll() is None:
             process.terminate()
 
-    async def _reap(self, process: Popen[bytes]) -> None:
-        """End the program: wait if its output has ended, otherwise terminate it, then kill it."""
-        import asyncio
+    async def _reap(self, process: Popen[bytes]) -> bool:
+        """End the program: wait if its output has ended, otherwise terminate it, then kill it.
 
-        asks = [process.terminate, process.kill]
-        if not self.stopped:
-            asks.insert(0, lambda: None)
-        for ask in asks:
-            ask()
-            for _ in range(100):
-                if process.poll() is not None:
-                    break
-                await asyncio.sleep(0.01)
+        Returns whether it has ended by itself.
+        """
+        has_ended = not self.stopped and await _ends(process)
+        for ask in (process.terminate, process.kill):
+            if process.poll() is None:
+                ask()
+                await _ends(process)
         if process.stdout is not None:
             process.stdout.close()
+        return has_ended
+
+
+async def _ends(process: Popen[bytes]) -> bool:
+    """Wait for a second at most; return whether the program has ended."""
+    import asyncio
+
+    for _ in range(100):
+        if process.poll() is not None:
+            return True
+        await asyncio.sleep(0.01)
+    return False
 
 
 def _check_cmd(cmd: Any) -> None:

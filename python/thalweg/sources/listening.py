@@ -30,11 +30,18 @@ class ListeningSource(Source[T]):
         if self.stopped:
             # Also if an earlier run has not ended yet: it no longer listens.
             self._listen()
-        super().start()
+        try:
+            super().start()
+        except BaseException:
+            self._release()
+            raise
 
     def stop(self) -> None:
         """Stop the source; messages received by then are still emitted, or answered."""
         super().stop()
+        self._release()
+
+    def _release(self) -> None:
         if self._server.release():
             # It has not run.
             self.server = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
+from thalweg.runtime import loops, pipelines
 from thalweg.sources.run import Run
 from thalweg.stream import Stream
 from thalweg.stream.typevars import T
@@ -95,6 +96,11 @@ class Source(Stream[T]):
         A source with ``asynchronous=True`` that is started without a running event loop gets one on a separate thread,
         as in streamz, since no loop may ever run.
 
+        Raises
+        ------
+        ClosedError
+            The pipeline has been drained.
+
         Examples
         --------
         >>> from thalweg import Stream, VirtualClock
@@ -106,14 +112,35 @@ class Source(Stream[T]):
         >>> L
         [1, 2]
         """
-        if self.stopped:
-            self.stopped = False
-            self.started = True
-            # As in streamz.
-            self._begin_without_loop()
-            self._need_loop()
-            before, self._run_state = self._run_state, Run()
-            self.loop.add_callback(self._supervise, self._run_state, before)
+        if not self.stopped:
+            return
+        self._find_running_loop()
+        was_started, before, run = self.started, self._run_state, Run()
+        self.stopped = False
+        self.started, self._run_state = True, run
+        try:
+            self.loop.add_callback(self._supervise, run, before)
+        except BaseException:
+            self.stopped = True
+            self.started, self._run_state = was_started, before
+            raise
+
+    def _find_running_loop(self) -> None:
+        """Give the pipeline an event loop that runs, or may run; raise an error if it can have none."""
+        if pipelines.is_drained(self._pipeline):
+            from thalweg.errors import ClosedError
+
+            raise ClosedError(
+                f"{self._own_name()}: the pipeline was drained and takes no more elements; build a new one"
+            )
+        # As in streamz.
+        self._begin_without_loop()
+        self._need_loop()
+        if self.asynchronous and loops.running() is not None:
+            self._follow_loop()
+        if self._event_loop is not None and self._event_loop.is_closed():
+            # Tornado would take the callback, and never call it.
+            raise RuntimeError(f"{self._own_name()}: the event loop has been closed")
 
     def stop(self) -> None:
         """Stop the source after its current work.
@@ -154,6 +181,8 @@ class Source(Stream[T]):
                 result: Any = self.run()
                 if hasattr(result, "__await__"):
                     await result
+                elif hasattr(result, "__next__") or hasattr(result, "__anext__"):
+                    raise TypeError("`run` emits elements by `await self.emit(x)`; what it yields goes nowhere")
             if self._ended_by is not None:
                 raise self._ended_by
         except asyncio.CancelledError as error:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 _CO_COROUTINE = 0x80
+_CO_GENERATOR = 0x20
+_CO_ASYNC_GENERATOR = 0x200
+#: Of `types.coroutine`: its generators are awaited.
+_CO_ITERABLE_COROUTINE = 0x100
 
 
 def is_async_def(function: Any) -> bool:
@@ -29,13 +33,18 @@ def is_async_def(function: Any) -> bool:
     >>> is_async_def(f), is_async_def(print)
     (True, False)
     """
+    return bool(_code_flags(function) & _CO_COROUTINE)
+
+
+def _code_flags(function: Any) -> int:
+    """The flags of its code; 0 if it is not written in Python."""
     function = getattr(function, "func", function)
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
     if code is None:
         call = getattr(type(function), "__call__", None)  # noqa: B004, what is called is the class's
         code = getattr(call, "__code__", None)
-    return code is not None and bool(code.co_flags & _CO_COROUTINE)
+    return 0 if code is None else code.co_flags
 
 
 def is_awaited(function: Any) -> bool:
@@ -68,6 +77,27 @@ def check_callable(function: Any, operator: str, argument: str) -> None:
         raise TypeError(f"{operator}: `{argument}` is a function, not {function!r}")
 
 
+def check_runs(function: Any, operator: str, argument: str) -> None:
+    """Raise a `TypeError` that names the argument, unless it is callable and a call runs its body.
+
+    A generator function is refused: a call only makes a generator, which nobody would iterate over.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_runs
+    >>> def pieces(x):
+    ...     yield x
+    >>> check_runs(pieces, "sink", "func")
+    Traceback (most recent call last):
+    TypeError: sink: `func` is a function that returns, not the generator function pieces, whose body would never run
+    """
+    check_callable(function, operator, argument)
+    flags = _code_flags(function)
+    if flags & (_CO_GENERATOR | _CO_ASYNC_GENERATOR) and not flags & _CO_ITERABLE_COROUTINE:
+        shown = f"not the generator function {getattr(function, '__name__', function)}, whose body would never run"
+        raise TypeError(f"{operator}: `{argument}` is a function that returns, {shown}")
+
+
 def check_key(key: Any, operator: str, argument: str) -> Any:
     """Return the key of elements; raise a `TypeError` that names the argument if its results would have to be awaited.
 
@@ -80,6 +110,8 @@ def check_key(key: Any, operator: str, argument: str) -> Any:
     Traceback (most recent call last):
     TypeError: unique: `key` is a function that returns the key, not the `async def` later; await it in a `map` before
     """
+    if callable(key):
+        check_runs(key, operator, argument.strip("_"))
     if is_awaited(key):
         shown = f"not the `async def` {getattr(key, '__name__', key)}; await it in a `map` before"
         raise TypeError(f"{operator}: `{argument.strip('_')}` is a function that returns the key, {shown}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thalweg.stream.arguments import check_callable, is_awaited
+from thalweg.stream.arguments import check_runs, is_awaited
 from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ class Composed(Methods[T]):
         >>> L
         [1, 2]
         """
-        check_callable(predicate, "remove", "predicate")
+        check_runs(predicate, "remove", "predicate")
         if not is_awaited(predicate):
             return self.filter(lambda x: not predicate(x))
 

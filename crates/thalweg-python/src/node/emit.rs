@@ -191,7 +191,8 @@ impl Node {
     /// Sees to it that an element is drained which has come just when the drain at the end of the program was over.
     #[inline]
     pub(super) fn see_to_late(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let parts = slf.get().parts()?;
+        // A function may have forked: what it has returned or raised matters in the new process, too.
+        let parts = slf.get().parts_anywhere()?;
         if parts.pipeline().mode() == Mode::Ended && parts.out.has_late_elements() {
             Self::drain_again(slf)?;
         }
