@@ -7,6 +7,18 @@ use proptest::prelude::*;
 pub(super) use crate::testing::Bench;
 use crate::{Element, Stream, VirtualClock};
 
+/// A key that differs from itself.
+#[derive(Clone, Hash)]
+pub(super) struct Nan;
+
+impl PartialEq for Nan {
+    fn eq(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+impl Eq for Nan {}
+
 pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
