@@ -225,3 +225,17 @@ fn a_drain_wakes_emitters_waiting_for_a_partner() {
     assert_eq!(left.drain("1s").wait().unwrap_err().undelivered().len(), 1);
     assert!(waiting.is_ready());
 }
+
+#[test]
+fn an_element_is_emitted_before_its_iterator_is_asked_for_the_next() {
+    let source = Stream::new();
+    let list = source.map(|x| x).sink_to_list();
+    let emitted = list.clone();
+    // As of a channel, on which nothing more may come.
+    let live = (0..1000).filter(move |x| {
+        assert_eq!(emitted.len(), *x);
+        true
+    });
+    source.emit_many(live).wait().unwrap();
+    assert_eq!(list.len(), 1000);
+}
