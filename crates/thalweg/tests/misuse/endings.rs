@@ -202,6 +202,17 @@ fn a_drain_on_a_closed_loop_ends_at_its_limit() {
 }
 
 #[test]
+fn a_drain_on_a_loop_that_nobody_runs_ends_at_its_limit() {
+    let (_runtime, event_loop) = closing_loop();
+    let source = Stream::on(event_loop);
+    source.sink_async(|_: i32| std::future::ready(()));
+    drop(source.emit(1));
+    assert!(source.until_idle("1ms").wait().is_err());
+    let error = source.drain("1ms").wait().unwrap_err();
+    assert_eq!(error.undelivered().len(), 1);
+}
+
+#[test]
 fn a_source_on_a_closed_loop_ends_and_says_so() {
     let (runtime, event_loop) = closing_loop();
     let guard = runtime.enter();
