@@ -142,6 +142,36 @@ def test_elements_before_an_exception_of_the_iterable_are_sent():
     assert result == list(range(700))
 
 
+def test_an_element_is_sent_before_its_iterator_is_asked_for_the_next():
+    source = Stream()
+    result = source.map(lambda x: x).sink_to_list()
+
+    # As of a queue, into which nothing more may come.
+    def next_element(x):
+        assert result == list(range(x))
+        return x
+
+    source.emit_many(map(next_element, range(1000)))
+    assert result == list(range(1000))
+    result.clear()
+    source.emit_many(next_element(x) for x in range(1000))
+    assert result == list(range(1000))
+
+
+def test_a_source_sends_an_element_before_it_asks_for_the_next():
+    result = []
+
+    def next_element(x):
+        assert result == list(range(x))
+        return x
+
+    source = Stream.from_iterable(map(next_element, range(1000)))
+    source.map(lambda x: x).sink(result.append)
+    source.start()
+    asyncio.run_coroutine_threadsafe(source.finished(), source._event_loop).result(10)
+    assert result == list(range(1000))
+
+
 def test_a_list_that_grows_while_it_is_sent_is_sent_to_its_end():
     numbers = list(range(300))
     source = Stream()

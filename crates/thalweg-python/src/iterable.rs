@@ -106,6 +106,8 @@ enum Source {
 pub(crate) struct Elements {
     from: Source,
     left: usize,
+    /// Whether several elements may be taken at a time.
+    in_batches: bool,
     stop: Option<Arc<AtomicBool>>,
     end: Arc<End>,
     current: LastValue,
@@ -129,6 +131,7 @@ impl Elements {
             return Ok(Self {
                 from: Source::Iterator(batch.iterator.clone_ref(elements.py())),
                 left: batch.n,
+                in_batches: false,
                 stop: Some(batch.stop.clone()),
                 end: batch.end.clone(),
                 current,
@@ -144,6 +147,7 @@ impl Elements {
         Ok(Self {
             from,
             left: usize::MAX,
+            in_batches: false,
             stop: None,
             end: Arc::default(),
             current,
@@ -159,21 +163,33 @@ impl Elements {
     }
 
     /// Sends all elements.
-    pub(crate) fn emit(self, out: &Stream<Value>) -> EmitMany<Value, Self> {
-        let in_batches = gil::attach(|py| self.come_in_batches(py).unwrap_or(false));
-        if in_batches {
+    pub(crate) fn emit(mut self, out: &Stream<Value>) -> EmitMany<Value, Self> {
+        self.in_batches = gil::attach(|py| self.come_in_batches(py).unwrap_or(false));
+        if self.in_batches {
             out.emit_host_batches(self)
         } else {
             out.emit_many(self)
         }
     }
 
-    /// Whether batches of the engine's size may be taken: within a batch nobody checks whether a source was stopped, so
-    /// that no user code may run there.
+    /// Whether several elements may be taken at a time: those of a collection, whose iteration runs no user code, which
+    /// could wait for more, or for a source to be stopped.
     fn come_in_batches(&self, py: Python<'_>) -> PyResult<bool> {
         match &self.from {
-            Source::Iterator(iterator) if self.stop.is_some() => is_builtin(iterator.bind(py)),
-            _ => Ok(true),
+            Source::Iterator(iterator) => is_builtin(iterator.bind(py)),
+            Source::Sequence(..) => Ok(true),
+        }
+    }
+
+    /// Number of elements left in a collection.
+    fn count(&self, py: Python<'_>) -> PyResult<usize> {
+        match &self.from {
+            Source::Iterator(iterator) => iterator
+                .call_method0(py, intern!(py, "__length_hint__"))?
+                .extract(py),
+            Source::Sequence(sequence, taken) => {
+                Ok(sequence.bind(py).len()?.saturating_sub(*taken))
+            }
         }
     }
 
@@ -269,6 +285,14 @@ impl HostBatches for Elements {
 
 impl Iterator for Elements {
     type Item = Value;
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        if !self.in_batches {
+            return (0, None);
+        }
+        let count = gil::held(|py| self.count(py)).unwrap_or(0);
+        (count.min(self.left), None)
+    }
 
     #[inline]
     fn next(&mut self) -> Option<Value> {

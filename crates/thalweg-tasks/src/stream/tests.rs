@@ -279,3 +279,29 @@ fn a_function_may_emit_into_its_own_pipeline() {
         }
     }
 }
+
+#[test]
+fn results_arrive_after_the_end_of_the_event_loop() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("there are descriptors");
+    let client = Client::threads(1).expect("threads start");
+    let source = Stream::on(EventLoop::from_handle(runtime.handle().clone()));
+    let (keep, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let wait = move |x: i32| {
+        // Until the other end is dropped.
+        let _ = lock(&gate).recv();
+        x
+    };
+    let gathered = source.scatter(&client).map(wait).buffer(4).gather();
+    let list = gathered.sink_to_list();
+    for x in 0..3 {
+        drop(source.emit(x));
+    }
+    drop(runtime);
+    drop(keep);
+    source.drain("1min").wait().expect("all arrive");
+    assert_eq!(list.to_vec(), [0, 1, 2]);
+}

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ use crate::runtime::RuntimeHandle;
 pub struct Drain {
     graph: Arc<Graph>,
     work: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
+    /// For a thread that blocks, unless sources are to end first.
+    limit: Option<Limit>,
 }
 
 shows!([] Drain {});
@@ -30,8 +32,10 @@ shows!([] Drain {});
 impl Drain {
     pub(crate) fn new(graph: &Arc<Graph>, limit: Duration, run_first: bool) -> Self {
         let graph = graph.root().clone();
-        let work = Box::pin(graph.clone().end(limit, run_first));
-        Self { graph, work }
+        let limit = Limit::new(limit);
+        let work = Box::pin(graph.clone().end(limit.clone(), run_first));
+        let limit = (!run_first).then_some(limit);
+        Self { graph, work, limit }
     }
 
     /// A drain that does nothing and returns an error.
@@ -39,6 +43,7 @@ impl Drain {
         Self {
             graph: graph.clone(),
             work: Box::pin(std::future::ready(Err(error))),
+            limit: None,
         }
     }
 
@@ -46,11 +51,14 @@ impl Drain {
     ///
     /// # Errors
     /// As awaiting it; or waiting would block the event loop that has to do the work.
-    pub fn wait(self) -> Result<(), Error> {
+    pub fn wait(mut self) -> Result<(), Error> {
         if thread_state::is_inside() || self.graph.is_on_its_loop() {
             return Err(Error::new(Kind::WouldBlock));
         }
-        crate::sync::block_on(self)
+        match self.limit.take() {
+            Some(limit) => limit.block_on(self.work, &self.graph),
+            None => crate::sync::block_on(self),
+        }
     }
 }
 
@@ -66,7 +74,7 @@ impl Future for Drain {
 const ROUNDS: usize = 100;
 
 impl Graph {
-    async fn end(self: Arc<Self>, limit: Duration, run_first: bool) -> Result<(), Error> {
+    async fn end(self: Arc<Self>, limit: Limit, run_first: bool) -> Result<(), Error> {
         if run_first {
             self.start_sources()?;
             self.sources_ended().await;
@@ -98,7 +106,7 @@ impl Graph {
             }
             self.close_sources().await;
         };
-        within(limit, self.limit_clock(), all).await;
+        limit.within(self.limit_clock(), all).await;
         self.finish_drain()
     }
 
@@ -315,16 +323,61 @@ pub(crate) async fn within<R>(
     clock: Option<RuntimeHandle>,
     future: impl Future<Output = R>,
 ) -> Option<R> {
-    let mut future = std::pin::pin!(future);
-    let mut sleep = clock.map(|clock| clock.sleep(limit));
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
+    Limit::new(limit).within(clock, future).await
+}
+
+/// A time limit, by a pipeline's clock.
+#[derive(Clone)]
+pub(super) struct Limit {
+    time: Duration,
+    /// Whether the time is up by another clock.
+    is_up: Arc<AtomicBool>,
+}
+
+/// Time by which a pipeline's clock may be late for a thread that blocks.
+const LATENESS: Duration = Duration::from_millis(100);
+
+impl Limit {
+    pub(super) fn new(time: Duration) -> Self {
+        let is_up = Arc::default();
+        Self { time, is_up }
+    }
+
+    pub(super) async fn within<R>(
+        &self,
+        clock: Option<RuntimeHandle>,
+        future: impl Future<Output = R>,
+    ) -> Option<R> {
+        let mut future = std::pin::pin!(future);
+        let mut sleep = clock.map(|clock| clock.sleep(self.time));
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            match &mut sleep {
+                _ if self.is_up.load(Ordering::Relaxed) => Poll::Ready(None),
+                Some(sleep) => Pin::new(sleep).poll(cx).map(|()| None),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Runs work with this limit on this thread, which blocks. It keeps the time, too: the pipeline's loop may be one
+    /// that nobody runs.
+    pub(super) fn block_on<R>(
+        &self,
+        mut work: Pin<Box<dyn Future<Output = R> + Send>>,
+        graph: &Arc<Graph>,
+    ) -> R {
+        let runtime = graph.root().runtime();
+        if runtime.is_some_and(|runtime| runtime.is_real_time()) {
+            let time = self.time.saturating_add(LATENESS);
+            if let Some(result) = crate::sync::block_on_for(work.as_mut(), time) {
+                return result;
+            }
+            self.is_up.store(true, Ordering::Relaxed);
         }
-        match &mut sleep {
-            Some(sleep) => Pin::new(sleep).poll(cx).map(|()| None),
-            None => Poll::Pending,
-        }
-    })
-    .await
+        crate::sync::block_on(work)
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::drain::within;
+use super::drain::Limit;
 use super::{Graph, thread_state};
 use crate::debug::shows;
 use crate::failure::{Error, Kind, Undelivered};
@@ -18,6 +18,7 @@ use crate::failure::{Error, Kind, Undelivered};
 pub struct Idle {
     graph: Arc<Graph>,
     work: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
+    limit: Limit,
 }
 
 shows!([] Idle {});
@@ -25,8 +26,9 @@ shows!([] Idle {});
 impl Idle {
     pub(crate) fn new(graph: &Arc<Graph>, limit: Duration) -> Self {
         let graph = graph.root().clone();
-        let work = Box::pin(graph.clone().until_idle(limit));
-        Self { graph, work }
+        let limit = Limit::new(limit);
+        let work = Box::pin(graph.clone().until_idle(limit.clone()));
+        Self { graph, work, limit }
     }
 
     /// One that does not wait, and returns an error.
@@ -34,6 +36,7 @@ impl Idle {
         Self {
             graph: graph.clone(),
             work: Box::pin(std::future::ready(Err(error))),
+            limit: Limit::new(Duration::ZERO),
         }
     }
 
@@ -45,7 +48,7 @@ impl Idle {
         if thread_state::is_inside() || self.graph.is_on_its_loop() {
             return Err(Error::new(Kind::WouldBlock));
         }
-        crate::sync::block_on(self)
+        self.limit.block_on(self.work, &self.graph)
     }
 }
 
@@ -58,8 +61,8 @@ impl Future for Idle {
 }
 
 impl Graph {
-    async fn until_idle(self: Arc<Self>, limit: Duration) -> Result<(), Error> {
-        within(limit, self.limit_clock(), self.quiet()).await;
+    async fn until_idle(self: Arc<Self>, limit: Limit) -> Result<(), Error> {
+        limit.within(self.limit_clock(), self.quiet()).await;
         let left = self.query(|pass| {
             let graph = pass.graph();
             let state = graph.state.get(pass);

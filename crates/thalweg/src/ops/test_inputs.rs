@@ -1,11 +1,28 @@
 //! Inputs and helpers shared by the operators' tests.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 pub(super) use crate::testing::Bench;
 use crate::{Element, Stream, VirtualClock};
+
+/// A key that differs from itself.
+#[derive(Clone)]
+pub(super) struct Nan;
+
+impl PartialEq for Nan {
+    fn eq(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+impl Eq for Nan {}
+
+impl Hash for Nan {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
 
 pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

@@ -3,9 +3,9 @@ use std::convert::Infallible;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-use hashlink::LinkedHashMap;
+use hashlink::linked_hash_map::Entry;
 
-use super::parts::at_least_one;
+use super::parts::{KeyMap, at_least_one};
 use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Reconfigure, Stream};
@@ -115,7 +115,7 @@ where
             history: self.history.unwrap_or(usize::MAX),
             is_fifo: self.is_fifo,
             key: self.key,
-            seen: LinkedHashMap::new(),
+            seen: KeyMap::default(),
             _in: PhantomData,
         })
     }
@@ -127,11 +127,28 @@ pub struct Unique<T, K, F> {
     is_fifo: bool,
     key: F,
     /// The key that is forgotten last is at the back.
-    seen: LinkedHashMap<K, ()>,
+    seen: KeyMap<K, ()>,
     _in: PhantomData<fn(T)>,
 }
 
 shows!([T, K, F] Unique<T, K, F> { history, is_fifo });
+
+impl<T, K: Eq + Hash, F> Unique<T, K, F> {
+    /// Whether a key was seen before. If not, it is from now on.
+    fn was_seen(&mut self, key: K) -> bool {
+        // Inserting an existing key moves it to the back.
+        if !self.is_fifo {
+            return self.seen.insert(key, ()).is_some();
+        }
+        match self.seen.entry(key) {
+            Entry::Occupied(_) => true,
+            Entry::Vacant(place) => {
+                place.insert(());
+                false
+            }
+        }
+    }
+}
 
 impl<T, K: Eq + Hash, F> Reconfigure for Unique<T, K, F> {
     fn reconfigure(&mut self, new: Self) {
@@ -158,7 +175,7 @@ where
     const CLOSES: bool = false;
 
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
-        self.seen.keys().for_each(|key| visit(key));
+        self.seen.iter().for_each(|(key, ())| visit(key));
     }
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
@@ -166,11 +183,7 @@ where
             Ok(key) => key,
             Err(cause) => return cx.fail(x, cause),
         };
-        if self.is_fifo && self.seen.contains_key(&key) {
-            return Ok(());
-        }
-        // Inserting an existing key moves it to the back.
-        if self.seen.insert(key, ()).is_some() {
+        if self.was_seen(key) {
             return Ok(());
         }
         if self.seen.len() > self.history {
@@ -227,7 +240,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::test_inputs::{build_error, outputs};
+    use super::super::test_inputs::{Nan, build_error, outputs};
     use super::*;
 
     /// The plain model: a list with the last seen in front.
@@ -280,6 +293,23 @@ mod tests {
         assert!(source.emit(1).wait().is_err());
         assert!(source.emit(1).wait().is_ok());
         assert_eq!(list.to_vec(), [1]);
+    }
+
+    #[test]
+    fn keys_that_differ_from_themselves_are_forgotten() {
+        let options = |history| UniqueOptions::new().key(|_: &i32| Nan).history(history);
+        let source = Stream::new();
+        let unique = source.apply(options(3));
+        let kept = |stream: &Stream<i32>| {
+            let mut keys = 0;
+            assert!(stream.traverse(&mut |_| keys += 1));
+            keys
+        };
+        source.emit_many(0..10).wait().expect("no failure");
+        assert_eq!(kept(&unique), 3);
+        let fewer = options(2).into_operator().expect("not zero");
+        unique.reconfigure(fewer).expect("the same type");
+        assert_eq!(kept(&unique), 2);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -163,11 +163,12 @@ impl Runtime for EventLoop {
     }
 
     fn wake_at(&self, at: Duration, alarm: Alarm) {
-        let at = self.instant(at);
-        self.0.handle.spawn(async move {
-            tokio::time::sleep_until(at).await;
-            alarm();
-        });
+        let alarm = LoopAlarm {
+            at: self.instant(at),
+            event_loop: Arc::downgrade(&self.0),
+            alarm: Some(alarm),
+        };
+        self.0.handle.spawn(alarm.ring());
     }
 
     fn spawn(&self, task: Task) {
@@ -197,6 +198,38 @@ impl Runtime for EventLoop {
         let mut hasher = DefaultHasher::new();
         self.0.handle.id().hash(&mut hasher);
         hasher.finish() as usize
+    }
+}
+
+/// An alarm of a loop. If the loop ends before it, and a pipeline is still on the loop, the shared loop rings it:
+/// otherwise emitters, and drains with a limit, would wait for ever.
+struct LoopAlarm {
+    at: Instant,
+    event_loop: Weak<Inner>,
+    alarm: Option<Alarm>,
+}
+
+impl LoopAlarm {
+    async fn ring(mut self) {
+        tokio::time::sleep_until(self.at).await;
+        if let Some(alarm) = self.alarm.take() {
+            alarm();
+        }
+    }
+}
+
+impl Drop for LoopAlarm {
+    fn drop(&mut self) {
+        let Some(alarm) = self.alarm.take() else {
+            return;
+        };
+        if self.event_loop.strong_count() > 0 {
+            let at = self.at;
+            EventLoop::shared().0.handle.spawn(async move {
+                tokio::time::sleep_until(at).await;
+                alarm();
+            });
+        }
     }
 }
 

@@ -58,28 +58,48 @@ impl Batch {
         if let Some(waker) = waker {
             waker.wake();
         }
-        starts.then(|| self.run())
+        starts.then(|| Running(Some(self)).run())
     }
+}
 
-    async fn run(self: Arc<Self>) {
+/// The run of a batch. If it is dropped, since the loop has ended, so are the futures that wait for it.
+struct Running(Option<Arc<Batch>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(batch) = &self.0 else {
+            return;
+        };
+        let mut state = lock(&batch.state);
+        let ended = mem::take(&mut *state);
+        drop(state);
+        drop(ended);
+    }
+}
+
+impl Running {
+    async fn run(mut self) {
+        let Some(batch) = self.0.clone() else {
+            return;
+        };
         let mut aboard = pin!(FuturesUnordered::new());
         poll_fn(|cx| {
             loop {
-                let joining = mem::take(&mut lock(&self.state).joining);
+                let joining = mem::take(&mut lock(&batch.state).joining);
                 for task in joining {
                     aboard.push(task);
                 }
                 match poll_next(aboard.as_mut(), cx) {
                     Poll::Ready(Some(())) => {}
                     Poll::Pending => {
-                        let mut state = lock(&self.state);
+                        let mut state = lock(&batch.state);
                         if state.joining.is_empty() {
                             state.waker = Some(cx.waker().clone());
                             return Poll::Pending;
                         }
                     }
                     Poll::Ready(None) => {
-                        let mut state = lock(&self.state);
+                        let mut state = lock(&batch.state);
                         if state.joining.is_empty() {
                             state.running = false;
                             return Poll::Ready(());
@@ -89,6 +109,7 @@ impl Batch {
             }
         })
         .await;
+        self.0 = None;
     }
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{Emitter, Source, Stop};
+use crate::Element;
 use crate::graph::{Control, Parked, caught};
 use crate::runtime::RuntimeHandle;
 use crate::stream::WeakStream;
@@ -14,6 +15,29 @@ struct Waiting<S: Source> {
     source: S,
     node: WeakStream<S::Item>,
     has_run: bool,
+}
+
+/// A source's run. If its event loop ends, so does the source, and says so.
+struct Run<T: Element> {
+    out: Emitter<T>,
+    control: Arc<Control>,
+    is_over: bool,
+}
+
+impl<T: Element> Run<T> {
+    fn end(mut self, source: Option<Box<dyn Parked>>, is_exhausted: bool) {
+        self.is_over = true;
+        self.control.ended(source, is_exhausted, self.out.runtime());
+    }
+}
+
+impl<T: Element> Drop for Run<T> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.out.report_end("the event loop has ended".into());
+            self.control.ended(None, true, self.out.runtime());
+        }
+    }
 }
 
 pub(super) fn park<S: Source>(source: S, node: WeakStream<S::Item>) -> Box<dyn Parked> {
@@ -27,24 +51,27 @@ pub(super) fn park<S: Source>(source: S, node: WeakStream<S::Item>) -> Box<dyn P
 
 impl<S: Source> Parked for Waiting<S> {
     fn launch(mut self: Box<Self>, control: &Arc<Control>, runtime: &RuntimeHandle) {
-        let ended = control.clone();
         let Some(stream) = self.node.upgrade() else {
             control.ended(None, true, runtime);
             return;
         };
-        let out = Emitter::new(stream, control.clone(), runtime.clone());
+        let run = Run {
+            out: Emitter::new(stream, control.clone(), runtime.clone()),
+            control: control.clone(),
+            is_over: false,
+        };
         self.has_run = true;
         runtime.spawn(Box::pin(async move {
-            let is_exhausted = match caught(self.source.run(&out)).await {
+            let is_exhausted = match caught(self.source.run(&run.out)).await {
                 Ok(Err(Stop::Stopped)) => false,
                 Ok(Ok(())) => true,
                 Ok(Err(Stop::Failed(cause))) | Err(cause) => {
-                    out.report_end(cause);
+                    run.out.report_end(cause);
                     true
                 }
             };
             let source = (!is_exhausted || S::CLOSES).then_some(self as Box<dyn Parked>);
-            ended.ended(source, is_exhausted, out.runtime());
+            run.end(source, is_exhausted);
         }));
     }
 

@@ -1,8 +1,11 @@
+use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::HostBatches;
 use super::Stream;
@@ -18,6 +21,11 @@ const BATCH: usize = 256;
 /// Maximum time of an `emit_many` without a pause where one thread does everything: other emitters and pipelines wait
 /// for it.
 const TURN: Duration = Duration::from_millis(10);
+
+/// Maximum time in which a batch of an `emit_many` is taken from an iterator that takes as long as before.
+const HELD_BACK: Duration = Duration::from_millis(1);
+
+type Panic = Mutex<Box<dyn Any + Send>>;
 
 impl<T: Element> Stream<T> {
     /// Emits an element to all nodes downstream of this one.
@@ -80,6 +88,9 @@ impl<T: Element> Stream<T> {
     /// Where nothing downstream can suspend or lead back, elements pass from node to node in batches: every node gets
     /// the same elements in the same order, but functions of *different* nodes are not called in turn, element by
     /// element, and edges that a function changes are changed after the current batch.
+    ///
+    /// An iterator is asked for several elements at a time only if it knows how many it has
+    /// ([`size_hint`](Iterator::size_hint)): the elements of a channel, for example, are emitted as they come.
     ///
     /// Dropping the result before it is done drops the remaining elements.
     pub fn emit_many<I>(&self, elements: I) -> EmitMany<T, I::IntoIter>
@@ -186,9 +197,9 @@ impl<T: Element> Stream<T> {
     }
 }
 
-/// Next batch size after `size` elements took this long: as many as fit into a turn.
-fn paced(size: usize, took: Duration) -> usize {
-    let fit = (size as u128).saturating_mul(TURN.as_nanos()) / took.as_nanos().max(1);
+/// Number of elements that fit into `limit` if `size` of them took this long.
+fn fit(size: usize, took: Duration, limit: Duration) -> usize {
+    let fit = (size as u128).saturating_mul(limit.as_nanos()) / took.as_nanos().max(1);
     usize::try_from(fit).unwrap_or(BATCH).clamp(1, BATCH)
 }
 
@@ -200,6 +211,8 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     origin: Origin,
     /// Number of elements to take at a time: none are taken from the iterator before it is known that they get through.
     size: usize,
+    /// Number of elements that the iterator gives without a long wait.
+    limit: usize,
     current: Option<Emit>,
     /// Whether there are more elements, and other tasks of the event loop get a turn first.
     is_paused: bool,
@@ -209,6 +222,8 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     /// Emits a batch of the host, if elements arrive in such; see [`HostBatches`].
     send_host_batch: Option<fn(&mut Self) -> Option<Emit>>,
     errors: Vec<Error>,
+    /// The iterator's panic, which continues once the elements before it have been emitted.
+    panic: Option<Panic>,
 }
 
 shows!([T: Element, I: Iterator<Item = T>] EmitMany<T, I> { size });
@@ -234,12 +249,14 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             elements,
             origin,
             size: 1,
+            limit: BATCH,
             current: None,
             is_paused: false,
             ahead: VecDeque::new(),
             batch: Vec::new(),
             send_host_batch,
             errors: Vec::new(),
+            panic: None,
         }
     }
 
@@ -254,6 +271,13 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
                 self.is_paused = true;
                 return;
             }
+            if self.batch.is_empty() && !self.has_several() {
+                if !self.send_next() {
+                    return;
+                }
+                now = now.and_then(|_| self.stream.graph().turn());
+                continue;
+            }
             let sent = match self.send_host_batch {
                 Some(send) if self.batch.is_empty() => send(self),
                 _ => None,
@@ -264,7 +288,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
                     let before = now;
                     now = now.and_then(|_| self.stream.graph().turn());
                     self.size = match before.zip(now) {
-                        Some((before, now)) => paced(self.size, now.saturating_sub(before)),
+                        Some((before, now)) => fit(self.size, now.saturating_sub(before), TURN),
                         None => BATCH,
                     };
                     self.note(emit);
@@ -279,12 +303,52 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         }
     }
 
+    /// Whether the iterator knows of several more elements, so that it need not wait for them. An element of any other
+    /// is emitted before the next is requested, for which a channel or a generator may wait for ever.
+    fn has_several(&self) -> bool {
+        self.elements.size_hint().0 > 1
+    }
+
+    /// Emits the next element; returns whether another can be emitted.
+    fn send_next(&mut self) -> bool {
+        self.continue_panic();
+        let Some(x) = self.elements.next() else {
+            return false;
+        };
+        self.send(x)
+    }
+
+    /// Number of elements to take at a time.
+    fn batch_size(&self) -> usize {
+        let known = self.elements.size_hint().0;
+        self.size.min(self.limit).min(known).max(1)
+    }
+
+    /// Takes a batch from the iterator.
+    fn take_batch(&mut self) {
+        self.continue_panic();
+        let (size, begin) = (self.batch_size(), Instant::now());
+        let (elements, batch) = (&mut self.elements, &mut self.batch);
+        batch.reserve(size);
+        let taken = catch_unwind(AssertUnwindSafe(|| {
+            batch.extend(elements.by_ref().take(size));
+        }));
+        self.panic = taken.err().map(Mutex::new);
+        self.limit = fit(size, begin.elapsed(), HELD_BACK);
+    }
+
+    fn continue_panic(&mut self) {
+        if let Some(panic) = self.panic.take() {
+            resume_unwind(panic.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     /// Emits a batch as a whole, if there are more elements and that is possible.
     fn send_batch(&mut self) -> Option<Emit> {
         if self.batch.is_empty() {
-            self.batch.reserve(self.size);
-            self.batch.extend(self.elements.by_ref().take(self.size));
+            self.take_batch();
             if self.batch.is_empty() {
+                self.continue_panic();
                 return None;
             }
         }
@@ -298,18 +362,24 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     fn send_each(&mut self) -> bool {
         let mut rest = std::mem::take(&mut self.batch).into_iter();
         while let Some(x) = rest.next() {
-            let emit =
-                self.stream
-                    .graph()
-                    .emit(self.stream.outlet(), x, Lease::default(), self.origin);
-            if !emit.is_admitted() {
-                self.current = Some(emit);
+            if !self.send(x) {
                 self.batch = rest.collect();
                 return true;
             }
-            self.pass_by(emit);
         }
         false
+    }
+
+    /// Emits an element; returns whether another can be emitted.
+    fn send(&mut self, x: T) -> bool {
+        let (graph, outlet) = (self.stream.graph(), self.stream.outlet());
+        let emit = graph.emit(outlet, x, Lease::default(), self.origin);
+        if !emit.is_admitted() {
+            self.current = Some(emit);
+            return false;
+        }
+        self.pass_by(emit);
+        true
     }
 
     /// Handles an element after which the next can be emitted.
@@ -404,7 +474,7 @@ impl<T: Element, I: HostBatches<Item = T>> EmitMany<T, I> {
 
     /// Emits a batch of the host; elements that cannot be emitted as a batch are left in `batch`.
     fn send_host_batch(&mut self) -> Option<Emit> {
-        let (mut batch, len) = self.elements.next_batch(self.size)?;
+        let (mut batch, len) = self.elements.next_batch(self.batch_size())?;
         let stream = &self.stream;
         let emit = stream
             .graph()

@@ -139,19 +139,91 @@ fn an_unlimited_deadline_is_valid() {
 }
 
 #[test]
-fn calls_in_flight_on_a_closed_loop_fail() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+fn calls_on_a_closed_loop_fail() {
+    let many = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .build()
         .unwrap();
-    let source = Stream::on(EventLoop::from_handle(runtime.handle().clone()));
-    source.sink_async(|_: i32| std::future::pending());
-    let (log, ack) = outcomes();
-    let emit = source.emit_with(1, ack());
+    let (single, _) = closing_loop();
+    let (driven, _) = closing_loop();
+    for (runtime, is_driven) in [(many, false), (single, false), (driven, true)] {
+        let source = Stream::on(EventLoop::from_handle(runtime.handle().clone()));
+        source.sink_async(|_: i32| std::future::pending());
+        let (log, ack) = outcomes();
+        let emit = source.emit_with(1, ack());
+        if is_driven {
+            runtime.block_on(tokio::task::yield_now());
+        }
+        drop(runtime);
+        assert!(emit.is_ready());
+        assert_eq!(emit.wait().unwrap_err().failures().len(), 1);
+        assert_eq!(*log.lock().unwrap(), [Outcome::Failed]);
+        for _ in 0..2 {
+            let later = source.emit(2);
+            assert!(later.is_ready());
+            assert!(later.wait().is_err());
+        }
+    }
+}
+
+fn closing_loop() -> (tokio::runtime::Runtime, EventLoop) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let event_loop = EventLoop::from_handle(runtime.handle().clone());
+    (runtime, event_loop)
+}
+
+#[test]
+fn timers_of_a_closed_loop_ring() {
+    let (runtime, event_loop) = closing_loop();
+    let source = Stream::on(event_loop);
+    let list = source.buffer(1).rate_limit("1ms").sink_to_list();
+    drop(source.emit_many(0..3));
+    let last = source.emit(3);
     drop(runtime);
-    assert!(emit.is_ready());
-    assert_eq!(emit.wait().unwrap_err().failures().len(), 1);
-    assert_eq!(*log.lock().unwrap(), [Outcome::Failed]);
+    last.wait().unwrap();
+    source.emit(4).wait().unwrap();
+    source.drain("1min").wait().unwrap();
+    assert_eq!(list.to_vec().last(), Some(&4));
+}
+
+#[test]
+fn a_drain_on_a_closed_loop_ends_at_its_limit() {
+    let (runtime, event_loop) = closing_loop();
+    let source = Stream::on(event_loop);
+    let _pull = source.pull(1);
+    drop((source.emit(1), source.emit(2)));
+    drop(runtime);
+    let error = source.until_idle("1ms").wait().unwrap_err();
+    assert_eq!(error.undelivered().len(), 1);
+    assert!(source.drain("1ms").wait().is_err());
+}
+
+#[test]
+fn a_drain_on_a_loop_that_nobody_runs_ends_at_its_limit() {
+    let (_runtime, event_loop) = closing_loop();
+    let source = Stream::on(event_loop);
+    source.sink_async(|_: i32| std::future::ready(()));
+    drop(source.emit(1));
+    assert!(source.until_idle("1ms").wait().is_err());
+    let error = source.drain("1ms").wait().unwrap_err();
+    assert_eq!(error.undelivered().len(), 1);
+}
+
+#[test]
+fn a_source_on_a_closed_loop_ends_and_says_so() {
+    let (runtime, event_loop) = closing_loop();
+    let guard = runtime.enter();
+    let source = Stream::<i32>::from_stream(futures_util::stream::pending());
+    drop(guard);
+    source.sink(drop);
+    source.run_on(event_loop).unwrap();
+    source.start().unwrap();
+    drop(runtime);
+    let error = source.drain("1min").wait().unwrap_err();
+    assert!(error.to_string().contains("the event loop has ended"));
 }
 
 #[test]
@@ -224,4 +296,18 @@ fn a_drain_wakes_emitters_waiting_for_a_partner() {
     assert!(!waiting.is_ready());
     assert_eq!(left.drain("1s").wait().unwrap_err().undelivered().len(), 1);
     assert!(waiting.is_ready());
+}
+
+#[test]
+fn an_element_is_emitted_before_its_iterator_is_asked_for_the_next() {
+    let source = Stream::new();
+    let list = source.map(|x| x).sink_to_list();
+    let emitted = list.clone();
+    // As of a channel, on which nothing more may come.
+    let live = (0..1000).filter(move |x| {
+        assert_eq!(emitted.len(), *x);
+        true
+    });
+    source.emit_many(live).wait().unwrap();
+    assert_eq!(list.len(), 1000);
 }

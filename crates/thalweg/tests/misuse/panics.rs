@@ -154,3 +154,19 @@ impl FlattenChecked for Stream<i32> {
         self.map(|x| vec![x]).flatten()
     }
 }
+
+#[test]
+fn elements_before_a_panic_of_their_iterator_are_emitted() {
+    let clock = VirtualClock::new();
+    let (source, slow) = (Stream::on(&clock), Stream::on(&clock));
+    let (list, late) = (source.sink_to_list(), slow.rate_limit("1s").sink_to_list());
+    let elements = || (0..10).map(|x| if x == 5 { panic!("on purpose") } else { x });
+    assert!(panics(|| source.emit_many(elements()).wait()));
+    assert!(panics(|| clock.block_on(slow.emit_many(elements()))));
+    assert_eq!(list.to_vec(), [0, 1, 2, 3, 4]);
+    assert_eq!(late.to_vec(), [0, 1, 2, 3, 4]);
+}
+
+fn panics<R>(f: impl FnOnce() -> R) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err()
+}

@@ -44,17 +44,28 @@ impl<B: NodeKind> Wake for Nudge<B> {
         let Some(graph) = self.graph.upgrade() else {
             return;
         };
-        let arrival = Arrival(Some(self.clone()));
+        let arrival = Arrival::new(self.clone(), false);
         graph.root().spawn(Box::pin(async move { arrival.tell() }));
     }
 }
 
 /// A nudge in flight. If it is dropped earlier, its runtime has ended.
-struct Arrival<B: NodeKind>(Option<Arc<Nudge<B>>>);
+struct Arrival<B: NodeKind> {
+    nudge: Option<Arc<Nudge<B>>>,
+    /// Whether it is passed as an alarm, since those of some runtimes outlive them.
+    is_alarm: bool,
+}
 
 impl<B: NodeKind> Arrival<B> {
+    fn new(nudge: Arc<Nudge<B>>, is_alarm: bool) -> Self {
+        let nudge = Some(nudge);
+        Self { nudge, is_alarm }
+    }
+
     fn tell(mut self) {
-        let Some(nudge) = self.0.take() else { return };
+        let Some(nudge) = self.nudge.take() else {
+            return;
+        };
         nudge.is_pending.store(false, Ordering::Release);
         let (Some(graph), Some(node)) = (nudge.graph.upgrade(), nudge.node.upgrade()) else {
             return;
@@ -67,8 +78,18 @@ impl<B: NodeKind> Arrival<B> {
 
 impl<B: NodeKind> Drop for Arrival<B> {
     fn drop(&mut self) {
-        if let Some(graph) = self.0.take().and_then(|nudge| nudge.graph.upgrade()) {
-            graph.post(Box::new(|pass| pass.graph().runtime_ended(pass)));
+        let Some(nudge) = self.nudge.take() else {
+            return;
+        };
+        let Some(graph) = nudge.graph.upgrade() else {
+            return;
+        };
+        match graph.root().runtime() {
+            Some(runtime) if !self.is_alarm => {
+                let arrival = Self::new(nudge, true);
+                runtime.wake_at(runtime.now(), Box::new(move || arrival.tell()));
+            }
+            _ => graph.post(Box::new(|pass| pass.graph().runtime_ended(pass))),
         }
     }
 }

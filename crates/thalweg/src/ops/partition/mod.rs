@@ -6,11 +6,10 @@ use std::any::Any;
 use std::hash::Hash;
 use std::time::Duration;
 
-use hashlink::LinkedHashMap;
 use hashlink::linked_hash_map::Entry;
 
 pub use self::options::PartitionOptions;
-use super::parts::{Group, Outbox, Timer};
+use super::parts::{Group, KeyMap, Outbox, Timer};
 use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::{Context, Element, EmitResult, Never, Operator, Reconfigure, Stream};
@@ -21,7 +20,7 @@ pub struct Partition<T, K, F, const TIMED: bool> {
     timeout: Duration,
     key: F,
     /// The oldest group is in front, and times out first.
-    groups: LinkedHashMap<K, Open<T>>,
+    groups: KeyMap<K, Open<T>>,
     gathered: usize,
     outbox: Outbox<Vec<T>>,
     timer: Timer,
@@ -78,7 +77,7 @@ where
     /// Emits the groups that have timed out, and sets the timer for the others.
     fn expire(&mut self, cx: &mut Context<'_, Self>) {
         while self.outbox.is_clear()
-            && let Some((_, first)) = self.groups.front()
+            && let Some(first) = self.groups.front()
         {
             if first.deadline > cx.now() {
                 self.timer.set(first.deadline, cx);
@@ -88,12 +87,15 @@ where
         }
     }
 
-    fn send_first(&mut self, cx: &mut Context<'_, Self>) {
-        if let Some((_, mut first)) = self.groups.pop_front() {
-            self.gathered -= first.group.len();
-            let (acks, group) = first.group.take();
-            self.outbox.post(acks, group, cx);
-        }
+    /// Returns whether there was a group.
+    fn send_first(&mut self, cx: &mut Context<'_, Self>) -> bool {
+        let Some(mut first) = self.groups.pop_front() else {
+            return false;
+        };
+        self.gathered -= first.group.len();
+        let (acks, group) = first.group.take();
+        self.outbox.post(acks, group, cx);
+        true
     }
 }
 
@@ -154,9 +156,7 @@ where
     }
 
     fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
-        while !self.groups.is_empty() {
-            self.send_first(cx);
-        }
+        while self.send_first(cx) {}
         Ok(())
     }
 
@@ -169,7 +169,7 @@ where
     }
 
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
-        for (key, open) in &self.groups {
+        for (key, open) in self.groups.iter() {
             visit(key);
             open.group.iter().for_each(|x| visit(x));
         }

@@ -3,12 +3,10 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use hashlink::LinkedHashMap;
-
 use super::Partition;
 use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
-use crate::ops::parts::{Outbox, Timer, at_least_one, duration};
+use crate::ops::parts::{KeyMap, Outbox, Timer, at_least_one, duration};
 use crate::{Element, IntoInterval, IntoOperator};
 
 /// Options of [`partition`](crate::Stream::partition): the size of a group, a key, and a time limit; for
@@ -105,7 +103,7 @@ where
             size: at_least_one("partition", "the size of a group", self.size)?,
             timeout: self.timeout?,
             key: self.key,
-            groups: LinkedHashMap::new(),
+            groups: KeyMap::default(),
             gathered: 0,
             outbox: Outbox::default(),
             timer: Timer::default(),

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
-use super::super::test_inputs::{Bench, build_error, in_time, ms, outputs_and_rest, schedules};
+use super::super::test_inputs::{
+    Bench, Nan, build_error, in_time, ms, outputs_and_rest, schedules,
+};
 use super::*;
 
 /// The plain model: groups in a list, the one opened first in front. `timeout` is in milliseconds.
@@ -185,6 +187,36 @@ fn an_incomparable_key_leaves_nothing_behind() {
     assert_eq!(groups.counters().held, 1);
     source.drain("1s").wait().expect("nothing is left");
     assert_eq!(list.to_vec(), [[1]]);
+}
+
+#[test]
+fn keys_that_differ_from_themselves_time_out() {
+    let options = PartitionOptions::of(2).timeout("1s").key(|_: &i32| Nan);
+    let bench = Bench::with_slow_sink(ms(0), |s| s.apply(options));
+    assert!(bench.emit(1).is_ready() && bench.emit(2).is_ready());
+    bench.advance_to(1000);
+    assert_eq!(bench.take(), [(1000, vec![1]), (1000, vec![2])]);
+    assert!(bench.emit(3).is_ready());
+    assert_eq!(bench.drain(), [(1000, vec![3])]);
+}
+
+#[test]
+fn keys_whose_hash_changes_are_drained() {
+    thread_local!(static SALT: std::cell::Cell<u8> = const { std::cell::Cell::new(0) });
+    #[derive(PartialEq, Eq)]
+    struct Unsteady(i32);
+    impl Hash for Unsteady {
+        fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+            (self.0, SALT.get()).hash(state);
+        }
+    }
+
+    let source = Stream::new();
+    let list = source.partition_by(2, |x| Unsteady(*x)).sink_to_list();
+    source.emit_many(0..3).wait().expect("no failure");
+    SALT.set(1);
+    source.drain("1s").wait().expect("nothing is left");
+    assert_eq!(list.to_vec(), [[0], [1], [2]]);
 }
 
 #[test]

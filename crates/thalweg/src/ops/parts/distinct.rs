@@ -1,7 +1,8 @@
 use std::hash::Hash;
 
-use hashlink::LinkedHashMap;
+use hashlink::linked_hash_map::Entry;
 
+use super::KeyMap;
 use crate::{Acks, Context, Operator};
 
 /// Which of several elements with the same key is kept.
@@ -17,14 +18,14 @@ pub enum Keep {
 /// Elements collected to be emitted together, one per key, and their tokens.
 pub(in crate::ops) struct Distinct<T, K> {
     keep: Keep,
-    elements: LinkedHashMap<K, (T, Acks)>,
+    elements: KeyMap<K, (T, Acks)>,
 }
 
 impl<T, K: Eq + Hash> Distinct<T, K> {
     pub(in crate::ops) fn new(keep: Keep) -> Self {
         Self {
             keep,
-            elements: LinkedHashMap::new(),
+            elements: KeyMap::default(),
         }
     }
 
@@ -34,9 +35,10 @@ impl<T, K: Eq + Hash> Distinct<T, K> {
 
     /// Adds an element with the current element's tokens, or drops it.
     pub(in crate::ops) fn push<Op: Operator>(&mut self, key: K, x: T, cx: &Context<'_, Op>) {
-        if self.keep == Keep::Last || !self.elements.contains_key(&key) {
-            // Inserting an element moves its key to the end.
+        if self.keep == Keep::Last {
             self.elements.insert(key, (x, cx.acks()));
+        } else if let Entry::Vacant(place) = self.elements.entry(key) {
+            place.insert((x, cx.acks()));
         }
     }
 
@@ -55,7 +57,7 @@ impl<T, K: Eq + Hash> Distinct<T, K> {
 
     /// Takes everything.
     pub(in crate::ops) fn take(&mut self) -> (Acks, Vec<T>) {
-        let (xs, acks): (Vec<T>, Vec<Acks>) = self.elements.drain().map(|(_, kept)| kept).unzip();
+        let (xs, acks): (Vec<T>, Vec<Acks>) = self.elements.drain().unzip();
         (Acks::merge(&acks), xs)
     }
 }
