@@ -44,6 +44,9 @@ pub(crate) trait Traverse: Send + Sync {
     /// Number of elements in flight in it; `None` if a thread is inside the pipeline.
     fn in_flight(&self) -> Option<usize>;
 
+    /// Number of elements that it keeps until others arrive; `None` if a thread is inside the pipeline.
+    fn kept(&self) -> Option<usize>;
+
     /// Function that flushes a collecting node; `None` for other nodes.
     fn flush(&self) -> Option<Box<dyn FnOnce() -> Emit + Send>> {
         None
@@ -58,6 +61,10 @@ impl<T: Element> Traverse for Stream<T> {
     fn in_flight(&self) -> Option<usize> {
         Stream::in_flight(self)
     }
+
+    fn kept(&self) -> Option<usize> {
+        Stream::kept(self)
+    }
 }
 
 impl<U: Element> Traverse for OpenJoin<Value, U> {
@@ -67,6 +74,10 @@ impl<U: Element> Traverse for OpenJoin<Value, U> {
 
     fn in_flight(&self) -> Option<usize> {
         self.stream().in_flight()
+    }
+
+    fn kept(&self) -> Option<usize> {
+        self.stream().kept()
     }
 }
 

@@ -83,6 +83,15 @@ impl Traverse for Overridden {
         };
         Some(self.front.stream().in_flight()? + inner)
     }
+
+    fn kept(&self) -> Option<usize> {
+        let inner = if self.inner_is_out {
+            0
+        } else {
+            self.inner.kept()?
+        };
+        Some(self.front.stream().kept()? + inner)
+    }
 }
 
 impl Inlet for Overridden {

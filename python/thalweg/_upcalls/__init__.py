@@ -52,6 +52,13 @@ def say_waiting(seconds: float, on_loop: bool) -> None:
     say(seconds, on_loop)
 
 
+def warn_of_loss(node: Any, count: int) -> None:
+    """Warn that a node is freed with elements that a drain would have delivered."""
+    from thalweg.runtime.lifecycle import warn_of_loss
+
+    warn_of_loss(node, count)
+
+
 __all__ = [
     "BuildError",
     "ClosedError",
@@ -79,5 +86,6 @@ __all__ = [
     "say_waiting",
     "tell_of_closed",
     "together",
+    "warn_of_loss",
     "watch_loop",
 ]

@@ -237,3 +237,30 @@ def _finishes(node: Stream) -> list[Callable[[], None]]:
 
 #: Time of a drain when none is left, in seconds: enough for a pipeline that has nothing to wait for.
 LEAST = 0.001
+
+
+def warn_of_loss(node: Stream, count: int) -> None:
+    """Warn that a node is freed with elements that a drain would have delivered: once for each text.
+
+    The garbage collector frees nodes in the middle of anything, and so no functions can be called for the elements.
+
+    Examples
+    --------
+    >>> import gc, warnings
+    >>> from thalweg import Stream
+    >>> def build():
+    ...     source = Stream()
+    ...     source.partition(2).sink(print)
+    ...     source.emit(1)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     build()
+    ...     _ = gc.collect()
+    >>> print(caught[-1].message)
+    <partition: 2> was freed with 1 element, which is lost: drain a pipeline, or keep a reference to it
+    """
+    import warnings
+
+    which = "1 element, which is lost" if count == 1 else f"{count} elements, which are lost"
+    message = f"{node!r} was freed with {which}: drain a pipeline, or keep a reference to it"
+    warnings.warn(message, RuntimeWarning, stacklevel=1)

@@ -52,7 +52,7 @@ impl Below {
 }
 
 impl Parts {
-    fn leads_to_sink(&self) -> bool {
+    pub(super) fn leads_to_sink(&self) -> bool {
         lock(&self.below).leads_to_sink()
     }
 

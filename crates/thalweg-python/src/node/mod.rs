@@ -135,6 +135,26 @@ impl Parts {
         Some(count)
     }
 
+    /// Number of elements that the engine's nodes behind this one keep; `None` if a thread is inside.
+    fn kept(&self) -> Option<usize> {
+        let mut count = self.inlet.kept()?;
+        if let Some(between) = &self.between {
+            count += between.kept()?;
+        }
+        if self.out.node_id() != self.inlet.id() {
+            count += self.out.kept()?;
+        }
+        Some(count)
+    }
+
+    /// Number of elements that it keeps, and a drain would send to a sink.
+    fn kept_for_sink(&self) -> usize {
+        match self.leads_to_sink() {
+            true => self.kept().unwrap_or_default(),
+            false => 0,
+        }
+    }
+
     /// Whether nothing is in flight in the engine's nodes behind this one, and no thread is inside the pipeline.
     fn is_idle(&self) -> bool {
         self.in_flight() == Some(0) && self.out.is_idle()
@@ -295,7 +315,12 @@ impl Node {
 
     /// Releases everything before the garbage collector clears objects: no timer may call a half-cleared function.
     /// Called only as `__del__`.
-    fn _let_go(&self) {
-        drop(self.0.clear());
+    fn _let_go(slf: &Bound<'_, Self>) {
+        let kept = slf.get().0.get().map_or(0, |parts| parts.kept_for_sink());
+        if kept > 0 {
+            // A program that is being torn down has no such function any more.
+            let _ = crate::upcalls::STREAMS.call(slf.py(), "warn_of_loss", (slf, kept));
+        }
+        drop(slf.get().0.clear());
     }
 }

@@ -17,6 +17,10 @@ impl Traverse for Collector<Value> {
         self.stream().in_flight()
     }
 
+    fn kept(&self) -> Option<usize> {
+        self.stream().kept()
+    }
+
     fn flush(&self) -> Option<Box<dyn FnOnce() -> Emit + Send>> {
         let collector = self.clone();
         Some(Box::new(move || collector.flush()))

@@ -464,6 +464,11 @@ impl Graph {
         !self.state.get(pass).has_in_flight(pass)
     }
 
+    /// Whether a drain has ended.
+    pub(crate) fn is_closed(&self, pass: &Pass) -> bool {
+        matches!(self.state.get(pass).phase, Phase::Closed)
+    }
+
     /// Whether nodes are still to be called.
     pub(crate) fn has_agenda(&self, pass: &Pass) -> bool {
         !self.state.get(pass).agenda.is_empty()

@@ -336,6 +336,28 @@ impl<T: Element> Stream<T> {
         self.graph().try_inspect(|pass| self.node().in_flight(pass))
     }
 
+    /// The number of elements that this node keeps until others arrive or a drain comes, such as those of a window that
+    /// is not full: dropped now, they would be lost. None count after a drain, which has sent or reported them. `None`,
+    /// without waiting, if a thread is inside the pipeline.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let pairs = source.partition(2);
+    /// source.emit(1).wait()?;
+    /// assert_eq!(pairs.kept(), Some(1));
+    /// source.emit(2).wait()?;
+    /// assert_eq!(pairs.kept(), Some(0));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn kept(&self) -> Option<usize> {
+        let kept = |pass: &Pass| match pass.graph().is_closed(pass) {
+            true => 0,
+            false => self.node().buffered(pass),
+        };
+        self.graph().try_inspect(kept)
+    }
+
     /// Takes the failures that have no recipient yet: those that the next `emit` or `drain` would return.
     ///
     /// ```
