@@ -269,5 +269,5 @@ def test_dropping_the_clock_frees_a_waiting_generator(caplog, recwarn):
 
 
 def test_a_non_iterable_is_refused():
-    with pytest.raises(TypeError, match="'int' object is not iterable"):
+    with pytest.raises(TypeError, match="`iterable` is something to iterate over, not 5"):
         Stream.from_iterable(5)

@@ -51,6 +51,10 @@ impl<T: Element> Stream<T> {
     ///     fn next(&mut self) -> Option<i32> {
     ///         self.0.next()
     ///     }
+    ///     // Without this, elements are taken one at a time, since the next might have to be waited for.
+    ///     fn size_hint(&self) -> (usize, Option<usize>) {
+    ///         self.0.size_hint()
+    ///     }
     /// }
     ///
     /// impl HostBatches for Numbers {

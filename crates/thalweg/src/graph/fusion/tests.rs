@@ -39,6 +39,10 @@ impl Iterator for Host {
     fn next(&mut self) -> Option<i32> {
         self.0.next()
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
 }
 
 impl HostBatches for Host {
@@ -240,6 +244,10 @@ fn a_batch_that_waits_for_another_thread_stays_whole() {
 
         fn next(&mut self) -> Option<i32> {
             self.0.next()
+        }
+
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            self.0.size_hint()
         }
     }
 
