@@ -1,5 +1,8 @@
 //! The table.
 
+#[cfg(any(feature = "brokers", feature = "http"))]
+use crate::measure::Pair;
+
 /// A line of the table.
 pub(crate) struct Line {
     pub case: &'static str,
@@ -9,6 +12,24 @@ pub(crate) struct Line {
     pub target: &'static str,
     /// No target: for comparison only.
     pub met: Option<bool>,
+}
+
+/// A case whose target is a fraction of the peer's speed.
+#[cfg(any(feature = "brokers", feature = "http"))]
+pub(crate) fn speed(
+    case: &'static str,
+    peer: &'static str,
+    (part, target): (f64, &'static str),
+    pair: &Pair,
+) -> Line {
+    Line {
+        case,
+        ours: format!("{:.2} µs", pair.ours / 1000.0),
+        peer: format!("{peer} {:.2} µs", pair.peer / 1000.0),
+        ratio: format!("{:.2} of its speed", 1.0 / pair.ratio),
+        target,
+        met: Some(1.0 / pair.ratio >= part),
+    }
 }
 
 pub(crate) fn table(lines: &[Line]) -> String {

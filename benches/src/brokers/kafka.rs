@@ -11,9 +11,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use thalweg::Stream;
 use thalweg_io::{Kafka, KafkaSink, prelude::*};
 
-use super::{LEN, LIMIT, Meter, runtime, speed, through_a_map, unique};
+use super::{LEN, LIMIT, Meter, runtime, through_a_map, unique};
 use crate::measure::{Pair, median, resident};
-use crate::report::Line;
+use crate::report::{Line, speed};
 
 /// Messages per second in the latency case.
 const RATE: u32 = 1000;

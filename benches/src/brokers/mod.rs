@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use thalweg::{Element, Stream};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::measure::Pair;
 use crate::report::Line;
 
 /// Bytes of a message.
@@ -111,23 +110,6 @@ fn through_a_map<T: Element>(
         messages.drain(LIMIT).await.expect("the source ends");
         time
     })
-}
-
-/// A case whose target is a fraction of the peer's speed.
-fn speed(
-    case: &'static str,
-    peer: &'static str,
-    (part, target): (f64, &'static str),
-    pair: &Pair,
-) -> Line {
-    Line {
-        case,
-        ours: format!("{:.2} µs", pair.ours / 1000.0),
-        peer: format!("{peer} {:.2} µs", pair.peer / 1000.0),
-        ratio: format!("{:.2} of its speed", 1.0 / pair.ratio),
-        target,
-        met: Some(1.0 / pair.ratio >= part),
-    }
 }
 
 /// A name that no earlier run has used.

@@ -6,9 +6,9 @@ use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use thalweg::Stream;
 use thalweg_io::{Mqtt, prelude::*};
 
-use super::{LEN, LIMIT, Meter, runtime, speed, through_a_map, unique};
+use super::{LEN, LIMIT, Meter, runtime, through_a_map, unique};
 use crate::measure::Pair;
-use crate::report::Line;
+use crate::report::{Line, speed};
 
 fn connect(port: u16, id: &str) -> (AsyncClient, EventLoop) {
     let mut options = MqttOptions::new(id, "127.0.0.1", port);

@@ -6,9 +6,9 @@ use futures_util::StreamExt;
 use thalweg::Stream;
 use thalweg_io::{Nats, prelude::*};
 
-use super::{LEN, LIMIT, Meter, runtime, speed, through_a_map, unique};
+use super::{LEN, LIMIT, Meter, runtime, through_a_map, unique};
 use crate::measure::Pair;
-use crate::report::Line;
+use crate::report::{Line, speed};
 
 /// A new stream with messages of the subject of the same name.
 fn filled(url: &str, count: u64) -> String {

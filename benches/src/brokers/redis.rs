@@ -5,9 +5,9 @@ use redis::{Client, Commands, Connection};
 use thalweg::Stream;
 use thalweg_io::{Redis, prelude::*};
 
-use super::{LEN, Meter, speed, through_a_map, unique};
+use super::{LEN, Meter, through_a_map, unique};
 use crate::measure::Pair;
-use crate::report::Line;
+use crate::report::{Line, speed};
 
 /// Entries per request.
 const COUNT: usize = 256;

@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use self::load::{Load, run};
 use crate::measure::{Pair, resident};
-use crate::report::Line;
+use crate::report::{Line, speed};
 
 /// Connections of the throughput cases, each with one request at a time.
 const CONNECTIONS: usize = 32;
@@ -37,45 +37,34 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) fn lines(quick: bool, chosen: impl Fn(&str) -> bool) -> Vec<Line> {
     let (requests, rounds) = if quick { (20_000, 3) } else { (200_000, 9) };
     let mut lines = Vec::new();
-    if chosen("http-in") {
-        let pair = Pair::measure(
-            rounds,
-            || of_pipeline(requests, sized),
-            || of_axum(requests, sized_by_axum),
-        );
-        lines.push(speed(
-            "`from_http_server` → `map` → sink, per request",
-            (0.8, "0.8 of its speed"),
-            &pair,
-        ));
-    }
-    if chosen("http-reply") {
-        let pair = Pair::measure(
-            rounds,
-            || of_pipeline(requests, answered),
-            || of_axum(requests, answered_by_axum),
-        );
-        lines.push(speed(
-            "`from_http_requests` → `map` → `respond`, per request",
-            (0.7, "0.7 of its speed"),
-            &pair,
-        ));
-    }
+    let mut compare = |name, case, ours: Build, peer: fn(Count) -> Router, target| {
+        if chosen(name) {
+            let pair = Pair::measure(
+                rounds,
+                || of_pipeline(requests, ours),
+                || of_axum(requests, peer),
+            );
+            lines.push(speed(case, "axum", target, &pair));
+        }
+    };
+    compare(
+        "http-in",
+        "`from_http_server` → `map` → sink, per request",
+        sized,
+        sized_by_axum,
+        (0.8, "0.8 of its speed"),
+    );
+    compare(
+        "http-reply",
+        "`from_http_requests` → `map` → `respond`, per request",
+        answered,
+        answered_by_axum,
+        (0.7, "0.7 of its speed"),
+    );
     if chosen("http-connections") && !quick {
         lines.push(many_connections());
     }
     lines
-}
-
-fn speed(case: &'static str, (part, target): (f64, &'static str), pair: &Pair) -> Line {
-    Line {
-        case,
-        ours: format!("{:.2} µs", pair.ours / 1000.0),
-        peer: format!("axum {:.2} µs", pair.peer / 1000.0),
-        ratio: format!("{:.2} of its speed", 1.0 / pair.ratio),
-        target,
-        met: Some(1.0 / pair.ratio >= part),
-    }
 }
 
 fn runtime() -> Runtime {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import sys
 import weakref
 
@@ -135,6 +136,8 @@ def note_ending() -> None:
 def _note_end() -> None:
     global _is_ending
     _is_ending = True
+    # It would free pipelines of functions that have returned, with what their windows hold, before they are drained.
+    gc.disable()
 
 
 def mark_ended() -> None:
