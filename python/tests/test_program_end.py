@@ -104,6 +104,23 @@ def test_pipelines_built_by_exit_handlers_deliver_their_elements(build, way, pyt
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n", "", 0)
 
 
+def test_the_collector_frees_no_pipelines_of_exit_handlers_before_they_are_drained(python, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import atexit, gc\n"
+        "from thalweg import Stream\n"
+        "def report():\n"
+        "    gc.set_threshold(1)\n"
+        "    s = Stream()\n"
+        "    s.partition(3).sink(print)\n"
+        "    s.emit_many(range(4))\n"
+        "Stream().emit(0)\n"
+        "atexit.register(report)\n"
+    )
+    done = python(program)
+    assert (done.stdout, done.stderr, done.returncode) == ("(0, 1, 2)\n(3,)\n", "", 0)
+
+
 CLOSERS = {
     "an exit handler": "import atexit\nfile = open('out.txt', 'w')\natexit.register(file.close)\nwrite = file.write",
     "a finalizer": """
