@@ -106,17 +106,25 @@ def test_pipelines_built_by_exit_handlers_deliver_their_elements(build, way, pyt
 
 def test_the_collector_frees_no_pipelines_of_exit_handlers_before_they_are_drained(python, tmp_path):
     program = tmp_path / "program.py"
-    program.write_text(
-        "import atexit, gc\n"
-        "from thalweg import Stream\n"
-        "def report():\n"
-        "    gc.set_threshold(1)\n"
-        "    s = Stream()\n"
-        "    s.partition(3).sink(print)\n"
-        "    s.emit_many(range(4))\n"
-        "Stream().emit(0)\n"
-        "atexit.register(report)\n"
-    )
+    program.write_text("""if True:
+        import atexit, gc
+        from thalweg import Stream
+
+        class Last:
+            def __del__(self):
+                # Nothing refers to the pipeline any more, and whatever is created next starts a collection.
+                gc.set_threshold(1)
+
+        def report():
+            gc.collect()
+            s = Stream()
+            s.partition(3).sink(print)
+            s.emit_many(range(4))
+            last = Last()
+
+        Stream().partition(2).sink(print)
+        atexit.register(report)
+    """)
     done = python(program)
     assert (done.stdout, done.stderr, done.returncode) == ("(0, 1, 2)\n(3,)\n", "", 0)
 
