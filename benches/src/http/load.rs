@@ -20,7 +20,7 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
     /// In all; each connection has its share.
     pub(crate) requests: u64,
-    /// Time from a request of a connection to the next; at once if there is none.
+    /// Time from a request of a connection to its next one; None for no pause.
     pub(crate) interval: Option<Duration>,
 }
 
