@@ -113,13 +113,13 @@ class APIRegisterMixin:
         """Whether a callable takes the place of the attribute of its name: always, but for a class that is imported
         after a program has set that attribute.
         """
-        existing = cls.__dict__.get(name)
+        existing, module = cls.__dict__.get(name), getattr(func, "__module__", None)
         if isinstance(existing, Later):
-            if existing.module != func.__module__:
+            if existing.module != module:
                 # Now, lest it take this place afterwards.
                 import_module(existing.module)
             return True
-        return existing is None or cls._later.get(name) != func.__module__
+        return existing is None or cls._later.get(name, "") != module
 
     @classmethod
     def _registered(cls, name: str, func: Any, modifier: Callable[[Any], Any]) -> None:
