@@ -197,6 +197,24 @@ def test_a_function_that_stops_the_batch_sees_every_element_once():
     assert late == list(range(513, 1000)), "edges change when the batch has got everywhere"
 
 
+@pytest.mark.parametrize("kind", [list, tuple, dict.fromkeys, lambda numbers: range(len(numbers))])
+def test_a_function_assigned_in_a_batch_is_called_for_the_next_of_its_elements(kind):
+    source = Stream()
+    node = source.map(lambda x: x)
+    result = []
+
+    def note(x):
+        result.append(x)
+        if x == 4:
+            node.func = lambda x: -x
+            raise ValueError(x)
+
+    sink = node.sink(note, on_error="skip")
+    source.emit_many(kind(list(range(9))))
+    assert result == [0, 1, 2, 3, 4, -5, -6, -7, -8]
+    assert (node.counters()["received"], sink.counters()["received"]) == (9, 9)
+
+
 def test_an_assigned_function_is_called_for_the_next_element():
     source = Stream()
     node = source.map(lambda x: x)

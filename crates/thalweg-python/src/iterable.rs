@@ -82,15 +82,20 @@ impl Batch {
     }
 }
 
-/// A batch as a Python list that nobody else refers to.
-pub(crate) struct ListBatch(pub(crate) Py<PyList>);
+/// A batch as one of the interpreter's own sequences, which nobody else changes: a list, a tuple or a range, whose
+/// numbers are created as they are needed.
+pub(crate) struct SequenceBatch(pub(crate) Py<PyAny>);
 
-impl IntoIterator for ListBatch {
+impl IntoIterator for SequenceBatch {
     type Item = Value;
     type IntoIter = std::vec::IntoIter<Value>;
 
     fn into_iter(self) -> Self::IntoIter {
-        let values: Vec<_> = gil::held(|py| self.0.bind(py).iter().map(Value::from).collect());
+        let values: Vec<_> = gil::held(|py| {
+            let elements = self.0.bind(py).try_iter();
+            let elements = elements.into_iter().flatten();
+            elements.map_while(Result::ok).map(Value::from).collect()
+        });
         values.into_iter()
     }
 }
@@ -235,50 +240,47 @@ impl Elements {
         *lock(&self.end.problem) = Some(error);
     }
 
-    /// Appends up to `size` elements to a list, including those before an exception.
-    fn fill(&mut self, list: &Bound<'_, PyList>, size: usize) -> PyResult<()> {
-        let py = list.py();
-        let next = match &mut self.from {
-            Source::Iterator(iterator) if size == 1 => {
-                return match call::next(iterator.bind(py))? {
-                    Some(x) => list.append(x),
-                    None => Ok(()),
-                };
-            }
-            Source::Iterator(iterator) => islice(py)?.call1((&*iterator, size))?,
+    /// Returns up to `size` elements, including those before an exception, and the exception.
+    fn take<'py>(&mut self, py: Python<'py>, size: usize) -> (Bound<'py, PyAny>, PyResult<()>) {
+        let list = PyList::empty(py);
+        let taken = match &mut self.from {
+            Source::Iterator(iterator) => islice(py)
+                .and_then(|islice| islice.call1((&*iterator, size)))
+                .and_then(|next| list.call_method1(intern!(py, "extend"), (next,))),
             Source::Sequence(sequence, taken) => {
                 let end = taken.saturating_add(size);
                 let slice = PySlice::new(py, signed(*taken), signed(end), 1);
                 *taken = end;
-                sequence.bind(py).get_item(slice)?
+                match sequence.bind(py).get_item(slice) {
+                    Ok(elements) => return (elements, Ok(())),
+                    Err(error) => Err(error),
+                }
             }
         };
-        list.call_method1(intern!(py, "extend"), (next,))?;
-        Ok(())
+        (list.into_any(), taken.map(drop))
     }
 }
 
 impl HostBatches for Elements {
-    type Batch = ListBatch;
+    type Batch = SequenceBatch;
 
-    fn next_batch(&mut self, size: usize) -> Option<(ListBatch, usize)> {
+    fn next_batch(&mut self, size: usize) -> Option<(SequenceBatch, usize)> {
         if self.has_ended() || self.is_late() || self.is_interrupted() {
             return None;
         }
         let size = size.min(self.left);
         gil::held(|py| {
-            let list = PyList::empty(py);
-            let filled = self.fill(&list, size);
-            let len = list.len();
+            let (batch, taken) = self.take(py, size);
+            let len = batch.len().unwrap_or(0);
             self.left -= len.min(self.left);
-            match filled {
+            match taken {
                 Ok(()) if len < size => self.note_end(),
                 Ok(()) => {}
                 Err(error) => self.fail(py, error),
             }
-            let last = list.get_item(len.checked_sub(1)?).ok()?;
+            let last = batch.get_item(len.checked_sub(1)?).ok()?;
             self.current.set(py, last.as_unbound());
-            Some((ListBatch(list.unbind()), len))
+            Some((SequenceBatch(batch.unbind()), len))
         })
     }
 }

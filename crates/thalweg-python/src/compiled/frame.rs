@@ -49,7 +49,7 @@ pub(super) fn split_traceback<'py>(
     Ok((line, traceback.getattr(intern!(py, "tb_next"))?))
 }
 
-/// Number of elements left in a list iterator.
+/// Number of elements left in the iterator of a batch.
 pub(super) fn remaining(iterator: &Bound<'_, PyAny>) -> usize {
     let py = iterator.py();
     let hint = iterator.call_method0(intern!(py, "__length_hint__"));

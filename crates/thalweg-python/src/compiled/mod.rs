@@ -28,7 +28,7 @@ use self::values::known;
 use crate::call;
 use crate::gil::{self, Place};
 use crate::interrupt;
-use crate::iterable::ListBatch;
+use crate::iterable::SequenceBatch;
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::pipeline::Pipeline;
@@ -105,10 +105,15 @@ pub(crate) struct Compiled {
 /// A batch in progress.
 struct Batch {
     len: usize,
-    list: Py<PyList>,
     iterator: Py<PyAny>,
-    /// Number of elements taken from the list.
+    /// The elements that the nodes themselves have to process.
     rest: Vec<Value>,
+}
+
+/// Takes what is left of a batch, so that the chain finds no more.
+fn take_rest(iterator: &Bound<'_, PyAny>) -> Vec<Value> {
+    let rest = std::iter::from_fn(|| call::next(iterator).ok().flatten());
+    rest.map(Value::from).collect()
 }
 
 /// A batch about to be sent.
@@ -154,18 +159,18 @@ impl Fused<Value> for Body {
         gil::held(|py| {
             let objects: Vec<_> = xs.drain(..).map(Value::into_object).collect();
             if let Ok(list) = PyList::new(py, objects) {
-                self.0.run_batch(&list, cx);
+                self.0.run_batch(list.as_any(), cx);
             }
         });
     }
 
     fn takes(&self, batch: &dyn Any) -> bool {
-        batch.is::<ListBatch>()
+        batch.is::<SequenceBatch>()
     }
 
     fn run_host_batch(&self, batch: &mut dyn Any, cx: &mut FusedContext<'_, Value>) {
-        if let Some(ListBatch(list)) = batch.downcast_ref() {
-            gil::held(|py| self.0.run_batch(list.bind(py), cx));
+        if let Some(SequenceBatch(batch)) = batch.downcast_ref() {
+            gil::held(|py| self.0.run_batch(batch.bind(py), cx));
         }
     }
 
@@ -380,10 +385,10 @@ impl Compiled {
     }
 
     #[inline(never)]
-    fn run_batch(&self, list: &Bound<'_, PyList>, cx: &mut FusedContext<'_, Value>) {
-        let (py, len) = (list.py(), list.len());
-        let last = list.get_item(len.wrapping_sub(1)).map(Value::from);
-        let (Ok(last), Ok(begun)) = (last, self.begin_batch(list)) else {
+    fn run_batch(&self, elements: &Bound<'_, PyAny>, cx: &mut FusedContext<'_, Value>) {
+        let (py, len) = (elements.py(), elements.len().unwrap_or(0));
+        let last = elements.get_item(len.wrapping_sub(1)).map(Value::from);
+        let (Ok(last), Ok(begun)) = (last, self.begin_batch(elements)) else {
             return;
         };
         let Begun {
@@ -393,7 +398,6 @@ impl Compiled {
         } = begun;
         *lock(&self.batch) = Some(Batch {
             len,
-            list: list.clone().unbind(),
             iterator: iterator.clone().unbind(),
             rest: Vec::new(),
         });
@@ -408,9 +412,7 @@ impl Compiled {
             let result = self.follow(answer, &last, true, cx);
             cx.keep_failure(result);
             if has_ended {
-                rest.extend(
-                    std::iter::from_fn(|| call::next(&iterator).ok().flatten()).map(Value::from),
-                );
+                rest = take_rest(&iterator);
                 break;
             }
             if frame::remaining(&iterator) == 0 {
@@ -437,21 +439,17 @@ impl Compiled {
     }
 
     /// Passes the rest of a batch to the nodes themselves, after the current element is done.
-    pub(crate) fn stop_batch(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn stop_batch(&self, py: Python<'_>) {
         if let Some(batch) = &mut *lock(&self.batch) {
-            let list = batch.list.bind(py);
-            let next = list.len() - frame::remaining(batch.iterator.bind(py));
-            let left = list.get_slice(next, list.len());
-            list.set_slice(next, list.len(), PyList::empty(py).as_any())?;
-            batch.len = next;
-            batch.rest.splice(0..0, left.iter().map(Value::from));
+            let left = take_rest(batch.iterator.bind(py));
+            batch.len -= left.len();
+            batch.rest.splice(0..0, left);
         }
-        Ok(())
     }
 
-    fn begin_batch<'py>(&self, list: &Bound<'py, PyList>) -> PyResult<Begun<'py>> {
-        let py = list.py();
-        let iterator = list.try_iter()?.into_any();
+    fn begin_batch<'py>(&self, elements: &Bound<'py, PyAny>) -> PyResult<Begun<'py>> {
+        let py = elements.py();
+        let iterator = elements.try_iter()?.into_any();
         let made = self.is_last.then(|| PyList::empty(py));
         let message = match &made {
             Some(made) => {

@@ -131,7 +131,7 @@ impl Node {
         };
         called.replace(function);
         if let Some((chain, _)) = parts.chain() {
-            chain.stop_batch(slf.py())?;
+            chain.stop_batch(slf.py());
         }
         Self::_note_change(slf)?;
         Ok(true)
