@@ -38,7 +38,7 @@ fn token(dict: Bound<'_, PyDict>) -> PyResult<Ack> {
         counter.call_method0("retain")?;
     }
     let counter = counter.map(Bound::unbind);
-    Ok(Ack::with_payload(Tag(dict.unbind()), move |outcome| {
+    Ok(Ack::with_payload(Tag(dict.unbind()), move |_, outcome| {
         if let Some(counter) = counter {
             gil::attach(|py| release(counter.bind(py), outcome));
         }
@@ -48,7 +48,7 @@ fn token(dict: Bound<'_, PyDict>) -> PyResult<Ack> {
 /// A token for a dict, which calls `fire` with the element's outcome. The counter under `ref` counts what is derived
 /// from the element.
 pub(crate) fn tagged(dict: Bound<'_, PyDict>, fire: impl FnOnce(Outcome) + Send + 'static) -> Ack {
-    Ack::with_payload(Tag(dict.unbind()), fire)
+    Ack::with_payload(Tag(dict.unbind()), |_, outcome| fire(outcome))
 }
 
 /// The dicts of an element with these tokens.

@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::trace::TraceContext;
 
@@ -58,25 +58,58 @@ enum Inner {
 
 struct Token {
     failed: AtomicBool,
-    payload: Option<Box<dyn Any + Send + Sync>>,
-    fire: Option<Fire>,
+    /// Taken when it is dropped.
+    body: Option<Box<dyn Body>>,
 }
 
-/// `Sync` because it is only ever called from `Drop`, with exclusive access.
-struct Fire(std::sync::Mutex<Box<dyn FnOnce(Outcome) + Send>>);
+/// What a token carries and does. The payload is never `()`: that is none.
+trait Body: Send + Sync {
+    fn payload(&self) -> Option<&(dyn Any + Send + Sync)>;
+    fn fire(&mut self, outcome: Outcome);
+}
+
+/// A payload and a callback, in one allocation: sources create a token for every element.
+struct Called<P, F> {
+    payload: P,
+    /// The lock makes it `Sync`; it is only ever called from `Drop`, with exclusive access.
+    fire: Mutex<Option<F>>,
+}
+
+impl<P, F> Body for Called<P, F>
+where
+    P: Any + Send + Sync,
+    F: FnOnce(&P, Outcome) + Send,
+{
+    fn payload(&self) -> Option<&(dyn Any + Send + Sync)> {
+        let payload: &(dyn Any + Send + Sync) = &self.payload;
+        (!payload.is::<()>()).then_some(payload)
+    }
+
+    fn fire(&mut self, outcome: Outcome) {
+        let fire = self.fire.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fire) = fire.take() {
+            // A panic must not leave a drop: a second panic would abort. The panic hook has reported it.
+            let _ = catch_unwind(AssertUnwindSafe(|| fire(&self.payload, outcome)));
+        }
+    }
+}
 
 impl Ack {
     /// Creates a token that calls `fire` once, with the outcome.
     pub fn new(fire: impl FnOnce(Outcome) + Send + 'static) -> Self {
-        Self::build(Some(Box::new(fire)), None)
+        Self::with_payload((), move |(), outcome| fire(outcome))
     }
 
-    /// The same with a payload, for operators and sinks that read [`Acks::payloads`].
-    pub fn with_payload(
-        payload: impl Any + Send + Sync,
-        fire: impl FnOnce(Outcome) + Send + 'static,
+    /// The same with a payload, for operators and sinks that read [`Acks::payloads`]. `fire` receives it too.
+    pub fn with_payload<P: Any + Send + Sync>(
+        payload: P,
+        fire: impl FnOnce(&P, Outcome) + Send + 'static,
     ) -> Self {
-        Self::build(Some(Box::new(fire)), Some(Box::new(payload)))
+        let fire = Mutex::new(Some(fire));
+        Self(Arc::new(Inner::Token(Token {
+            failed: AtomicBool::new(false),
+            body: Some(Box::new(Called { payload, fire })),
+        })))
     }
 
     /// Adds the trace that the element belongs to, such as that of the request it came with: in a
@@ -109,18 +142,7 @@ impl Ack {
 
     /// Creates a token that only carries a payload.
     pub(crate) fn carrying(payload: impl Any + Send + Sync) -> Self {
-        Self::build(None, Some(Box::new(payload)))
-    }
-
-    fn build(
-        fire: Option<Box<dyn FnOnce(Outcome) + Send>>,
-        payload: Option<Box<dyn Any + Send + Sync>>,
-    ) -> Self {
-        Self(Arc::new(Inner::Token(Token {
-            failed: AtomicBool::new(false),
-            payload,
-            fire: fire.map(|fire| Fire(std::sync::Mutex::new(fire))),
-        })))
+        Self::with_payload(payload, |_, _| ())
     }
 
     /// Makes the outcome [`Outcome::Failed`].
@@ -138,7 +160,7 @@ impl Ack {
 
     fn payload(&self) -> Option<&(dyn Any + Send + Sync)> {
         match &*self.0 {
-            Inner::Token(token) => token.payload.as_deref(),
+            Inner::Token(token) => token.body.as_ref()?.payload(),
             Inner::Group(_) => None,
         }
     }
@@ -157,15 +179,11 @@ impl Drop for Token {
         } else {
             Outcome::Delivered
         };
-        if let Some(Fire(fire)) = self.fire.take() {
-            let fire = fire
-                .into_inner()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            // A panic must not leave a drop: a second panic would abort. The panic hook has reported it.
-            let _ = catch_unwind(AssertUnwindSafe(|| fire(outcome)));
+        if let Some(mut body) = self.body.take() {
+            body.fire(outcome);
+            // Panics of the payload are kept in as well.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(body)));
         }
-        let payload = self.payload.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
     }
 }
 
@@ -271,7 +289,7 @@ mod tests {
     fn merging_keeps_each_token_once_and_in_order() {
         for n in [0_usize, 1, 2, 15, 16, 17, 100] {
             let each: Vec<Acks> = (0..n)
-                .map(|i| Ack::with_payload(i, |_| ()).into())
+                .map(|i| Ack::with_payload(i, |_, _| ()).into())
                 .collect();
             let twice = Acks::merge(each.iter().chain(&each));
             let all = Acks::merge([&twice, &Acks::none(), &twice]);

@@ -209,7 +209,7 @@ fn replaying(letter: &DeadLetter, ack: Ack) -> Ack {
     let replayed = Replayed {
         attempts: letter.attempt,
     };
-    Ack::with_payload(replayed, move |outcome| {
+    Ack::with_payload(replayed, move |_, outcome| {
         if outcome == Outcome::Failed {
             ack.fail();
         }
@@ -241,7 +241,7 @@ impl Stored {
                 .map_err(DeadLetterError::from)?;
             match letters.next().await {
                 Ok(Some((letter, value))) => {
-                    let ack = position.ack(value.to_string(), out.now());
+                    let ack = position.ack(value, out.now());
                     let ack = replaying(&letter, ack);
                     count += 1;
                     out.emit_with(letter, ack).await?;

@@ -87,7 +87,7 @@ impl Kept {
                 (found.number, found.value, found.rows)
             }
         };
-        let watermark = Watermark::behind(number, value);
+        let watermark = Watermark::behind(number, value.map(Into::into));
         let position = Position::restored(name.to_owned(), Some(self.0.id), watermark);
         let source = Source {
             position: position.clone(),

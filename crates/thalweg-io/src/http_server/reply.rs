@@ -58,8 +58,7 @@ impl Reply {
     /// Creates a token to emit the request with: the request is answered with 204 if nothing has been sent when the
     /// token fires, and with 500 if it has failed.
     pub fn ack(&self) -> Ack {
-        let reply = self.clone();
-        Ack::with_payload(self.clone(), move |outcome| reply.done(outcome))
+        Ack::with_payload(self.clone(), Self::done)
     }
 
     /// The pipeline is done with everything derived from the request.

@@ -6,21 +6,22 @@
 mod committer;
 mod context;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 
 use self::committer::Committer;
 use self::context::Context;
-use super::queue::{Fetched, Queue};
-use super::{Kafka, KafkaError, KafkaMessage};
+use super::queue::Queue;
+use super::run::{Copies, Run};
+use super::{Kafka, KafkaError};
 
 /// How long the client may wait for a message before the thread checks for commands.
 const TICK: Duration = Duration::from_millis(50);
@@ -65,6 +66,7 @@ pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError>
             interval,
             has_failed: Cell::new(false),
             looks_at: Cell::new(Instant::now()),
+            copies: RefCell::default(),
         };
         if let Some(transactions) = reader.consumer.context().transactions()
             && let Err(error) = transactions.begin(&config, &reader.consumer)
@@ -112,6 +114,7 @@ struct Reader {
     has_failed: Cell<bool>,
     /// Time of the next check.
     looks_at: Cell<Instant>,
+    copies: RefCell<Copies>,
 }
 
 /// Whether to continue.
@@ -189,11 +192,11 @@ impl Reader {
             }
             // Polling serves rebalances. Messages that were in transit when the partitions were paused are accepted
             // nevertheless.
-            let mut fetched = Vec::new();
+            let mut runs = Vec::new();
             if let Some(Ok(message)) = self.consumer.poll(Duration::ZERO) {
-                self.take(&message, &mut fetched);
+                self.take(&message, &mut runs);
             }
-            self.queue.push(fetched);
+            self.queue.push(runs);
         }
         false
     }
@@ -204,26 +207,26 @@ impl Reader {
 
     /// Handles one polled message or error.
     fn read(&self) -> Next {
-        let mut fetched = Vec::new();
+        let (mut runs, mut taken) = (Vec::new(), 0);
         let room = self.queue.room().min(BATCH);
         let mut timeout = TICK;
         let next = loop {
             match self.consumer.poll(timeout) {
                 None => break Next::GoOn,
-                Some(Ok(message)) => self.take(&message, &mut fetched),
+                Some(Ok(message)) => taken += usize::from(self.take(&message, &mut runs)),
                 Some(Err(error)) => match self.failed(error) {
                     Next::GoOn => {}
                     end => break end,
                 },
             }
-            if fetched.len() >= room {
+            if taken >= room {
                 break Next::GoOn;
             }
             timeout = Duration::ZERO;
         };
-        if !fetched.is_empty() {
+        if !runs.is_empty() {
             self.consumer.context().is_up();
-            self.queue.push(fetched);
+            self.queue.push(runs);
         }
         match next {
             Next::GoOn if self.consumer.context().is_at_end() => Next::End(None),
@@ -231,24 +234,25 @@ impl Reader {
         }
     }
 
-    fn take(&self, message: &BorrowedMessage<'_>, fetched: &mut Vec<Fetched>) {
-        let lane = match fetched.last() {
-            // The partition has been assigned again, with another lane.
-            Some(last)
-                if last.lane.is(message.topic(), message.partition())
-                    && !last.lane.is_revoked() =>
-            {
-                Some(last.lane.clone())
-            }
-            _ => (self.consumer.context()).lane(message.topic(), message.partition()),
-        };
-        // No lane: the message was in transit when the partition was revoked.
-        let Some(lane) = lane else {
-            return;
-        };
-        lane.has_read(message.offset());
-        let message = owned(message, &lane.topic);
-        fetched.push(Fetched { lane, message });
+    /// Adds a message to those that were read; returns whether its partition is still assigned.
+    fn take(&self, message: &BorrowedMessage<'_>, runs: &mut Vec<Run>) -> bool {
+        let (topic, partition) = (message.topic(), message.partition());
+        // A revoked one may have been assigned again, with another lane.
+        let is_last = |run: &Run| run.lane.is(topic, partition) && !run.lane.is_revoked();
+        if !runs.last().is_some_and(is_last) {
+            // No lane: the message was in transit when the partition was revoked.
+            let Some(lane) = self.consumer.context().lane(topic, partition) else {
+                return false;
+            };
+            let messages = VecDeque::new();
+            runs.push(Run { lane, messages });
+        }
+        if let Some(run) = runs.last_mut() {
+            run.lane.has_read(message.offset());
+            let message = self.copies.borrow_mut().message(message);
+            run.messages.push_back(message);
+        }
+        true
     }
 
     /// Handles an error of the client.
@@ -357,23 +361,5 @@ impl Reader {
 
     fn commit(&self) {
         self.consumer.context().commit();
-    }
-}
-
-/// Copies a message.
-fn owned(message: &BorrowedMessage<'_>, topic: &Arc<str>) -> KafkaMessage {
-    let headers = message.headers().into_iter().flat_map(Headers::iter);
-    let headers = headers.map(|header| {
-        let value = header.value.map(Bytes::copy_from_slice);
-        (header.key.to_string(), value)
-    });
-    KafkaMessage {
-        topic: topic.clone(),
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis(),
-        key: message.key().map(Bytes::copy_from_slice),
-        value: message.payload().map(Bytes::copy_from_slice),
-        headers: headers.collect(),
     }
 }

@@ -60,7 +60,7 @@ impl Lane {
     pub(super) fn begin(&self, offset: i64, now: Duration) -> Option<Ack> {
         // Under the lock, so that no message starts once the partition is revoked.
         let _committed = self.lock();
-        (!self.is_revoked()).then(|| self.position.ack(offset.to_string(), now))
+        (!self.is_revoked()).then(|| self.position.ack(offset, now))
     }
 
     pub(super) fn is_revoked(&self) -> bool {

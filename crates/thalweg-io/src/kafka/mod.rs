@@ -15,6 +15,7 @@ mod lane;
 mod message;
 mod producer;
 mod queue;
+mod run;
 mod sink;
 mod source;
 mod testing;

@@ -2,22 +2,15 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::lane::Lane;
-use super::{KafkaError, KafkaMessage};
+use super::KafkaError;
+use super::run::Run;
 
-/// Maximum messages that a source takes at once before other tasks get a turn.
+/// Messages that a source takes at once, or somewhat more, before other tasks get a turn.
 const BATCH: usize = 512;
-
-/// A message, and the lane of its partition.
-#[derive(Debug)]
-pub(super) struct Fetched {
-    pub(super) lane: Arc<Lane>,
-    pub(super) message: KafkaMessage,
-}
 
 /// State shared by the reading thread and the source.
 #[derive(Debug)]
@@ -30,7 +23,7 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    fetched: VecDeque<Fetched>,
+    runs: VecDeque<Run>,
     /// Includes those held by the source.
     messages: usize,
     bytes: usize,
@@ -50,7 +43,7 @@ struct State {
 /// Messages and errors, in order.
 #[derive(Debug)]
 pub(super) enum Came {
-    Messages(VecDeque<Fetched>),
+    Messages(VecDeque<Run>),
     /// Reported after all messages.
     Error(KafkaError),
     Over,
@@ -67,16 +60,13 @@ impl Queue {
     }
 
     /// Adds messages; their room was checked before they were read.
-    pub(super) fn push(&self, fetched: Vec<Fetched>) {
-        let bytes: usize = fetched.iter().map(|one| one.message.len()).sum();
+    pub(super) fn push(&self, runs: Vec<Run>) {
+        let messages: usize = runs.iter().map(|run| run.messages.len()).sum();
+        let bytes: usize = runs.iter().map(Run::bytes).sum();
         let mut state = self.lock();
-        state.messages += fetched.len();
+        state.messages += messages;
         state.bytes += bytes;
-        match state.fetched.is_empty() {
-            // Moves no message.
-            true => state.fetched = fetched.into(),
-            false => state.fetched.extend(fetched),
-        }
+        state.runs.extend(runs);
         wake(state);
     }
 
@@ -90,11 +80,11 @@ impl Queue {
     pub(super) fn drop_revoked(&self) {
         let mut state = self.lock();
         let (mut messages, mut bytes) = (0, 0);
-        state.fetched.retain(|one| {
-            let stays = !one.lane.is_revoked();
+        state.runs.retain(|run| {
+            let stays = !run.lane.is_revoked();
             if !stays {
-                messages += 1;
-                bytes += one.message.len();
+                messages += run.messages.len();
+                bytes += run.bytes();
             }
             stays
         });
@@ -139,12 +129,20 @@ impl Queue {
     pub(super) async fn next(&self) -> Came {
         poll_fn(|cx| {
             let mut state = self.lock();
-            if !state.fetched.is_empty() {
-                let messages = match state.fetched.len() <= BATCH {
-                    true => std::mem::take(&mut state.fetched),
-                    false => state.fetched.drain(..BATCH).collect(),
+            if !state.runs.is_empty() {
+                let mut taken = 0;
+                let takes = |run: &Run| {
+                    let goes_on = taken < BATCH;
+                    taken += run.messages.len();
+                    goes_on
                 };
-                return Poll::Ready(Came::Messages(messages));
+                let runs = state
+                    .runs
+                    .iter()
+                    .map(takes)
+                    .take_while(|takes| *takes)
+                    .count();
+                return Poll::Ready(Came::Messages(state.runs.drain(..runs).collect()));
             }
             if let Some(error) = state.errors.pop_front() {
                 return Poll::Ready(Came::Error(error));
@@ -165,8 +163,8 @@ impl Queue {
     }
 
     /// Takes the messages that are there.
-    pub(super) fn try_next(&self) -> VecDeque<Fetched> {
-        std::mem::take(&mut self.lock().fetched)
+    pub(super) fn try_next(&self) -> VecDeque<Run> {
+        std::mem::take(&mut self.lock().runs)
     }
 
     /// The thread has started.

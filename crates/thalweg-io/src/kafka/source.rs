@@ -13,7 +13,8 @@ use thalweg::{Ack, BoxError, Element, Emitter, Source, Stop, Stream};
 use super::consumer;
 use super::lane::Lane;
 use super::lock;
-use super::queue::{Came, Fetched, Queue};
+use super::queue::{Came, Queue};
+use super::run::{Fetched, Run};
 use super::{Kafka, KafkaError, KafkaMessage};
 
 /// Messages per reading of the clock.
@@ -53,7 +54,7 @@ struct Intake {
     kafka: Kafka,
     queue: Arc<Queue>,
     has_started: bool,
-    taken: VecDeque<Fetched>,
+    taken: VecDeque<Run>,
     finished: Finished,
     watch: Watch,
 }
@@ -115,14 +116,15 @@ impl KafkaSource {
         intake.start()?;
         intake.watch.show(out);
         loop {
-            while let Some(next) = intake.taken.front() {
-                let lane = next.lane.clone();
+            while let Some(run) = intake.taken.front() {
+                let lane = run.lane.clone();
                 intake.room(out, &lane).await?;
-                let Some(Fetched { lane, message }) = intake.taken.pop_front() else {
+                let Some(fetched) = intake.take(&lane) else {
                     break;
                 };
                 let now = intake.watch.now(out);
-                let (ack, len) = (lane.begin(message.offset, now), message.len());
+                let (ack, len) = (lane.begin(fetched.offset, now), fetched.len());
+                let message = fetched.of(&lane);
                 let ack = ack.map(|ack| match message.trace() {
                     Some(trace) => ack.in_trace(trace),
                     None => ack,
@@ -200,6 +202,19 @@ impl Intake {
             self.has_started = true;
         }
         Ok(())
+    }
+
+    /// Takes the next message, if it is of this partition.
+    fn take(&mut self, lane: &Arc<Lane>) -> Option<Fetched> {
+        let run = self.taken.front_mut()?;
+        if !Arc::ptr_eq(&run.lane, lane) {
+            return None;
+        }
+        let fetched = run.messages.pop_front();
+        if run.messages.is_empty() {
+            self.taken.pop_front();
+        }
+        fetched
     }
 
     /// Counts a message as finished.
@@ -368,11 +383,15 @@ impl Source for KafkaBatches {
         self.intake.start()?;
         self.intake.watch.show(out);
         loop {
-            while let Some((lane, len)) = next_batch(&self.intake.taken, self.max_len) {
+            while let Some(run) = self.intake.taken.front() {
+                let lane = run.lane.clone();
                 self.intake.room(out, &lane).await?;
-                let batch = take_batch(&mut self.intake.taken, &lane, len);
-                let last = batch.last().map_or(0, |message| message.offset);
-                let (messages, bytes) = (batch.len(), batch.iter().map(KafkaMessage::len).sum());
+                let fetched = take_batch(&mut self.intake.taken, &lane, self.max_len);
+                let Some(last) = fetched.last().map(|one| one.offset) else {
+                    continue;
+                };
+                let (messages, bytes) = (fetched.len(), fetched.iter().map(Fetched::len).sum());
+                let batch = fetched.into_iter().map(|one| one.of(&lane)).collect();
                 let now = self.intake.watch.now(out);
                 let emitted = match lane.begin(last, now) {
                     Some(ack) => {
@@ -401,25 +420,18 @@ impl Source for KafkaBatches {
     }
 }
 
-/// The partition of the first message, and the number of messages of that partition.
-fn next_batch(taken: &VecDeque<Fetched>, max_len: usize) -> Option<(Arc<Lane>, usize)> {
-    let lane = taken.front()?.lane.clone();
-    let of_lane = taken.iter().filter(|one| Arc::ptr_eq(&one.lane, &lane));
-    let len = of_lane.take(max_len).count();
-    Some((lane, len))
-}
-
 /// Takes the first messages of a partition; the others stay where they are.
-fn take_batch(taken: &mut VecDeque<Fetched>, lane: &Arc<Lane>, len: usize) -> Vec<KafkaMessage> {
-    let mut batch = Vec::with_capacity(len);
-    let mut others = VecDeque::with_capacity(taken.len() - len);
-    for one in taken.drain(..) {
-        match batch.len() < len && Arc::ptr_eq(&one.lane, lane) {
-            true => batch.push(one.message),
-            false => others.push_back(one),
+fn take_batch(taken: &mut VecDeque<Run>, lane: &Arc<Lane>, max_len: usize) -> Vec<Fetched> {
+    let mut batch = Vec::new();
+    let of_lane = taken.iter_mut().filter(|run| Arc::ptr_eq(&run.lane, lane));
+    for run in of_lane {
+        let len = run.messages.len().min(max_len - batch.len());
+        batch.extend(run.messages.drain(..len));
+        if batch.len() == max_len {
+            break;
         }
     }
-    *taken = others;
+    taken.retain(|run| !run.messages.is_empty());
     batch
 }
 

@@ -9,6 +9,7 @@
 mod rows;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
+mod value;
 mod watermark;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use thalweg::{Ack, Element, Emitter, Outcome};
 
 #[cfg(any(feature = "files", feature = "kafka", feature = "sql"))]
 pub(crate) use self::rows::{Pending, Rows};
+pub use self::value::PositionValue;
 pub use self::watermark::Watermark;
 
 /// Default for the maximum number of unfinished elements.
@@ -54,7 +56,7 @@ struct Shared {
 }
 
 struct State {
-    watermark: Watermark,
+    watermark: Watermark<PositionValue>,
     has_failed: bool,
     /// Number of the element last reported as overdue.
     overdue: u64,
@@ -103,12 +105,16 @@ impl Position {
     ///
     /// assert_eq!(Position::behind("feed", "17").value().as_deref(), Some("17"));
     /// ```
-    pub fn behind(name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn behind(name: impl Into<String>, value: impl Into<PositionValue>) -> Self {
         let watermark = Watermark::behind(0, Some(value.into()));
         Self::restored(name.into(), None, watermark)
     }
 
-    pub(crate) fn restored(name: String, store: Option<u64>, watermark: Watermark) -> Self {
+    pub(crate) fn restored(
+        name: String,
+        store: Option<u64>,
+        watermark: Watermark<PositionValue>,
+    ) -> Self {
         Self(Arc::new(Shared {
             name,
             store,
@@ -129,7 +135,7 @@ impl Position {
 
     /// Where the source continues: after the element with this value. `None` at the beginning.
     pub fn value(&self) -> Option<String> {
-        self.lock().watermark.value().map(str::to_string)
+        self.lock().watermark.value().map(PositionValue::to_string)
     }
 
     /// Number of elements from the oldest unfinished one on.
@@ -162,7 +168,7 @@ impl Position {
     pub fn view(&self, now: Duration) -> PositionView {
         let state = self.lock();
         let mut view = PositionView::new(self.name());
-        view.value = state.watermark.value().map(str::to_string);
+        view.value = state.watermark.value().map(PositionValue::to_string);
         view.unacknowledged = state.watermark.len() as u64;
         let oldest = state.watermark.oldest();
         view.oldest = oldest.map(|(_, at)| now.saturating_sub(at));
@@ -178,14 +184,15 @@ impl Position {
     /// Returns the token for the next element, which has the value `value` and is sent at the time `now`. Once the
     /// tokens of this element and of all before it have fired, the position is after it. A failed element stops the
     /// position.
-    pub fn ack(&self, value: impl Into<String>, now: Duration) -> Ack {
+    pub fn ack(&self, value: impl Into<PositionValue>, now: Duration) -> Ack {
         let number = self.lock().watermark.begin(value.into(), now);
-        let position = self.clone();
         let place = Place {
             position: self.clone(),
             number,
         };
-        Ack::with_payload(place, move |outcome| position.ended(number, outcome))
+        Ack::with_payload(place, |place, outcome| {
+            place.position.ended(place.number, outcome);
+        })
     }
 
     /// Waits until fewer than 65,536 elements are in flight.
@@ -293,7 +300,7 @@ impl Position {
     /// Number of the last element before which everything is done, and its value.
     pub(crate) fn committed(&self) -> (u64, Option<String>) {
         let state = self.lock();
-        let value = state.watermark.value().map(str::to_string);
+        let value = state.watermark.value().map(PositionValue::to_string);
         (state.watermark.number(), value)
     }
 
@@ -302,12 +309,9 @@ impl Position {
     #[cfg(feature = "kafka")]
     pub(crate) fn restart(&self) -> (u64, Option<i64>) {
         let state = self.lock();
-        let value = |value: &str| value.parse::<i64>().ok();
-        let behind = state.watermark.value().and_then(value);
-        let oldest = state
-            .watermark
-            .oldest()
-            .and_then(|(oldest, _)| value(oldest));
+        let behind = state.watermark.value().and_then(PositionValue::number);
+        let oldest = state.watermark.oldest();
+        let oldest = oldest.and_then(|(oldest, _)| oldest.number());
         let next = behind.and_then(|offset| offset.checked_add(1)).or(oldest);
         (state.watermark.number(), next)
     }

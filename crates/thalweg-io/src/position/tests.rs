@@ -61,7 +61,7 @@ proptest! {
             }
             let done = open.first().map_or(elements, |first| first - 1);
             prop_assert_eq!(watermark.number(), done);
-            prop_assert_eq!(watermark.value().map(str::to_string), (done > 0).then(|| done.to_string()));
+            prop_assert_eq!(watermark.value().cloned(), (done > 0).then(|| done.to_string()));
             let oldest = open.first().map(|first| (first.to_string(), Duration::from_secs(*first)));
             prop_assert_eq!(watermark.oldest().map(|(value, at)| (value.to_string(), at)), oldest);
         }

@@ -9,27 +9,27 @@ use std::time::Duration;
 /// use thalweg_io::position::Watermark;
 ///
 /// let mut watermark = Watermark::new();
-/// let [a, b, c] = ["a", "b", "c"].map(|value| watermark.begin(value.into(), Duration::ZERO));
+/// let [a, b, c] = ["a", "b", "c"].map(|value| watermark.begin(value, Duration::ZERO));
 /// watermark.done(b);
 /// assert_eq!(watermark.value(), None);
 /// watermark.done(a);
-/// assert_eq!(watermark.value(), Some("b"));
+/// assert_eq!(watermark.value(), Some(&"b"));
 /// watermark.done(c);
-/// assert_eq!((watermark.value(), watermark.len()), (Some("c"), 0));
+/// assert_eq!((watermark.value(), watermark.len()), (Some(&"c"), 0));
 /// ```
-#[derive(Clone, Debug, Default)]
-pub struct Watermark {
+#[derive(Clone, Debug)]
+pub struct Watermark<V> {
     /// Number of the last element that is done with all before it; the first element has the number 1.
     number: u64,
-    value: Option<String>,
-    entries: VecDeque<Entry>,
+    value: Option<V>,
+    entries: VecDeque<Entry<V>>,
     /// Entries that are neither done nor failed.
     open: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
-    value: String,
+struct Entry<V> {
+    value: V,
     at: Duration,
     state: State,
 }
@@ -41,14 +41,20 @@ enum State {
     Failed,
 }
 
-impl Watermark {
+impl<V> Default for Watermark<V> {
+    fn default() -> Self {
+        Self::behind(0, None)
+    }
+}
+
+impl<V> Watermark<V> {
     /// Starts before the first element.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Starts after the element with this number and value.
-    pub(crate) fn behind(number: u64, value: Option<String>) -> Self {
+    pub(crate) fn behind(number: u64, value: Option<V>) -> Self {
         Self {
             number,
             value,
@@ -58,7 +64,7 @@ impl Watermark {
     }
 
     /// Adds the next element; returns its number.
-    pub fn begin(&mut self, value: String, now: Duration) -> u64 {
+    pub fn begin(&mut self, value: V, now: Duration) -> u64 {
         self.entries.push_back(Entry {
             value,
             at: now,
@@ -103,8 +109,8 @@ impl Watermark {
     }
 
     /// The value of that element.
-    pub fn value(&self) -> Option<&str> {
-        self.value.as_deref()
+    pub fn value(&self) -> Option<&V> {
+        self.value.as_ref()
     }
 
     /// Number of elements from the first unfinished one on.
@@ -123,13 +129,13 @@ impl Watermark {
     }
 
     /// Value of the first unfinished element, and when it was added.
-    pub fn oldest(&self) -> Option<(&str, Duration)> {
-        self.entries.front().map(|entry| (&*entry.value, entry.at))
+    pub fn oldest(&self) -> Option<(&V, Duration)> {
+        self.entries.front().map(|entry| (&entry.value, entry.at))
     }
 
     /// The same, if that element has failed.
-    pub(crate) fn failed_oldest(&self) -> Option<(&str, Duration)> {
+    pub(crate) fn failed_oldest(&self) -> Option<(&V, Duration)> {
         let first = self.entries.front()?;
-        (first.state == State::Failed).then_some((&*first.value, first.at))
+        (first.state == State::Failed).then_some((&first.value, first.at))
     }
 }

@@ -109,7 +109,7 @@ impl Database {
             })
         });
         let (number, value) = found.wait().ok_or_else(|| self.gone())??;
-        let watermark = Watermark::behind(number, value);
+        let watermark = Watermark::behind(number, value.map(Into::into));
         Ok(Position::restored(
             name.to_string(),
             Some(self.0.id),

@@ -98,7 +98,7 @@ impl LettersTable {
         let found = self.run(move |connection| first_position(connection, &name));
         let found = found.await;
         let (number, value) = found.unwrap_or_else(|| Err(self.database.gone()))?;
-        let watermark = Watermark::behind(number, value);
+        let watermark = Watermark::behind(number, value.map(Into::into));
         Ok(Position::restored(self.position_name(), None, watermark))
     }
 

@@ -64,7 +64,7 @@ impl<T: Element> TextFile<T> {
         };
         if let Some(position) = &self.position {
             out.or_stop(position.room()).await??;
-            let ack = position.ack(reading.lines.offset().to_string(), out.now());
+            let ack = position.ack(reading.lines.offset(), out.now());
             return out.emit_with(line, ack).await;
         }
         let fault = |error| TextFileError::line(&self.path, error).into();

@@ -40,7 +40,7 @@ fn a_panicking_drop_leaves_the_thread_usable() {
 fn a_payload_whose_drop_panics_leaves_the_pipeline_usable() {
     let source = Stream::new();
     let list = source.sink_to_list();
-    let ack = Ack::with_payload(Bomb, |_| ());
+    let ack = Ack::with_payload(Bomb, |_, _| ());
     source.emit_with(1, ack).wait().unwrap();
     source.emit(2).wait().unwrap();
     assert_eq!(list.to_vec(), [1, 2]);

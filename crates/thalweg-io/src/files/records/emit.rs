@@ -80,7 +80,7 @@ impl<T: Element> EmitRecords<T> {
             out.or_stop(position.room()).await??;
             match self.next() {
                 Some(Ok(record)) => {
-                    let ack = position.ack(self.buffer.offset().to_string(), out.now());
+                    let ack = position.ack(self.buffer.offset(), out.now());
                     out.emit_with(record, ack).await?;
                 }
                 Some(Err(error)) => {

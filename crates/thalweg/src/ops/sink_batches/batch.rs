@@ -61,7 +61,7 @@ impl<T> Batch<T> {
     ///     batch.for_each_payload(|at, offset: &u64| sender.send((batch[at], *offset)).unwrap());
     ///     async { Ok::<(), &str>(()) }
     /// });
-    /// drop(source.emit_with("a line", Ack::with_payload(7_u64, |_| ())));
+    /// drop(source.emit_with("a line", Ack::with_payload(7_u64, |_, _| ())));
     /// clock.run_until_idle();
     /// assert_eq!(offsets.try_recv()?, ("a line", 7));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
