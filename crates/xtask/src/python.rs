@@ -166,6 +166,7 @@ impl Environment {
         let sources = archive.with_extension("").with_extension("");
         Invocation::program(self.tool("maturin"), "build --quiet --manifest-path")
             .arg(sources.join("crates/thalweg-python/Cargo.toml"))
+            .args(["--profile", "dev"].map(Into::into))
             .arg("--out")
             .arg(directory.join("wheels"))
             .arg("--interpreter")
