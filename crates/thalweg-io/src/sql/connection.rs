@@ -33,11 +33,38 @@ pub(super) trait Transaction {
     /// Executes a statement for each row, in order.
     fn execute(&mut self, statement: &str, rows: &[&[SqlValue]]) -> Result<(), Problem>;
 
+    /// Inserts rows, in order.
+    fn insert(&mut self, insert: &Insert, rows: &[&[SqlValue]]) -> Result<(), Problem> {
+        self.execute(&insert.statement(1), rows)
+    }
+
     /// The first row of a query's result.
     fn first(&mut self, query: &str, values: &[SqlValue])
     -> Result<Option<Vec<SqlValue>>, Problem>;
 
     fn commit(self: Box<Self>) -> Result<(), Problem>;
+}
+
+/// How to insert rows into a table.
+pub(super) struct Insert {
+    /// The statement up to the values.
+    pub(super) before: String,
+    /// Number of values of a row.
+    pub(super) width: usize,
+    /// The statement from the values on.
+    pub(super) behind: String,
+}
+
+impl Insert {
+    /// The statement that inserts so many rows, with a placeholder for each of their values.
+    pub(super) fn statement(&self, rows: usize) -> String {
+        let row = |first: usize| {
+            let places = (first..first + self.width).map(|at| format!("${}", at + 1));
+            format!("({})", places.collect::<Vec<_>>().join(", "))
+        };
+        let rows: Vec<_> = (0..rows).map(|at| row(at * self.width)).collect();
+        format!("{}{}{}", self.before, rows.join(", "), self.behind)
+    }
 }
 
 /// Selects at most so many rows of `text`, a query, whose column `cursor` is greater than `after`.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use thalweg::ops::{Batch, BatchSink, SinkBatches};
 use thalweg::{BoxError, BuildError, Element, Sink, Stream};
 
-use super::connection::{Connection, Problem, Transaction, list, persist, quoted};
+use super::connection::{Connection, Insert, Problem, Transaction, list, persist, quoted};
 use super::database::{TABLE, rows_of, stored_rows};
 use super::value::Columns;
 use super::{Database, SqlError, SqlRow, SqlValue};
@@ -291,7 +291,7 @@ impl Writing<'_> {
         let rows = self.new_rows(kept, &mut pending);
         for group in rows.chunk_by(|one, next| one.columns == next.columns) {
             let values: Vec<_> = group.iter().map(|row| &*row.values).collect();
-            let inserted = transaction.execute(&self.target.insert(&group[0].columns), &values);
+            let inserted = transaction.insert(&self.target.insert(&group[0].columns), &values);
             inserted.map_err(|problem| self.fail(problem))?;
         }
         let mut after = Vec::with_capacity(self.places.len());
@@ -395,10 +395,9 @@ impl Target {
         format!("CREATE TABLE IF NOT EXISTS {table} ({parts})")
     }
 
-    fn insert(&self, columns: &Columns) -> String {
-        let places: Vec<_> = (1..=columns.len()).map(|at| format!("${at}")).collect();
-        let (table, names, places) = (quoted(&self.table), list(columns), places.join(", "));
-        let mut statement = format!("INSERT INTO {table} ({names}) VALUES ({places})");
+    fn insert(&self, columns: &Columns) -> Insert {
+        let (table, names) = (quoted(&self.table), list(columns));
+        let mut behind = String::new();
         if !self.key.is_empty() {
             let others = columns.iter().filter(|name| !self.key.contains(name));
             let set = others.map(|name| format!("{0} = excluded.{0}", quoted(name)));
@@ -407,9 +406,13 @@ impl Target {
                 true => "NOTHING".to_string(),
                 false => format!("UPDATE SET {}", set.join(", ")),
             };
-            let _ = write!(statement, " ON CONFLICT ({}) DO {action}", list(&self.key));
+            let _ = write!(behind, " ON CONFLICT ({}) DO {action}", list(&self.key));
         }
-        statement
+        Insert {
+            before: format!("INSERT INTO {table} ({names}) VALUES "),
+            width: columns.len(),
+            behind,
+        }
     }
 }
 

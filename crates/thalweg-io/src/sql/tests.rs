@@ -103,6 +103,29 @@ fn a_row_with_a_known_key_replaces_the_values() {
 }
 
 #[test]
+fn batches_of_every_size_arrive_complete_and_in_order() {
+    let text = |at: i64| if at % 2 == 0 { "even" } else { "odd" };
+    for len in [1, 19, 20, 21, 40, 59] {
+        let place = Place::new();
+        run(async || {
+            let source = Stream::new();
+            let database = place.open();
+            source.to_sql(&database, pairs("all_").create());
+            source.to_sql(&database, pairs("last").key(["id"]).create());
+            let rows = (0..len).map(|at| (at % 7, text(at)));
+            source.emit_many(rows).await.expect("there is room");
+            source.drain("10s").await.expect("it can be written");
+        });
+        let row = |at: i64| vec![(at % 7).to_string(), text(at).to_string()];
+        let all: Vec<_> = (0..len).map(row).collect();
+        assert_eq!(place.query("SELECT * FROM all_ ORDER BY rowid"), all);
+        let mut last: Vec<_> = ((len - 7).max(0)..len).map(row).collect();
+        last.sort();
+        assert_eq!(place.query("SELECT * FROM last ORDER BY id"), last);
+    }
+}
+
+#[test]
 fn a_rejected_row_fails_alone() {
     let place = Place::new();
     let failed = run(async || {
