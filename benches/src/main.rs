@@ -62,6 +62,11 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
                 http::run(&load);
                 std::process::exit(0);
             }
+            #[cfg(feature = "http")]
+            Long("serve") => {
+                http::serve(parser.value()?.parse()?);
+                std::process::exit(0);
+            }
             // Arguments for running itself under callgrind.
             Long("count") => {
                 let (half, elements) = (parser.value()?.string()?, parser.value()?.parse()?);

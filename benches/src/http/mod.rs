@@ -1,5 +1,6 @@
 //! Requests through a pipeline beside bare axum. The clients are in another process, on connections that are kept.
 
+mod download;
 mod load;
 
 use std::io::{BufRead, BufReader};
@@ -17,6 +18,7 @@ use thalweg_io::{HttpServer, prelude::*};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
+pub(crate) use self::download::serve;
 pub(crate) use self::load::{Load, run};
 use crate::measure::{Pair, resident};
 use crate::report::{Line, speed};
@@ -64,6 +66,9 @@ pub(crate) fn lines(quick: bool, chosen: impl Fn(&str) -> bool) -> Vec<Line> {
     if chosen("http-connections") && !quick {
         lines.push(many_connections());
     }
+    if chosen("http-download") {
+        lines.extend(download::line(quick));
+    }
     lines
 }
 
@@ -84,21 +89,37 @@ fn clients(port: u16, requests: u64) -> Child {
 }
 
 fn start(load: &Load) -> Child {
+    start_itself(&load.arguments())
+}
+
+fn start_itself(arguments: &[String]) -> Child {
     let program = std::env::current_exe().expect("this program has a name");
     let child = Command::new(program)
-        .args(load.arguments())
+        .args(arguments)
         .stdout(Stdio::piped())
         .spawn();
     child.expect("the system starts processes")
 }
 
+/// Starts itself as a server; returns its port as well.
+fn start_with(arguments: &[String]) -> (Child, u16) {
+    let mut server = start_itself(arguments);
+    let line = first_line(&mut server);
+    let port = line.trim_end().parse().expect("it prints its port");
+    (server, port)
+}
+
+fn first_line(child: &mut Child) -> String {
+    let output = child.stdout.as_mut().expect("it is piped");
+    let mut line = String::new();
+    let read = BufReader::new(output).read_line(&mut line);
+    read.expect("it is text");
+    line
+}
+
 /// What the clients print: nanoseconds per request, or the latencies.
 fn said(mut clients: Child) -> String {
-    let output = clients.stdout.take().expect("it is piped");
-    let mut line = String::new();
-    BufReader::new(output)
-        .read_line(&mut line)
-        .expect("it is text");
+    let line = first_line(&mut clients);
     let status = clients.wait().expect("it is a child");
     assert!(status.success(), "a client has failed");
     line.trim_end().to_owned()
