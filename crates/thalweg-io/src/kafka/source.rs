@@ -54,6 +54,8 @@ struct Intake {
     kafka: Kafka,
     queue: Arc<Queue>,
     has_started: bool,
+    /// A partition, and how many more of its messages may be in flight: only this source adds to them.
+    room: Option<(Arc<Lane>, usize)>,
     taken: VecDeque<Run>,
     finished: Finished,
     watch: Watch,
@@ -116,33 +118,10 @@ impl KafkaSource {
         intake.start()?;
         intake.watch.show(out);
         loop {
-            while let Some(run) = intake.taken.front() {
-                let lane = run.lane.clone();
-                intake.room(out, &lane).await?;
-                let Some(fetched) = intake.take(&lane) else {
-                    break;
-                };
-                let now = intake.watch.now(out);
-                let (ack, len) = (lane.begin(fetched.offset, now), fetched.len());
-                let message = fetched.of(&lane);
-                let ack = ack.map(|ack| match message.trace() {
-                    Some(trace) => ack.in_trace(trace),
-                    None => ack,
-                });
-                let emitted = match ack.map(|ack| make(message, ack)) {
-                    Some(Ok((element, ack))) => {
-                        let emit = out.emit_with(element, ack);
-                        intake.watch.while_waiting(out, emit).await
-                    }
-                    Some(Err(error)) => {
-                        out.report(error);
-                        out.yield_now().await
-                    }
-                    // The partition belongs to another member.
-                    None => Ok(()),
-                };
-                intake.finish(len);
-                emitted?;
+            while let Some(lane) = intake.next_lane() {
+                while intake.is_next(&lane) {
+                    intake.emit_one(&lane, out, &mut make).await?;
+                }
             }
             if !intake.fill(out).await? {
                 return Ok(());
@@ -191,6 +170,7 @@ impl Intake {
             },
             kafka,
             has_started: false,
+            room: None,
             taken: VecDeque::new(),
             finished: Finished::default(),
         }
@@ -202,6 +182,51 @@ impl Intake {
             self.has_started = true;
         }
         Ok(())
+    }
+
+    /// The partition of the next message.
+    fn next_lane(&self) -> Option<Arc<Lane>> {
+        self.taken.front().map(|run| run.lane.clone())
+    }
+
+    /// Whether the next message is of this partition.
+    fn is_next(&self, lane: &Arc<Lane>) -> bool {
+        let next = self.taken.front();
+        next.is_some_and(|run| Arc::ptr_eq(&run.lane, lane))
+    }
+
+    /// Emits the element that `make` makes of the next message, which is of this partition.
+    async fn emit_one<T: Element>(
+        &mut self,
+        lane: &Arc<Lane>,
+        out: &Emitter<T>,
+        make: &mut impl FnMut(KafkaMessage, Ack) -> Result<(T, Ack), BoxError>,
+    ) -> Result<(), Stop> {
+        self.room(out, lane).await?;
+        let Some(fetched) = self.take(lane) else {
+            return Ok(());
+        };
+        let now = self.watch.now(out);
+        let (ack, len) = (lane.begin(fetched.offset, now), fetched.len());
+        let message = fetched.of(lane);
+        let ack = ack.map(|ack| match message.trace() {
+            Some(trace) => ack.in_trace(trace),
+            None => ack,
+        });
+        let emitted = match ack.map(|ack| make(message, ack)) {
+            Some(Ok((element, ack))) => {
+                let emit = out.emit_with(element, ack);
+                self.watch.while_waiting(out, emit).await
+            }
+            Some(Err(error)) => {
+                out.report(error);
+                out.yield_now().await
+            }
+            // The partition belongs to another member.
+            None => Ok(()),
+        };
+        self.finish(len);
+        emitted
     }
 
     /// Takes the next message, if it is of this partition.
@@ -254,10 +279,19 @@ impl Intake {
 
     /// Waits until a partition may have another message in flight.
     async fn room<T: Element>(&mut self, out: &Emitter<T>, lane: &Arc<Lane>) -> Result<(), Stop> {
+        if let Some((of, left)) = &mut self.room
+            && *left > 0
+            && Arc::ptr_eq(of, lane)
+        {
+            *left -= 1;
+            return Ok(());
+        }
         self.watch.add(lane);
         let room = out.or_stop(lane.position().room());
         let room = self.watch.while_waiting(out, room).await?;
-        room.map_err(|error| KafkaError::from(error).into())
+        let left = room.map_err(KafkaError::from)?;
+        self.room = Some((lane.clone(), left - 1));
+        Ok(())
     }
 
     async fn close(&mut self) -> Result<(), BoxError> {
@@ -383,8 +417,7 @@ impl Source for KafkaBatches {
         self.intake.start()?;
         self.intake.watch.show(out);
         loop {
-            while let Some(run) = self.intake.taken.front() {
-                let lane = run.lane.clone();
+            while let Some(lane) = self.intake.next_lane() {
                 self.intake.room(out, &lane).await?;
                 let fetched = take_batch(&mut self.intake.taken, &lane, self.max_len);
                 let Some(last) = fetched.last().map(|one| one.offset) else {

@@ -195,15 +195,16 @@ impl Position {
         })
     }
 
-    /// Waits until fewer than 65,536 elements are in flight.
+    /// Waits until fewer than 65,536 elements are in flight; returns how many more may be.
     ///
     /// # Errors
     /// The oldest of them has failed, so their number will never decrease.
-    pub async fn room(&self) -> Result<(), PositionError> {
+    pub async fn room(&self) -> Result<usize, PositionError> {
         poll_fn(|cx| {
             let mut state = self.lock();
-            if state.watermark.len() < self.0.max_in_flight {
-                return Poll::Ready(Ok(()));
+            let left = self.0.max_in_flight.saturating_sub(state.watermark.len());
+            if left > 0 {
+                return Poll::Ready(Ok(left));
             }
             if state.has_failed
                 && let Some((value, _)) = state.watermark.failed_oldest()
