@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import signal
 import subprocess
 import sys
@@ -524,3 +525,28 @@ def test_ctrl_c_reaches_a_blocking_emit():
     said, err, code = interrupt(INTERRUPTED, "holding")
     assert said.split() == ["holding", "interrupted"], err
     assert code == 0
+
+
+@pytest.mark.parametrize("operator", ["map_async", "map", "sink"])
+def test_an_asynchronous_function_runs_in_the_context_of_its_emitter(operator):
+    request = contextvars.ContextVar("request", default="none")
+
+    async def main():
+        source = Stream(asynchronous=True)
+        seen = []
+
+        async def note(x):
+            await asyncio.sleep(0)
+            seen.append((x, request.get()))
+
+        async def emit(x):
+            request.set(f"request {x}")
+            await source.emit(x)
+
+        node = getattr(source, operator)(note)
+        await asyncio.gather(*(emit(x) for x in range(2)))
+        await source.drain()
+        assert sorted(seen) == [(0, "request 0"), (1, "request 1")]
+        del node
+
+    asyncio.run(main())

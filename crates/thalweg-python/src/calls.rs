@@ -5,6 +5,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use thalweg::CurrentCall;
 
+use crate::event_loop::CallContext;
+
 /// An unfinished call, as stored in the context variable.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 struct Call(CurrentCall);
@@ -18,16 +20,13 @@ fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     Ok(variable.bind(py))
 }
 
-/// Runs `start`, which starts a task; the task belongs to the call that is being polled.
-pub(crate) fn within<R>(py: Python<'_>, start: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
-    let Some(call) = CurrentCall::get() else {
-        return start();
-    };
-    let variable = variable(py)?;
-    let token = variable.call_method1(intern!(py, "set"), (Call(call),))?;
-    let started = start();
-    variable.call_method1(intern!(py, "reset"), (token,))?;
-    started
+/// Makes what runs in a context part of the call that is being polled.
+pub(crate) fn enter_in(py: Python<'_>, context: &CallContext) -> PyResult<()> {
+    if let Some(call) = CurrentCall::get() {
+        let set = variable(py)?.getattr(intern!(py, "set"))?;
+        context.call(&set, Bound::new(py, Call(call))?.as_any())?;
+    }
+    Ok(())
 }
 
 /// The call that the running code belongs to.

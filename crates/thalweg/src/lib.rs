@@ -123,7 +123,7 @@ pub use operator::{
 };
 #[cfg(feature = "tokio")]
 pub use runtime::EventLoop;
-pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
+pub use runtime::{Alarm, CallerContext, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
 pub use source::{Begun, Emitter, Source, Stop};
 pub use stream::{
     Arrival, EmitMany, HostBatches, InletKey, Join, OnError, OpenJoin, Retry, Sink, Stream,

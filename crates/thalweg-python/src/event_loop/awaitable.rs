@@ -6,6 +6,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::exceptions::asyncio::CancelledError;
 use pyo3::prelude::*;
 
+use super::CallContext;
 use super::pending::{self, Registered};
 use crate::calls;
 use crate::gil;
@@ -16,6 +17,8 @@ use crate::upcalls;
 pub(crate) struct Awaited {
     /// Until it has been started.
     awaitable: Option<Py<PyAny>>,
+    /// That of the function which returned it.
+    context: Option<CallContext>,
     /// The asyncio future it became, to cancel it when this is dropped.
     future: Option<Py<PyAny>>,
     outcome: Arc<Mutex<Outcome>>,
@@ -44,6 +47,7 @@ impl Outcome {
 impl Awaited {
     pub(crate) fn new(awaitable: Bound<'_, PyAny>) -> Self {
         Self {
+            context: CallContext::current(awaitable.py()).ok(),
             awaitable: Some(awaitable.unbind()),
             future: None,
             outcome: Arc::default(),
@@ -57,7 +61,13 @@ impl Awaited {
     }
 
     fn start(&mut self, py: Python<'_>, awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
-        let future = calls::within(py, || upcalls::STREAMS.call(py, "begin_call", (awaitable,)))?;
+        let begin = upcalls::STREAMS.get(py, "begin_call")?;
+        let context = match self.context.take() {
+            Some(context) => context,
+            None => CallContext::current(py)?,
+        };
+        calls::enter_in(py, &context)?;
+        let future = context.call(&begin, awaitable)?;
         self.registered = Some(pending::register(py, Arc::downgrade(&self.outcome))?);
         let done = Done(self.outcome.clone());
         future.call_method1("add_done_callback", (done,))?;

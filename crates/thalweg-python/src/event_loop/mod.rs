@@ -3,6 +3,7 @@
 mod alarms;
 mod awaitable;
 mod closing;
+mod context;
 mod handles;
 mod here;
 mod pending;
@@ -18,11 +19,12 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use thalweg::{Alarm, Runtime, RuntimeHandle, Task};
+use thalweg::{Alarm, CallerContext, Runtime, RuntimeHandle, Task};
 use thalweg_tasks::parallel;
 
 use self::alarms::Alarms;
 pub(crate) use self::awaitable::Awaited;
+pub(crate) use self::context::CallContext;
 use self::handles::Handles;
 pub(crate) use self::handles::running;
 use self::here::Here;
@@ -415,6 +417,11 @@ impl Runtime for EventLoop {
 
     fn spawn(&self, task: Task) {
         Running::start(self, task);
+    }
+
+    fn caller_context(&self) -> CallerContext {
+        let context = gil::attach(CallContext::current);
+        context.map_or_else(|_| CallerContext::default(), CallerContext::from)
     }
 
     fn is_current(&self) -> bool {

@@ -59,7 +59,7 @@ use self::state::{Handler, Phase, State};
 use self::tracing::Tracing;
 pub(crate) use self::wiring::Handle;
 use crate::failure::{BuildError, Error, Failure, Kind};
-use crate::runtime::{RuntimeHandle, Task};
+use crate::runtime::{RuntimeHandle, Task, entered};
 use crate::sync::lock;
 
 /// Work to do inside the monitor, between passes.
@@ -309,15 +309,9 @@ impl Graph {
     }
 
     pub(crate) fn enter_runtime<R>(&self, f: impl FnOnce() -> R) -> R {
-        let Some(runtime) = self.runtime() else {
-            return f();
-        };
-        let (mut f, mut result) = (Some(f), None);
-        runtime.enter(&mut || result = f.take().map(|f| f()));
-        match (result, f) {
-            (Some(result), _) => result,
-            (None, Some(f)) => f(),
-            (None, None) => unreachable!("a function that was taken has been called"),
+        match self.runtime() {
+            None => f(),
+            Some(runtime) => entered(f, |f| runtime.enter(f)),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::ack::Acks;
 use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::graph::{AnyNode, Node, OperatorNode, Pass};
+use crate::runtime::CallerContext;
 use crate::trace::Visit;
 
 /// The surroundings of a running operator: it emits elements through it, and requests wakes and futures.
@@ -185,6 +186,12 @@ impl<Op: Operator> Context<'_, Op> {
     /// Calls `f` in the runtime's context, for functions that need it, for example to start a timer of its own.
     pub fn enter_runtime<R>(&self, f: impl FnOnce() -> R) -> R {
         self.pass.graph().enter_runtime(f)
+    }
+
+    /// The context that the current element's emitter runs in, for a function that is called later on its behalf.
+    pub(crate) fn caller_context(&self) -> CallerContext {
+        let runtime = self.pass.graph().runtime();
+        runtime.map_or_else(CallerContext::default, |runtime| runtime.caller_context())
     }
 
     /// Reports that a user function failed on `element`, and applies the node's policy.

@@ -1,5 +1,6 @@
 //! Runtimes: clocks, timers and executors of futures.
 
+mod caller_context;
 #[cfg(feature = "tokio")]
 mod event_loop;
 #[cfg(feature = "tokio")]
@@ -13,6 +14,8 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+pub use caller_context::CallerContext;
+pub(crate) use caller_context::entered;
 #[cfg(feature = "tokio")]
 pub use event_loop::EventLoop;
 pub use sleep::Sleep;
@@ -40,6 +43,12 @@ pub trait Runtime: Send + Sync + 'static {
     /// Calls `f` in the runtime's context, for functions that look for it.
     fn enter(&self, f: &mut dyn FnMut()) {
         f();
+    }
+
+    /// The context in which the calling code runs, if the host has such: variables that belong to a request, say.
+    /// Functions called later on behalf of the caller run in it.
+    fn caller_context(&self) -> CallerContext {
+        CallerContext::default()
     }
 
     /// Whether the calling thread is the runtime's own, so that blocking it would stop the runtime.

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 
-use super::parts::{Borrows, Callee, Calls, Came, Step, Sure, Takes, at_least_one};
+use super::parts::{Borrows, Callee, Calls, Came, Step, Sure, Takes, Waiting, at_least_one};
 use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::operator::function_name;
@@ -30,12 +30,6 @@ where
 }
 
 shows!([T, C: Callee<T>] MapAsync<T, C> { parallelism, ordered, delivering, holds, label });
-
-struct Waiting<T> {
-    element: T,
-    lease: Lease,
-    ordinal: u64,
-}
 
 impl<T, U, E, F, Fut> MapAsync<T, Takes<F, Fut>>
 where
@@ -194,15 +188,14 @@ where
     C: Callee<T>,
     C::Output: Element,
 {
-    fn start(&mut self, next: Waiting<T>, cx: &mut Context<'_, Self>) {
-        let mut lease = next.lease;
+    fn start(&mut self, element: T, mut lease: Lease, ordinal: u64, cx: &mut Context<'_, Self>) {
         if self.holds {
             lease.admit();
         } else {
             // The emitter continues.
             lease = Lease::accepted(lease.accept());
         }
-        let key = self.calls.start(next.element, lease, next.ordinal, cx);
+        let key = self.calls.start(element, lease, ordinal, cx);
         if self.ordered || self.calls.has_ended(key) {
             self.turns.push_back(key);
         }
@@ -224,7 +217,8 @@ where
             } else if self.calls.len() < self.parallelism
                 && let Some(next) = self.waiting.pop_front()
             {
-                self.start(next, cx);
+                let (x, lease, ordinal) = (next.element, next.lease, next.ordinal);
+                next.caller.enter(|| self.start(x, lease, ordinal, cx));
             } else {
                 return;
             }
@@ -264,13 +258,8 @@ where
         } else {
             cx.hold_for_room()
         };
-        let next = Waiting {
-            element,
-            lease,
-            ordinal: cx.ordinal(),
-        };
         if is_free {
-            self.start(next, cx);
+            self.start(element, lease, cx.ordinal(), cx);
             if self
                 .turns
                 .front()
@@ -279,7 +268,7 @@ where
                 cx.wake_soon();
             }
         } else {
-            self.waiting.push_back(next);
+            self.waiting.push_back(Waiting::new(element, lease, cx));
         }
         Ok(())
     }

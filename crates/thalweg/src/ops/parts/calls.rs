@@ -6,6 +6,7 @@ use slab::Slab;
 
 use super::{Callee, Step};
 use crate::failure::{BoxError, panic_error};
+use crate::runtime::CallerContext;
 use crate::{Context, Element, Lease, Operator};
 
 /// Output of a call's future; `None` when the next attempt is due.
@@ -19,6 +20,8 @@ pub(in crate::ops) struct Call<T> {
     /// 1-based position among the elements of the node.
     pub(in crate::ops) ordinal: u64,
     attempts: u32,
+    /// For further attempts.
+    caller: CallerContext,
 }
 
 struct Slot<T, R> {
@@ -129,6 +132,7 @@ where
             element: None,
             ordinal,
             attempts: 0,
+            caller: for_attempts(cx),
         };
         let visit = cx.visit(&call.lease);
         let attempt = self.attempt(x, &mut call, cx);
@@ -153,6 +157,7 @@ where
             element: None,
             ordinal,
             attempts: 0,
+            caller: for_attempts(cx),
         };
         if !self.in_runtime && !cx.keeps_elements() {
             // Only the call itself, so that it costs no more than that of a transform.
@@ -191,7 +196,10 @@ where
         let mut slot = self.slots.remove(key);
         let attempt = match (came, slot.call.element.take()) {
             // Retried with the original element.
-            (Ok(None), Some(x)) => self.attempt(x, &mut slot.call, cx),
+            (Ok(None), Some(x)) => {
+                let caller = slot.call.caller.clone();
+                caller.enter(|| self.attempt(x, &mut slot.call, cx))
+            }
             (Ok(None), None) => return false,
             (Ok(Some(result)), element) => {
                 slot.call.element = element;
@@ -265,6 +273,15 @@ where
             Attempt::Again(pause) => cx.spawn_after(pause, key as u64, std::future::ready(None)),
         }
         key
+    }
+}
+
+/// The caller's context, if a policy may call again.
+#[inline]
+fn for_attempts<Op: Operator>(cx: &Context<'_, Op>) -> CallerContext {
+    match cx.keeps_elements() {
+        true => cx.caller_context(),
+        false => CallerContext::default(),
     }
 }
 

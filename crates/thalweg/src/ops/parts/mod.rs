@@ -10,6 +10,7 @@ mod outbox;
 mod queue;
 mod timer;
 mod tumbling;
+mod waiting;
 
 pub(super) use arguments::{at_least_one, duration, label};
 pub use callee::Step;
@@ -23,3 +24,4 @@ pub(super) use outbox::Outbox;
 pub(super) use queue::Queue;
 pub(super) use timer::{Ticks, Timer};
 pub(super) use tumbling::Tumbling;
+pub(super) use waiting::Waiting;

@@ -5,11 +5,11 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 
-use super::parts::{Begun, Borrows, Callee, Calls, Came, Step, Sure, Takes};
+use super::parts::{Begun, Borrows, Callee, Calls, Came, Step, Sure, Takes, Waiting};
 use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{BuildError, Context, Element, EmitResult, Lease, Operator, Stream};
+use crate::{BuildError, Context, Element, EmitResult, Operator, Stream};
 
 /// Calls a function, `C`, with one element after the other, and emits the results; see [`Stream::then`].
 pub struct Then<T, U, C>
@@ -28,12 +28,6 @@ where
 }
 
 shows!([T, U, C: Callee<T>] Then<T, U, C> { pending, limit, label });
-
-struct Waiting<T> {
-    element: T,
-    lease: Lease,
-    ordinal: u64,
-}
 
 impl<T, U, E, F, Fut> Then<T, U, Borrows<F, Fut>>
 where
@@ -223,8 +217,16 @@ where
         while self.calls.len() < limit
             && let Some(next) = self.waiting.pop_front()
         {
-            cx.under(next.lease, |cx| self.begin(next.element, next.ordinal, cx));
+            self.begin_waiting(next, cx);
         }
+    }
+
+    /// Calls the function with an element that has waited.
+    fn begin_waiting(&mut self, next: Waiting<T>, cx: &mut Context<'_, Self>) {
+        let (x, ordinal) = (next.element, next.ordinal);
+        cx.under(next.lease, |cx| {
+            next.caller.enter(|| self.begin(x, ordinal, cx))
+        });
     }
 
     /// Ends the running call, if its future has completed, and starts the next.
@@ -239,7 +241,7 @@ where
             let Some(next) = self.waiting.pop_front() else {
                 return;
             };
-            cx.under(next.lease, |cx| self.begin(next.element, next.ordinal, cx));
+            self.begin_waiting(next, cx);
         }
     }
 }
@@ -278,11 +280,7 @@ where
             return self.begin(element, ordinal, cx);
         }
         let lease = cx.hold();
-        self.waiting.push_back(Waiting {
-            element,
-            lease,
-            ordinal,
-        });
+        self.waiting.push_back(Waiting::new(element, lease, cx));
         Ok(())
     }
 
