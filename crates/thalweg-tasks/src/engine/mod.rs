@@ -348,6 +348,16 @@ impl<W: TaskTypes> TaskEngine<W> {
         stopped != Stopped::No
     }
 
+    /// Has the workers looked at after this time.
+    pub(crate) fn look_later(self: &Arc<Self>, time: Duration) {
+        self.timers.look(self, time);
+    }
+
+    pub(super) fn look_now(self: &Arc<Self>) {
+        self.timers.looks();
+        self.outside.look(self);
+    }
+
     /// Checks a task's time limit: ends it if the time is up, and otherwise waits for the rest.
     pub(crate) fn ring(self: &Arc<Self>, run: Run) {
         let Some(worker) = lock(&self.scheduler).runs_at(run.id, run.attempt) else {
