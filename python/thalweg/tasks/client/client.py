@@ -535,7 +535,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
             withdraw()
 
     def restart(self, timeout: Interval | None = None, wait_for_workers: bool = True) -> Any:
-        """Cancel all tasks, and replace the workers.
+        """Cancel all tasks, and replace the workers. Files, plugins, data sets, events, variables and the like remain.
 
         Examples
         --------
@@ -552,8 +552,8 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
             raise ClosedClientError("restart: the client has been closed")
         if self._options is None:
             raise RuntimeError("restart: the workers belong to a cluster, and not to this client")
-        registry.close(self._engine)
-        self._begin_anew(self._options.start())
+        self._begin_anew(registry.replace(self._engine, self._options.start))
+        self._set_up_plugins()
 
     def _begin_anew(self, engine: Engine) -> None:
         self._engine = engine

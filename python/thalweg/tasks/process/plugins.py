@@ -87,6 +87,12 @@ class Plugins(Base):
 
     register_worker_plugin = register_plugin
 
+    def _set_up_plugins(self) -> None:
+        """Set the plugins up again, on workers that are new. Processes do it when they start."""
+        if self._engine.kind != "processes":
+            for name, plugin in list(registry.shared(self._engine).plugins.items()):
+                self.run(partial(_set_up, name, plugin), asynchronous=False)
+
     def unregister_worker_plugin(self, name: str, *, asynchronous: bool | None = None) -> Any:
         """Remove a plugin, and call its `teardown` on all workers.
 
