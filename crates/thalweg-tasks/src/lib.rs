@@ -77,7 +77,7 @@ pub mod host {
     pub use crate::slot::{Held, Latch, Slot, wait_all};
     pub use crate::spin::look;
     pub use crate::stack::set_stack_size;
-    pub use crate::task_types::TaskTypes;
+    pub use crate::task_types::{Ending, TaskTypes};
     pub use crate::threads::{ThreadPool, Work, as_task};
 }
 

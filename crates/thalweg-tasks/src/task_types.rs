@@ -89,3 +89,21 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
 }
 
 impl<E: fmt::Debug + fmt::Display> std::error::Error for Failure<E> {}
+
+/// What becomes of an engine's unfinished tasks when it is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// They fail, because there is no engine any more.
+    Closed,
+    /// They are cancelled, because another engine takes its place.
+    Replaced,
+}
+
+impl Ending {
+    pub(crate) fn failure<E>(self) -> Failure<E> {
+        match self {
+            Self::Closed => Failure::Closed,
+            Self::Replaced => Failure::Cancelled,
+        }
+    }
+}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing import get_context
 from types import SimpleNamespace
 
 import pytest
@@ -74,6 +77,48 @@ def test_nothing_is_lost(kind, pipeline, end):
             assert sorted(L) == list(range(40))
     cluster.close()
     assert sorted(L) == list(range(40))
+
+
+@pytest.mark.parametrize("pipeline", sorted(set(PIPELINES) - {"with limits"}))
+@pytest.mark.parametrize("end", ["with", "shutdown"])
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_nothing_is_lost_on_executors(kind, pipeline, end):
+    """Elements were lost that had yet to be sent when the `with` block of an executor was left."""
+    options = {"mp_context": get_context("forkserver")} if kind is ProcessPoolExecutor else {}
+    source = Stream()
+    with kind(2, **options) as pool:
+        L = PIPELINES[pipeline](source, pool).sink_to_list()
+        for x in range(40):
+            source.emit(x)
+        if end == "shutdown":
+            pool.shutdown()
+            assert sorted(L) == list(range(40))
+    assert sorted(L) == list(range(40))
+
+
+def test_an_executor_that_drops_its_calls_waits_for_nothing():
+    source, release = Stream(), threading.Event()
+    pool = ThreadPoolExecutor(1)
+    source.scatter(pool).map(lambda x: release.wait(PATIENCE)).buffer(5).gather().sink_to_list()
+    source.emit_many(range(3))
+    pool.shutdown(wait=False, cancel_futures=True)
+    assert not release.is_set()
+    release.set()
+    with suppress(Exception):
+        source.drain()
+
+
+def test_an_executor_of_a_stream_ends_with_its_last_reference():
+    source = Stream()
+    pool = ThreadPoolExecutor(1)
+    source.scatter(pool).map(str).gather().sink_to_list()
+    source.emit(1)
+    source.drain()
+    (thread,) = pool._threads
+    del source, pool
+    gc.collect()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -205,8 +205,8 @@ class Engine:
     def call_soon(self, callable: Callable[[], object]) -> None:
         """Call a function on a thread that may block."""
 
-    def close(self, *, wait: bool = False) -> None:
-        """Accept no more tasks, and cancel waiting ones."""
+    def close(self, *, wait: bool = False, replaced: bool = False) -> None:
+        """Accept no more tasks. Unfinished ones fail; they are cancelled if the engine is `replaced` by another."""
 
 @final
 class Future(Generic[_T]):

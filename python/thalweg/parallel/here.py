@@ -62,6 +62,9 @@ def _replaced(value: Any, known: dict[Stream, Stream]) -> Any:
 
 _made: dict[type, Any] = {}
 
+#: Modules of the operators for which the order matters: naming their classes would import them.
+_ORDERED = ("thalweg.ops.combine_latest", "thalweg.ops.zip_latest")
+
 
 def here(kind: type) -> Any:
     """Return the class of an operator for streams on an engine, from the one for streams.
@@ -83,7 +86,7 @@ def here(kind: type) -> Any:
         attributes = {
             "__doc__": doc,
             "__module__": __name__,
-            "_order_matters": kind in (ops.combine_latest, ops.zip_latest),
+            "_order_matters": kind.__module__ in _ORDERED,
         }
         made = _made[kind] = type(kind.__name__, (_Here, kind), attributes)
     return made
@@ -103,12 +106,13 @@ def _has_its_own(name: str) -> bool:
     return found is not None and not isinstance(found, Later)
 
 
+# First, so that none is missed that is imported meanwhile.
+Stream._adopters.append(_adopt)
 for _name in list(Stream._operators):
     _adopt(_name, *Stream._operators[_name])
-for _name, _module in Stream._later.items():
+for _name, _module in list(Stream._later.items()):
     if _name not in ParallelStream.__dict__:
         setattr(ParallelStream, _name, Later(ParallelStream, _name, _module))
-Stream._adopters.append(_adopt)
 
 
 @ParallelStream.register_api()

@@ -8,8 +8,8 @@ use thalweg::Alarm;
 pub(super) struct Alarms {
     waiting: BTreeMap<(Duration, u64), Alarm>,
     set: u64,
-    /// Time of the call requested from the loop.
-    armed: Option<Duration>,
+    /// Times of the calls requested from the loop, the earliest last. They cannot be withdrawn.
+    armed: Vec<Duration>,
 }
 
 impl Alarms {
@@ -18,9 +18,9 @@ impl Alarms {
         self.waiting.insert((at, self.set), alarm);
     }
 
-    /// Forgets the requested call.
+    /// Forgets the requested calls.
     pub(super) fn disarm(&mut self) {
-        self.armed = None;
+        self.armed.clear();
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -28,20 +28,18 @@ impl Alarms {
     }
 
     pub(super) fn pop_due(&mut self, now: Duration) -> Option<Alarm> {
-        if self.armed.is_some_and(|armed| armed <= now) {
-            self.armed = None;
-        }
+        while self.armed.pop_if(|armed| *armed <= now).is_some() {}
         let entry = self.waiting.first_entry()?;
         (entry.key().0 <= now).then(|| entry.remove())
     }
 
-    /// Time of the call to request from the loop, unless it has been requested.
+    /// Time of the call to request from the loop, unless it or an earlier one has been requested.
     pub(super) fn next_to_arm(&mut self) -> Option<Duration> {
         let (first, _) = *self.waiting.first_key_value()?.0;
-        if self.armed.is_some_and(|armed| armed <= first) {
+        if self.armed.last().is_some_and(|armed| *armed <= first) {
             return None;
         }
-        self.armed = Some(first);
+        self.armed.push(first);
         Some(first)
     }
 }

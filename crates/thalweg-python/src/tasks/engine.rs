@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyWeakrefReference};
-use thalweg_tasks::host::{Options, Slot, TaskEngine, TaskSpec, ThreadPool, spec};
+use thalweg_tasks::host::{Ending, Options, Slot, TaskEngine, TaskSpec, ThreadPool, spec};
 use thalweg_tasks::process::{Payload, Pool, PoolConfig, worker_resource};
 
 use super::arguments::Search;
@@ -448,13 +448,17 @@ impl Engine {
     }
 
     /// Accepts no more tasks, and drops those that have not begun. Waits for callbacks, for a second at most; with
-    /// `wait`, for running tasks as well.
-    #[pyo3(signature = (*, wait = false))]
-    fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
+    /// `wait`, for running tasks as well. `replaced`: another engine follows, and unfinished tasks are cancelled.
+    #[pyo3(signature = (*, wait = false, replaced = false))]
+    fn close(&self, py: Python<'_>, wait: bool, replaced: bool) -> PyResult<()> {
         if self.task_engine.owner_elsewhere().is_some() {
             return Ok(());
         }
-        gil::detach(py, || self.task_engine.close());
+        let ending = match replaced {
+            true => Ending::Replaced,
+            false => Ending::Closed,
+        };
+        gil::detach(py, || self.task_engine.end(ending));
         match &self.workers {
             Workers::Threads(pool) if wait => gil::detach(py, || pool.join()),
             Workers::Threads(_) => {}

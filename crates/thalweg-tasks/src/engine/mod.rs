@@ -16,7 +16,7 @@ use crate::scheduler::{
 use crate::slot::{Latch, PlainStop, Slot, Watcher};
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
-use crate::task_types::{Failure, TaskTypes};
+use crate::task_types::{Ending, Failure, TaskTypes};
 pub(crate) use callbacks::Callbacks;
 use plain::Plain;
 use std::fmt;
@@ -348,6 +348,16 @@ impl<W: TaskTypes> TaskEngine<W> {
         stopped != Stopped::No
     }
 
+    /// Has the workers looked at after this time.
+    pub(crate) fn look_later(self: &Arc<Self>, time: Duration) {
+        self.timers.look(self, time);
+    }
+
+    pub(super) fn look_now(self: &Arc<Self>) {
+        self.timers.looks();
+        self.outside.look(self);
+    }
+
     /// Checks a task's time limit: ends it if the time is up, and otherwise waits for the rest.
     pub(crate) fn ring(self: &Arc<Self>, run: Run) {
         let Some(worker) = lock(&self.scheduler).runs_at(run.id, run.attempt) else {
@@ -413,12 +423,18 @@ impl<W: TaskTypes> TaskEngine<W> {
     ///
     /// Does nothing in a fork of the engine's process.
     pub fn close(self: &Arc<Self>) -> usize {
+        self.end(Ending::Closed)
+    }
+
+    /// Like [`close`](Self::close), for an engine that is replaced by another.
+    pub fn end(self: &Arc<Self>, ending: Ending) -> usize {
         if self.owner_elsewhere().is_some() {
             return 0;
         }
-        let mut running = self.with(|scheduler, deferred| scheduler.close(deferred));
+        let mut running =
+            self.with(|scheduler, deferred| scheduler.close(ending.failure(), deferred));
         if let Some(plain) = &self.plain {
-            self.close_plain(plain);
+            self.close_plain(plain, ending);
             running += plain.count_running();
         }
         self.timers.close();

@@ -6,7 +6,7 @@ use crate::scheduler::{Assignment, Entry, Next, Output, RunQueue, WorkerId};
 use crate::slot::{PlainStop, Slot, Watcher, Watchers};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sync::{Mutex, lock};
-use crate::task_types::{Failure, TaskTypes};
+use crate::task_types::{Ending, Failure, TaskTypes};
 use crate::threads;
 use std::sync::{Arc, Weak};
 
@@ -108,7 +108,7 @@ impl<W: TaskTypes> TaskEngine<W> {
             self.wake_one();
         }
         if plain.is_closed.load(Ordering::Relaxed) {
-            self.close_plain(plain);
+            self.close_plain(plain, Ending::Closed);
         }
     }
 
@@ -150,7 +150,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         drop(part);
         if plain.is_closed.load(Ordering::SeqCst) {
             // The engine may have been closed before the task was in the list.
-            self.close_one(&assignment.slot);
+            self.close_one(&assignment.slot, Ending::Closed);
         }
         Some(assignment)
     }
@@ -223,23 +223,23 @@ impl<W: TaskTypes> TaskEngine<W> {
     }
 
     /// Fails all unfinished tasks.
-    pub(super) fn close_plain(&self, plain: &Plain<W>) {
+    pub(super) fn close_plain(&self, plain: &Plain<W>, ending: Ending) {
         plain.is_closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         while let Some(entry) = plain.run_queue.pop() {
             // The scheduler fails its own tasks.
             if let Entry::Plain(slot) = entry {
-                self.close_one(&slot);
+                self.close_one(&slot, ending);
             }
         }
         for slot in plain.all_running() {
-            self.close_one(&slot);
+            self.close_one(&slot, ending);
         }
     }
 
-    fn close_one(&self, slot: &Weak<Slot<W>>) {
+    fn close_one(&self, slot: &Weak<Slot<W>>, ending: Ending) {
         if let Some(slot) = slot.upgrade() {
-            self.stop_plain(&slot, Failure::Closed);
+            self.stop_plain(&slot, ending.failure());
         }
     }
 }

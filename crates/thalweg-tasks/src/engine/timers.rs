@@ -1,10 +1,11 @@
-//! Time limits of tasks, checked by a thread that starts with the first one.
+//! Time limits of tasks, and later looks at workers, by a thread that starts with the first one.
 
 use super::TaskEngine;
 use crate::scheduler::{Assignment, TaskId};
 use crate::task_types::TaskTypes;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -27,16 +28,42 @@ impl Run {
     }
 }
 
-type Alarm = (Instant, Run);
+/// What to do when the time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Limit(Run),
+    /// Look at the workers.
+    Look,
+}
+
+type Alarm = (Instant, Due);
 
 #[derive(Default)]
 pub(super) struct Timers {
     alarms: Mutex<Option<Sender<Alarm>>>,
+    /// A look at the workers is due.
+    will_look: AtomicBool,
 }
 
 impl Timers {
     /// Checks the run of a task after this time.
     pub(crate) fn set<W: TaskTypes>(&self, engine: &Arc<TaskEngine<W>>, left: Duration, run: Run) {
+        self.add(engine, left, Due::Limit(run));
+    }
+
+    /// Looks at the workers after this time, or when a look is due anyway.
+    pub(crate) fn look<W: TaskTypes>(&self, engine: &Arc<TaskEngine<W>>, left: Duration) {
+        if !self.will_look.swap(true, Ordering::AcqRel) {
+            self.add(engine, left, Due::Look);
+        }
+    }
+
+    /// A look that was due begins.
+    pub(crate) fn looks(&self) {
+        self.will_look.store(false, Ordering::Release);
+    }
+
+    fn add<W: TaskTypes>(&self, engine: &Arc<TaskEngine<W>>, left: Duration, due: Due) {
         let Some(at) = Instant::now().checked_add(left) else {
             return;
         };
@@ -49,7 +76,7 @@ impl Timers {
             sender
         });
         // Disconnects only when the engine is gone.
-        let _ = sender.send((at, run));
+        let _ = sender.send((at, due));
     }
 
     pub(crate) fn close(&self) {
@@ -61,7 +88,7 @@ fn watch<W: TaskTypes>(engine: &Weak<TaskEngine<W>>, alarms: &mpsc::Receiver<Ala
     let mut next: BinaryHeap<Reverse<Alarm>> = BinaryHeap::new();
     loop {
         let now = Instant::now();
-        while let Some(Reverse((at, run))) = next.peek().copied() {
+        while let Some(Reverse((at, due))) = next.peek().copied() {
             if at > now {
                 break;
             }
@@ -69,7 +96,10 @@ fn watch<W: TaskTypes>(engine: &Weak<TaskEngine<W>>, alarms: &mpsc::Receiver<Ala
             let Some(engine) = engine.upgrade() else {
                 return;
             };
-            engine.ring(run);
+            match due {
+                Due::Limit(run) => engine.ring(run),
+                Due::Look => engine.look_now(),
+            }
         }
         let alarm = match next.peek() {
             None => alarms.recv().map_err(|_| RecvTimeoutError::Disconnected),

@@ -147,9 +147,13 @@ impl<W: TaskTypes> Scheduler<W> {
     /// Fails all unfinished tasks, and all later ones.
     ///
     /// Returns how many tasks are still running.
-    pub(crate) fn close(&mut self, deferred: &mut Deferred<W>) -> usize {
+    pub(crate) fn close(
+        &mut self,
+        failure: Failure<W::Error>,
+        deferred: &mut Deferred<W>,
+    ) -> usize {
         self.closed = true;
-        self.fail_all(&Arc::new(Failure::Closed), deferred);
+        self.fail_all(&Arc::new(failure), deferred);
         self.running()
     }
 

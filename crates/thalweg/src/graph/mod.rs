@@ -333,7 +333,10 @@ impl Graph {
         let (Some(runtime), Some(at)) = (self.runtime(), state.timers.next_to_arm()) else {
             return;
         };
-        let alarm = Alarm(Some(self.weak()));
+        let alarm = Alarm {
+            graph: Some(self.weak()),
+            at,
+        };
         runtime.wake_at(at, Box::new(move || alarm.ring()));
     }
 
@@ -344,9 +347,10 @@ impl Graph {
         }
     }
 
-    fn run_timers(&self, pass: &Pass) {
+    /// Wakes nodes whose time has come. `at`: the time for which the runtime was asked to call.
+    fn run_timers(&self, at: Duration, pass: &Pass) {
         let now = pass.now();
-        self.state.get(pass).timers.disarm();
+        self.state.get(pass).timers.disarm(at);
         loop {
             let due = self.state.get(pass).timers.pop_due(now);
             let Some(id) = due else { break };
@@ -470,15 +474,19 @@ impl Graph {
 }
 
 /// Wakes a graph when its first timer is due. An alarm that is dropped earlier means that its runtime has ended.
-struct Alarm(Option<Weak<Graph>>);
+struct Alarm {
+    graph: Option<Weak<Graph>>,
+    at: Duration,
+}
 
 impl Alarm {
     fn ring(mut self) {
-        self.post(|pass| pass.graph().run_timers(pass));
+        let at = self.at;
+        self.post(move |pass| pass.graph().run_timers(at, pass));
     }
 
     fn post(&mut self, mail: impl FnOnce(&mut Pass) + Send + 'static) {
-        if let Some(graph) = self.0.take().and_then(|graph| graph.upgrade()) {
+        if let Some(graph) = self.graph.take().and_then(|graph| graph.upgrade()) {
             graph.post(Box::new(mail));
         }
     }
@@ -486,6 +494,11 @@ impl Alarm {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        self.post(|pass| pass.graph().runtime_ended(pass));
+        let at = self.at;
+        self.post(move |pass| {
+            let graph = pass.graph();
+            graph.state.get(pass).timers.disarm(at);
+            graph.runtime_ended(pass);
+        });
     }
 }

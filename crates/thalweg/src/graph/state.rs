@@ -147,8 +147,8 @@ pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Duration, u64, NodeId)>>,
     /// Keeps timers of the same time in order.
     serial: u64,
-    /// The time for which the runtime has been asked to call.
-    armed: Option<Duration>,
+    /// The times for which the runtime has been asked to call, the earliest last.
+    armed: Vec<Duration>,
 }
 
 impl Timers {
@@ -169,15 +169,16 @@ impl Timers {
     /// The time to ask the runtime for, unless it will call by then anyway.
     pub(super) fn next_to_arm(&mut self) -> Option<Duration> {
         let Reverse((at, _, _)) = *self.heap.peek()?;
-        if self.armed.is_some_and(|armed| armed <= at) {
+        if self.armed.last().is_some_and(|armed| *armed <= at) {
             return None;
         }
-        self.armed = Some(at);
+        self.armed.push(at);
         Some(at)
     }
 
-    pub(super) fn disarm(&mut self) {
-        self.armed = None;
+    /// The runtime has called as it was asked to for that time.
+    pub(super) fn disarm(&mut self, at: Duration) {
+        self.armed.retain(|armed| *armed != at);
     }
 
     fn absorb(&mut self, other: Self) {

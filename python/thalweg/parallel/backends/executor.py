@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from concurrent.futures import Executor as AnyExecutor
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from threading import current_thread
 from typing import Any
+from weakref import ref
 
 from thalweg._thalweg.parallel import Queue
 from thalweg.parallel.backends.base import Backend
+from thalweg.parallel.backends.closing import wait_until_delivered
 from thalweg.parallel.remote import BatchCall, run
 
 TYPE_CHECKING = False
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
     from thalweg._thalweg.parallel import Arrival
 
 __all__ = ["Executor"]
+
+#: Longest wait for elements in flight before an executor shuts down, in seconds.
+_PATIENCE = 60.0
 
 
 class Executor(Backend):
@@ -42,6 +49,10 @@ class Executor(Backend):
             self.queue: Any = Queue.of_executor(executor.submit, self.width)
         else:
             self.queue = Queue.of_transport(_Calls(executor, self.width))
+        # Leaving its `with` comes before the end of a pipeline that was built inside.
+        if isinstance(getattr(executor, "__dict__", {}).get("shutdown"), (_Shutdown, type(None))):
+            with suppress(AttributeError):
+                executor.shutdown = _Shutdown(executor, self)  # type: ignore[method-assign]
 
     @property
     def kind(self) -> str:
@@ -57,6 +68,27 @@ class Executor(Backend):
     def is_closed(self) -> bool:
         """Whether it takes no more."""
         return False
+
+
+class _Shutdown:
+    """The method `shutdown` of an executor, which waits for elements in flight first.
+
+    Without strong references: an executor ends its threads when nobody refers to it.
+    """
+
+    def __init__(self, executor: AnyExecutor, backend: Executor) -> None:
+        self._executor = ref(executor)
+        self._backend = ref(backend)
+
+    def __call__(self, wait: bool = True, **options: Any) -> Any:
+        executor, backend = self._executor(), self._backend()
+        if executor is None:
+            return None
+        # A call of the executor would wait for itself.
+        is_inside = current_thread() in getattr(executor, "_threads", ())
+        if backend is not None and wait and not options.get("cancel_futures") and not is_inside:
+            wait_until_delivered(backend, _PATIENCE)
+        return type(executor).shutdown(executor, wait, **options)
 
 
 class _Calls:

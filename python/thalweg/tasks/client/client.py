@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, ValuesView
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -290,7 +290,8 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         Parameters
         ----------
         futures
-            Futures, at any depth. An iterator of futures returns an iterator of results.
+            Futures, at any depth. An iterator of futures returns an iterator of results, the keys or the values of a
+            dictionary a list.
         errors
             ``"raise"``, or ``"skip"`` to drop failed ones from lists, and return None elsewhere.
         asynchronous
@@ -307,6 +308,8 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         if errors not in ("raise", "skip"):
             raise ValueError(f"errors: 'raise' or 'skip', not {errors!r}")
         skip = errors == "skip"
+        if isinstance(futures, (KeysView, ValuesView)):
+            futures = list(futures)
         if isinstance(futures, Iterator):
             return self._gather_each(futures, errors, asynchronous)
         if asynchronous is None:
@@ -532,7 +535,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
             withdraw()
 
     def restart(self, timeout: Interval | None = None, wait_for_workers: bool = True) -> Any:
-        """Cancel all tasks, and replace the workers.
+        """Cancel all tasks, and replace the workers. Files, plugins, data sets, events, variables and the like remain.
 
         Examples
         --------
@@ -549,8 +552,8 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
             raise ClosedClientError("restart: the client has been closed")
         if self._options is None:
             raise RuntimeError("restart: the workers belong to a cluster, and not to this client")
-        registry.close(self._engine)
-        self._begin_anew(self._options.start())
+        self._begin_anew(registry.replace(self._engine, self._options.start))
+        self._set_up_plugins()
 
     def _begin_anew(self, engine: Engine) -> None:
         self._engine = engine

@@ -14,6 +14,7 @@ from typing import Any
 
 from thalweg._thalweg.tasks import Engine, Future
 from thalweg.tasks.client import tree
+from thalweg.tasks.client.coroutines import awaited, runnable
 from thalweg.tasks.client.watching import watched
 
 try:
@@ -271,7 +272,7 @@ class Plan:
         if filled is not None:
             args = tuple(filled)
         place[key] = len(self._calls)
-        function = watched(self._engine, function, key)
+        function = watched(self._engine, runnable(function), key)
         call = (function, args, kwargs, tuple(slots))
         asked = self._asked.get(key) if self._asked else None
         self._calls.append(call if asked is None else (*call, asked))
@@ -433,7 +434,8 @@ def _evaluated(node: Any) -> tuple[Any, ...]:
 
 
 def _evaluate(node: Any, names: tuple[Any, ...], *values: Any) -> Any:
-    return node(dict(zip(names, values, strict=True)))
+    result = node(dict(zip(names, values, strict=True)))
+    return awaited(result) if getattr(node, "is_coro", False) else result
 
 
 def _shifted(slots: tuple[int, ...], offset: int) -> tuple[int, ...]:

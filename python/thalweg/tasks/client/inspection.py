@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from thalweg.tasks.client import registry, tree
 from thalweg.tasks.client.base import Base
+from thalweg.tasks.client.coroutines import runnable
 from thalweg.tasks.client.waiting import block, either, error_of, later, result_of, settled
 
 if TYPE_CHECKING:
@@ -306,6 +307,7 @@ class Inspection(Base):
     ) -> Any:
         """Call a function on every worker, ahead of all tasks, and return the results by worker.
 
+        The result of an asynchronous function is awaited there.
         Threads are one worker. An argument named ``dask_worker`` receives the result of `get_worker` there.
 
         Parameters
@@ -329,9 +331,10 @@ class Inspection(Base):
             raise TypeError(f"run: a function to call, and not {function!r}")
         asynchronous = self.asynchronous if asynchronous is None else asynchronous
         chosen = self._chosen(workers)
+        call = runnable(function)
         if takes_worker(function) and "dask_worker" not in kwargs:
-            function = partial(_with_worker, function)
-        futures = self._engine.run(function, args, kwargs or None)
+            call = partial(_with_worker, call)
+        futures = self._engine.run(call, args, kwargs or None)
         if not wait:
             for future in futures:
                 future.keep()

@@ -131,8 +131,8 @@ class Options:
                 raise TypeError(f"preload: names of modules, not {name!r}")
         return preload
 
-    def start(self) -> Engine:
-        """Start them."""
+    def start(self, replaces: Engine | None = None) -> Engine:
+        """Start them, perhaps in place of those of a closed engine."""
         modules = self._modules()
         workspace = None
         if self.processes:
@@ -141,7 +141,7 @@ class Options:
                     "processes=True: a worker process imports the program's main module, which starts workers again: "
                     "put what starts them under `if __name__ == '__main__':`"
                 )
-            workspace = parent.new_workspace()
+            workspace = parent.new_workspace() if replaces is None else registry.shared(replaces).workspace
             command = worker.command(modules, self.initializer, self.initargs, workspace)
         else:
             # Threads are one worker, and this is its process.
@@ -162,7 +162,7 @@ class Options:
                 # Given per worker; here they are one.
                 resources = {name: amount * self.n_workers for name, amount in resources.items()}
             engine = Engine.threads(self._threads(cores), resources={**(resources or {}), TURN: 1.0})
-        registry.started(engine, resources or {}, self.n_workers or 1, workspace)
+        registry.started(engine, resources or {}, self.n_workers or 1, workspace, replaces)
         return engine
 
     def _threads(self, cores: int) -> int:

@@ -58,8 +58,9 @@ class Shared:
         self._events: EventLog | None = None
         #: A directory shared with the workers, created when it is needed; removed with this object.
         self.workspace: Any = parent.workspace or parent.new_workspace()
+        self._removal: Any = None
         if not is_worker():
-            finalize(self, shutil.rmtree, self.workspace, ignore_errors=True)
+            self.move_to(self.workspace)
         #: The plugins of workers, by name.
         self.plugins: dict[str, Any] = {}
         #: Number of workers asked for, if they are threads.
@@ -88,8 +89,17 @@ class Shared:
 
     def move_to(self, workspace: str) -> None:
         """Share a directory with the workers."""
+        if self._removal is not None:
+            self._removal.detach()
         self.workspace = workspace
-        finalize(self, shutil.rmtree, workspace, ignore_errors=True)
+        self._removal = finalize(self, shutil.rmtree, workspace, ignore_errors=True)
+
+    def hand_over(self, heir: Shared) -> None:
+        """Pass on to the engine that replaces this one what belongs to no task."""
+        heir._coordinator, heir._store, heir._events = self.coordinator, self.store, self.events
+        heir.plugins = self.plugins
+        heir.move_to(self.workspace)
+        self.move_to(parent.new_workspace())
 
     @property
     def store(self) -> Any:
@@ -153,13 +163,21 @@ def shared(engine: Engine) -> Shared:
     return found
 
 
-def started(engine: Engine, resources: Mapping[str, float], workers: int = 1, workspace: str | None = None) -> None:
+def started(
+    engine: Engine,
+    resources: Mapping[str, float],
+    workers: int = 1,
+    workspace: str | None = None,
+    replaces: Engine | None = None,
+) -> None:
     """Register an engine, to be closed at the end of the program at the latest."""
     _open.add(engine)
     mine = shared(engine)
     mine.resources = resources
     mine.asked_workers = workers
-    if workspace is not None:
+    if replaces is not None:
+        shared(replaces).hand_over(mine)
+    elif workspace is not None:
         mine.move_to(workspace)
     if "THALWEG_DASHBOARD" in os.environ:
         from thalweg.view.dashboard import serve_if_asked
@@ -167,6 +185,17 @@ def started(engine: Engine, resources: Mapping[str, float], workers: int = 1, wo
         serve_if_asked()
     if engine.kind == "processes":
         engine.on_ask(mine.answer, mine.lose)
+
+
+def replace(engine: Engine, start: Callable[[Engine], Engine]) -> Engine:
+    """Cancel an engine's tasks, and start another in its place.
+
+    Locks, variables, data sets, plugins and the like remain, except what dead workers held.
+    """
+    engine.close(replaced=True)
+    if (requests := shared(engine).requests) is not None:
+        requests.end()
+    return start(engine)
 
 
 def close(engine: Engine) -> None:

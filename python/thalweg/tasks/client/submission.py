@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from operator import index
-from types import MethodType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from thalweg._thalweg.tasks import Future
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import annotated, registry
 from thalweg.tasks.client.base import Base
+from thalweg.tasks.client.coroutines import runnable
 from thalweg.tasks.client.keys import to_text
 from thalweg.tasks.client.watching import watched
 
@@ -26,9 +24,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Key = str | bytes | int | float | tuple[Any, ...]
-
-#: Flag of a code object: it is asynchronous.
-_COROUTINE = 0x80
 
 
 class Submission(Base):
@@ -138,7 +133,7 @@ class Submission(Base):
             key = key_of(func, args, kwargs)
         options: dict[str, Any] = {} if call is None else {"call": call}
         return self._engine.submit(
-            watched(self._engine, _runnable(func), key),
+            watched(self._engine, runnable(func), key),
             args,
             kwargs or None,
             key=key,
@@ -218,7 +213,7 @@ class Submission(Base):
             options = {"resources": resources, "retries": retries, "priority": priority, "time_limit": time_limit}
             return self._map_by_key(func, iterables, key, pure, options, kwargs)
         return self._engine.map(
-            watched(self._engine, _runnable(func)),
+            watched(self._engine, runnable(func)),
             iterables,
             kwargs or None,
             key=key,
@@ -352,46 +347,6 @@ def _retries(retries: Any) -> int:
 def _either(given: dict[str, Any], said: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     chosen = {name: said.get(name) if value is None else value for name, value in given.items()}
     return chosen["resources"], chosen["retries"], chosen["priority"] or 0, chosen["time_limit"]
-
-
-def _runnable(function: Callable[..., Any]) -> Callable[..., Any]:
-    code = getattr(function, "__code__", None)
-    if code is not None and not code.co_flags & _COROUTINE and "tornado.gen" not in sys.modules:
-        return function
-    inner = function
-    while isinstance(inner, (partial, MethodType)):
-        inner = inner.func if isinstance(inner, partial) else inner.__func__
-    code = getattr(inner, "__code__", None)
-    if code is None and inner is not None:
-        # An object whose call is asynchronous.
-        code = getattr(vars(type(inner)).get("__call__"), "__code__", None)
-    if code is not None and (code.co_flags & _COROUTINE or getattr(inner, "__tornado_coroutine__", False)):
-        return partial(_run_coroutine, function)
-    return function
-
-
-def _run_coroutine(function: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
-    async def run() -> T:
-        return await function(*args, **kwargs)
-
-    return asyncio.run(run())
-
-
-def run_awaitable(awaitable: Awaitable[T]) -> T:
-    """Run a coroutine to its end, on a separate event loop.
-
-    Examples
-    --------
-    >>> import asyncio
-    >>> from thalweg.tasks.client.submission import run_awaitable
-    >>> run_awaitable(asyncio.sleep(0, "awake"))
-    'awake'
-    """
-
-    async def run() -> T:
-        return await awaitable
-
-    return asyncio.run(run())
 
 
 def _refuse_placement(method: str, workers: Any, allow_other_workers: bool) -> None:

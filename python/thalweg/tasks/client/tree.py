@@ -76,6 +76,8 @@ def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type] = KIND
 def checked(futures: Iterable[Any], function: str) -> list[Future[Any]]:
     """Return the futures in a function's arguments, at any depth; refuse arguments without futures.
 
+    Those of a dictionary may be its keys or its values.
+
     Raises
     ------
     TypeError
@@ -88,8 +90,10 @@ def checked(futures: Iterable[Any], function: str) -> list[Future[Any]]:
     Traceback (most recent call last):
     TypeError: as_completed: a future is needed, not 1
     """
-    if type(futures) in KINDS or isinstance(futures, dict):
+    if type(futures) in KINDS:
         return futures_of(futures)
+    if isinstance(futures, dict) and (found := _of_dictionary(futures)):
+        return found
     found = []
     for each in futures:
         inner = futures_of(each)
@@ -97,6 +101,10 @@ def checked(futures: Iterable[Any], function: str) -> list[Future[Any]]:
             raise TypeError(f"{function}: a future is needed, not {each!r}")
         found += inner
     return found
+
+
+def _of_dictionary(futures: dict[Any, Any]) -> list[Future[Any]]:
+    return [key for key in futures if type(key) in KINDS] + futures_of(futures)
 
 
 def only_futures(values: Any) -> bool:
@@ -112,7 +120,20 @@ def only_futures(values: Any) -> bool:
 
 
 def flat(futures: Any) -> list[Future[Any]]:
-    """Return the futures in an argument: one, an iterable of them, or a container."""
+    """Return the futures in an argument: one, an iterable of them, or a container. Those of a dictionary may be its
+    keys or its values.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client
+    >>> from thalweg.tasks.client.tree import flat
+    >>> with Client() as client:
+    ...     future = client.submit(abs, -1)
+    ...     flat({future: "a name"}) == flat({"a name": future}) == [future]
+    True
+    """
+    if isinstance(futures, dict):
+        return _of_dictionary(futures)
     if isinstance(futures, Iterable) and not isinstance(futures, (*KINDS, list, tuple, set, frozenset, dict)):
         if hasattr(type(futures), "__dask_graph__"):
             return futures_of(futures)

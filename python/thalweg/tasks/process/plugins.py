@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from thalweg.tasks.client import registry
 from thalweg.tasks.client.base import Base
+from thalweg.tasks.client.coroutines import awaited
 
 __all__ = ["Plugins", "WorkerPlugin", "begin"]
 
@@ -85,6 +86,12 @@ class Plugins(Base):
         return self.run(partial(_set_up, name, plugin), asynchronous=asynchronous)
 
     register_worker_plugin = register_plugin
+
+    def _set_up_plugins(self) -> None:
+        """Set the plugins up again, on workers that are new. Processes do it when they start."""
+        if self._engine.kind != "processes":
+            for name, plugin in list(registry.shared(self._engine).plugins.items()):
+                self.run(partial(_set_up, name, plugin), asynchronous=False)
 
     def unregister_worker_plugin(self, name: str, *, asynchronous: bool | None = None) -> Any:
         """Remove a plugin, and call its `teardown` on all workers.
@@ -185,7 +192,7 @@ def _set_up(name: str, plugin: Any) -> Any:
     worker = get_worker()
     _tear_down(name)
     worker.plugins[name] = plugin
-    return plugin.setup(worker=worker)
+    return awaited(plugin.setup(worker=worker))
 
 
 def _tear_down(name: str) -> Any:
@@ -194,7 +201,7 @@ def _tear_down(name: str) -> Any:
     worker = get_worker()
     plugin = worker.plugins.pop(name, None)
     if callable(getattr(plugin, "teardown", None)):
-        return plugin.teardown(worker=worker)
+        return awaited(plugin.teardown(worker=worker))
     return None
 
 
@@ -254,7 +261,7 @@ def begin(workspace: str) -> None:
         try:
             name, plugin = pickle.loads(file.read_bytes())
             worker.plugins[name] = plugin
-            plugin.setup(worker=worker)
+            awaited(plugin.setup(worker=worker))
         except Exception:
             # The worker works without it, and a task that needs it sees why it is missing.
             traceback.print_exc()

@@ -133,11 +133,12 @@ class WorkerRequests:
         #: Futures returned by tasks, by key, until the result is read.
         self.returned: dict[Any, Future[Any]] = {}
         self._lost: set[int] = set()
+        self._has_ended = False
 
     def answer(self, worker: int, question: bytes, reply: Callable[[bytes], object]) -> None:
         """Answer a request of a worker process, once there is an answer. Each process started has its own number."""
         with self._lock:
-            if worker in self._lost:
+            if self._has_ended or worker in self._lost:
                 return
             known = self._workers.setdefault(worker, Known(worker, self._numbers))
         try:
@@ -193,6 +194,14 @@ class WorkerRequests:
         self.coordinator.lose(worker)
         if asks is not None:
             asks.lose()
+
+    def end(self) -> None:
+        """Release what all worker processes held: they have ended."""
+        with self._lock:
+            self._has_ended = True
+            workers = list(self._workers)
+        for worker in workers:
+            self.lose(worker)
 
     def close(self) -> None:
         """Forget what worker processes know."""

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Amount of queued work, in time, with which a worker need not wait for more.
 const AHEAD: f64 = 2e6;
@@ -53,10 +53,14 @@ pub(in crate::process) struct State<W: Portable> {
     forgotten: Vec<TaskId>,
     /// Nanoseconds per task, once known.
     pub average: Option<f64>,
+    /// When it last finished a task, or got one while it had none.
+    pub progressed: Instant,
     /// Tasks to be stopped, which may have started when the worker is told to skip them.
     pub stopping: HashSet<u64>,
     /// It has been asked to return tasks.
     pub recalling: bool,
+    /// It had no tasks to return when it was last asked, and has neither got nor finished one since.
+    pub has_none_to_return: bool,
     /// It has said that it has started.
     pub is_ready: bool,
     /// It has died, or is about to: it gets no more tasks.
@@ -93,8 +97,10 @@ impl<W: Portable> Link<W> {
             asking: HashMap::new(),
             forgotten: Vec::new(),
             average: None,
+            progressed: Instant::now(),
             stopping: HashSet::new(),
             recalling: false,
+            has_none_to_return: false,
             is_ready: false,
             is_gone: false,
             killed: None,
@@ -255,6 +261,8 @@ impl<W: Portable> State<W> {
 
     /// Records how long a task took.
     pub(crate) fn took(&mut self, nanos: u64) {
+        self.progressed = Instant::now();
+        self.has_none_to_return = false;
         let nanos = nanos as f64;
         self.average = Some(match self.average {
             None => nanos,
@@ -275,6 +283,10 @@ impl<W: Portable> State<W> {
         }
         match self.write(worker, &assignment) {
             Ok(true) => {
+                if self.tasks.is_empty() {
+                    self.progressed = Instant::now();
+                }
+                self.has_none_to_return = false;
                 self.tasks.insert(assignment.id.number(), assignment);
                 Sending::Sent
             }

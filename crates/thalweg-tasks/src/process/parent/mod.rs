@@ -1,5 +1,6 @@
 //! The parent's side: the pool of workers, and a link to each.
 
+pub(super) mod balance;
 pub(super) mod deaths;
 pub(super) mod link;
 pub(super) mod parked;

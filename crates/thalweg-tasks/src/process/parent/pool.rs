@@ -3,6 +3,7 @@
 use crate::engine::{Callbacks, Ran, RemoteWorkers, TaskEngine};
 use crate::history::TaskRun;
 use crate::process::Portable;
+use crate::process::parent::balance::balance;
 use crate::process::parent::deaths::Deaths;
 use crate::process::parent::link::{Fill, Killed, Link, Sending};
 use crate::process::parent::parked::Parked;
@@ -256,7 +257,7 @@ impl<W: Portable> Pool<W> {
         for link in &links {
             link.flush();
         }
-        self.balance(&links);
+        balance(engine, &links);
     }
 
     pub(in crate::process) fn live_links(&self) -> Vec<Arc<Link<W>>> {
@@ -264,34 +265,6 @@ impl<W: Portable> Pool<W> {
             .iter()
             .filter_map(|link| lock(link).clone())
             .collect()
-    }
-
-    /// Requests waiting tasks back from one worker while another is idle.
-    fn balance(&self, links: &[Arc<Link<W>>]) {
-        let idle = |link: &Arc<Link<W>>| {
-            let state = lock(&link.state);
-            !state.is_gone && state.tasks.len() < link.threads()
-        };
-        if !links.iter().any(idle) {
-            return;
-        }
-        for link in links {
-            let mut state = lock(&link.state);
-            let surplus = state.tasks.len().saturating_sub(link.threads());
-            // Not worth it for tasks that will be finished before they arrive.
-            let time = state
-                .average
-                .map_or(f64::MAX, |average| average * surplus as f64);
-            if surplus == 0 || state.recalling || time < 1e6 {
-                continue;
-            }
-            state.recalling = true;
-            drop(state);
-            let most = u32::try_from(surplus.div_ceil(2)).unwrap_or(u32::MAX);
-            // A dead worker returns everything.
-            let _ = link.tell(&ToWorker::Recall { most });
-            link.flush();
-        }
     }
 
     fn not_sent(&self, engine: &Arc<TaskEngine<W>>, sending: Sending<W>) {

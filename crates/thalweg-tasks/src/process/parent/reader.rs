@@ -149,6 +149,7 @@ impl<W: Portable> Pool<W> {
             ToParent::Threads { more } => link.add_threads(more),
             ToParent::Returned { tasks, recalled } => {
                 state.recalling &= !recalled;
+                state.has_none_to_return |= recalled && tasks.is_empty();
                 incoming
                     .returned
                     .extend(tasks.into_iter().filter_map(|task| state.take(task)));
