@@ -171,6 +171,24 @@ fn a_dropped_pipeline_leaves_no_file_and_fails_its_elements() {
     assert_eq!(outcome.try_recv(), Ok(Outcome::Failed));
 }
 
+#[cfg(feature = "tokio")]
+#[test]
+fn files_are_finished_after_the_end_of_the_event_loop() {
+    let dir = tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    let lines = {
+        let _context = runtime.enter();
+        Stream::on(thalweg::EventLoop::current().unwrap())
+    };
+    lines.to_files(Files::new(dir.path().join("a.txt")));
+    let (emitted, outcome) = emit(&lines, "one");
+    emitted.unwrap();
+    drop(runtime);
+    lines.drain("60s").wait().unwrap();
+    assert_eq!(content(&dir, "a.txt"), "one\n");
+    assert_eq!(outcome.recv().unwrap(), Outcome::Delivered);
+}
+
 /// Two pipelines with the same file, as when a cell of a notebook is run again.
 fn two_at_one_file(dir: &TempDir) -> [(Stream<String>, Receiver<Outcome>); 2] {
     ["first", "second"].map(|line| {
