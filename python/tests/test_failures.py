@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import threading
 import traceback
 
 import pytest
 
 import thalweg
 from support import PATIENCE, until
-from thalweg import Retry, SeveralFailures, Stream, VirtualClock
+from thalweg import Failure, Retry, SeveralFailures, Stream, VirtualClock
 from thalweg.dataframe.schema import SchemaError
 from thalweg.tasks import KilledWorker, TaskTimeout
 
@@ -432,3 +433,42 @@ def test_log_records_name_the_node(caplog):
     [first, *_] = [record for record in caplog.records if record.getMessage() == "no tick"]
     assert (first.thalweg_node, first.thalweg_pipeline) == ("ticks", "ticks")
     assert L == []
+
+
+FULL = """
+import os
+import resource
+from thalweg import Stream
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+source, failures = Stream(), Stream()
+source.map(int, on_error=failures).sink(print)
+failures.sink(print)
+source.emit("0")
+try:
+    while True:
+        os.open(os.devnull, os.O_RDONLY)
+except OSError:
+    pass
+source.emit("1")
+source.emit("http://me:secret@localhost/a")
+"""
+
+
+def test_failures_are_told_without_a_free_descriptor(python):
+    done = python("-c", FULL)
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["0", "1"], done.stderr
+    assert lines[2].startswith("Failure(map(int), 'http://me:***@localhost/a', ValueError(")
+    assert done.stderr == ""
+
+
+def test_an_element_is_named_when_no_thread_can_be_started(monkeypatch):
+    class Reading:
+        """Its ``repr`` is called on a thread."""
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert "Reading object at" in repr(Failure("map", 1, Reading(), ValueError()))

@@ -72,6 +72,31 @@ def test_values_arrive_unchanged_and_a_group_resumes_at_its_offset(broker):
     assert read_all(broker, "one") == [b"d"]
 
 
+def test_a_run_that_outlives_its_event_loop_ends_on_the_next(broker, caplog):
+    write(broker, "one", [str(x) for x in range(300)])
+    source = Stream.from_kafka("one", params(broker), asynchronous=True)
+    begun = asyncio.Event()
+    L = source.map(int).buffer(4).sink_to_list()
+    source.sink(lambda x: begun.set())
+
+    async def begin():
+        source.start()
+        await begun.wait()
+        source.stop()
+
+    async def go_on():
+        source.start()
+        await asyncio.to_thread(write, broker, "one", ["300"])
+        while len(L) < 301:
+            await asyncio.sleep(0.001)
+        await source.drain()
+
+    for main in (begin, go_on):
+        asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    assert list(range(301)) == L
+    assert "runs already" not in caplog.text
+
+
 def test_messages_have_key_headers_and_position(broker):
     record = KafkaRecord("20.5", key="roof", headers={"unit": b"celsius"}, partition=1, timestamp=7)
     write(broker, "numbers", [record, KafkaRecord(None, key="gone", partition=1)])

@@ -7,10 +7,11 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 
 import pytest
 
-from support import PATIENCE
+from support import PATIENCE, until
 from thalweg import PipelineError, Stream
 
 
@@ -149,6 +150,42 @@ def test_tls(tmp_path):
         return await receive(source, 1, send)
 
     assert asyncio.run(main()) == [b"secret\n"]
+
+
+SCARCE = """
+import resource
+import sys
+from thalweg import Stream
+
+source = Stream.from_tcp(0)
+lines = source.sink_to_list()
+source.start()
+resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+print(source.port, flush=True)
+for line in sys.stdin:
+    print(len(lines), flush=True)
+"""
+
+
+def test_connections_are_read_while_descriptors_are_scarce():
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", SCARCE], stdin=pipe, stdout=pipe, text=True) as program:
+        try:
+            port = int(program.stdout.readline())
+            clients = [socket.create_connection(("localhost", port)) for _ in range(60)]
+            for client in clients:
+                client.sendall(b"line\n")
+                client.shutdown(socket.SHUT_WR)
+
+            def count() -> int:
+                print("how many?", file=program.stdin, flush=True)
+                return int(program.stdout.readline())
+
+            until(lambda: count() == 60)
+        finally:
+            program.kill()
+    for client in clients:
+        client.close()
 
 
 def test_a_stopped_source_accepts_no_connections():

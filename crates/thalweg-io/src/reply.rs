@@ -54,6 +54,25 @@ impl<R> Drop for Replier<R> {
 }
 
 impl<R> Reply<R> {
+    /// Future of the end of the job, which leaves the result to [`poll_result`](Self::poll_result).
+    #[cfg(feature = "files")]
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + use<R> {
+        let shared = self.0.clone();
+        std::future::poll_fn(move |cx| shared.poll_ended(cx.waker()))
+    }
+
+    /// The result, if the job has ended; `None` in it if it was dropped. Otherwise a waker is woken then, in place of
+    /// any other.
+    #[cfg(feature = "files")]
+    pub(crate) fn poll_result(&self, waker: Option<&Waker>) -> Poll<Option<R>> {
+        let polled = match waker {
+            Some(waker) => self.0.poll_ended(waker),
+            None if self.0.lock().has_ended => Poll::Ready(()),
+            None => Poll::Pending,
+        };
+        polled.map(|()| self.0.lock().result.take())
+    }
+
     /// Blocks until the job has ended.
     #[cfg(feature = "sql")]
     pub(crate) fn wait(self) -> Option<R> {
@@ -70,18 +89,23 @@ impl<R> Future for Reply<R> {
     type Output = Option<R>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<R>> {
-        let mut state = self.0.lock();
-        if state.has_ended {
-            return Poll::Ready(state.result.take());
-        }
-        let before = state.waiting.replace(cx.waker().clone());
-        drop(state);
-        drop(before);
-        Poll::Pending
+        let ended = self.0.poll_ended(cx.waker());
+        ended.map(|()| self.0.lock().result.take())
     }
 }
 
 impl<R> Shared<R> {
+    fn poll_ended(&self, waker: &Waker) -> Poll<()> {
+        let mut state = self.lock();
+        if state.has_ended {
+            return Poll::Ready(());
+        }
+        let before = state.waiting.replace(waker.clone());
+        drop(state);
+        drop(before);
+        Poll::Pending
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

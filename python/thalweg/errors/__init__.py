@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Not when the first failure is told: by then there may be no descriptor left to read a module with.
+from thalweg.errors.reprs import short
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
@@ -244,8 +247,6 @@ def short_repr(x: Any) -> str:
     >>> len(short_repr("x" * 10**8)), len(short_repr([list(range(10**4))] * 10**4)) <= 200
     (200, True)
     """
-    from thalweg.errors.reprs import short
-
     return short(x)
 
 

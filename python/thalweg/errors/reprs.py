@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import reprlib
 from types import FunctionType
-from typing import Any
 from weakref import WeakSet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: The longest text, in characters.
 LONGEST = 200
@@ -107,7 +110,11 @@ def _call_briefly(x: Any) -> str:
             made.append(_plain(x))
 
     thread = threading.Thread(target=call, name="thalweg-repr", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        # There are too many threads, or the interpreter ends.
+        return _plain(x)
     thread.join(_PATIENCE)
     if not made:
         _slow.add(type(x))
@@ -178,11 +185,18 @@ def hide_passwords(text: str) -> str:
     >>> hide_passwords("('ftp://me:secret@localhost/a', 'http://localhost:80/@b')")
     "('ftp://me:***@localhost/a', 'http://localhost:80/@b')"
     """
-    if "://" not in text:
-        return text
-    import re
+    before, *rest = text.split("://")
+    return "://".join([before, *map(_hide_password, rest)])
 
-    return re.sub(r"""(?<=://)([^\s/?#'"@:]*):[^\s/?#'"]+@""", r"\1:***@", text)
+
+def _hide_password(text: str) -> str:
+    """Hide the password in what follows the scheme of a URL."""
+    end = next((place for place, char in enumerate(text) if char.isspace() or char in "/?#'\""), len(text))
+    login, _, host = text[:end].rpartition("@")
+    user, _, password = login.partition(":")
+    if not password or "@" in user:
+        return text
+    return f"{user}:***@{host}{text[end:]}"
 
 
 _KINDS = {

@@ -202,6 +202,14 @@ class Source(Stream[T]):
     async def _run_in_rust(self, source: RustSource) -> None:
         """Run a source written in Rust, until it ends or is stopped."""
         self._rust_source = source
+        before = source.end_of_run(self)
+        if before is not None:
+            try:
+                await before
+            except Exception as error:
+                self._log(error)
+            if self.stopped:
+                return
         over = source.run(self)
         try:
             await over

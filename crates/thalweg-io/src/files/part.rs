@@ -117,6 +117,7 @@ impl<T> Part<T> {
     }
 
     fn try_secure(&self, syncs: bool) -> io::Result<()> {
+        self.check_own()?;
         if syncs {
             #[cfg(test)]
             refused(&self.path)?;
@@ -170,7 +171,36 @@ impl<T> Part<T> {
         Ok(())
     }
 
+    /// # Errors
+    /// The file under the partial name is another one: giving it the name would pass it off as this one.
+    fn check_own(&self) -> io::Result<()> {
+        if !self.is_taken() {
+            return Ok(());
+        }
+        let problem = "another pipeline has begun the same file meanwhile: drain the first one before, or give them \
+                       different names";
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, problem))
+    }
+
+    /// Whether somebody else has replaced the file under the partial name.
+    #[cfg(unix)]
+    fn is_taken(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let identity = |file: fs::Metadata| (file.dev(), file.ino());
+        match (self.file.metadata(), fs::symlink_metadata(&self.partial)) {
+            (Ok(own), Ok(there)) => identity(own) != identity(there),
+            _ => false,
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn is_taken(&self) -> bool {
+        false
+    }
+
     fn rename(&self, syncs: bool) -> io::Result<()> {
+        self.check_own()?;
         if !self.replaces && self.path.try_exists()? {
             let problem =
                 "another file has got this name meanwhile: does another program write here?";
@@ -194,6 +224,8 @@ impl<T> Drop for Part<T> {
     fn drop(&mut self) {
         if !self.has_name {
             self.acks.iter().for_each(Acks::fail);
+        }
+        if !self.has_name && !self.is_taken() {
             if let Some(record) = &self.record {
                 Record::remove(&record.path);
             }

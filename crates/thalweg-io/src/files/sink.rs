@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use thalweg::{Acks, BoxError, Context, Element, EmitResult, Lease, Never, Operator};
@@ -37,7 +38,7 @@ pub struct FileSink<T, F> {
     /// What the zero of the pipeline's clock stands for.
     start: Option<SystemTime>,
     /// Elements of the files that wait for the disk.
-    finishing: VecDeque<u64>,
+    finishing: Vec<Finishing<T>>,
     waiting: VecDeque<(T, Lease)>,
     is_flushed: bool,
     /// Why the open file could not be finished when it was to be.
@@ -74,7 +75,7 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
             format,
             open: None,
             next: None,
-            finishing: VecDeque::new(),
+            finishing: Vec::new(),
             waiting: VecDeque::new(),
             is_flushed: false,
             failed: None,
@@ -237,11 +238,16 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
         if let Some(record) = &part.record {
             kept.leaves(&record.after);
         }
-        self.finishing.push_back(part.elements);
         let (tell, is_named) = channel();
         let before = self.before.replace(is_named);
-        let finished = finish_elsewhere(part, before, tell);
-        cx.spawn(0, async move { Finished(finished.await) });
+        let elements = part.elements;
+        let outcome = finish_elsewhere(part, before, tell);
+        let ended = outcome.ended();
+        self.finishing.push(Finishing { elements, outcome });
+        cx.spawn(0, async move {
+            ended.await;
+            Finished(())
+        });
         Ok(())
     }
 
@@ -251,6 +257,34 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
             self.lost(part.elements, part.last.take(), source, cx);
         }
         Ok(())
+    }
+
+    /// Records the outcome of a file; `None` if its thread has ended without a word.
+    fn finished(
+        &mut self,
+        elements: u64,
+        outcome: Option<Result<After, Unfinished<T>>>,
+        cx: &mut Context<'_, Self>,
+    ) {
+        match outcome {
+            Some(Ok(after)) => self.settings.kept.is_safe(after),
+            Some(Err(unfinished)) => {
+                let Unfinished {
+                    elements,
+                    last,
+                    error,
+                } = unfinished;
+                self.settings.kept.is_lost(true);
+                self.lost(elements, last, error, cx);
+            }
+            None => {
+                self.settings.kept.is_lost(true);
+                let problem = "the system gives no thread to finish a file with";
+                let source = std::io::Error::other(problem);
+                let source = FileError::io("finish", self.settings.template.path(), source);
+                self.lost(elements, None, source, cx);
+            }
+        }
     }
 
     /// Reports what is lost with a file.
@@ -278,14 +312,14 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
     }
 }
 
-/// What has become of a file that was synchronized to the disk: it, if it has not got its name. `None` if the thread
-/// has ended without a word.
-pub struct Finished<T>(Option<Result<After, Unfinished<T>>>);
+/// One of the files that are being synchronized to the disk has got its name, or has failed.
+#[derive(Debug)]
+pub struct Finished(());
 
-impl<T> fmt::Debug for Finished<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Finished").finish_non_exhaustive()
-    }
+/// A file that is being synchronized to the disk. Without an outcome, its thread has ended without a word.
+struct Finishing<T> {
+    elements: u64,
+    outcome: Reply<Result<After, Unfinished<T>>>,
 }
 
 struct Unfinished<T> {
@@ -375,7 +409,7 @@ fn persist(
 impl<T: Element, F: Format<T>> Operator for FileSink<T, F> {
     type In = T;
     type Out = Never;
-    type Event = Finished<T>;
+    type Event = Finished;
     const KIND: &'static str = F::KIND;
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
@@ -400,30 +434,15 @@ impl<T: Element, F: Format<T>> Operator for FileSink<T, F> {
     fn event(
         &mut self,
         _: u64,
-        finished: Result<Finished<T>, BoxError>,
+        finished: Result<Finished, BoxError>,
         cx: &mut Context<'_, Self>,
     ) -> EmitResult {
-        let elements = self.finishing.pop_front().unwrap_or(0);
-        match finished {
-            Ok(Finished(Some(Ok(after)))) => self.settings.kept.is_safe(after),
-            Ok(Finished(Some(Err(unfinished)))) => {
-                let Unfinished {
-                    elements,
-                    last,
-                    error,
-                } = unfinished;
-                self.settings.kept.is_lost(true);
-                self.lost(elements, last, error, cx);
-            }
-            Ok(Finished(None)) | Err(_) => {
-                self.settings.kept.is_lost(true);
-                let problem = "the system gives no thread to finish a file with";
-                let source = std::io::Error::other(problem);
-                let source = FileError::io("finish", self.settings.template.path(), source);
-                self.lost = Some(FileError::Lost {
-                    elements,
-                    source: Box::new(source),
-                });
+        // If the event loop has ended, threads still finish files: they wake the pipeline themselves.
+        let waker = finished.is_err().then(|| cx.waker(0, || Finished(())));
+        for finishing in std::mem::take(&mut self.finishing) {
+            match finishing.outcome.poll_result(waker.as_ref()) {
+                Poll::Pending => self.finishing.push(finishing),
+                Poll::Ready(outcome) => self.finished(finishing.elements, outcome, cx),
             }
         }
         while self.finishing.len() < MAX_FINISHING
@@ -459,7 +478,7 @@ impl<T: Element, F: Format<T>> Operator for FileSink<T, F> {
     }
 
     fn in_flight(&self) -> usize {
-        let finishing = self.finishing.iter().sum::<u64>();
+        let finishing = self.finishing.iter().map(|file| file.elements).sum::<u64>();
         self.waiting.len() + usize::try_from(finishing).unwrap_or(usize::MAX)
     }
 

@@ -171,6 +171,63 @@ fn a_dropped_pipeline_leaves_no_file_and_fails_its_elements() {
     assert_eq!(outcome.try_recv(), Ok(Outcome::Failed));
 }
 
+#[cfg(feature = "tokio")]
+#[test]
+fn files_are_finished_after_the_end_of_the_event_loop() {
+    let dir = tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    let lines = {
+        let _context = runtime.enter();
+        Stream::on(thalweg::EventLoop::current().unwrap())
+    };
+    lines.to_files(Files::new(dir.path().join("a.txt")));
+    let (emitted, outcome) = emit(&lines, "one");
+    emitted.unwrap();
+    drop(runtime);
+    lines.drain("60s").wait().unwrap();
+    assert_eq!(content(&dir, "a.txt"), "one\n");
+    assert_eq!(outcome.recv().unwrap(), Outcome::Delivered);
+}
+
+/// Two pipelines with the same file, as when a cell of a notebook is run again.
+fn two_at_one_file(dir: &TempDir) -> [(Stream<String>, Receiver<Outcome>); 2] {
+    ["first", "second"].map(|line| {
+        let lines = Stream::new();
+        lines.to_files(Files::new(dir.path().join("a.txt")));
+        let (emitted, outcome) = emit(&lines, line);
+        emitted.unwrap();
+        (lines, outcome)
+    })
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dropped_pipeline_leaves_the_file_that_another_has_begun_meanwhile() {
+    let dir = tempdir().unwrap();
+    let [(first, lost), (second, delivered)] = two_at_one_file(&dir);
+    drop(first);
+    assert_eq!(lost.recv().unwrap(), Outcome::Failed);
+    second.drain("60s").wait().unwrap();
+    assert_eq!(content(&dir, "a.txt"), "second\n");
+    assert_eq!(delivered.recv().unwrap(), Outcome::Delivered);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_another_pipeline_has_begun_meanwhile_is_not_passed_off_as_ones_own() {
+    let dir = tempdir().unwrap();
+    let [(first, lost), (second, delivered)] = two_at_one_file(&dir);
+    let refused = first.drain("60s").wait().unwrap_err().to_string();
+    assert!(
+        refused.contains("another pipeline has begun the same file"),
+        "{refused}"
+    );
+    assert_eq!(lost.recv().unwrap(), Outcome::Failed);
+    second.drain("60s").wait().unwrap();
+    assert_eq!(content(&dir, "a.txt"), "second\n");
+    assert_eq!(delivered.recv().unwrap(), Outcome::Delivered);
+}
+
 #[test]
 fn an_element_that_cannot_be_written_leaves_nothing_behind() {
     struct Picky;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::framing::Framing;
@@ -65,8 +65,13 @@ async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: Listener) {
         return;
     };
     let mut connections = FuturesUnordered::new();
+    let mut resume = None;
     loop {
         let accepting = async {
+            // The pause belongs to accepting alone: only connections that are read to their end free descriptors.
+            if let Some(resume) = resume {
+                sleep_until(resume).await;
+            }
             let permit = shared.room.clone().acquire_owned().await;
             (permit, listener.accept().await)
         };
@@ -74,6 +79,7 @@ async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: Listener) {
             biased;
             (permit, accepted) = accepting => match accepted {
                 Ok((stream, peer)) => {
+                    resume = None;
                     let shared = shared.clone();
                     connections.push(async move {
                         shared.read(stream, peer.to_string()).await;
@@ -81,7 +87,7 @@ async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: Listener) {
                     });
                 }
                 // The client has left already, or too many files are open.
-                Err(_) => sleep(PAUSE).await,
+                Err(_) => resume = Some(Instant::now() + PAUSE),
             },
             // Polled again after the existing connections.
             () = latch.closing() => break,

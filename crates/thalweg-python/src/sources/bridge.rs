@@ -5,11 +5,11 @@
 //! source is not polled until the pipeline has accepted it.
 
 use std::error::Error;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyWeakrefMethods, PyWeakrefReference};
@@ -20,7 +20,7 @@ use thalweg::{
 };
 
 use super::error::to_exception;
-use super::wake::Detached;
+use super::wake::{poll_without_gil, suspend};
 use crate::event_loop::EventLoop;
 use crate::gil;
 use crate::iterable::Elements;
@@ -169,10 +169,7 @@ impl RustSource {
     fn run(&self, py: Python<'_>, node: &Bound<'_, Node>) -> PyResult<Py<PyAny>> {
         let parts = node.get().parts()?;
         let event_loop = parts.pipeline().need_loop(py)?;
-        let over = event_loop
-            .object(py)
-            .call_method0(py, "create_future")?
-            .clone_ref(py);
+        let over = future_on(&event_loop, py)?;
         let run = Run {
             out: parts.out.clone(),
             event_loop: event_loop.clone(),
@@ -204,6 +201,22 @@ impl RustSource {
             return Err(error);
         }
         Ok(over)
+    }
+
+    /// Returns an asyncio future of the end of the current run, if there is one: its event loop has been closed before it
+    /// had stopped, and it continues on the next loop. Nobody waits for its own future any more.
+    ///
+    /// # Errors
+    /// The pipeline has no event loop.
+    fn end_of_run(&self, py: Python<'_>, node: &Bound<'_, Node>) -> PyResult<Option<Py<PyAny>>> {
+        let event_loop = node.get().parts()?.pipeline().need_loop(py)?;
+        let over = future_on(&event_loop, py)?;
+        let before = match &mut *lock(&self.site.run) {
+            None => return Ok(None),
+            Some(run) => std::mem::replace(&mut run.over, over.clone_ref(py)),
+        };
+        drop(before);
+        Ok(Some(over))
     }
 
     /// Stops the source, after emitting its remaining elements if it `is_ending`.
@@ -238,6 +251,10 @@ impl RustSource {
         *state = State::Built(switch.clone(), event_loop.clone());
         Ok(switch)
     }
+}
+
+fn future_on(event_loop: &EventLoop, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    event_loop.object(py).call_method0(py, "create_future")
 }
 
 impl BuildContext {
@@ -567,29 +584,4 @@ fn interrupted(error: PyErr) -> PyErr {
         }
         Err(problem) => problem,
     })
-}
-
-/// Polls a source's future without the GIL: it may read a file, or split lines, while other threads run Python.
-fn poll_without_gil<F: Future<Output: Send> + Send>(
-    future: Pin<&mut F>,
-    cx: &Context<'_>,
-) -> Poll<F::Output> {
-    let waker = Detached::waker(cx.waker());
-    gil::attach(|py| gil::detach(py, || future.poll(&mut Context::from_waker(&waker))))
-}
-
-/// Yields to other tasks of the loop: until the next iteration if it `wakes` itself, else until something that has been
-/// polled wakes it.
-async fn suspend(wakes: bool) {
-    let mut has_suspended = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut has_suspended, true) {
-            return Poll::Ready(());
-        }
-        if wakes {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
-    })
-    .await;
 }

@@ -3,22 +3,25 @@
 //! Channels wake their waiters under a lock, which the loop's thread may need while it has the GIL. So wakes by other
 //! threads are made by a thread that holds no lock.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
 
+use crate::gil;
 use crate::lock::lock;
 
 /// A waker that takes the GIL on the thread it was created on, and on no other.
-pub(super) struct Detached {
+struct Detached {
     waker: Waker,
     thread: ThreadId,
 }
 
 impl Detached {
     /// Creates one for a future polled on this thread.
-    pub(super) fn waker(waker: &Waker) -> Waker {
+    fn waker(waker: &Waker) -> Waker {
         let detached = Self {
             waker: waker.clone(),
             thread: thread::current().id(),
@@ -40,6 +43,31 @@ impl Wake for Detached {
             let _ = lock(wakers).send(self.waker.clone());
         }
     }
+}
+
+/// Polls a source's future without the GIL: it may read a file, or split lines, while other threads run Python.
+pub(super) fn poll_without_gil<F: Future<Output: Send> + Send>(
+    future: Pin<&mut F>,
+    cx: &Context<'_>,
+) -> Poll<F::Output> {
+    let waker = Detached::waker(cx.waker());
+    gil::attach(|py| gil::detach(py, || future.poll(&mut Context::from_waker(&waker))))
+}
+
+/// Yields to other tasks of the loop: until the next iteration if it `wakes` itself, else until something that has been
+/// polled wakes it.
+pub(super) async fn suspend(wakes: bool) {
+    let mut has_suspended = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_suspended, true) {
+            return Poll::Ready(());
+        }
+        if wakes {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await;
 }
 
 /// `None` if no thread can be started.
