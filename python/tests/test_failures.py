@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
-import threading
 import traceback
 
 import pytest
 
 import thalweg
 from support import PATIENCE, until
-from thalweg import Failure, Retry, SeveralFailures, Stream, VirtualClock
+from thalweg import Retry, SeveralFailures, Stream, VirtualClock
 from thalweg.dataframe.schema import SchemaError
 from thalweg.tasks import KilledWorker, TaskTimeout
 
@@ -461,14 +460,3 @@ def test_failures_are_told_without_a_free_descriptor(python):
     assert lines[:2] == ["0", "1"], done.stderr
     assert lines[2].startswith("Failure(map(int), 'http://me:***@localhost/a', ValueError(")
     assert done.stderr == ""
-
-
-def test_an_element_is_named_when_no_thread_can_be_started(monkeypatch):
-    class Reading:
-        """Its ``repr`` is called on a thread."""
-
-    def refuse(self):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    assert "Reading object at" in repr(Failure("map", 1, Reading(), ValueError()))

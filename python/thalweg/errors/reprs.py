@@ -110,11 +110,7 @@ def _call_briefly(x: Any) -> str:
             made.append(_plain(x))
 
     thread = threading.Thread(target=call, name="thalweg-repr", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        # There are too many threads, or the interpreter ends.
-        return _plain(x)
+    thread.start()
     thread.join(_PATIENCE)
     if not made:
         _slow.add(type(x))
