@@ -10,6 +10,7 @@ from collections import namedtuple
 
 import pytest
 
+from support import until
 from thalweg.tasks import Client, futures_of
 
 dask = pytest.importorskip("dask")
@@ -139,8 +140,8 @@ def test_values_are_dropped_when_no_longer_needed():
         graph["used", i] = (lambda value, before: before + 1, ("value", i), ("used", i - 1) if i else 0)
     with Client(n_workers=1) as client:
         assert client.get(graph, ("used", 99)) == 100
-        gc.collect()
-        assert len(alive) == 0
+        # The worker lets go of the last arguments when its result is there already.
+        assert until(lambda: gc.collect() >= 0 and not alive)
     assert most[0] <= 3
 
 

@@ -280,11 +280,11 @@ def start(loop: AbstractEventLoop, function: Callable[[], Awaitable[Any]]) -> co
             return
         task = asyncio.ensure_future(call(), loop=loop)
         task.add_done_callback(end)
+        # The program may end first, after a Ctrl-C anywhere in the waiting thread: nobody is to be told then.
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
 
         def give_up(given_up: concurrent.futures.Future[Any]) -> None:
             if given_up.cancelled():
-                # The program may end before the loop gets to it: nobody is to be told then.
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
                 loop.call_soon_threadsafe(task.cancel)
 
         result.add_done_callback(give_up)
