@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use thalweg::CallerContext;
 
-/// The context in which an element was emitted. What a function returns for it is awaited there, as if the emitter
-/// awaited it: not in that of whoever happened to wake the event loop.
+/// The context in which an element was emitted. The awaitables that functions return for it are awaited there, as if the
+/// emitter awaited them.
 #[derive(Clone)]
 pub(crate) struct CallContext(Arc<Py<PyAny>>);
 

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A context of the host, in which functions are called; see [`Runtime::caller_context`]. The default is none.
+/// A context of the host, in which functions are called. The default is none. See
+/// [`Runtime::caller_context`](crate::Runtime::caller_context).
 #[derive(Clone, Default)]
 pub struct CallerContext(Option<Arc<EnterContext>>);
 
