@@ -50,9 +50,17 @@ impl CallContext {
 impl From<CallContext> for CallerContext {
     fn from(context: CallContext) -> Self {
         Self::new(move |f| {
-            let before = EMITTERS.replace(Some(context.clone()));
+            let _restored = Restored(EMITTERS.replace(Some(context.clone())));
             f();
-            EMITTERS.replace(before);
         })
+    }
+}
+
+/// Restores the emitter's context on drop, also after a panic.
+struct Restored(Option<CallContext>);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        EMITTERS.replace(self.0.take());
     }
 }
