@@ -7,7 +7,6 @@ use pyo3::types::{
 };
 use pyo3::{IntoPyObjectExt, intern};
 use std::sync::{Arc, Mutex};
-use thalweg::ops::SinkBatches;
 use thalweg_io::sql::{SqlSink, SqlSource};
 use thalweg_io::{Query, SqlError, SqlRow, SqlValue, Table};
 
@@ -99,7 +98,7 @@ pub(crate) fn to_sql(
         ..Rows::default()
     };
     let mut table = Table::of_rows(table, move |x: &Value, made: &mut Vec<SqlRow>| {
-        gil::attach(|py| rows.add(x.bind(py), made)).map_err(Into::into)
+        gil::held(|py| rows.add(x.bind(py), made)).map_err(Into::into)
     });
     table = table.key_of(key);
     if create {
@@ -107,8 +106,8 @@ pub(crate) fn to_sql(
     }
     let database = database.0.clone();
     let blueprint = Blueprint::new(move |site| {
-        let sink = SqlSink::new(&database, table);
-        let ends = site.upstream.apply(SinkBatches::new(sink).max_len(max_len));
+        let sink = SqlSink::batches(&database, table).max_len(max_len);
+        let ends = site.upstream.apply(sink);
         sink_made(&site.upstream, Box::new(ends))
     });
     blueprint.sink().on_loop()

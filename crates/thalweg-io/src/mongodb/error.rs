@@ -75,6 +75,14 @@ impl MongoDbError {
         matches!(self, Self::Unreachable { .. })
     }
 
+    pub(super) fn document(mongo: &MongoDb, problem: String) -> Self {
+        Self::Document {
+            address: mongo.address(),
+            collection: mongo.full_name(),
+            problem,
+        }
+    }
+
     /// The error when no thread can be started.
     pub(super) fn ended() -> Self {
         Self::Start(io::Error::other("its threads have ended"))

@@ -40,7 +40,7 @@ pub use ::mongodb::bson::{
 };
 
 pub use self::error::MongoDbError;
-pub use self::sink::{MongoDbSink, ToMongoDb};
+pub use self::sink::{ElementDocument, MongoDbSink, ToMongoDb};
 pub use self::source::{FromMongoDb, MongoDbSource};
 use crate::Position;
 use crate::retries::Retries;

@@ -8,19 +8,18 @@ use thalweg::ops::{Batch, BatchSink, SinkBatches};
 use thalweg::{BoxError, BuildError, Element, Sink, Stream};
 use tokio::sync::Mutex;
 
-use super::writing::Writing;
+use super::writing::{Entry, Writing};
 use super::{Document, MongoDb, MongoDbError, serialize_to_document};
 use crate::background::spawn;
 use crate::reply::reply;
 
 /// Sink that writes elements to a collection, created by [`ToMongoDb`].
-pub struct MongoDbSink<T> {
+pub struct MongoDbSink {
     mongo: MongoDb,
-    to_document: ToDocument<T>,
     writing: Arc<Mutex<Writing>>,
 }
 
-impl<T> fmt::Debug for MongoDbSink<T> {
+impl fmt::Debug for MongoDbSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MongoDbSink")
             .field("mongo", &self.mongo)
@@ -28,39 +27,46 @@ impl<T> fmt::Debug for MongoDbSink<T> {
     }
 }
 
-/// Converts an element to a document.
-type ToDocument<T> = Box<dyn FnMut(&T) -> Result<Document, BoxError> + Send>;
+/// The document of an element.
+#[derive(Clone, Debug)]
+pub struct ElementDocument(Arc<Entry>);
 
-impl<T> MongoDbSink<T> {
-    /// Creates a sink for elements that `to_document` converts to documents.
+impl MongoDbSink {
+    /// Creates a node for elements that `to_document` converts to documents, when they arrive, while others are being
+    /// written.
     ///
     /// # Errors
     /// [`MongoDbError::Invalid`].
-    pub fn new(
+    pub fn batches<T: Element + Sync>(
         mongo: MongoDb,
-        to_document: impl FnMut(&T) -> Result<Document, BoxError> + Send + 'static,
-    ) -> Result<Self, MongoDbError> {
+        mut to_document: impl FnMut(&T) -> Result<Document, BoxError> + Send + 'static,
+    ) -> Result<SinkBatches<T, Self, ElementDocument>, MongoDbError> {
         mongo.check()?;
-        Ok(Self {
-            mongo,
-            to_document: Box::new(to_document),
+        let sink = Self {
+            mongo: mongo.clone(),
             writing: Arc::default(),
-        })
+        };
+        Ok(SinkBatches::preparing(sink, move |x| {
+            let document = to_document(x).map_err(|problem| problem.to_string());
+            let entry = document.and_then(|document| Entry::new(&mongo, document));
+            let entry = entry.map_err(|problem| MongoDbError::document(&mongo, problem))?;
+            Ok::<_, MongoDbError>(ElementDocument(Arc::new(entry)))
+        }))
     }
 }
 
-impl<T: Element + Sync> BatchSink<T> for MongoDbSink<T> {
+impl<T: Element + Sync> BatchSink<T, ElementDocument> for MongoDbSink {
     type Error = MongoDbError;
     const KIND: &'static str = "to_mongodb";
 
-    async fn write(&mut self, batch: Batch<T>) -> Result<(), MongoDbError> {
+    async fn write(&mut self, batch: Batch<T, ElementDocument>) -> Result<(), MongoDbError> {
         let ordinals = batch.ordinals().to_vec();
+        let entries = batch.prepared().clone();
+        drop(batch);
         // A cancelled task may hold the lock for a moment.
         let mut writing = self.writing.clone().lock_owned().await;
-        writing.begin(ordinals.first().copied().unwrap_or_default());
-        let elements = ordinals.iter().copied().zip(batch.iter());
-        writing.prepare(&self.mongo, elements, &mut self.to_document);
-        drop(batch);
+        let entries = entries.iter().map(|document| document.0.clone());
+        writing.begin(ordinals.iter().copied().zip(entries));
         let mongo = self.mongo.clone();
         let (replier, written) = reply();
         let _writing = spawn(async move {
@@ -100,11 +106,11 @@ pub trait ToMongoDb {
 
 impl<T: Element + Sync + Serialize> ToMongoDb for Stream<T> {
     fn to_mongodb(&self, mongo: MongoDb) -> Sink {
-        let sink = MongoDbSink::new(mongo, |x: &T| {
+        let sink = MongoDbSink::batches(mongo, |x: &T| {
             serialize_to_document(x).map_err(BoxError::from)
         });
         match sink {
-            Ok(sink) => self.apply(SinkBatches::new(sink)).into(),
+            Ok(sink) => self.apply(sink).into(),
             Err(error) => {
                 self.build_error(BuildError::new("to_mongodb", error));
                 self.sink(drop)

@@ -1,6 +1,7 @@
 //! Writing the documents of a batch, and the result of each.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use ::mongodb::bson::{RawArrayBuf, RawDocumentBuf, cstr, deserialize_from_document};
 use ::mongodb::error::{Error as ServerError, ErrorKind, IndexedWriteError};
@@ -25,8 +26,9 @@ const MAX_REPLACED: usize = 64;
 /// Maximum bytes of replacements per command: servers accept 48 MB.
 const MAX_BYTES: usize = 24 << 20;
 
-/// A document to write.
-struct Entry {
+/// A document to write, of an element.
+#[derive(Debug)]
+pub(super) struct Entry {
     document: Document,
     /// Filter for the document to replace; empty without a key.
     filter: Document,
@@ -36,9 +38,9 @@ struct Entry {
 
 /// State of an element.
 enum State {
-    Waiting(Entry),
+    Waiting(Arc<Entry>),
     Written,
-    /// Why it cannot be converted to a document, or why the server refuses it.
+    /// Why the server refuses it.
     Refused(String),
 }
 
@@ -53,31 +55,17 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// Converts new elements to documents, and those retried after a refusal.
-    pub(super) fn prepare<'a, T: 'a>(
-        &mut self,
-        mongo: &MongoDb,
-        elements: impl Iterator<Item = (u64, &'a T)>,
-        mut to_document: impl FnMut(&T) -> Result<Document, BoxError>,
-    ) {
-        for (ordinal, element) in elements {
-            if self.states.contains_key(&ordinal) {
-                continue;
-            }
-            let entry = to_document(element).map_err(|problem| problem.to_string());
-            let state = match entry.and_then(|document| Entry::new(mongo, document)) {
-                Ok(entry) => State::Waiting(entry),
-                Err(problem) => State::Refused(problem),
-            };
-            self.states.insert(ordinal, state);
-        }
-    }
-
-    /// Forgets the elements of a finished batch.
-    pub(super) fn begin(&mut self, first: u64) {
-        if !self.states.contains_key(&first) && self.states.keys().all(|known| *known < first) {
+    /// Adds the elements that are new, or retried after a refusal; forgets those of a finished batch.
+    pub(super) fn begin(&mut self, entries: impl Iterator<Item = (u64, Arc<Entry>)>) {
+        let mut entries = entries.peekable();
+        let first = entries.peek().map_or(0, |(ordinal, _)| *ordinal);
+        if self.states.keys().all(|known| *known < first) {
             self.states.clear();
             self.is_in_doubt = false;
+        }
+        for (ordinal, entry) in entries {
+            let state = self.states.entry(ordinal);
+            state.or_insert(State::Waiting(entry));
         }
     }
 
@@ -127,11 +115,7 @@ impl Writing {
         if ordinals.len() == 1 {
             self.states.remove(&ordinal);
         }
-        Err(MongoDbError::Document {
-            address: mongo.address(),
-            collection: mongo.full_name(),
-            problem,
-        })
+        Err(MongoDbError::document(mongo, problem))
     }
 
     /// The elements to send: in ordered mode, those before the first refused one.
@@ -204,7 +188,7 @@ impl Writing {
         self.states.extend(written);
     }
 
-    fn entries(&self, ordinals: &[u64]) -> Vec<&Entry> {
+    fn entries(&self, ordinals: &[u64]) -> Vec<&Arc<Entry>> {
         let entries = ordinals
             .iter()
             .filter_map(|ordinal| match self.states.get(ordinal) {
@@ -356,7 +340,7 @@ pub(super) async fn in_time<R>(asking: impl Future<Output = R>) -> Result<R, Pro
 }
 
 impl Entry {
-    fn new(mongo: &MongoDb, mut document: Document) -> Result<Self, String> {
+    pub(super) fn new(mongo: &MongoDb, mut document: Document) -> Result<Self, String> {
         if !mongo.key.is_empty() {
             let mut filter = Document::new();
             for field in &mongo.key {

@@ -46,6 +46,6 @@ pub use self::database::Database;
 pub use self::error::SqlError;
 #[cfg(feature = "dead-letters")]
 pub(crate) use self::letters::{LettersCursor, LettersTable};
-pub use self::sink::{SqlSink, Table, ToSql};
+pub use self::sink::{ElementRows, SqlSink, Table, ToSql};
 pub use self::source::{FromSql, Query, SqlSource};
 pub use self::value::{SqlRow, SqlValue};

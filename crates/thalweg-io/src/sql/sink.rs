@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fmt::Write;
-use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smallvec::SmallVec;
 use thalweg::ops::{Batch, BatchSink, SinkBatches};
 use thalweg::{BoxError, BuildError, Element, Sink, Stream};
 
@@ -108,16 +108,14 @@ impl Table<SqlRow> {
 }
 
 /// Sink that writes elements to a table, one transaction per batch; created by [`ToSql::to_sql`].
-pub struct SqlSink<T> {
+pub struct SqlSink {
     database: Database,
     create: bool,
     target: Arc<Target>,
-    to_rows: ToRows<T>,
     kept: Arc<Mutex<Kept>>,
-    _element: PhantomData<fn(T)>,
 }
 
-impl<T> fmt::Debug for SqlSink<T> {
+impl fmt::Debug for SqlSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlSink")
             .field("database", &self.database)
@@ -125,6 +123,10 @@ impl<T> fmt::Debug for SqlSink<T> {
             .finish_non_exhaustive()
     }
 }
+
+/// The rows of an element.
+#[derive(Clone, Debug)]
+pub struct ElementRows(SmallVec<[SqlRow; 1]>);
 
 /// The destination of rows.
 struct Target {
@@ -135,12 +137,6 @@ struct Target {
 /// Rows written after the positions of sources, by the positions' names.
 type Kept = HashMap<String, Rows>;
 
-/// Rows of a batch, and the end of each element's rows.
-struct Made {
-    rows: Vec<SqlRow>,
-    ends: Vec<usize>,
-}
-
 /// Positions of a batch: for each source, and for each element its number there.
 struct Places {
     position: Position,
@@ -148,25 +144,44 @@ struct Places {
     numbers: Vec<u64>,
 }
 
-impl<T> SqlSink<T> {
-    /// Creates a sink for a table of a database.
-    pub fn new(database: &Database, table: Table<T>) -> Self {
-        Self {
+impl SqlSink {
+    /// Creates a node that writes to a table of a database. Rows are made when elements arrive, while others are being
+    /// written.
+    pub fn batches<T: Element + Sync>(
+        database: &Database,
+        table: Table<T>,
+    ) -> SinkBatches<T, Self, ElementRows> {
+        let sink = Self {
             database: database.clone(),
             create: table.create,
             target: Arc::new(Target {
                 table: table.name,
                 key: table.key,
             }),
-            to_rows: table.rows,
             kept: Arc::default(),
-            _element: PhantomData,
-        }
+        };
+        let (shown, target) = (database.shown().to_string(), sink.target.clone());
+        let (mut to_rows, mut rows) = (table.rows, Vec::new());
+        SinkBatches::preparing(sink, move |x| {
+            rows.clear();
+            let made = to_rows(x, &mut rows);
+            let made = made.map_err(|problem| problem.to_string());
+            let checked = made.and_then(|()| match rows.iter().any(|row| row.columns.is_empty()) {
+                true => Err("the row has no columns".to_string()),
+                false => Ok(()),
+            });
+            checked.map_err(|problem| SqlError::Row {
+                database: shown.clone(),
+                what: target.shown(),
+                problem,
+            })?;
+            Ok::<_, SqlError>(ElementRows(rows.drain(..).collect()))
+        })
     }
 
     /// For each source with a position in this database, the number of the element that each row was made of: the
     /// newest, if there are several.
-    fn places(&self, batch: &Batch<T>) -> Vec<Places> {
+    fn places<T>(&self, batch: &Batch<T, ElementRows>) -> Vec<Places> {
         let mut all: Vec<Places> = Vec::new();
         batch.for_each_payload(|at, place: &Place| {
             if place.position.store() != Some(self.database.id()) {
@@ -188,28 +203,13 @@ impl<T> SqlSink<T> {
     }
 }
 
-impl<T: Element + Sync> BatchSink<T> for SqlSink<T> {
+impl<T: Element + Sync> BatchSink<T, ElementRows> for SqlSink {
     type Error = SqlError;
     const KIND: &'static str = "to_sql";
 
-    async fn write(&mut self, batch: Batch<T>) -> Result<(), SqlError> {
+    async fn write(&mut self, batch: Batch<T, ElementRows>) -> Result<(), SqlError> {
         let places = self.places(&batch);
-        let mut rows = Vec::with_capacity(batch.len());
-        let mut ends = Vec::with_capacity(batch.len());
-        let fail = |problem: String| SqlError::Row {
-            database: self.database.shown().to_string(),
-            what: format!("table `{}`", self.target.table),
-            problem,
-        };
-        for x in &*batch {
-            let begin = rows.len();
-            (self.to_rows)(x, &mut rows).map_err(|problem| fail(problem.to_string()))?;
-            if rows[begin..].iter().any(|row| row.columns.is_empty()) {
-                return Err(fail("the row has no columns".to_string()));
-            }
-            ends.push(rows.len());
-        }
-        let made = Made { rows, ends };
+        let rows = batch.prepared().clone();
         drop(batch);
         let (target, kept) = (self.target.clone(), self.kept.clone());
         let (shown, create) = (self.database.shown().to_string(), self.create);
@@ -219,7 +219,7 @@ impl<T: Element + Sync> BatchSink<T> for SqlSink<T> {
                 shown: &shown,
                 target: &target,
                 create,
-                made: &made,
+                rows: &rows,
                 places: &places,
                 in_doubt: None,
             };
@@ -249,7 +249,8 @@ struct Writing<'a> {
     shown: &'a str,
     target: &'a Target,
     create: bool,
-    made: &'a Made,
+    /// Of each element.
+    rows: &'a [ElementRows],
     places: &'a [Places],
     /// The transaction that was being committed when the connection was lost: its outcome is unknown.
     in_doubt: Option<Vec<(u64, Rows)>>,
@@ -257,13 +258,13 @@ struct Writing<'a> {
 
 impl Writing<'_> {
     fn fail(&self, problem: Problem) -> SqlError {
-        let what = format!("table `{}`", self.target.table);
-        SqlError::statement(self.shown, what, problem)
+        SqlError::statement(self.shown, self.target.shown(), problem)
     }
 
     /// Writes rows, and the positions after them, in one transaction.
     fn write(&mut self, connection: &mut dyn Connection, kept: &mut Kept) -> Result<(), SqlError> {
-        let create = self.made.rows.first().filter(|_| self.create);
+        let first = self.rows.iter().find_map(|rows| rows.0.first());
+        let create = first.filter(|_| self.create);
         let create = create.map(|first| self.target.create(first, connection));
         let mut transaction = connection.begin().map_err(|problem| self.fail(problem))?;
         let table = &self.target.table;
@@ -315,10 +316,9 @@ impl Writing<'_> {
 
     /// The rows that were not written before a crash.
     fn new_rows(&self, kept: &Kept, pending: &mut [Pending]) -> Vec<&SqlRow> {
-        let mut new = Vec::with_capacity(self.made.rows.len());
-        let mut begin = 0;
-        for (at, end) in self.made.ends.iter().enumerate() {
-            for row in &self.made.rows[begin..*end] {
+        let mut new = Vec::with_capacity(self.rows.len());
+        for (at, rows) in self.rows.iter().enumerate() {
+            for row in &rows.0 {
                 let mut is_new = true;
                 for (one, pending) in self.places.iter().zip(&mut *pending) {
                     if one.numbers[at] > 0 {
@@ -329,7 +329,6 @@ impl Writing<'_> {
                     new.push(row);
                 }
             }
-            begin = *end;
         }
         new
     }
@@ -383,6 +382,11 @@ fn store(
 }
 
 impl Target {
+    /// For messages.
+    fn shown(&self) -> String {
+        format!("table `{}`", self.table)
+    }
+
     fn create(&self, row: &SqlRow, connection: &dyn Connection) -> String {
         let columns = row
             .iter()
@@ -457,7 +461,7 @@ pub trait ToSql<T> {
 impl<T: Element + Sync> ToSql<T> for Stream<T> {
     fn to_sql(&self, database: &Database, table: Table<T>) -> Sink {
         let has_name = !table.name.is_empty();
-        let sink = self.apply(SinkBatches::new(SqlSink::new(database, table)));
+        let sink = self.apply(SqlSink::batches(database, table));
         if !has_name {
             sink.build_error(BuildError::new("to_sql", "the name of the table is empty"));
         }

@@ -5,7 +5,6 @@ mod documents;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use thalweg::BoxError;
-use thalweg::ops::SinkBatches;
 use thalweg_io::mongodb::{MongoDbSink, MongoDbSource};
 use thalweg_io::{MongoDb, MongoDbChange, MongoDbError, MongoDbOperation};
 
@@ -90,14 +89,12 @@ impl MongoDbCollection {
 
     /// The end of a stream of dicts, dataclasses and named tuples.
     fn sink(&self, max_batch: usize) -> PyResult<Blueprint> {
-        let sink = MongoDbSink::new(self.0.clone(), |x: &Value| {
-            gil::attach(|py| to_document(x.bind(py))).map_err(BoxError::from)
+        let sink = MongoDbSink::batches(self.0.clone(), |x: &Value| {
+            gil::held(|py| to_document(x.bind(py))).map_err(BoxError::from)
         });
-        let sink = sink.map_err(|error| invalid(&error))?;
+        let sink = sink.map_err(|error| invalid(&error))?.max_len(max_batch);
         let blueprint = Blueprint::new(move |site| {
-            let ends = site
-                .upstream
-                .apply(SinkBatches::new(sink).max_len(max_batch));
+            let ends = site.upstream.apply(sink);
             sink_made(&site.upstream, Box::new(ends))
         });
         Ok(blueprint.sink().on_loop())

@@ -1,9 +1,10 @@
 use super::Batch;
+use super::batch::Parts;
 use crate::Acks;
 
 /// A batch to be written, or retried.
-pub(super) struct Attempt<T> {
-    pub(super) batch: Batch<T>,
+pub(super) struct Attempt<T, P> {
+    pub(super) batch: Batch<T, P>,
     /// Number of failures in this form.
     pub(super) failed: u32,
 }
@@ -15,8 +16,8 @@ pub(super) struct Unwritten<T> {
     pub(super) acks: Acks,
 }
 
-impl<T> Attempt<T> {
-    pub(super) fn new(batch: Batch<T>) -> Self {
+impl<T, P> Attempt<T, P> {
+    pub(super) fn new(batch: Batch<T, P>) -> Self {
         Self { batch, failed: 0 }
     }
 
@@ -25,29 +26,29 @@ impl<T> Attempt<T> {
     }
 }
 
-impl<T: Clone> Attempt<T> {
+impl<T: Clone, P: Clone> Attempt<T, P> {
     /// Both halves, the first one first.
     pub(super) fn split(self) -> [Self; 2] {
         let middle = self.len() / 2;
-        let mut tokens = self.batch.take_tokens();
-        let mut ordinals = self.batch.ordinals().to_vec();
-        let mut elements = self.batch.into_vec();
-        let behind = elements.split_off(middle);
-        let behind = Batch::new(behind, ordinals.split_off(middle), tokens.split_off(middle));
-        let before = Batch::new(elements, ordinals, tokens);
-        [before, behind].map(Self::new)
+        let mut before = self.batch.into_parts();
+        let behind = Parts {
+            elements: before.elements.split_off(middle),
+            prepared: before.prepared.split_off(middle),
+            ordinals: before.ordinals.split_off(middle),
+            tokens: before.tokens.split_off(middle),
+        };
+        [before, behind].map(|half| Self::new(Batch::new(half)))
     }
 
-    /// A batch for each of its elements.
+    /// Its elements, one by one.
     pub(super) fn into_unwritten(self) -> impl Iterator<Item = Unwritten<T>> {
-        let tokens = self.batch.take_tokens();
-        let ordinals = self.batch.ordinals().to_vec();
-        let elements = self.batch.into_vec().into_iter();
-        let each = elements.zip(tokens).zip(ordinals);
-        each.map(|((element, acks), ordinal)| Unwritten {
-            element,
-            ordinal,
-            acks,
-        })
+        let parts = self.batch.into_parts();
+        let each = parts.elements.into_iter().zip(parts.tokens);
+        each.zip(parts.ordinals)
+            .map(|((element, acks), ordinal)| Unwritten {
+                element,
+                ordinal,
+                acks,
+            })
     }
 }

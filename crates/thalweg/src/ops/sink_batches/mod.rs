@@ -57,7 +57,9 @@ const MAX_BYTES: usize = 16 << 20;
 /// assert!(written.try_iter().flatten().eq([1, 2, 3]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait BatchSink<T>: Send + 'static {
+///
+/// `P` is what elements are prepared as before they are written, if anything: see [`SinkBatches::preparing`].
+pub trait BatchSink<T, P = ()>: Send + 'static {
     /// Why a batch could not be written.
     type Error: Into<BoxError>;
     /// The user-visible name of this kind of sink.
@@ -68,7 +70,8 @@ pub trait BatchSink<T>: Send + 'static {
     /// # Errors
     /// The batch could not be written. Either nothing of it has been written, or writing it again does no harm: its
     /// elements are retried in smaller batches.
-    fn write(&mut self, batch: Batch<T>) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn write(&mut self, batch: Batch<T, P>)
+    -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Whether a single element may be the cause of an error, so that the others can be written without it. If not, for
     /// example because the server is down, the batch is not divided.
@@ -104,14 +107,15 @@ pub trait BatchSink<T>: Send + 'static {
 }
 
 /// Writes elements in batches; see [`Stream::sink_to`].
-pub struct SinkBatches<T, S> {
+pub struct SinkBatches<T, S, P = ()> {
     /// Taken out while it writes.
     sink: Arc<Mutex<Option<S>>>,
-    queue: Queue<T>,
+    prepare: Prepare<T, P>,
+    queue: Queue<T, P>,
     /// Halves of a failed batch, the next one last.
-    halves: Vec<Attempt<T>>,
+    halves: Vec<Attempt<T, P>>,
     /// The batch being written, or waiting for its next attempt.
-    writing: Option<Attempt<T>>,
+    writing: Option<Attempt<T, P>>,
     unwritten: VecDeque<(Unwritten<T>, BoxError)>,
     is_delivering: bool,
     is_scheduled: bool,
@@ -119,7 +123,10 @@ pub struct SinkBatches<T, S> {
     label: Option<String>,
 }
 
-shows!([T, S] SinkBatches<T, S> { is_delivering, is_scheduled, waits, label });
+/// Prepares an element for writing.
+type Prepare<T, P> = Box<dyn FnMut(&T) -> Result<P, BoxError> + Send>;
+
+shows!([T, S, P] SinkBatches<T, S, P> { is_delivering, is_scheduled, waits, label });
 
 /// Result of an attempt.
 #[derive(Debug)]
@@ -140,7 +147,38 @@ pub struct WriteError {
 impl<T: Element + Sync, S: BatchSink<T>> SinkBatches<T, S> {
     /// Creates a node that writes batches of at most 4096 elements, and 16 MiB, to `sink`.
     pub fn new(sink: S) -> Self {
+        Self::preparing(sink, |_| Ok::<_, BoxError>(()))
+    }
+}
+
+impl<T: Element + Sync, P: Element + Sync, S: BatchSink<T, P>> SinkBatches<T, S, P> {
+    /// The same for a sink that writes what `prepare` returns for each element, such as a row or a document.
+    ///
+    /// It is called as soon as an element arrives, while the batch before may still be being written. If it fails, that
+    /// is a failure of the node on this element, which reaches its emitter: the element does not become part of a batch.
+    ///
+    /// ```
+    /// # use thalweg::{Stream, VirtualClock, ops::{Batch, SinkBatches, sink_batches_fn}};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let (sender, sums) = std::sync::mpsc::channel();
+    /// let sink = sink_batches_fn(move |batch: Batch<&str, u32>| {
+    ///     let sent = sender.send(batch.prepared().iter().sum::<u32>());
+    ///     async move { sent }
+    /// });
+    /// source.apply(SinkBatches::preparing(sink, |text: &&str| text.parse::<u32>()));
+    /// assert!(source.emit("many").wait().is_err());
+    /// source.emit_many(["1", "2"]).wait()?;
+    /// clock.run_until_idle();
+    /// assert_eq!(sums.try_iter().sum::<u32>(), 3);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn preparing<E: Into<BoxError>>(
+        sink: S,
+        mut prepare: impl FnMut(&T) -> Result<P, E> + Send + 'static,
+    ) -> Self {
         Self {
+            prepare: Box::new(move |x| prepare(x).map_err(Into::into)),
             waits: sink.waits(),
             label: sink.label(),
             sink: Arc::new(Mutex::new(Some(sink))),
@@ -201,7 +239,7 @@ impl<T: Element + Sync, S: BatchSink<T>> SinkBatches<T, S> {
         }
     }
 
-    fn write(&mut self, attempt: Attempt<T>, cx: &mut Context<'_, Self>) {
+    fn write(&mut self, attempt: Attempt<T, P>, cx: &mut Context<'_, Self>) {
         let mut borrowed = Borrowed::new(&self.sink);
         let batch = attempt.batch.clone();
         self.writing = Some(attempt);
@@ -252,7 +290,7 @@ impl<T: Element + Sync, S: BatchSink<T>> SinkBatches<T, S> {
         }
     }
 
-    fn give_up(&mut self, attempt: Attempt<T>, cause: BoxError) {
+    fn give_up(&mut self, attempt: Attempt<T, P>, cause: BoxError) {
         if attempt.len() == 1 {
             self.unwritten.extend(attempt.into_unwritten().zip([cause]));
             return;
@@ -271,7 +309,7 @@ impl<T: Element + Sync, S: BatchSink<T>> SinkBatches<T, S> {
     }
 
     /// All elements that wait, are being written, or could not be written.
-    fn attempts(&self) -> impl Iterator<Item = &Attempt<T>> {
+    fn attempts(&self) -> impl Iterator<Item = &Attempt<T, P>> {
         self.writing.iter().chain(&self.halves)
     }
 }
@@ -307,7 +345,7 @@ impl<S> Drop for Borrowed<S> {
     }
 }
 
-impl<T: Element + Sync, S: BatchSink<T>> Operator for SinkBatches<T, S> {
+impl<T: Element + Sync, P: Element + Sync, S: BatchSink<T, P>> Operator for SinkBatches<T, S, P> {
     type In = T;
     type Out = Never;
     type Event = Came;
@@ -317,8 +355,12 @@ impl<T: Element + Sync, S: BatchSink<T>> Operator for SinkBatches<T, S> {
     const SINK: bool = true;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
+        let prepared = match (self.prepare)(&x) {
+            Ok(prepared) => prepared,
+            Err(cause) => return cx.fail(x, cause),
+        };
         let bytes = S::size_of(&x);
-        self.queue.push(x, bytes, cx);
+        self.queue.push(x, prepared, bytes, cx);
         if self.writing.is_none() && !self.is_scheduled {
             self.is_scheduled = true;
             cx.wake_soon();
@@ -391,17 +433,17 @@ impl<T: Element + Sync, S: BatchSink<T>> Operator for SinkBatches<T, S> {
 }
 
 /// An asynchronous function as a [`BatchSink`].
-pub struct BatchFn<T, F> {
+pub struct BatchFn<T, F, P = ()> {
     f: F,
-    _batch: PhantomData<fn(T)>,
+    _batch: PhantomData<fn(T, P)>,
 }
 
-shows!([T, F] BatchFn<T, F> {});
+shows!([T, F, P] BatchFn<T, F, P> {});
 
 /// Creates a sink that calls `f` with every batch; see [`Stream::sink_batches`].
-pub fn sink_batches_fn<T, F, Fut>(f: F) -> BatchFn<T, F>
+pub fn sink_batches_fn<T, P, F, Fut>(f: F) -> BatchFn<T, F, P>
 where
-    F: FnMut(Batch<T>) -> Fut,
+    F: FnMut(Batch<T, P>) -> Fut,
 {
     BatchFn {
         f,
@@ -409,17 +451,18 @@ where
     }
 }
 
-impl<T, F, Fut, E> BatchSink<T> for BatchFn<T, F>
+impl<T, P, F, Fut, E> BatchSink<T, P> for BatchFn<T, F, P>
 where
     T: 'static,
-    F: FnMut(Batch<T>) -> Fut + Send + 'static,
+    P: 'static,
+    F: FnMut(Batch<T, P>) -> Fut + Send + 'static,
     Fut: Future<Output = Result<(), E>> + Send,
     E: Into<BoxError>,
 {
     type Error = E;
     const KIND: &'static str = "sink_batches";
 
-    fn write(&mut self, batch: Batch<T>) -> impl Future<Output = Result<(), E>> + Send {
+    fn write(&mut self, batch: Batch<T, P>) -> impl Future<Output = Result<(), E>> + Send {
         (self.f)(batch)
     }
 

@@ -2,26 +2,28 @@ use std::collections::VecDeque;
 
 use super::Batch;
 use super::attempt::Attempt;
+use super::batch::Parts;
 use crate::{Context, Lease, Operator};
 
 /// Elements that wait to be written. Emitters of those beyond the bounds wait.
-pub(super) struct Queue<T> {
+pub(super) struct Queue<T, P> {
     max_len: usize,
     max_bytes: usize,
-    waiting: VecDeque<Waiting<T>>,
+    waiting: VecDeque<Waiting<T, P>>,
     /// Number and size of the elements within the bounds.
     accepted: usize,
     bytes: usize,
 }
 
-struct Waiting<T> {
+struct Waiting<T, P> {
     element: T,
+    prepared: P,
     ordinal: u64,
     bytes: usize,
     lease: Lease,
 }
 
-impl<T> Queue<T> {
+impl<T, P> Queue<T, P> {
     pub(super) fn new(max_len: usize, max_bytes: usize) -> Self {
         Self {
             max_len,
@@ -43,6 +45,7 @@ impl<T> Queue<T> {
     pub(super) fn push<Op: Operator>(
         &mut self,
         element: T,
+        prepared: P,
         bytes: usize,
         cx: &mut Context<'_, Op>,
     ) {
@@ -57,6 +60,7 @@ impl<T> Queue<T> {
         };
         self.waiting.push_back(Waiting {
             element,
+            prepared,
             ordinal,
             bytes,
             lease,
@@ -70,19 +74,24 @@ impl<T> Queue<T> {
     }
 
     /// Takes all elements within the bounds; others move up.
-    pub(super) fn take(&mut self) -> Option<Attempt<T>> {
+    pub(super) fn take(&mut self) -> Option<Attempt<T, P>> {
         if self.accepted == 0 {
             return None;
         }
-        let (mut elements, mut tokens) = (Vec::with_capacity(self.accepted), Vec::new());
-        let mut ordinals = Vec::with_capacity(self.accepted);
+        let mut parts = Parts {
+            elements: Vec::with_capacity(self.accepted),
+            prepared: Vec::with_capacity(self.accepted),
+            ordinals: Vec::with_capacity(self.accepted),
+            tokens: Vec::with_capacity(self.accepted),
+        };
         for waiting in self.waiting.drain(..self.accepted) {
-            elements.push(waiting.element);
-            ordinals.push(waiting.ordinal);
-            tokens.push(waiting.lease.accept());
+            parts.elements.push(waiting.element);
+            parts.prepared.push(waiting.prepared);
+            parts.ordinals.push(waiting.ordinal);
+            parts.tokens.push(waiting.lease.accept());
         }
         self.move_up();
-        Some(Attempt::new(Batch::new(elements, ordinals, tokens)))
+        Some(Attempt::new(Batch::new(parts)))
     }
 
     fn move_up(&mut self) {

@@ -194,6 +194,71 @@ fn synchronous_writes_need_no_runtime_and_a_panic_loses_nothing_else() {
     assert_eq!(*lock(&written), [[0], [1], [3], [4]]);
 }
 
+#[test]
+fn elements_are_prepared_while_others_are_written_and_failures_reach_their_emitters() {
+    struct Doubles(Slow);
+    impl BatchSink<u32, u32> for Doubles {
+        type Error = &'static str;
+
+        async fn write(&mut self, batch: Batch<u32, u32>) -> Result<(), Self::Error> {
+            assert!(
+                batch
+                    .iter()
+                    .zip(&**batch.prepared())
+                    .all(|(x, twice)| 2 * x == *twice)
+            );
+            self.0.write(Batch::from(batch.prepared().to_vec())).await
+        }
+    }
+    let (clock, seen) = (VirtualClock::new(), Seen::default());
+    let source = Stream::on(&clock);
+    let slow = Slow {
+        clock: clock.clone(),
+        seen: seen.clone(),
+        refuses: vec![10],
+        blames: true,
+    };
+    let prepared = Arc::new(Mutex::new(Vec::new()));
+    let (remembers, mut attempts) = (prepared.clone(), 0);
+    let prepare = move |x: &u32| {
+        lock(&remembers).push(*x);
+        attempts += 1;
+        match *x {
+            2 => Err("two"),
+            3 if attempts < 5 => Err("not yet"),
+            _ => Ok(2 * x),
+        }
+    };
+    let sink = source.apply(SinkBatches::preparing(Doubles(slow), prepare));
+    sink.on_error(Retry::times(1));
+    source.emit(1).wait().expect("it is prepared");
+    clock.run_until_idle();
+    let emitted: Vec<_> = [2, 3, 4, 5].map(|x| source.emit(x)).into();
+    assert_eq!(*lock(&prepared), [1, 2, 2, 3, 3, 4, 5], "during the write");
+    let came = emitted.into_iter().map(|emitted| emitted.wait().is_ok());
+    assert!(came.eq([false, true, true, true]));
+    let error = clock
+        .block_on(source.drain("1h"))
+        .expect_err("ten is refused");
+    assert!(error.to_string().contains("element 5"), "{error}");
+    let tried: Vec<_> = lock(&seen.tried)
+        .iter()
+        .map(|(_, batch)| batch.clone())
+        .collect();
+    assert_eq!(
+        tried,
+        [
+            vec![2],
+            vec![6, 8, 10],
+            vec![6],
+            vec![8, 10],
+            vec![8],
+            vec![10],
+            vec![10]
+        ]
+    );
+}
+
 /// Batches in the order of writes, with their times.
 fn model(
     schedule: &[(Duration, u32)],
