@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -13,7 +14,7 @@ import threading
 import pytest
 
 from support import rest_of
-from thalweg.tasks import Client, as_completed, wait
+from thalweg.tasks import Client, as_completed, current_token, fire_and_forget, wait
 
 WAYS = {
     "result": "client.submit(stuck).result()",
@@ -114,6 +115,102 @@ def test_a_program_ends_without_closing_its_client(python, tmp_path, end):
     done = python("program.py")
     assert done.stdout.startswith("end\n")
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+DETACHED = """
+import sys
+from thalweg.tasks import Client, fire_and_forget, get_client
+
+def work(number):
+    with open(f"{number}.txt", "x"):
+        pass
+
+def later(number):
+    fire_and_forget(get_client().submit(work, number))
+
+if __name__ == "__main__":
+    client = Client({options})
+    {submit}
+    {end}
+    print("end")
+"""
+
+
+@pytest.mark.parametrize("options", ["n_workers=1, processes=False", "n_workers=1, threads_per_worker=1"])
+@pytest.mark.parametrize("end", ["", "client.close()", "sys.exit()"])
+@pytest.mark.parametrize(
+    "submit",
+    [
+        "fire_and_forget(client.map(work, range(50)))",
+        "client.gather(client.map(later, range(50)))",
+        "[fire_and_forget(client.submit(lambda _, n: work(n), client.submit(abs, n), n)) for n in range(50)]",
+    ],
+    ids=["map", "in tasks", "dependent"],
+)
+def test_detached_tasks_run_to_their_ends(python, tmp_path, options, end, submit):
+    program = DETACHED.replace("{options}", options).replace("{end}", end).replace("{submit}", submit)
+    (tmp_path / "program.py").write_text(program)
+    done = python("program.py")
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("*.txt"))) == 50
+
+
+def test_closing_waits_for_detached_tasks_as_long_as_it_may():
+    stopped = threading.Event()
+
+    def stuck():
+        while not current_token().cancelled:
+            pass
+        stopped.set()
+
+    client = Client(n_workers=1)
+    fire_and_forget(client.submit(stuck, key="stuck"))
+    with pytest.warns(RuntimeWarning, match="before these tasks of `fire_and_forget` had ended: stuck"):
+        client.close(timeout="10ms")
+    assert stopped.wait(60)
+
+
+def test_a_task_that_closes_its_client_does_not_wait_for_itself():
+    client = Client(n_workers=1)
+    closed = threading.Event()
+    fire_and_forget(client.submit(lambda: (client.close(), closed.set())))
+    assert closed.wait(60)
+
+
+def test_an_asynchronous_client_waits_for_detached_tasks():
+    done = []
+
+    async def main():
+        async with Client(n_workers=1, asynchronous=True) as client:
+            fire_and_forget(client.map(done.append, range(50)))
+
+    asyncio.run(main())
+    assert done == list(range(50))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_ctrl_c_ends_the_wait_for_detached_tasks(tmp_path):
+    program = """
+        from thalweg.tasks import *
+
+        def stuck():
+            while not current_token().cancelled:
+                pass
+
+        fire_and_forget(Client(n_workers=1).submit(stuck, key="stuck"))
+    """
+    path = tmp_path / "program.py"
+    path.write_text(textwrap.dedent(program))
+    with subprocess.Popen([sys.executable, str(path)], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            assert said == "thalweg: waiting for tasks of `fire_and_forget`: stuck. Ctrl-C cancels them.\n"
+            os.kill(process.pid, signal.SIGINT)
+            assert process.stderr.readline() == "thalweg: interrupted, cancelled: stuck.\n"
+            process.wait(60)
+        finally:
+            process.kill()
 
 
 def open_files():

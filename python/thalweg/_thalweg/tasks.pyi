@@ -191,6 +191,9 @@ class Engine:
     def named_futures(self) -> list[Future[Any]]:
         """The live tasks that were given keys."""
 
+    def detached(self) -> list[Future[Any]]:
+        """The detached tasks that have not ended."""
+
     def gather(self, futures: list[Future[_T]]) -> list[_T]:
         """Wait for all results."""
 
@@ -281,6 +284,9 @@ class Future(Generic[_T]):
 
     def keep(self) -> None:
         """Let the task run to its end even if the future is dropped."""
+
+    def detach(self) -> None:
+        """The same, and closing the engine waits for it."""
 
     def add_done_callback(self, callback: Callable[[Future[_T]], object]) -> None:
         """Call a function when the task has ended, on a thread that may block."""

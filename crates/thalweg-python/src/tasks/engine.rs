@@ -315,6 +315,15 @@ impl Engine {
             .collect()
     }
 
+    /// The futures of detached tasks that have not ended.
+    fn detached<'py>(slf: &Bound<'py, Self>) -> PyResult<Vec<Bound<'py, Future>>> {
+        let slots = slf.get().task_engine.detached();
+        slots
+            .into_iter()
+            .map(|slot| Future::new(slf, slot))
+            .collect()
+    }
+
     /// Waits for all futures, and returns their results in order; raises the first failure as soon as it occurs.
     fn gather<'py>(
         &self,

@@ -330,6 +330,15 @@ impl Future {
         Ok(())
     }
 
+    /// The same, and closing the engine waits for it; until then the engine is not freed.
+    fn detach(&self, py: Python<'_>) -> PyResult<()> {
+        let (engine, slot) = (self.engine.clone_ref(py), self.slot()?);
+        engine.get().check_here()?;
+        engine.get().task_engine.detach(&slot);
+        slot.notify(move || gil::attach(|_| drop(engine)));
+        Ok(())
+    }
+
     /// Calls `callback(future)` when it is finished: at once, if it is, and otherwise on a thread of the engine that
     /// runs nothing else.
     fn add_done_callback(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {

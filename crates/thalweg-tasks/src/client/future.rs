@@ -260,9 +260,25 @@ impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
         self.slot.engine().retry(&self.slot)
     }
 
-    /// Lets the task run to its end even if all its futures are dropped.
+    /// Lets the task run to its end even if all its futures are dropped. [`Client::close`](super::Client::close) waits
+    /// for it; dropping the client does not.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use thalweg_tasks::Client;
+    ///
+    /// let client = Client::threads(1)?;
+    /// let (sender, done) = mpsc::channel();
+    /// for x in 0..3 {
+    ///     let sender = sender.clone();
+    ///     client.submit(move || sender.send(x).is_ok()).detach();
+    /// }
+    /// client.close();
+    /// assert!(done.try_iter().eq(0..3));
+    /// # Ok::<(), thalweg_tasks::Error>(())
+    /// ```
     pub fn detach(self) {
-        self.slot.engine().keep(&self.slot);
+        self.slot.engine().detach(&self.slot);
     }
 
     /// Calls `f` when it has ended: at once, if it has, and otherwise on a thread of the client that runs no tasks. It

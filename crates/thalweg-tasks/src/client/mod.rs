@@ -15,8 +15,9 @@ pub use options::TaskBuilder;
 use crate::engine::{TaskEngine, spec};
 use crate::error::{Error, TaskError};
 use crate::history::TaskRun;
+use crate::place::runs_task;
 use crate::scheduler::{Dependencies, Options};
-use crate::slot::wait_all_or_failure;
+use crate::slot::{wait_all, wait_all_or_failure};
 use crate::threads::ThreadPool;
 use closure::{Closure, ClosureRunner, Held};
 use std::sync::Arc;
@@ -252,9 +253,13 @@ impl Client {
         TaskBuilder::new(self)
     }
 
-    /// Accepts no more tasks, drops those that have not started, and waits for running ones; for calls of
-    /// [`when_done`](Future::when_done), a second at most.
+    /// Waits for the tasks that have been [detached](Future::detach), unless a task calls it. Then accepts no more tasks,
+    /// drops those that have not started, and waits for running ones; for calls of [`when_done`](Future::when_done), a
+    /// second at most.
     pub fn close(&self) {
+        if !runs_task() {
+            wait_all(&self.engine().detached(), None);
+        }
         self.engine().close();
         self.inner.pool.join();
         self.engine().settle_callbacks();

@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod callbacks;
+mod detached;
 #[cfg(all(test, thalweg_loom))]
 mod loom_tests;
 mod plain;
@@ -18,6 +19,7 @@ use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::task_types::{Ending, Failure, TaskTypes};
 pub(crate) use callbacks::Callbacks;
+use detached::Detached;
 use plain::Plain;
 use std::fmt;
 use std::sync::Arc;
@@ -47,6 +49,7 @@ pub struct TaskEngine<W: TaskTypes> {
     /// Number of threads that are about to wake those who wait for finished tasks.
     telling: AtomicUsize,
     callbacks: Arc<Callbacks>,
+    detached: Detached<W>,
     /// The process that has its threads.
     owner: OwnerProcess,
     outside: Box<dyn RemoteWorkers<W>>,
@@ -132,6 +135,7 @@ impl<W: TaskTypes> TaskEngine<W> {
             history: TaskHistory::default(),
             telling: AtomicUsize::new(0),
             callbacks: Arc::default(),
+            detached: Detached::default(),
             owner: OwnerProcess::here(),
             outside,
         })
@@ -416,6 +420,22 @@ impl<W: TaskTypes> TaskEngine<W> {
         match slot.id.is_plain() {
             true => slot.keep_plain(),
             false => self.with(|scheduler, _| scheduler.keep(slot)),
+        }
+    }
+
+    /// The same for a task of the user's, which the engine is not closed before: see [`detached`](Self::detached).
+    pub fn detach(self: &Arc<Self>, slot: &Arc<Slot<W>>) {
+        self.keep(slot);
+        if self.owner_elsewhere().is_none() && !slot.is_done() {
+            self.detached.add(slot);
+        }
+    }
+
+    /// The [detached](Self::detach) tasks that have not ended.
+    pub fn detached(&self) -> Vec<Arc<Slot<W>>> {
+        match self.owner_elsewhere() {
+            None => self.detached.pending(),
+            Some(_) => Vec::new(),
         }
     }
 

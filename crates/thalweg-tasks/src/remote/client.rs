@@ -7,8 +7,10 @@ use crate::client::{Future, TaskBuilder};
 use crate::engine::{TaskEngine, spec};
 use crate::error::Error;
 use crate::history::TaskRun;
+use crate::place::runs_task;
 use crate::process::{Call, Deaths, Payload, Pool, PoolConfig, Portable};
 use crate::scheduler::{Options, TaskSpec};
+use crate::slot::wait_all;
 use crate::sync::{Mutex, lock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -185,9 +187,13 @@ impl Processes {
         TaskBuilder::new(self)
     }
 
-    /// Accepts no more tasks, drops unfinished ones, and ends the processes; waits for calls of
-    /// [`when_done`](Future::when_done), a second at most.
+    /// Waits for the tasks that have been [detached](Future::detach), unless a task calls it. Then accepts no more tasks,
+    /// drops unfinished ones, and ends the processes; waits for calls of [`when_done`](Future::when_done), a second at
+    /// most.
     pub fn close(&self) {
+        if !runs_task() {
+            wait_all(&self.inner.engine.detached(), None);
+        }
         self.inner.engine.close();
         self.inner.pool.close();
         self.inner.pool.join();

@@ -1,26 +1,41 @@
-"""Closing engines that streams may still use."""
+"""Closing engines that streams may still use, and whose detached tasks run to their end."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+import warnings
 
-from thalweg._thalweg.tasks import Engine, current_token
+from thalweg._thalweg.tasks import Engine, current_token, wait_for_threads
+from thalweg.runtime import program_end
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry
+from thalweg.tasks.client.waiting import LOOK, block, later, settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg._thalweg.tasks import Future
     from thalweg._types import Interval
 
 __all__ = ["close", "close_later", "patience"]
 
-#: Default time that closing waits for streams to deliver their elements in flight, in seconds.
+#: Default time that closing waits for streams to deliver their elements in flight, and for detached tasks, in seconds.
 PATIENCE = 60.0
 
 #: The same after an interrupt.
 PATIENCE_INTERRUPTED = 10.0
+
+#: Seconds after which the end of a program says which threads it waits for.
+_PATIENCE_WITH_THREADS = 5.0
+
+#: The process whose threads work for us.
+_home = os.getpid()
+
+#: Maximum number of tasks to name.
+_SHOWN = 3
 
 
 def patience(timeout: Interval | None = None, kind: type[BaseException] | None = None) -> float:
@@ -38,7 +53,8 @@ def patience(timeout: Interval | None = None, kind: type[BaseException] | None =
 
 
 def close(engine: Engine, seconds: float) -> None:
-    """Close an engine once streams have delivered their elements in flight, or the time is up.
+    """Close an engine once streams have delivered their elements in flight, and tasks of `fire_and_forget` have ended,
+    or the time is up.
 
     Examples
     --------
@@ -53,6 +69,11 @@ def close(engine: Engine, seconds: float) -> None:
         end = time.monotonic() + seconds
         for stream in _streams(engine):
             stream.wait_until_delivered(max(0.0, end - time.monotonic()))
+        if detached := _detached(engine):
+            try:
+                block(settled(detached, frozenset()), max(0.0, end - time.monotonic()))
+            except TimeoutError:
+                _warn_of_loss(detached)
     finally:
         registry.close(engine)
 
@@ -74,6 +95,11 @@ async def close_later(engine: Engine, seconds: float) -> None:
         end = time.monotonic() + seconds
         for stream in _streams(engine):
             await stream.until_delivered(max(0.0, end - time.monotonic()))
+        if detached := _detached(engine):
+            try:
+                await later(settled(detached, frozenset()), max(0.0, end - time.monotonic()))
+            except TimeoutError:
+                _warn_of_loss(detached)
     finally:
         registry.close(engine)
 
@@ -81,3 +107,64 @@ async def close_later(engine: Engine, seconds: float) -> None:
 def _streams(engine: Engine) -> list[Any]:
     # A task that closes its own engine would wait for itself.
     return [] if engine.closed or current_token() is not None else list(registry.shared(engine).streams)
+
+
+def _detached(engine: Engine) -> list[Future[Any]]:
+    return [] if engine.closed or current_token() is not None else engine.detached()
+
+
+def _names(futures: list[Future[Any]]) -> str:
+    names = [future.key for future in futures if not future.done()]
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown}, and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+def _warn_of_loss(futures: list[Future[Any]]) -> None:
+    if names := _names(futures):
+        message = (
+            f"closed before these tasks of `fire_and_forget` had ended: {names}. A longer `timeout` waits for them"
+        )
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+
+def _close_all() -> None:
+    if os.getpid() == _home:
+        _await_detached()
+    for engine in registry.open_engines():
+        registry.close(engine)
+    if os.getpid() != _home:
+        # The counted threads stayed with the parent process.
+        return
+    # Like executors, a program waits for calls in its threads. A thread inside the interpreter during its shutdown
+    # would crash the program.
+    try:
+        if left := wait_for_threads(_PATIENCE_WITH_THREADS):
+            sys.stderr.write(
+                f"thalweg: still running, cancelled: {', '.join(left)}. The program ends with them, or by Ctrl-C.\n"
+            )
+            while wait_for_threads(60.0):
+                pass
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)
+
+
+def _await_detached() -> None:
+    detached = [future for engine in registry.open_engines() for future in engine.detached()]
+    if not detached:
+        return
+    ended = settled(detached, frozenset())
+    try:
+        if not ended.wait(program_end.SILENCE):
+            sys.stderr.write(
+                f"thalweg: waiting for tasks of `fire_and_forget`: {_names(detached)}. Ctrl-C cancels them.\n"
+            )
+        while not ended.wait(LOOK):
+            pass
+    except KeyboardInterrupt:
+        sys.stderr.write(f"thalweg: interrupted, cancelled: {_names(detached)}.\n")
+
+
+# Streams may use them until they have been drained.
+program_end.call_after_drain(_close_all)

@@ -26,6 +26,8 @@ __all__ = [
 def fire_and_forget(obj: Any) -> None:
     """Let tasks run to their end, even if their futures are not referenced.
 
+    Closing the client waits for them, see :meth:`Client.close`, and the end of the program, until Ctrl-C.
+
     Parameters
     ----------
     obj
@@ -50,4 +52,4 @@ def fire_and_forget(obj: Any) -> None:
     if not futures and not isinstance(obj, (list, tuple, set, frozenset, dict)):
         raise TypeError(f"fire_and_forget: a future, and not {obj!r}")
     for future in futures:
-        future.keep()
+        future.detach()

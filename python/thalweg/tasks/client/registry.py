@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, WeakValueDictionary, finalize, ref
 
-from thalweg._thalweg.tasks import Engine, current_engine, is_worker, wait_for_threads
-from thalweg.runtime import program_end
+from thalweg._thalweg.tasks import Engine, current_engine, is_worker
 from thalweg.tasks.process import parent
 
 if TYPE_CHECKING:
@@ -203,38 +201,6 @@ def close(engine: Engine) -> None:
     engine.close()
     shared(engine).close()
 
-
-#: Seconds after which the end of a program says what it waits for.
-_PATIENCE = 5.0
-
-
-#: The process whose threads work for us.
-_home = os.getpid()
-
-
-def _close_all() -> None:
-    for engine in list(_open):
-        close(engine)
-    if os.getpid() != _home:
-        # The counted threads stayed with the parent process.
-        return
-    # Like executors, a program waits for calls in its threads. A thread inside the interpreter during its shutdown
-    # would crash the program.
-    try:
-        if left := wait_for_threads(_PATIENCE):
-            sys.stderr.write(
-                f"thalweg: still running, cancelled: {', '.join(left)}. The program ends with them, or by Ctrl-C.\n"
-            )
-            while wait_for_threads(60.0):
-                pass
-    except KeyboardInterrupt:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(130)
-
-
-# Streams may use them until they have been drained.
-program_end.call_after_drain(_close_all)
 
 if hasattr(os, "register_at_fork"):
     # The threads that would close them, and the workers, belong to the parent process.

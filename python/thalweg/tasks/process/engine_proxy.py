@@ -275,9 +275,9 @@ class RemoteFuture:
     def _runs_here(self) -> bool:
         return False
 
-    def keep(self) -> None:
-        """Let the task run to its end even if the future is dropped."""
-        self.engine.ask(requests.Keep(self.place))
+    def detach(self) -> None:
+        """Let the task run to its end even if the future is dropped; closing the engine waits for it."""
+        self.engine.ask(requests.Detach(self.place))
 
     def release(self) -> None:
         """Release the task."""

@@ -219,14 +219,14 @@ class Retry(NamedTuple):
         known.futures[self.place].retry()
 
 
-class Keep(NamedTuple):
+class Detach(NamedTuple):
     """Let a task run to its end also if nobody holds the future."""
 
     place: int
 
     def answer(self, requests: WorkerRequests, known: Known) -> None:
         """Let it."""
-        known.futures[self.place].keep()
+        known.futures[self.place].detach()
 
 
 class Info(NamedTuple):
