@@ -52,6 +52,50 @@ def test_a_script_sees_the_same_environment_as_under_python(python, script, tmp_
     assert python("-m", "thalweg", "run", "program/script.py").stdout == relative.stdout
 
 
+def test_a_module_sees_the_same_environment_as_under_python(python, tmp_path):
+    package = tmp_path / "app"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "part.py").write_text("x = 1")
+    (package / "__main__.py").write_text(
+        "import os, sys\nfrom app.part import x\nfrom .part import x as y\n"
+        "print(__name__, __file__, __package__, __spec__.name, sys.argv, sys.path[0] in ('', os.getcwd()), x, y)\n"
+        "print(sys.modules['__main__'].__dict__ is globals())\n"
+    )
+    for name in ("app", "app.__main__"):
+        arguments = ["-m", name, "--drain", "-h", "-m", "last"]
+        alone = python(*arguments)
+        assert alone.returncode == 0, alone.stderr
+        done = python("-m", "thalweg", "run", *arguments)
+        assert done.stdout == alone.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-m", "nowhere"], "can't run the module 'nowhere': there is no such module"),
+        (["-m", "app.nowhere"], "can't run the module 'app.nowhere': there is no such module"),
+        (["-m", "app"], "can't run the module 'app': there is no code to run in it, such as in `__main__`"),
+        (["-m"], "argument -m: expected the name of a module"),
+        ([], "a SCRIPT, or -m MODULE, is required"),
+    ],
+)
+def test_there_is_no_program(python, tmp_path, arguments, message):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__init__.py").write_text("")
+    done = python("-m", "thalweg", "run", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"error: {message}\n")
+
+
+def test_a_package_that_cannot_be_imported_is_shown(python, tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__init__.py").write_text("import nowhere")
+    done = python("-m", "thalweg", "run", "-m", "app")
+    assert done.returncode == 1
+    assert done.stderr.endswith("ModuleNotFoundError: No module named 'nowhere'\n")
+
+
 def test_streamz_and_rapidz_are_aliased(python, script):
     path = script("import streamz, rapidz, thalweg.compat; print(streamz is thalweg, rapidz is thalweg.compat.rapidz)")
     assert python("-m", "thalweg", "run", path).stdout == "True True\n"

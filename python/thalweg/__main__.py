@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import io
-import linecache
 import os
 import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from types import CodeType, FrameType, ModuleType
 from typing import NoReturn
 
 from thalweg import __version__, install_as
+from thalweg.runtime.program import NoProgramError, Program, of_module, of_script
 
 #: Exit code that shells use for a program ended by Ctrl-C.
 _INTERRUPTED = 130
@@ -99,7 +99,14 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="show the last elements of each node on its page (default: none)",
     )
-    run.add_argument("script", metavar="SCRIPT", help="the program's file, or - for standard input")
+    run.add_argument(
+        "-m",
+        dest="module",
+        metavar="MODULE",
+        nargs=argparse.REMAINDER,
+        help="a module to run as the program, with its own arguments, instead of SCRIPT",
+    )
+    run.add_argument("script", metavar="SCRIPT", nargs="?", help="the program's file, or - for standard input")
     run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="the program's own arguments")
     run.set_defaults(parser=run)
     top = commands.add_parser(
@@ -160,19 +167,24 @@ def _run(options: argparse.Namespace) -> int:
         install_as(*options.names)
     except (ImportError, ValueError) as error:
         options.parser.error(str(error))
-    try:
-        source = _read(options.script)
-    except OSError as error:
-        options.parser.error(f"can't read the program {options.script!r}: {error.strerror}")
+    if options.module is None and options.script is None:
+        options.parser.error("a SCRIPT, or -m MODULE, is required")
+    if options.module == []:
+        options.parser.error("argument -m: expected the name of a module")
     if (options.allow_control or options.show_elements) and not options.dashboard:
         options.parser.error("--allow-control and --show-elements are for --dashboard")
     if options.dashboard:
         _serve_dashboard(options)
-    _behave_as(options.script, options.arguments)
+    try:
+        load = of_module(*options.module) if options.module else of_script(options.script, *options.arguments)
+    except OSError as error:
+        options.parser.error(f"can't read the program {options.script!r}: {error.strerror}")
     _end_on_sigterm()
     code = 1
     try:
-        code = _execute(options.script, source)
+        code = _execute(load)
+    except NoProgramError as error:
+        options.parser.error(str(error))
     finally:
         code = _drain(options.timeout, _await_threads(code))
     return code
@@ -188,21 +200,6 @@ def _serve_dashboard(options: argparse.Namespace) -> None:
     except (OSError, ValueError) as error:
         options.parser.error(str(error))
     print(f"dashboard: {served.control_link or served.link}", file=sys.stderr)  # noqa: T201
-
-
-def _read(script: str) -> bytes:
-    if script == "-":
-        return sys.stdin.buffer.read()
-    with io.open_code(os.path.abspath(script)) as file:
-        return file.read()
-
-
-def _behave_as(script: str, arguments: list[str]) -> None:
-    """Make the interpreter look as if it had been started with the script."""
-    sys.argv[:] = [script, *arguments]
-    # In safe-path mode the first entry is not the directory of the program.
-    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
-        sys.path[0] = "" if script == "-" else os.path.dirname(os.path.realpath(script))
 
 
 def _end_on_sigterm() -> None:
@@ -237,18 +234,18 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(_TERMINATED)
 
 
-def _execute(script: str, source: bytes) -> int:
+def _execute(load: Callable[[], Program]) -> int:
     """Run the program as ``__main__`` and return its exit code, after reporting an uncaught exception."""
-    name = "<stdin>" if script == "-" else os.path.abspath(script)
     try:
-        code = compile(source, name, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        # Frames of this module would say nothing about the program.
-        _report(error.with_traceback(None))
-        return 1
-    module = _main_module(name, source)
-    try:
+        try:
+            code, module = load()
+        except (SyntaxError, ValueError) as error:
+            # Frames of this package would say nothing about the program.
+            _report(error.with_traceback(None))
+            return 1
         _call(code, module)
+    except NoProgramError:
+        raise
     except SystemExit as error:
         return _exit_code(error)
     except KeyboardInterrupt:
@@ -258,24 +255,6 @@ def _execute(script: str, source: bytes) -> int:
         _report(_without_our_frames(error))
         return 1
     return 0
-
-
-def _main_module(name: str, source: bytes) -> ModuleType:
-    module = ModuleType("__main__")
-    module.__dict__.update(__builtins__=__builtins__, __package__=None, __spec__=None)
-    if name == "<stdin>":
-        # Tracebacks show the lines of files; this code is in none.
-        lines = source.decode(errors="replace").splitlines(keepends=True)
-        linecache.cache[name] = (len(source), None, lines, name)
-    else:
-        from importlib.machinery import SourceFileLoader
-
-        module.__file__ = name
-        module.__loader__ = SourceFileLoader("__main__", name)
-        module.__dict__["__cached__"] = None
-    # Stays there, since exit handlers, threads and pickle look it up.
-    sys.modules["__main__"] = module
-    return module
 
 
 def _call(code: CodeType, module: ModuleType) -> None:

@@ -301,12 +301,11 @@ impl Iterator for Elements {
         if self.has_ended() || self.is_late() || self.is_interrupted() {
             return None;
         }
-        let Source::Iterator(iterator) = &self.from else {
-            let (batch, _) = self.next_batch(1)?;
-            return batch.into_iter().next();
-        };
         let next = gil::held(|py| {
-            let next = call::next(iterator.bind(py))?;
+            let next = match &mut self.from {
+                Source::Iterator(iterator) => call::next(iterator.bind(py))?,
+                Source::Sequence(sequence, taken) => element(sequence.bind(py), taken)?,
+            };
             Ok(next.map(|x| {
                 self.current.set(py, x.as_unbound());
                 Value::from(x)
@@ -320,6 +319,19 @@ impl Iterator for Elements {
         }
         None
     }
+}
+
+/// The next element of a sequence after those taken.
+fn element<'py>(
+    sequence: &Bound<'py, PyAny>,
+    taken: &mut usize,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if *taken >= sequence.len()? {
+        return Ok(None);
+    }
+    let x = sequence.get_item(*taken)?;
+    *taken += 1;
+    Ok(Some(x))
 }
 
 fn signed(place: usize) -> isize {

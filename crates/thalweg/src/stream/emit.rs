@@ -213,6 +213,11 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     size: usize,
     /// Number of elements that the iterator gives without a long wait.
     limit: usize,
+    /// Number of elements to emit one by one before the next batch is tried.
+    singly: usize,
+    /// The same after a batch that could not be emitted as one: more with each, since a pipeline that takes no batches
+    /// seldom begins to take some, and a batch of one costs more than an element.
+    singly_next: usize,
     current: Option<Emit>,
     /// Whether there are more elements, and other tasks of the event loop get a turn first.
     is_paused: bool,
@@ -250,6 +255,8 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             origin,
             size: 1,
             limit: BATCH,
+            singly: 0,
+            singly_next: 1,
             current: None,
             is_paused: false,
             ahead: VecDeque::new(),
@@ -271,7 +278,8 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
                 self.is_paused = true;
                 return;
             }
-            if self.batch.is_empty() && !self.has_several() {
+            if self.batch.is_empty() && (self.singly > 0 || !self.has_several()) {
+                self.singly = self.singly.saturating_sub(1);
                 if !self.send_next() {
                     return;
                 }
@@ -285,6 +293,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             let emit = sent.or_else(|| self.send_batch());
             match emit {
                 Some(emit) if emit.is_ready() => {
+                    self.singly_next = 1;
                     let before = now;
                     now = now.and_then(|_| self.stream.graph().turn());
                     self.size = match before.zip(now) {
@@ -297,8 +306,15 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
                     self.current = Some(emit);
                     return;
                 }
-                None if self.batch.is_empty() || self.send_each() => return,
-                None => now = now.and_then(|_| self.stream.graph().turn()),
+                None if self.batch.is_empty() => return,
+                None => {
+                    self.singly = self.singly_next;
+                    self.singly_next = (2 * self.singly_next).min(BATCH);
+                    if self.send_each() {
+                        return;
+                    }
+                    now = now.and_then(|_| self.stream.graph().turn());
+                }
             }
         }
     }

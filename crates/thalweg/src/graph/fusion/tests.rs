@@ -235,6 +235,48 @@ fn a_host_batch_is_unpacked_for_nodes_that_take_elements() {
 }
 
 #[test]
+fn a_pipeline_that_takes_no_batches_is_seldom_sent_one() {
+    /// Counts batches.
+    struct Counting(Host, Arc<AtomicU64>);
+
+    impl Iterator for Counting {
+        type Item = i32;
+
+        fn next(&mut self) -> Option<i32> {
+            self.0.next()
+        }
+
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            self.0.size_hint()
+        }
+    }
+
+    impl HostBatches for Counting {
+        type Batch = Numbers;
+
+        fn next_batch(&mut self, size: usize) -> Option<(Numbers, usize)> {
+            self.1.fetch_add(1, Relaxed);
+            self.0.next_batch(size)
+        }
+    }
+
+    let source = Stream::new();
+    let list = source.map(|x| -x).zip(&source).sink_to_list();
+    let batches = Arc::new(AtomicU64::new(0));
+    let many = source.emit_host_batches(Counting(Host(0..10_000), batches.clone()));
+    many.wait().expect("taken");
+    assert_eq!(
+        list.to_vec(),
+        (0..10_000).map(|x| (-x, x)).collect::<Vec<_>>()
+    );
+    // After 1, 2, 4 … 256 elements, and then after every 256.
+    assert_eq!(
+        batches.load(Relaxed),
+        9 + (10_000 - 511 - 9_u64).div_ceil(257)
+    );
+}
+
+#[test]
 fn a_batch_that_waits_for_another_thread_stays_whole() {
     /// Records when a batch is requested.
     struct Telling(Host, std::sync::mpsc::Sender<()>);
