@@ -483,6 +483,21 @@ def test_an_interrupted_program_ends_by_the_signal(build, python):
     assert done.returncode == -signal.SIGINT
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Ctrl-C has an exit code of its own there")
+def test_a_last_drain_that_is_interrupted_ends_the_program_by_the_signal(python):
+    done = python(
+        "-c",
+        "from thalweg import Stream\n"
+        "def work(x):\n"
+        "    raise KeyboardInterrupt\n"
+        "s = Stream()\n"
+        "s.partition(3).sink(work)\n"
+        "s.emit(1)\n",
+    )
+    assert done.returncode == -signal.SIGINT, done.stderr
+    assert "interrupted" in done.stderr
+
+
 def test_a_program_without_an_event_loop_ends_without_importing_asyncio(python):
     done = python(
         "-c",

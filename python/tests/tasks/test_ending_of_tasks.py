@@ -208,7 +208,7 @@ def test_ctrl_c_ends_the_wait_for_detached_tasks(tmp_path):
             assert said == "thalweg: waiting for tasks of `fire_and_forget`: stuck. Ctrl-C cancels them.\n"
             os.kill(process.pid, signal.SIGINT)
             assert process.stderr.readline() == "thalweg: interrupted, cancelled: stuck.\n"
-            process.wait(60)
+            assert process.wait(60) == -signal.SIGINT
         finally:
             process.kill()
 

@@ -62,6 +62,9 @@ _reopened: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 #: Whether the program has nothing left to do but drain its pipelines.
 _is_ending = False
 
+#: Whether Ctrl-C has ended a wait at the end of the program: something was lost.
+_was_cut_short = False
+
 #: Functions to call when all pipelines have been drained.
 _closers: list[Callable[[], None]] = []
 
@@ -90,13 +93,20 @@ def _end_engines() -> None:
     _note_interrupt()
 
 
+def note_cut_short() -> None:
+    """Record that Ctrl-C has ended a wait at the end of the program, which then ends by that signal."""
+    global _was_cut_short
+    _was_cut_short = True
+
+
 def _note_interrupt() -> None:
     """Have the program that Ctrl-C has ended end by that signal.
 
     Python notes it when a program raises, and forgets it when other code is run from text, as by imports of
     `collections.namedtuple` in functions that have been called since.
     """
-    if getattr(sys, "last_type", None) is KeyboardInterrupt and not (sys.flags.interactive or hasattr(sys, "ps1")):
+    was_interrupted = _was_cut_short or getattr(sys, "last_type", None) is KeyboardInterrupt
+    if was_interrupted and not (sys.flags.interactive or hasattr(sys, "ps1")):
         with contextlib.suppress(KeyboardInterrupt):
             exec("raise KeyboardInterrupt", {})
 
@@ -112,6 +122,7 @@ def _drain_at_end() -> None:
     try:
         drain_all()
     except KeyboardInterrupt:
+        note_cut_short()
         _say(f"interrupted: {_describe(alive()) or 'nothing'} left undelivered")
     except SystemExit as end:
         _say_late(end)

@@ -163,6 +163,7 @@ def _await_detached() -> None:
         while not ended.wait(LOOK):
             pass
     except KeyboardInterrupt:
+        program_end.note_cut_short()
         sys.stderr.write(f"thalweg: interrupted, cancelled: {_names(detached)}.\n")
 
 
