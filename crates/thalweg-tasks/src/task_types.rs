@@ -54,6 +54,11 @@ pub enum Failure<E> {
     Closed,
     /// A dependency is a task of another client, on another engine.
     OtherClient,
+    /// No worker has the [resources](crate::TaskBuilder::resource) that it takes.
+    NoResources {
+        /// The resources that it takes, with their amounts.
+        wanted: String,
+    },
     /// This process is a fork of the client's, with a copy of it that runs nothing.
     Forked {
         /// Id of the client's process.
@@ -79,6 +84,10 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
             Self::Forked { owner } => write!(
                 f,
                 "the client belongs to process {owner}, which has forked this one: make a client in this process"
+            ),
+            Self::NoResources { wanted } => write!(
+                f,
+                "no worker of the client has the resources of the task, {wanted}: ask for less, or start workers with more"
             ),
             Self::Closed => f.write_str("the client was closed before the task was done"),
             Self::OtherClient => f.write_str(

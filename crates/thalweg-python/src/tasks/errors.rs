@@ -68,6 +68,11 @@ fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<P
                 "an argument is a future of another client, with workers of its own: pass its result",
             ));
         }
+        Failure::NoResources { wanted } => {
+            return Err(pyo3::exceptions::PyValueError::new_err(format!(
+                "resources: no worker has {wanted}"
+            )));
+        }
         other => {
             return Err(pyo3::exceptions::PyRuntimeError::new_err(format!(
                 "{other:?}"

@@ -65,7 +65,21 @@ impl<'a, C> TaskBuilder<'a, C> {
         self
     }
 
-    /// Amount of a resource of its [worker](Client::threads_with) that it takes while it runs.
+    /// Amount of a resource of its [worker](Client::threads_with) that it takes while it runs. If no worker has as much,
+    /// it fails at once with [`Failure::NoResources`](crate::Failure::NoResources).
+    ///
+    /// ```
+    /// use thalweg_tasks::{Client, Error, Failure};
+    ///
+    /// let client = Client::threads_with(4, [("card", 2.0)])?;
+    /// let twice = |x: u32| move || 2 * x;
+    /// let futures: Vec<_> = (0..5).map(|x| client.task().resource("card", 1.0).submit(twice(x))).collect();
+    /// assert_eq!(client.gather(&futures)?, [0, 2, 4, 6, 8]);
+    /// let refused = client.task().resource("card", 3.0).submit(twice(5)).result();
+    /// let Err(Error::Task(failure)) = refused else { panic!("no worker has three") };
+    /// assert!(failure.to_string().contains("3 of `card`"), "{failure}");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn resource(mut self, name: impl Into<Box<str>>, amount: f64) -> Self {
         self.options.resources.push((name.into(), amount));
         self

@@ -195,10 +195,13 @@ impl<W: TaskTypes> Scheduler<W> {
             options: spec.options,
             kept: None,
         });
-        if self.closed {
-            self.fail(id, Arc::new(Failure::Closed), deferred);
-        } else {
-            self.settle(id, deferred);
+        let refusal = match self.closed {
+            true => Some(Failure::Closed),
+            false => self.lacking(id),
+        };
+        match refusal {
+            Some(failure) => self.fail(id, Arc::new(failure), deferred),
+            None => self.settle(id, deferred),
         }
         slot
     }

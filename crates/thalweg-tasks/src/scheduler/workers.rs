@@ -2,7 +2,7 @@
 
 use super::ready::Ready;
 use super::task::State;
-use super::{Assignment, DEATHS, Deferred, Scheduler, ToDrop};
+use super::{Assignment, DEATHS, Deferred, Scheduler, TaskId, ToDrop};
 use crate::slot::{SlotState, Watchers};
 use crate::task_types::{Failure, TaskTypes};
 use std::marker::PhantomData;
@@ -87,6 +87,22 @@ impl<W: TaskTypes> Scheduler<W> {
             task_types: PhantomData,
         };
         WorkerId(self.workers.insert(worker))
+    }
+
+    /// The failure of a task that no worker could ever run.
+    pub(super) fn lacking(&self, id: TaskId) -> Option<Failure<W::Error>> {
+        let wanted = self.task(id)?.resources();
+        let is_enough = |worker: &Worker<W>| has(&worker.all, wanted);
+        if wanted.is_empty() || self.workers.iter().any(|(_, worker)| is_enough(worker)) {
+            return None;
+        }
+        let wanted: Vec<_> = wanted
+            .iter()
+            .map(|(name, amount)| format!("{amount} of `{name}`"))
+            .collect();
+        Some(Failure::NoResources {
+            wanted: wanted.join(" and "),
+        })
     }
 
     /// A worker has died. Tasks it was running may be the cause; those it had not started are not.

@@ -526,21 +526,24 @@ fn resources_limit_concurrent_tasks() {
     let engine: Arc<TaskEngine<Sums>> = TaskEngine::threads();
     let worker = engine.add_worker(vec![("card".into(), 2.0)]);
     let take = || engine.next(worker);
-    let resources = vec![("card".into(), 1.0)];
-    let options = Some(Arc::new(Options {
-        resources,
-        ..Options::default()
-    }));
-    let submit = |program| {
-        let options = options.clone();
+    let submit = |program, name: &str, cards| {
+        let options = Options {
+            resources: vec![(name.into(), cards)],
+            ..Options::default()
+        };
         engine.submit(TaskSpec {
             program,
             dependencies: Vec::new(),
-            options,
+            options: Some(Arc::new(options)),
             accepts_failed_deps: false,
         })
     };
-    let _slots: Vec<_> = (0..3).map(submit).collect();
+    for (name, cards) in [("card", 2.5), ("card", f64::NAN), ("disk", 1.0)] {
+        let failure = submit(7, name, cards).failure();
+        let wanted = format!("{cards} of `{name}`");
+        assert_eq!(failure.as_deref(), Some(&Failure::NoResources { wanted }));
+    }
+    let _slots: Vec<_> = (0..3).map(|at| submit(at, "card", 1.0)).collect();
     let first = take().expect("there are two cards");
     assert!(take().is_some());
     assert!(take().is_none(), "and not three");

@@ -261,7 +261,7 @@ fn a_pipeline_that_takes_no_batches_is_seldom_sent_one() {
     }
 
     let source = Stream::new();
-    let list = source.map(|x| -x).zip(&source).sink_to_list();
+    let list = source.map(|x: i32| -x).zip(&source).sink_to_list();
     let batches = Arc::new(AtomicU64::new(0));
     let many = source.emit_host_batches(Counting(Host(0..10_000), batches.clone()));
     many.wait().expect("taken");
