@@ -89,7 +89,6 @@ ENDS = {
     "an event that is waited for": "future = client.submit(Event('never').wait)",
     "dropped": "future = client.submit(stuck); del client, future",
     "closed": "future = client.submit(stuck); client.close()",
-    "an executor": "executor = client.get_executor(); future = executor.submit(stuck)",
     "in a task": "future = client.submit(lambda: get_client().map(stuck, range(100)))",
     "a module's exit": "import atexit; atexit.register(client.close); future = client.submit(stuck)",
 }
@@ -144,8 +143,10 @@ if __name__ == "__main__":
         "fire_and_forget(client.map(work, range(50)))",
         "client.gather(client.map(later, range(50)))",
         "[fire_and_forget(client.submit(lambda _, n: work(n), client.submit(abs, n), n)) for n in range(50)]",
+        "executor = client.get_executor(); [executor.submit(work, n) for n in range(50)]",
+        "results = client.get_executor().map(work, range(50))",
     ],
-    ids=["map", "in tasks", "dependent"],
+    ids=["map", "in tasks", "dependent", "executor", "map of an executor"],
 )
 def test_detached_tasks_run_to_their_ends(python, tmp_path, options, end, submit):
     program = DETACHED.replace("{options}", options).replace("{end}", end).replace("{submit}", submit)
@@ -165,7 +166,7 @@ def test_closing_waits_for_detached_tasks_as_long_as_it_may():
 
     client = Client(n_workers=1)
     fire_and_forget(client.submit(stuck, key="stuck"))
-    with pytest.warns(RuntimeWarning, match="before these tasks of `fire_and_forget` had ended: stuck"):
+    with pytest.warns(RuntimeWarning, match="before these tasks of `fire_and_forget` or an executor had ended: stuck"):
         client.close(timeout="10ms")
     assert stopped.wait(60)
 
@@ -205,7 +206,9 @@ def test_ctrl_c_ends_the_wait_for_detached_tasks(tmp_path):
         try:
             assert process.stderr is not None
             said = process.stderr.readline()
-            assert said == "thalweg: waiting for tasks of `fire_and_forget`: stuck. Ctrl-C cancels them.\n"
+            assert (
+                said == "thalweg: waiting for tasks of `fire_and_forget` or an executor: stuck. Ctrl-C cancels them.\n"
+            )
             os.kill(process.pid, signal.SIGINT)
             assert process.stderr.readline() == "thalweg: interrupted, cancelled: stuck.\n"
             assert process.wait(60) == -signal.SIGINT

@@ -505,10 +505,10 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
     def close(self, timeout: Interval | None = None, *, asynchronous: bool | None = None) -> Any:
         """Cancel pending tasks, and accept no more. Tasks on threads are asked to stop; processes are ended.
 
-        Before that, streams on the client deliver their elements in flight, and tasks of `fire_and_forget` end, within
-        `timeout`, 60 s by default; after an interrupt, 10 s. Elements not delivered by then fail, and the stream
-        reports them; a `RuntimeWarning` names the tasks. A blocking call does not wait for work that needs the event
-        loop it blocks.
+        Before that, streams on the client deliver their elements in flight, and tasks of `fire_and_forget` and of
+        executors end, within `timeout`, 60 s by default; after an interrupt, 10 s. Elements not delivered by then fail,
+        and the stream reports them; a `RuntimeWarning` names the tasks. A blocking call does not wait for work that
+        needs the event loop it blocks.
 
         The workers of a `LocalCluster` continue. Closing twice has no further effect.
         """

@@ -34,6 +34,9 @@ _PATIENCE_WITH_THREADS = 5.0
 #: The process whose threads work for us.
 _home = os.getpid()
 
+#: What detaches tasks.
+_DETACHED = "`fire_and_forget` or an executor"
+
 #: Maximum number of tasks to name.
 _SHOWN = 3
 
@@ -53,8 +56,8 @@ def patience(timeout: Interval | None = None, kind: type[BaseException] | None =
 
 
 def close(engine: Engine, seconds: float) -> None:
-    """Close an engine once streams have delivered their elements in flight, and tasks of `fire_and_forget` have ended,
-    or the time is up.
+    """Close an engine once streams have delivered their elements in flight, and detached tasks have ended, those of
+    `fire_and_forget` and executors, or the time is up.
 
     Examples
     --------
@@ -121,9 +124,7 @@ def _names(futures: list[Future[Any]]) -> str:
 
 def _warn_of_loss(futures: list[Future[Any]]) -> None:
     if names := _names(futures):
-        message = (
-            f"closed before these tasks of `fire_and_forget` had ended: {names}. A longer `timeout` waits for them"
-        )
+        message = f"closed before these tasks of {_DETACHED} had ended: {names}. A longer `timeout` waits for them"
         warnings.warn(message, RuntimeWarning, stacklevel=3)
 
 
@@ -157,9 +158,8 @@ def _await_detached() -> None:
     ended = settled(detached, frozenset())
     try:
         if not ended.wait(program_end.SILENCE):
-            sys.stderr.write(
-                f"thalweg: waiting for tasks of `fire_and_forget`: {_names(detached)}. Ctrl-C cancels them.\n"
-            )
+            names = _names(detached)
+            sys.stderr.write(f"thalweg: waiting for tasks of {_DETACHED}: {names}. Ctrl-C cancels them.\n")
         while not ended.wait(LOOK):
             pass
     except KeyboardInterrupt:

@@ -97,12 +97,13 @@ class ClientExecutor(concurrent.futures.Executor):
     """Runs functions on a client's workers for code that takes an executor, such as ``loop.run_in_executor``.
 
     It keeps the contract of ``concurrent.futures``: a submitted function runs, whether or not its future is referenced,
-    and leaving a ``with`` block waits for it. A running call's future cannot be cancelled.
+    and leaving a ``with`` block waits for it, as does the end of the program. A running call's future cannot be
+    cancelled.
 
     Parameters
     ----------
     client
-        The client. It stays open when the executor is shut down; when it is closed, calls that have not started fail.
+        The client. It stays open when the executor is shut down; closing it waits for the calls, see `Client.close`.
     retries, resources, priority, time_limit, pure
         Arguments of `Client.submit` for all tasks.
     workers, allow_other_workers
@@ -164,6 +165,7 @@ class ClientExecutor(concurrent.futures.Executor):
         function = partial(fn, **kwargs) if kwargs else fn
         with self._sending("submit"):
             task = mine._task = self._client.submit(function, *args, **self._options)
+            task.detach()
             with self._lock:
                 self._submitted[task] = mine
         task._when_here(self._hand_over)
@@ -250,6 +252,8 @@ class ClientExecutor(concurrent.futures.Executor):
                 return []
             tasks = self._client.map(fn, *iterables, **self._options)
             self._mapped.add(tasks)
+            for task in tasks:
+                task.detach()
         return tasks
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -323,20 +327,33 @@ def _results(
             yield _result(tasks.popleft(), end)
     finally:
         for task in tasks:
-            if not task._cancel_before_it_begins():
-                task._ask_to_stop()
+            _abandon(task)
 
 
 def _result(task: Future[T], end: float | None) -> T:
-    if not task.done():
-        token = current_token()
-        while not task._wait(LOOK if end is None else min(LOOK, max(0.0, end - time.monotonic()))):
-            if token is not None:
-                token.check()
-            if end is not None and time.monotonic() >= end:
-                task._cancel_before_it_begins()
-                raise concurrent.futures.TimeoutError("map: a result did not come in time")
+    try:
+        _await(task, end)
+    except BaseException:
+        _abandon(task)
+        raise
     try:
         return task._result_here()
     except (StopIteration, StopAsyncIteration, GeneratorExit) as error:
         raise raisable(error) from error
+
+
+def _await(task: Future[Any], end: float | None) -> None:
+    if task.done():
+        return
+    token = current_token()
+    while not task._wait(LOOK if end is None else min(LOOK, max(0.0, end - time.monotonic()))):
+        if token is not None:
+            token.check()
+        if end is not None and time.monotonic() >= end:
+            raise concurrent.futures.TimeoutError("map: a result did not come in time")
+
+
+def _abandon(task: Future[Any]) -> None:
+    """Cancel a call if it has not started; tell it that it is not wanted if it has."""
+    if not task._cancel_before_it_begins():
+        task._ask_to_stop()
