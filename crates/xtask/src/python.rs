@@ -120,6 +120,11 @@ impl Environment {
         Self::with_wheel_of(project, "release")
     }
 
+    /// The environment with thalweg as `pip install .` builds it: in half the time, and nearly as fast.
+    pub(crate) fn with_source_wheel(project: &Project) -> Result<Self, Stop> {
+        Self::with_wheel_of(project, "source")
+    }
+
     fn with_wheel_of(project: &Project, profile: &str) -> Result<Self, Stop> {
         let environment = Self::with_tools(project)?;
         let wheels = project.target.join("wheels");

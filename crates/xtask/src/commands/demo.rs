@@ -27,7 +27,7 @@ pub(crate) fn run(project: &Project, language: Language, args: Vec<OsString>) ->
         } else {
             "run --release --package thalweg-io --example demo --"
         }),
-        Language::Python => match Environment::with_released_wheel(project) {
+        Language::Python => match Environment::with_source_wheel(project) {
             Ok(python) => python.run("python/examples/demo.py"),
             Err(stop) => return give_up(&stop),
         },
