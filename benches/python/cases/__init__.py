@@ -7,7 +7,7 @@ from collections.abc import Callable
 from measure import Case
 
 from cases.asynchronous import awaited, blocking, buffered, left
-from cases.batches import building, forked, lines, mixed_together, ten_together
+from cases.batches import building, forked, forked_together, lines, mixed_together, ten_together, united
 from cases.collection import collection
 from cases.importing import importing
 from cases.synchronous import chain, maps, mixed, partitions, together
@@ -20,6 +20,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "ten_together": ten_together,
     "mixed_together": mixed_together,
     "forked": forked,
+    "forked_together": forked_together,
+    "united": united,
     "lines": lines,
     "awaited": awaited,
     "buffered": buffered,

@@ -92,6 +92,47 @@ def forked() -> Case:
     )
 
 
+def forked_together() -> Case:
+    def build(source: Any) -> Any:
+        return source.map(increment).zip(source.map(increment)).sink(ignore)
+
+    def loop(n: int) -> None:
+        f, g = increment, ignore
+        for x in range(n):
+            g((f(x), f(x)))
+
+    return Case(
+        "emit_many, two maps, and a zip behind them",
+        [
+            Contender("plain loop", loop, 50_000),
+            Contender("thalweg", _together(build), 50_000),
+            Contender("streamz", emitting(streamz, build), 1_000),
+        ],
+        [],
+    )
+
+
+def united() -> Case:
+    def build(source: Any) -> Any:
+        return source.union(source.map(increment)).sink(ignore)
+
+    def loop(n: int) -> None:
+        f, g = increment, ignore
+        for x in range(n):
+            g(x)
+            g(f(x))
+
+    return Case(
+        "a union of a stream and a map of it",
+        [
+            Contender("plain loop", loop, 50_000),
+            Contender("thalweg", emitting(thalweg, build), 50_000),
+            Contender("streamz", emitting(streamz, build), 1_000),
+        ],
+        [],
+    )
+
+
 def _file(n: int) -> Path:
     path = Path(tempfile.gettempdir()) / f"thalweg-bench-{n}.txt"
     path.write_text("".join(f"{x}\n" for x in range(n)))

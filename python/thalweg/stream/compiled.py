@@ -152,10 +152,13 @@ class Chain:
 
 
 def compile_chains(pipeline: _thalweg.Pipeline) -> list[Chain]:
-    """The chains of a pipeline, for the engine; none if ``THALWEG_COMPILE=0`` disables compilation."""
+    """The chains of a pipeline, for the engine; none if ``THALWEG_COMPILE=0`` disables compilation.
+
+    Those downstream come first: the exits of a chain lead to what is there when it takes the place of its nodes.
+    """
     if os.environ.get("THALWEG_COMPILE") == "0":
         return []
-    return _chains(_parts(pipeline))
+    return _chains(_parts(pipeline))[::-1]
 
 
 def _parts(pipeline: _thalweg.Pipeline) -> list[_Part]:

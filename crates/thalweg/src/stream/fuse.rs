@@ -8,7 +8,7 @@ impl<T: Element> Stream<T> {
     ///
     /// `parts` are the first node and its downstreams, depth first: each of the others has one upstream, which is among
     /// them. All take elements of type `T`. `exits` are the edges that lead out of them, each as the index of a node
-    /// and the [id](Self::node_id) of its downstream.
+    /// and the [id](Self::node_id) of its downstream. They lead to what is there now: fuse nodes downstream first.
     ///
     /// It ends as soon as an edge or a policy changes anywhere in the pipeline. Until then the nodes still accept
     /// elements by other ways; see [`Fused`] for the duties of `body`. Returns false, without an effect, if the nodes

@@ -202,6 +202,47 @@ fn elements_go_through_the_body_and_are_counted_at_the_nodes() {
 }
 
 #[test]
+fn an_exit_leads_to_a_body_that_was_there_before() {
+    /// Adds a number, in place of a node; counts calls.
+    struct Adds(i32, Arc<AtomicU64>);
+
+    impl Fused<i32> for Adds {
+        fn run(&self, x: i32, cx: &mut FusedContext<'_, i32>) -> EmitResult {
+            self.1.fetch_add(1, Relaxed);
+            cx.send_last(0, x + self.0)
+        }
+
+        fn progress(&self) -> Vec<Progress> {
+            let count = self.1.load(Relaxed);
+            vec![Progress {
+                received: count,
+                made: count,
+            }]
+        }
+    }
+
+    let source = Stream::new();
+    let one = source.map(|x| x + 1);
+    let both = source.union(&one);
+    let list = both.sink_to_list();
+    let fuse = |node: &Stream<i32>, adds| {
+        let part = FusedPart {
+            id: node.node_id(),
+            downstream: node.downstream_ids(),
+            may_skip: true,
+        };
+        let calls = Arc::new(AtomicU64::new(0));
+        let exits = vec![(0, node.downstream_ids()[0])];
+        assert!(source.fuse(vec![part], exits, Adds(adds, calls.clone())));
+        calls
+    };
+    let calls = [fuse(&both, 0), fuse(&one, 1)];
+    source.emit_many([1, 5]).wait().expect("taken");
+    assert_eq!(list.to_vec(), [2, 1, 6, 5]);
+    assert_eq!(calls.map(|calls| calls.load(Relaxed)), [4, 2]);
+}
+
+#[test]
 fn a_host_batch_is_run_without_unpacking() {
     let pipeline = Pipeline::new(ADD, ODD);
     let many = pipeline.source.emit_host_batches(Host(1..601)).wait();
