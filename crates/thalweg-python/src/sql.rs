@@ -133,8 +133,11 @@ struct Keys {
 impl Rows {
     fn add(&mut self, x: &Bound<'_, PyAny>, made: &mut Vec<SqlRow>) -> PyResult<()> {
         let py = x.py();
+        // First what needs no search for attributes: that of one that is not there costs as much as several rows.
         if let Ok(dict) = x.cast::<PyDict>() {
             made.push(self.of_dict(dict)?);
+        } else if let (Ok(tuple), Some(columns)) = (x.cast_exact::<PyTuple>(), &self.columns) {
+            made.push(of_tuple(tuple, columns)?);
         } else if let Some((class, fields)) = &self.fields
             && x.get_type().is(class)
         {
@@ -144,17 +147,7 @@ impl Rows {
             made.push(keys.row(py, |key| x.getattr(key))?);
             self.fields = Some((x.get_type().unbind(), keys));
         } else if let (Ok(tuple), Some(columns)) = (x.cast::<PyTuple>(), &self.columns) {
-            if tuple.len() != columns.len() {
-                let (has, wanted) = (tuple.len(), columns.len());
-                let problem = format!("a tuple of {has} values for {wanted} columns");
-                return Err(PyValueError::new_err(problem));
-            }
-            let each = columns.iter().zip(tuple.iter());
-            let values = each.map(|(name, value)| to_value(name, &value));
-            made.push(SqlRow::of(
-                columns.clone(),
-                values.collect::<PyResult<_>>()?,
-            ));
+            made.push(of_tuple(tuple, columns)?);
         } else if x.hasattr(intern!(py, "iterrows"))? {
             let kwargs = PyDict::new(py);
             kwargs.set_item("orient", "records")?;
@@ -205,6 +198,20 @@ impl Rows {
         self.last = Some(keys);
         row
     }
+}
+
+fn of_tuple(tuple: &Bound<'_, PyTuple>, columns: &Arc<[String]>) -> PyResult<SqlRow> {
+    if tuple.len() != columns.len() {
+        let (has, wanted) = (tuple.len(), columns.len());
+        let problem = format!("a tuple of {has} values for {wanted} columns");
+        return Err(PyValueError::new_err(problem));
+    }
+    let each = columns.iter().zip(tuple.iter());
+    let values = each.map(|(name, value)| to_value(name, &value));
+    Ok(SqlRow::of(
+        columns.clone(),
+        values.collect::<PyResult<_>>()?,
+    ))
 }
 
 impl Keys {
