@@ -30,11 +30,8 @@ impl Source for Filenames {
                     Err(error) => watch.failed(error, out)?,
                 }
             }
-            let names = iter::from_fn(|| match out.is_stopped() {
-                true => None,
-                false => self.ready.pop_front(),
-            });
-            out.emit_many(names).await?;
+            out.emit_buffered(iter::from_fn(|| self.ready.pop_front()))
+                .await?;
             pause.wait(out, || self.place()).await?;
         }
     }

@@ -49,11 +49,8 @@ impl MongoDbSource {
     async fn emit(&mut self, out: &Emitter<MongoDbChange>) -> Result<(), Stop> {
         let Some(position) = self.mongo.position.clone() else {
             let taken = &mut self.taken;
-            let changes = std::iter::from_fn(|| match out.is_stopped() {
-                true => None,
-                false => taken.pop_front().map(|read| read.change),
-            });
-            return out.emit_many(changes.fuse()).await;
+            let changes = std::iter::from_fn(|| taken.pop_front().map(|read| read.change));
+            return out.emit_buffered(changes).await;
         };
         while !self.taken.is_empty() {
             out.or_stop(position.room()).await??;

@@ -97,11 +97,8 @@ impl SqlSource {
     async fn emit(&mut self, out: &Emitter<SqlRow>) -> Result<(), Stop> {
         let Some(position) = self.query.position.clone() else {
             let taken = &mut self.taken;
-            let rows = std::iter::from_fn(|| match out.is_stopped() {
-                true => None,
-                false => taken.pop_front().map(|(row, _)| row),
-            });
-            return out.emit_many(rows.fuse()).await;
+            let rows = std::iter::from_fn(|| taken.pop_front().map(|(row, _)| row));
+            return out.emit_buffered(rows).await;
         };
         while !self.taken.is_empty() {
             out.or_stop(position.room()).await??;

@@ -74,17 +74,8 @@ impl Source for SseSource {
                 }
             }
             let taken = &mut self.taken;
-            out.emit_many(
-                iter::from_fn(|| {
-                    if out.is_stopped() {
-                        None
-                    } else {
-                        taken.pop_front()
-                    }
-                })
-                .fuse(),
-            )
-            .await?;
+            out.emit_buffered(iter::from_fn(|| taken.pop_front()))
+                .await?;
             match out.or_stop(inbox.next_batch()).await? {
                 Ok(Some(batch)) => {
                     // If the feed ends, a restarted source requests the events after these.

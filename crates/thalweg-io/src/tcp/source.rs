@@ -78,11 +78,8 @@ impl<T: Element> TcpSource<T> {
     ) -> Result<(), Stop> {
         loop {
             let taken = &mut self.taken;
-            let messages = iter::from_fn(|| match out.is_stopped() {
-                true => None,
-                false => taken.pop_front(),
-            });
-            out.emit_many(messages.fuse()).await?;
+            out.emit_buffered(iter::from_fn(|| taken.pop_front()))
+                .await?;
             match out.or_stop(inbox.next_batch()).await? {
                 Ok(Some(batch)) => self.taken.extend(batch.into_iter().flatten()),
                 Ok(None) => return Ok(()),

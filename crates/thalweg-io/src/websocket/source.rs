@@ -136,11 +136,8 @@ impl WebSocketSource {
         let mut permits = Vec::new();
         loop {
             let taken = &mut self.taken;
-            let messages = iter::from_fn(|| match out.is_stopped() {
-                true => None,
-                false => taken.pop_front(),
-            });
-            out.emit_many(messages.fuse()).await?;
+            out.emit_buffered(iter::from_fn(|| taken.pop_front()))
+                .await?;
             permits.clear();
             match out.or_stop(inbox.next_batch()).await? {
                 Ok(Some(batch)) => {

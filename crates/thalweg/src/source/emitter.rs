@@ -124,6 +124,55 @@ impl<T: Element> Emitter<T> {
         self.go_on(TURN).await
     }
 
+    /// Emits elements that the source has read ahead, in order, until it [is to stop](Self::is_stopped): the rest stays in
+    /// the iterator. It must not wait for more, since several are taken at a time, however many it has.
+    ///
+    /// ```
+    /// use std::collections::VecDeque;
+    /// use thalweg::{Emitter, Source, Stop, Stream};
+    ///
+    /// /// Words, a line of them at a time.
+    /// struct Words(Vec<&'static str>, VecDeque<String>);
+    ///
+    /// impl Source for Words {
+    ///     type Item = String;
+    ///     const KIND: &'static str = "words";
+    ///
+    ///     async fn run(&mut self, out: &Emitter<String>) -> Result<(), Stop> {
+    ///         loop {
+    ///             let read_ahead = &mut self.1;
+    ///             out.emit_buffered(std::iter::from_fn(|| read_ahead.pop_front())).await?;
+    ///             let Some(line) = self.0.pop() else { return Ok(()) };
+    ///             self.1.extend(line.split(' ').map(String::from));
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let words = Stream::from_source(Words(vec!["the river's bed", "along"], VecDeque::new()));
+    /// let list = words.sink_to_list();
+    /// words.run("10s").wait()?;
+    /// assert_eq!(list.to_vec(), ["along", "the", "river's", "bed"]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`emit_many`](Self::emit_many).
+    pub async fn emit_buffered(
+        &self,
+        read_ahead: impl IntoIterator<Item = T, IntoIter: Send>,
+    ) -> Result<(), Stop> {
+        let mut read_ahead = read_ahead.into_iter();
+        let until_stop = std::iter::from_fn(|| match self.is_stopped() {
+            true => None,
+            false => read_ahead.next(),
+        });
+        let emitting = self.stream.emit_buffered_from_source(until_stop.fuse());
+        if let Err(error) = emitting.await {
+            self.stream.report_unhandled(&error);
+        }
+        self.go_on(TURN).await
+    }
+
     /// Reports that an element could not be created, for example an invalid line. The source continues, and its node's
     /// policy applies: the failure goes to [`Stream::errors`], for example, or is unhandled.
     pub fn report(&self, cause: impl Into<BoxError>) {

@@ -128,14 +128,80 @@ impl Source for Numbers {
     async fn run(&mut self, out: &Emitter<u64>) -> Result<(), Stop> {
         loop {
             let next = std::iter::from_fn(|| {
-                (!out.is_stopped()).then(|| {
-                    self.0 += 1;
-                    self.0 - 1
-                })
+                self.0 += 1;
+                Some(self.0 - 1)
             });
-            out.emit_many(next.take(100)).await?;
+            out.emit_buffered(next.take(100)).await?;
         }
     }
+}
+
+#[test]
+fn what_is_read_ahead_goes_in_batches_and_stays_with_the_source_when_it_stops() -> Result<(), Error>
+{
+    use std::collections::VecDeque;
+    use std::sync::mpsc::channel;
+
+    /// Has numbers; shows those that are left.
+    struct Ahead(VecDeque<u32>, std::sync::mpsc::Sender<Vec<u32>>);
+    impl Source for Ahead {
+        type Item = u32;
+        const KIND: &'static str = "ahead";
+
+        async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+            let ahead = &mut self.0;
+            let emitted = out
+                .emit_buffered(std::iter::from_fn(|| ahead.pop_front()))
+                .await;
+            self.1.send(self.0.iter().copied().collect())?;
+            emitted
+        }
+    }
+
+    let clock = VirtualClock::new();
+    let (show, left) = channel();
+    let numbers = Stream::from_source_on(Ahead((0..100).collect(), show.clone()), &clock);
+    let (log, calls) = channel();
+    let of_sink = log.clone();
+    let _sink = numbers
+        .inspect(move |x| {
+            let _ = log.send(("map", *x));
+        })
+        .sink(move |x| {
+            let _ = of_sink.send(("sink", x));
+        });
+    numbers.start()?;
+    clock.run_until_idle();
+    let calls: Vec<_> = calls.try_iter().collect();
+    let of = |name: &str| {
+        calls
+            .iter()
+            .filter(|(by, _)| *by == name)
+            .map(|(_, x)| *x)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (of("map"), of("sink")),
+        ((0..100).collect(), (0..100).collect())
+    );
+    assert!(
+        calls
+            .windows(9)
+            .any(|nine| nine.iter().all(|(by, _)| *by == "map")),
+        "in batches"
+    );
+    assert_eq!(left.try_recv(), Ok(vec![]));
+
+    let numbers = Stream::from_source_on(Ahead((0..5).collect(), show), &clock);
+    let list = numbers.rate_limit("1s").sink_to_list();
+    numbers.start()?;
+    clock.advance(Duration::from_millis(1500));
+    numbers.stop();
+    clock.run_until_idle();
+    clock.advance(Duration::from_secs(60));
+    let left = left.try_recv().expect("it has stopped");
+    assert_eq!([list.to_vec(), left].concat(), [0, 1, 2, 3, 4]);
+    Ok(())
 }
 
 #[test]

@@ -195,6 +195,17 @@ impl<T: Element> Stream<T> {
     {
         EmitMany::start(self.clone(), elements.into_iter(), Origin::Source)
     }
+
+    /// The same with elements that are there: the iterator never waits, also if it does not know their number.
+    pub(crate) fn emit_buffered_from_source<I>(&self, elements: I) -> EmitMany<T, I>
+    where
+        I: Iterator<Item = T>,
+    {
+        let mut this = EmitMany::new(self.clone(), elements, Origin::Source, None);
+        this.never_waits = true;
+        this.advance();
+        this
+    }
 }
 
 /// Number of elements that fit into `limit` if `size` of them took this long.
@@ -209,6 +220,8 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     stream: Stream<T>,
     elements: I,
     origin: Origin,
+    /// Whether the iterator has all its elements, and may be asked for several whether or not it knows their number.
+    never_waits: bool,
     /// Number of elements to take at a time: none are taken from the iterator before it is known that they get through.
     size: usize,
     /// Number of elements that the iterator gives without a long wait.
@@ -253,6 +266,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             stream,
             elements,
             origin,
+            never_waits: false,
             size: 1,
             limit: BATCH,
             singly: 0,
@@ -322,7 +336,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     /// Whether the iterator knows of several more elements, so that it need not wait for them. An element of any other
     /// is emitted before the next is requested, for which a channel or a generator may wait for ever.
     fn has_several(&self) -> bool {
-        self.elements.size_hint().0 > 1
+        self.never_waits || self.elements.size_hint().0 > 1
     }
 
     /// Emits the next element; returns whether another can be emitted.
@@ -336,7 +350,10 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
 
     /// Number of elements to take at a time.
     fn batch_size(&self) -> usize {
-        let known = self.elements.size_hint().0;
+        let known = match self.never_waits {
+            true => BATCH,
+            false => self.elements.size_hint().0,
+        };
         self.size.min(self.limit).min(known).max(1)
     }
 

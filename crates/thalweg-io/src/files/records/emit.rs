@@ -54,13 +54,13 @@ impl<T: Element> EmitRecords<T> {
         loop {
             let (mut bad, mut count) = (None, 0);
             let batch = std::iter::from_fn(|| {
-                if out.is_stopped() || count == BATCH {
+                if count == BATCH {
                     return None;
                 }
                 count += 1;
                 self.next()?.map_err(|error| bad = Some(error)).ok()
             });
-            out.emit_many(batch.fuse()).await?;
+            out.emit_buffered(batch.fuse()).await?;
             match bad {
                 Some(error) => out.report(name(error)),
                 None if count < BATCH => return Ok(()),
