@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from thalweg import _thalweg
-from thalweg.stream.arguments import check_streams
+from thalweg.stream.arguments import check_runs, check_streams
 from thalweg.stream.composed import Composed
 from thalweg.stream.downstreams import Downstreams
 from thalweg.stream.inspection import Inspected
@@ -125,6 +125,8 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         update = cls.__dict__.get("update")
+        if update is not None:
+            check_runs(getattr(update, "__func__", update), cls.__name__, "update")
         code = getattr(update, "__code__", None)
         if code is not None and not code.co_flags & _TAKES_ANY and "metadata" not in _parameters(code):
             cls.update = _without_metadata(update)  # type: ignore[method-assign]
