@@ -121,6 +121,9 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
             from thalweg.runtime import loops
 
             loops.attach(self)
+        if getattr(type(self).update, "__tornado_coroutine__", False):
+            # What it returns belongs to the loop of the thread that calls it.
+            self._need_loop()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

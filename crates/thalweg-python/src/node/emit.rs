@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use thalweg::{Acks, Emit};
 
 use super::{Node, Parts};
+use crate::awaiting;
 use crate::contention;
 use crate::emission::{self, Emission, Waiting};
 use crate::event_loop::{self, EventLoop};
@@ -302,7 +303,10 @@ impl Parts {
         let Err(emit) = emit.wait_within() else {
             return Ok(py.None());
         };
+        let is_own = awaiting::waits_for_own_loop();
         match self.pipeline().event_loop() {
+            // As in streamz, it is completed when this thread's loop goes on.
+            Some(_) if is_own => Ok(()),
             // A function returned an awaitable: there is a loop now.
             Some(event_loop) => run_on_loop::wait(py, event_loop, move || Begun::Emit(emit)),
             // Only this thread could complete it: as in streamz, the element waits alone.
