@@ -110,11 +110,14 @@ def _end_program() -> None:
 
 def _drain_at_end() -> None:
     try:
-        drain_all()
-    except KeyboardInterrupt:
+        try:
+            drain_all()
+        except SystemExit as end:
+            _say_late(end)
+            # If the handler of a signal has raised it, and not a function, the drain goes on. A second signal ends it.
+            drain_all()
+    except (KeyboardInterrupt, SystemExit):
         _say(f"interrupted: {_describe(alive()) or 'nothing'} left undelivered")
-    except SystemExit as end:
-        _say_late(end)
     except BaseException as error:
         log_failure(error)
     finally:
