@@ -203,6 +203,14 @@ impl Node {
     #[cold]
     fn drain_again(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
+        if interpreter::is_finalizing() {
+            // A finalizer emits, and there will be no other drain.
+            let holds_elements = slf.get().parts_anywhere()?.pipeline_holds_elements(py)?;
+            return match holds_elements {
+                true => interpreter::check_running(),
+                false => Ok(()),
+            };
+        }
         if !thalweg::is_inside_pipeline() && event_loop::running(py)?.is_none() {
             upcalls::STREAMS.call(py, "drain_again", (slf,))?;
         }
@@ -288,6 +296,19 @@ impl Parts {
                 Emission::of_completion(py, completion, Waiting::Other, event_loop.as_ref())
             }
         }
+    }
+
+    /// Whether a node of the pipeline has elements that have not arrived.
+    fn pipeline_holds_elements(&self, py: Python<'_>) -> PyResult<bool> {
+        let pipeline = self.pipeline();
+        let ids: Vec<_> = pipeline.ids().into_iter().map(|(id, _)| id).collect();
+        for node in pipeline.find(py, &ids) {
+            let parts = node.cast::<Node>()?.get().parts_anywhere()?;
+            if parts.in_flight() != Some(0) || parts.kept_for_sink() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Assigns the nodes to the loop, if they have none.
