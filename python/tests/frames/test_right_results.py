@@ -283,6 +283,17 @@ def test_invalid_windows_are_refused(arguments):
         DataFrame(example=frame([1])).window(**arguments)
 
 
+@pytest.mark.parametrize("window", [0, -1, "0s", 2.0, True, None])
+def test_invalid_windows_of_rolling_are_refused(window):
+    with pytest.raises((TypeError, ValueError), match="rolling needs"):
+        DataFrame(example=frame([1])).rolling(window)
+
+
+@pytest.mark.parametrize("number", [2, 2.0, np.int64(2), np.float64(2), np.float32(2)])
+def test_the_length_of_a_window_by_numbers_is_any_number(number):
+    assert collect(lambda sdf: sdf.window(value=number).x.sum(), frame([1, 2, 4, 8]))[-1] == 12
+
+
 @pytest.mark.parametrize(
     "group",
     [
