@@ -435,8 +435,15 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
             )
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.drain()
+    def __exit__(self, *raised: Any) -> None:
+        error = raised[1] if raised else None
+        try:
+            self.drain()
+        except BaseException as failure:
+            # The engine raises without the context that Python's `raise` adds: the block's own error would be lost.
+            if error is not None and failure is not error and failure.__context__ is None:
+                failure.__context__ = error
+            raise
 
     async def __aenter__(self) -> Self:
         return self
