@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import signal
 import subprocess
 import sys
@@ -235,6 +236,20 @@ def test_async_for_can_be_left():
         return list(source.downstreams)
 
     assert asyncio.run(main()) == []
+
+
+def test_async_for_may_be_collected_with_its_pipeline(monkeypatch):
+    async def main():
+        node = Stream(asynchronous=True).map(str)
+        # A cycle: the collector chooses what it finalizes first.
+        node.iteration = aiter(node)
+
+    raised = []
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)
+    for _ in range(2):
+        asyncio.run(main())
+        gc.collect()
+    assert raised == []
 
 
 def test_async_with_drains():

@@ -300,6 +300,17 @@ def test_a_failure_of_the_last_element_reaches_drain(build):
         source.drain()
 
 
+def test_a_failure_at_the_end_of_a_with_block_does_not_hide_the_blocks_own_error():
+    def fail(x):
+        raise ValueError(x)
+
+    with pytest.raises(ValueError, match="1") as raised, Stream() as source:
+        source.partition(2).sink(fail)
+        source.emit(1)
+        raise KeyError("of the block")
+    assert repr(raised.value.__context__) == "KeyError('of the block')"
+
+
 def test_leaving_a_with_block_raises_the_failure():
     with pytest.raises(ZeroDivisionError), Stream(loop=VirtualClock()) as source:
         source.buffer(3).sink(invert)

@@ -278,6 +278,33 @@ def test_elements_in_flight_continue_on_the_next_loop(caplog):
     assert L == [0, 1, 2, 3]
 
 
+WAITING = {
+    "buffer": lambda source: source.buffer(3),
+    "delay": lambda source: source.delay(1),
+    "latest": lambda source: source.latest(),
+    "partition": lambda source: source.partition(3, timeout=1),
+    "sample": lambda source: source.sample(1),
+    "shift": lambda source: source.shift(1),
+    "timed_window": lambda source: source.timed_window(1),
+}
+
+
+@pytest.mark.parametrize("has_run", [False, True], ids=["before", "later"])
+@pytest.mark.parametrize("name", WAITING)
+def test_a_closed_loop_takes_no_elements(name, has_run):
+    loop = asyncio.new_event_loop()
+    source = Stream(loop=loop)
+    node = WAITING[name](source) if has_run else None
+    if has_run:
+        loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    # A node that sets a timer when it is made finds out that the loop is closed.
+    node = node or WAITING[name](source)
+    node.sink_to_list()
+    with pytest.raises(RuntimeError, match="the event loop has been closed"):
+        source.emit(1)
+
+
 def test_a_call_lost_with_its_loop_has_failed():
     async def write(x):
         if x == 0:

@@ -386,6 +386,31 @@ def test_sys_exit_in_a_function_loses_nothing_in_other_pipelines(way, code, pyth
     assert done.returncode == code
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal of another thread does not interrupt the main one")
+@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize(("way", "code"), [([], 0), (["-m", "thalweg", "run"], 143)], ids=["python", "thalweg run"])
+def test_a_signal_that_asks_for_the_end_during_the_drain_at_the_end_loses_nothing_in_silence(
+    signals, way, code, python, tmp_path
+):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, signal, sys\n"
+        "from thalweg import Stream\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        "def write(x):\n"
+        "    print(x, flush=True)\n"
+        f"    if 0 < x <= {signals}: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "s = Stream()\n"
+        # The main thread is waiting in the drain by then.
+        "s.delay(0.5).sink(write)\n"
+        "s.emit_many(range(4))\n"
+    )
+    done = python(*way, program)
+    assert done.stdout == ("0\n1\n2\n3\n" if signals == 1 else "0\n1\n2\n"), done.stderr
+    assert ("interrupted" in done.stderr) == (signals == 2), done.stderr
+    assert done.returncode == code
+
+
 def test_one_message_lists_the_losses_of_a_closed_loop(python):
     done = python(
         "-c",
@@ -449,6 +474,12 @@ def test_calls_from_finalizers_at_interpreter_exit_are_ignored(build, call, pyth
     )
     assert done.returncode == 0, done.stderr
     assert "panic" not in done.stderr
+    # Nothing can be imported then, which would say nothing about the element.
+    assert "compile_chains" not in done.stderr
+    if ".emit" in call:
+        assert "ImportError" not in done.stderr
+        is_taken = build == FINALIZERS["emit without a loop"][0]
+        assert is_taken or "the interpreter is ending" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("asynchronous", [True, False, None])

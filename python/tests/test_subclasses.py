@@ -154,6 +154,20 @@ def test_a_subclass_that_forgets_to_call_init_raises():
         forgetful(Stream()).emit(1)
 
 
+def test_an_update_whose_body_would_never_run_is_refused():
+    with pytest.raises(TypeError, match=r"Pieces: `update` is a function that returns, not the generator function"):
+
+        class Pieces(Stream):
+            def update(self, x, who=None, metadata=None):
+                yield self._emit(x)
+
+    with pytest.raises(TypeError, match=r"Written: `update` is a function that returns, not the generator function"):
+
+        class Written(Sink):
+            async def update(self, x, who=None, metadata=None):
+                yield x
+
+
 def test_a_subclass_that_sets_attributes_before_init():
     class configured(Stream):
         def __init__(self, upstream, n):

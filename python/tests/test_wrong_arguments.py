@@ -6,6 +6,8 @@ import functools
 import inspect
 import types
 from contextlib import suppress
+from datetime import timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -199,6 +201,28 @@ def test_intervals_are_positive_durations(method, interval):
 def test_intervals_are_numbers_or_text(method, interval):
     with refused(TypeError, method, "interval"):
         getattr(Stream(loop=VirtualClock()), method)(interval)
+
+
+def test_intervals_of_numpy_have_units():
+    np = pytest.importorskip("numpy")
+    intervals = [np.timedelta64(500, "ms"), np.timedelta64(2, "s"), np.timedelta64(3, "ns"), np.float32(0.5)]
+    assert [convert_interval(interval) for interval in intervals] == [0.5, 2, 3e-9, 0.5]
+    for wrong in (np.timedelta64(5), np.timedelta64(1, "Y"), np.timedelta64(1, "M"), np.datetime64("2026-01-01")):
+        with pytest.raises(TypeError, match="a length of time"):
+            convert_interval(wrong)
+    for wrong in (np.timedelta64(-1, "s"), np.timedelta64("NaT", "s")):
+        with pytest.raises(ValueError, match="not negative"):
+            convert_interval(wrong)
+
+
+def test_time_zones_of_schedules_are_names_or_objects():
+    clock = VirtualClock()
+    zones = ["UTC", timezone.utc, ZoneInfo("Europe/Berlin")]
+    assert [Stream.from_schedule("@daily", tz=tz, loop=clock).tz for tz in zones] == ["UTC", "UTC", "Europe/Berlin"]
+    with pytest.raises(TypeError, match="from_schedule: `tz` is the name of a time zone"):
+        Stream.from_schedule("@daily", tz=timezone(timedelta(hours=1)), loop=clock)
+    with pytest.raises(TypeError, match="from_schedule: `schedule` is text"):
+        Stream.from_schedule(timedelta(minutes=5), loop=clock)
 
 
 def test_convert_interval_refuses_invalid_intervals():

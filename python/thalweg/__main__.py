@@ -309,8 +309,13 @@ def _drain(timeout: float, code: int) -> int:
     _is_draining = True
     program_end.note_ending()
     try:
-        thalweg.drain_all(timeout)
-    except KeyboardInterrupt:
+        try:
+            thalweg.drain_all(timeout)
+        except SystemExit as end:
+            code = _exit_code(end)
+            # If the handler of a signal has raised it, and not a function, the drain goes on. A second signal ends it.
+            thalweg.drain_all(timeout)
+    except (KeyboardInterrupt, SystemExit):
         print("interrupted again: what was still in the pipelines is lost", file=sys.stderr)  # noqa: T201
         return code if code == _TERMINATED else _INTERRUPTED
     except Exception as error:

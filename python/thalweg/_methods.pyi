@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Itera
 from datetime import datetime
 from os import PathLike
 from typing import Any, Concatenate, Generic, Literal, TextIO, overload
+from zoneinfo import ZoneInfo
 
 from typing_extensions import Self
 
@@ -875,7 +876,7 @@ class Methods(Generic[T]):
     @staticmethod
     def from_schedule(
         schedule: str,
-        tz: str = "UTC",
+        tz: str | ZoneInfo = "UTC",
         *,
         missed: Literal["skip", "once", "all"] = "skip",
         zero: datetime | None = None,

@@ -1,13 +1,38 @@
 //! Results of user functions that have to be awaited.
 
+use std::cell::Cell;
+
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType, PyWeakrefMethods, PyWeakrefReference};
 use thalweg::ops::Step;
 
 use crate::emission::Emission;
-use crate::event_loop::Awaited;
+use crate::event_loop::{self, Awaited, EventLoop};
 use crate::node::Node;
 use crate::upcalls;
+
+thread_local! {
+    /// Whether the last awaitable that a function on this thread returned is a future of this thread's running loop.
+    static WAITS_FOR_OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether an emitter on this thread that waits for its element would wait for itself: the element's function has
+/// returned a future of the event loop that runs here. Asked once for each element.
+pub(crate) fn waits_for_own_loop() -> bool {
+    WAITS_FOR_OWN.take()
+}
+
+fn belongs_to_this_thread(awaitable: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = awaitable.py();
+    let Some(running) = event_loop::running(py)? else {
+        return Ok(false);
+    };
+    match awaitable.getattr_opt(intern!(py, "get_loop"))? {
+        Some(get_loop) => Ok(get_loop.call0()?.is(&running)),
+        None => Ok(false),
+    }
+}
 
 /// Distinguishes awaitable results of one function from plain ones.
 pub(crate) struct Awaiting {
@@ -49,7 +74,10 @@ impl Awaiting {
             self.plain = Some(class.unbind());
             return Ok(Step::Done(()));
         }
-        self.need_loop(py)?;
+        let is_here = self
+            .need_loop(py)?
+            .is_none_or(|event_loop| event_loop.is_here(py));
+        WAITS_FOR_OWN.set(!is_here && belongs_to_this_thread(&result)?);
         Ok(Step::Pending(Awaited::new(result)))
     }
 
@@ -75,12 +103,11 @@ impl Awaiting {
         Ok(Step::Pending(Awaited::new(together)))
     }
 
-    /// Makes sure that the pipeline has an event loop.
-    pub(crate) fn need_loop(&self, py: Python<'_>) -> PyResult<()> {
-        let node = self.node.bind(py).cast::<PyWeakrefReference>()?.upgrade();
-        match node {
-            Some(node) => Node::need_loop(node.cast::<Node>()?),
-            None => Ok(()),
-        }
+    /// Makes sure that the pipeline has an event loop, and returns it, unless the node is gone.
+    fn need_loop(&self, py: Python<'_>) -> PyResult<Option<EventLoop>> {
+        let Some(node) = self.node.bind(py).cast::<PyWeakrefReference>()?.upgrade() else {
+            return Ok(None);
+        };
+        Node::need_loop(node.cast::<Node>()?).map(Some)
     }
 }

@@ -50,3 +50,45 @@ fn a_node_that_waits_long_costs_nothing_while_others_tick() {
     recording.clock.advance(Duration::from_secs(1));
     assert_eq!(windows.to_vec().len(), 1);
 }
+
+/// A virtual clock that asks its pipeline for failures at each alarm, as a host does that finds its loop closed.
+#[derive(Clone, Default)]
+struct Asking {
+    clock: VirtualClock,
+    about: Arc<Mutex<Option<Stream<u32>>>>,
+}
+
+impl Runtime for Asking {
+    fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    fn wake_at(&self, at: Duration, alarm: Alarm) {
+        if let Some(source) = &*self.about.lock().unwrap() {
+            assert!(source.take_failures().is_empty());
+        }
+        self.clock.wake_at(at, alarm);
+    }
+
+    fn spawn(&self, task: Task) {
+        self.clock.spawn(task);
+    }
+
+    fn identity(&self) -> usize {
+        self.clock.identity()
+    }
+}
+
+#[test]
+fn a_runtime_may_ask_the_pipeline_that_sets_a_timer() {
+    let asking = Asking::default();
+    let source = Stream::<u32>::on(RuntimeHandle::new(asking.clone()));
+    *asking.about.lock().unwrap() = Some(source.clone());
+    let shifted = source.shift("1s").sink_to_list();
+    // Made while the runtime is asking, and joined with a pipeline that has a timer.
+    let windows = source.union(&source.timed_window("1h").map(|_| 0));
+    drop(source.emit(1));
+    asking.clock.advance(Duration::from_secs(1));
+    drop((windows, asking.about.lock().unwrap().take()));
+    assert_eq!(shifted.to_vec(), [1]);
+}

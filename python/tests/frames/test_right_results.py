@@ -281,3 +281,41 @@ def test_custom_aggregations_work_everywhere():
 def test_invalid_windows_are_refused(arguments):
     with pytest.raises((TypeError, ValueError), match="window needs"):
         DataFrame(example=frame([1])).window(**arguments)
+
+
+@pytest.mark.parametrize("window", [0, -1, "0s", 2.0, True, None])
+def test_invalid_windows_of_rolling_are_refused(window):
+    with pytest.raises((TypeError, ValueError), match="rolling needs"):
+        DataFrame(example=frame([1])).rolling(window)
+
+
+@pytest.mark.parametrize("number", [2, 2.0, np.int64(2), np.float64(2), np.float32(2)])
+def test_the_length_of_a_window_by_numbers_is_any_number(number):
+    assert collect(lambda sdf: sdf.window(value=number).x.sum(), frame([1, 2, 4, 8]))[-1] == 12
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        lambda frame: frame.groupby(frame.name),
+        lambda frame: frame.groupby(frame["name"]),
+        lambda frame: frame[["name", "x"]].groupby(frame.name),
+        lambda frame: frame.groupby([frame.name]),
+    ],
+)
+@pytest.mark.parametrize("window", [lambda frame: frame, lambda frame: frame.window(n=9)])
+def test_a_column_of_the_frame_that_it_is_grouped_by_is_a_key(group, window):
+    batch = pd.DataFrame({"name": ["a", "b", "a"], "x": [1, 2, 4]})
+    frame = DataFrame(example=batch)
+    # Text has no mean.
+    means = group(window(frame)).mean().stream.sink_to_list()
+    frame.emit(batch)
+    pd.testing.assert_frame_equal(means[-1], batch.groupby(batch.name).mean())
+
+
+def test_a_column_made_of_one_that_it_is_grouped_by_is_aggregated():
+    batch = pd.DataFrame({"k": [1, 2, 1], "x": [1.0, 2.0, 4.0]})
+    frame = DataFrame(example=batch)
+    sums = frame.groupby(frame.k % 2).sum().stream.sink_to_list()
+    frame.emit(batch)
+    pd.testing.assert_frame_equal(sums[-1], batch.groupby(batch.k % 2).sum())

@@ -87,6 +87,7 @@ class GroupBy:
 
     def _aggregate(self, statistic: Any, start: Any = None, with_state: bool = False) -> Streaming:
         groupers = self.grouper if isinstance(self.grouper, list) else [self.grouper]
+        groupers = [_own_column(self.root, grouper) for grouper in groupers]
         sources = [found for found in map(_source, groupers) if found is not None]
         names = [_key_name(grouper) for grouper in groupers]
         places = [None if _source(grouper) is not None else grouper for grouper in groupers]
@@ -147,6 +148,22 @@ def _source(grouper: Any) -> Any:
         return grouper
     # A window's, say.
     return getattr(grouper, "__dict__", {}).get("root")
+
+
+def _own_column(root: Any, grouper: Any) -> Any:
+    """Name of the column that a grouper is, as in ``frame.groupby(frame.name)``; otherwise the grouper.
+
+    As in pandas, such a column is a key and not aggregated.
+    """
+    column = getattr(_source(grouper), "_origin", None)
+    if column is None or not column.is_series:
+        return grouper
+    name = column.names[0]
+    if column.stream is root.stream:
+        return name
+    picked = getattr(root, "_origin", None)
+    is_own = picked is not None and not picked.is_series and picked.stream is column.stream and name in picked.names
+    return name if is_own else grouper
 
 
 def _key_name(grouper: Any) -> Any:

@@ -59,7 +59,12 @@ class Rolling:
     ) -> None:
         self.root = sdf
         self.on = on
-        self.window: Any = window if hasattr(window, "__index__") else pd.Timedelta(window)
+        if isinstance(window, (bool, float)):
+            raise TypeError(f"rolling needs a whole number of rows or a duration such as '10s', and not {window!r}")
+        has_rows = hasattr(window, "__index__")
+        self.window: Any = window if has_rows else pd.Timedelta(window)
+        if not self.window > (0 if has_rows else pd.Timedelta(0)):
+            raise ValueError(f"rolling needs at least 1 row, or a duration above zero, and not {window!r}")
         self.min_periods = min_periods
         self.with_state = with_state
         self.start = start

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from thalweg.collections.streaming import OperatorMixin, Streaming, map_partitions
@@ -230,4 +232,4 @@ class _ExpandingGroupBy(WindowedGroupBy):
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, (bool, np.timedelta64))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 # Not when the first failure is told: by then there may be no descriptor left to read a module with.
 from thalweg.errors.reprs import short
 
@@ -320,6 +322,11 @@ def log_failure(exception: BaseException, node: str | None = None, pipeline: str
     >>> seen
     ['bad']
     """
+    if sys.is_finalizing():
+        # Nothing can be imported any more.
+        if sys.stderr is not None:
+            sys.stderr.write(f"{type(exception).__name__}: {exception}\n")
+        return
     names = {"thalweg_node": node, "thalweg_pipeline": pipeline}
     logger().error("%s", exception, exc_info=exception, extra=names)
 

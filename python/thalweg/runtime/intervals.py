@@ -14,7 +14,7 @@ _LONGEST = 9_223_372_036
 
 
 def convert_interval(interval: float | str | timedelta) -> float:
-    """Convert a duration to seconds: from a number of seconds, text, or a ``timedelta``.
+    """Convert a duration to seconds: from a number of seconds, text, or a ``timedelta``, also of pandas or numpy.
 
     Examples
     --------
@@ -51,9 +51,22 @@ def convert_interval(interval: float | str | timedelta) -> float:
 def _to_float(number: Any) -> float | None:
     if isinstance(number, bool) or not hasattr(type(number), "__float__"):
         return None
+    if type(number).__name__ == "timedelta64":
+        return _seconds_of_numpy(number)
     try:
         return float(number)
     except (TypeError, ValueError):
+        return None
+
+
+def _seconds_of_numpy(duration: Any) -> float | None:
+    """Seconds of a ``numpy.timedelta64``, whose float is a number of its own units; None if these are no fixed time."""
+    if str(duration.dtype) == "timedelta64":
+        return None
+    try:
+        return float(duration / type(duration)(1, "s"))
+    except TypeError:
+        # Months and years.
         return None
 
 

@@ -202,11 +202,53 @@ def ensure_future(awaitable: Awaitable[Any]) -> Future[Any]:
     """Start an awaitable on the running loop."""
     import asyncio
 
+    if asyncio.isfuture(awaitable) and awaitable.get_loop() is not asyncio.get_running_loop():
+        return _follow(awaitable)
     future = asyncio.ensure_future(awaitable)
     if isinstance(future, asyncio.Task):
         # Losses at the closing of a loop are reported in one message.
         future._log_destroy_pending = False  # type: ignore[attr-defined]
     return future
+
+
+def _follow(theirs: Future[Any]) -> Future[Any]:
+    """Return a future of the running loop for one of another thread's loop.
+
+    Raises
+    ------
+    RuntimeError
+        That loop does not run: nothing would complete the future.
+    """
+    import asyncio
+
+    there = theirs.get_loop()
+    if not there.is_running() and not theirs.done():
+        raise RuntimeError(
+            f"the result {theirs!r} belongs to an event loop that does not run, so that it would never be there: "
+            "return a coroutine instead, or make the pipeline in a coroutine, with `Stream(asynchronous=True)`"
+        )
+    here = asyncio.get_running_loop()
+    ours: Future[Any] = here.create_future()
+
+    def done(_: Future[Any]) -> None:
+        if not here.is_closed():
+            here.call_soon_threadsafe(settle)
+
+    def settle() -> None:
+        if ours.done():
+            return
+        if theirs.cancelled():
+            ours.cancel()
+        elif (error := theirs.exception()) is not None:
+            ours.set_exception(error)
+        else:
+            ours.set_result(theirs.result())
+
+    if theirs.done():
+        settle()
+    else:
+        there.call_soon_threadsafe(theirs.add_done_callback, done)
+    return ours
 
 
 #: The unfinished calls of asynchronous functions.
@@ -252,7 +294,7 @@ async def together(awaitables: Iterable[Awaitable[Any]]) -> list[Any]:
     """Await all."""
     import asyncio
 
-    return await asyncio.gather(*awaitables)
+    return await asyncio.gather(*map(ensure_future, awaitables))
 
 
 def start(loop: AbstractEventLoop, function: Callable[[], Awaitable[Any]]) -> concurrent.futures.Future[Any]:

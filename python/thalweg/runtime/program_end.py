@@ -120,12 +120,16 @@ def _end_program() -> None:
 
 def _drain_at_end() -> None:
     try:
-        drain_all()
-    except KeyboardInterrupt:
-        note_cut_short()
+        try:
+            drain_all()
+        except SystemExit as end:
+            _say_late(end)
+            # If the handler of a signal has raised it, and not a function, the drain goes on. A second signal ends it.
+            drain_all()
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, KeyboardInterrupt):
+            note_cut_short()
         _say(f"interrupted: {_describe(alive()) or 'nothing'} left undelivered")
-    except SystemExit as end:
-        _say_late(end)
     except BaseException as error:
         log_failure(error)
     finally:
@@ -384,7 +388,7 @@ def _drain_each(doomed: Iterable[Pipeline], left: Callable[[], float]) -> list[B
             raise
         except BaseException as end:
             ends.append(end)
-    _tell_of_loss([node._pipeline for node in stranded])
+    _tell_of_loss([node._pipeline for node in stranded if node._pipeline not in _told])
     for node in stranded:
         # Elements in flight have been reported.
         log_failures_of(drain_without_loop, node, but_undelivered=True)
@@ -539,9 +543,9 @@ def nodes_on(loop: AbstractEventLoop) -> list[Stream]:
 
 
 def _tell_of_loss(stranded: list[Pipeline]) -> None:
-    lost = _describe([pipeline for pipeline in stranded if pipeline not in _told], with_cancelled=True)
-    for pipeline in stranded:
-        _told.add(pipeline)
+    lost = _describe(stranded, with_cancelled=True)
+    # A pipeline that a thread is inside of shows nothing: the end of the program asks again.
+    _told.update(pipeline for pipeline in stranded if _describe([pipeline]))
     if lost:
         logger().error(
             "the event loop was closed with %s on the way; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_count, check_runs, is_async_def
+from thalweg.stream.arguments import check_count, check_runs, is_async_def, is_awaited
 from thalweg.stream.live import LiveFunction
 from thalweg.stream.typevars import T
 
@@ -138,6 +138,9 @@ class sink(Sink[T]):
         ours = {name: kwargs.pop(name) for name in _STREAM_ARGUMENTS if name in kwargs}
         self.func, self.args, self.kwargs = func, args, kwargs
         super().__init__(upstream, on_error=on_error, **ours)
+        if is_awaited(func):
+            # What Tornado's coroutines return belongs to the loop of the thread that calls them.
+            self._need_loop()
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.sink(

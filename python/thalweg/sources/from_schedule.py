@@ -12,6 +12,7 @@ from thalweg.stream import Stream
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal
+    from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -26,7 +27,7 @@ class from_schedule(Source[datetime]):
         A cron expression of five fields (minute, hour, day of the month, month, day of the week), such as ``"*/5 9-17 *
         * mon-fri"``, of six with seconds first, a name such as ``"@daily"``, or an interval such as ``"30s"``, which
         starts at once.
-    tz: str
+    tz: str or ZoneInfo
         The time zone of the fields: a name such as ``"Europe/Berlin"``, or ``"local"`` for the system's. A fixed time
         matches once a day: when daylight saving skips it, at the moment of the shift; when it occurs twice, the first
         time. With ``*`` for seconds, minutes or hours, times that do not exist are skipped, and those that occur twice
@@ -60,7 +61,7 @@ class from_schedule(Source[datetime]):
     def __init__(
         self,
         schedule: str,
-        tz: str = "UTC",
+        tz: str | ZoneInfo = "UTC",
         *,
         missed: Literal["skip", "once", "all"] = "skip",
         zero: datetime | None = None,
@@ -68,6 +69,9 @@ class from_schedule(Source[datetime]):
     ) -> None:
         if zero is not None and (not isinstance(zero, datetime) or zero.tzinfo is None):
             raise ValueError(f"from_schedule: `zero` is a datetime with a time zone, not {zero!r}")
+        if not isinstance(schedule, str):
+            raise TypeError(f"from_schedule: `schedule` is text such as '@daily' or '30s', not {schedule!r}")
+        tz = _name(tz)
         self.schedule: str = schedule
         self.tz: str = tz
         since = None if zero is None else (zero - _EPOCH) // timedelta(microseconds=1)
@@ -77,6 +81,14 @@ class from_schedule(Source[datetime]):
     async def run(self) -> None:
         """Emit times until stopped."""
         await self._run_in_rust(self._times)
+
+
+def _name(tz: Any) -> str:
+    """The name of a time zone."""
+    name = tz if isinstance(tz, str) else "UTC" if tz is timezone.utc else getattr(tz, "key", None)
+    if not isinstance(name, str):
+        raise TypeError(f"from_schedule: `tz` is the name of a time zone, or a ZoneInfo with one, not {tz!r}")
+    return name
 
 
 def _zone(name: str) -> tzinfo | None:

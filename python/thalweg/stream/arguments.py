@@ -38,13 +38,18 @@ def is_async_def(function: Any) -> bool:
 
 def _code_flags(function: Any) -> int:
     """The flags of its code; 0 if it is not written in Python."""
-    function = getattr(function, "func", function)
-    function = getattr(function, "__func__", function)
+    function = _inner(function)
     code = getattr(function, "__code__", None)
     if code is None:
         call = getattr(type(function), "__call__", None)  # noqa: B004, what is called is the class's
         code = getattr(call, "__code__", None)
     return 0 if code is None else code.co_flags
+
+
+def _inner(function: Any) -> Any:
+    """The function in a ``partial`` or a method."""
+    function = getattr(function, "func", function)
+    return getattr(function, "__func__", function)
 
 
 def is_awaited(function: Any) -> bool:
@@ -60,7 +65,7 @@ def is_awaited(function: Any) -> bool:
     >>> is_awaited(f), is_awaited(print)
     (True, False)
     """
-    return is_async_def(function) or bool(getattr(function, "__tornado_coroutine__", False))
+    return is_async_def(function) or bool(getattr(_inner(function), "__tornado_coroutine__", False))
 
 
 def check_callable(function: Any, operator: str, argument: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from thalweg.stream.typevars import T
 
@@ -88,7 +89,9 @@ class Iteration(AsyncIterator[T]):
 
     def __del__(self) -> None:
         if not sys.is_finalizing():
-            self._close()
+            # The collector may have freed the pipeline first: there is nothing left to close.
+            with suppress(RuntimeError):
+                self._close()
 
 
 def iterate(stream: Stream[T]) -> Iteration[T]:

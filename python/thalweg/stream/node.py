@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from thalweg import _thalweg
-from thalweg.stream.arguments import check_streams
+from thalweg.stream.arguments import check_runs, check_streams
 from thalweg.stream.composed import Composed
 from thalweg.stream.downstreams import Downstreams
 from thalweg.stream.inspection import Inspected
@@ -121,10 +121,15 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
             from thalweg.runtime import loops
 
             loops.attach(self)
+        if getattr(type(self).update, "__tornado_coroutine__", False):
+            # What it returns belongs to the loop of the thread that calls it.
+            self._need_loop()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         update = cls.__dict__.get("update")
+        if update is not None:
+            check_runs(getattr(update, "__func__", update), cls.__name__, "update")
         code = getattr(update, "__code__", None)
         if code is not None and not code.co_flags & _TAKES_ANY and "metadata" not in _parameters(code):
             cls.update = _without_metadata(update)  # type: ignore[method-assign]
@@ -430,8 +435,15 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
             )
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.drain()
+    def __exit__(self, *raised: Any) -> None:
+        error = raised[1] if raised else None
+        try:
+            self.drain()
+        except BaseException as failure:
+            # The engine raises without the context that Python's `raise` adds: the block's own error would be lost.
+            if error is not None and failure is not error and failure.__context__ is None:
+                failure.__context__ = error
+            raise
 
     async def __aenter__(self) -> Self:
         return self

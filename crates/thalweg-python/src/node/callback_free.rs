@@ -72,7 +72,7 @@ impl Parts {
     /// The event loop, if this thread may take an element along itself, since no function is on its path.
     ///
     /// # Errors
-    /// A node has not been built, or the interpreter is ending.
+    /// A node has not been built, the event loop has been closed, or the interpreter is ending.
     pub(super) fn loop_to_bypass(&self, py: Python<'_>) -> PyResult<Option<&EventLoop>> {
         let pipeline = self.pipeline();
         let Some(event_loop) = pipeline.event_loop() else {
@@ -86,6 +86,7 @@ impl Parts {
             return Ok(None);
         }
         crate::interpreter::check_running()?;
+        event_loop.check_open(py)?;
         Ok(Some(event_loop))
     }
 

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use thalweg::{Acks, Emit};
 
 use super::{Node, Parts};
+use crate::awaiting;
 use crate::contention;
 use crate::emission::{self, Emission, Waiting};
 use crate::event_loop::{self, EventLoop};
@@ -202,6 +203,14 @@ impl Node {
     #[cold]
     fn drain_again(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
+        if interpreter::is_finalizing() {
+            // A finalizer emits, and there will be no other drain.
+            let holds_elements = slf.get().parts_anywhere()?.pipeline_holds_elements(py)?;
+            return match holds_elements {
+                true => interpreter::check_running(),
+                false => Ok(()),
+            };
+        }
         if !thalweg::is_inside_pipeline() && event_loop::running(py)?.is_none() {
             upcalls::STREAMS.call(py, "drain_again", (slf,))?;
         }
@@ -289,6 +298,19 @@ impl Parts {
         }
     }
 
+    /// Whether a node of the pipeline has elements that have not arrived.
+    fn pipeline_holds_elements(&self, py: Python<'_>) -> PyResult<bool> {
+        let pipeline = self.pipeline();
+        let ids: Vec<_> = pipeline.ids().into_iter().map(|(id, _)| id).collect();
+        for node in pipeline.find(py, &ids) {
+            let parts = node.cast::<Node>()?.get().parts_anywhere()?;
+            if parts.in_flight() != Some(0) || parts.kept_for_sink() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Assigns the nodes to the loop, if they have none.
     fn run_on(&self, py: Python<'_>, event_loop: &EventLoop) -> PyResult<()> {
         self.out
@@ -302,7 +324,10 @@ impl Parts {
         let Err(emit) = emit.wait_within() else {
             return Ok(py.None());
         };
+        let is_own = awaiting::waits_for_own_loop();
         match self.pipeline().event_loop() {
+            // As in streamz, it is completed when this thread's loop goes on.
+            Some(_) if is_own => Ok(()),
             // A function returned an awaitable: there is a loop now.
             Some(event_loop) => run_on_loop::wait(py, event_loop, move || Begun::Emit(emit)),
             // Only this thread could complete it: as in streamz, the element waits alone.

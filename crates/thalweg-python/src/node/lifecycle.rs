@@ -140,13 +140,8 @@ impl Node {
     /// Makes sure that the pipeline has an event loop: the running one if the pipeline is asynchronous, otherwise one
     /// on a separate thread.
     #[pyo3(name = "_need_loop")]
-    pub(crate) fn need_loop(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let parts = slf.get().parts()?;
-        let event_loop = parts.pipeline().need_loop(slf.py())?;
-        parts
-            .out
-            .run_on(event_loop.handle())
-            .map_err(|error| failure::raise(slf.py(), &error))
+    fn make_loop(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::need_loop(slf).map(drop)
     }
 
     /// Assigns an asynchronous pipeline to a loop on a separate thread, if no loop runs here.
@@ -220,6 +215,17 @@ impl Node {
     /// Whether nothing is in flight in the node, and no thread is inside the pipeline.
     fn _is_idle(&self) -> PyResult<bool> {
         Ok(self.parts()?.is_idle())
+    }
+}
+
+impl Node {
+    /// Makes sure that the pipeline has an event loop, and returns it.
+    pub(crate) fn need_loop(slf: &Bound<'_, Self>) -> PyResult<EventLoop> {
+        let parts = slf.get().parts()?;
+        let event_loop = parts.pipeline().need_loop(slf.py())?;
+        let moved = parts.out.run_on(event_loop.handle());
+        moved.map_err(|error| failure::raise(slf.py(), &error))?;
+        Ok(event_loop)
     }
 }
 

@@ -25,6 +25,7 @@ use crate::compiled::Compiled;
 use crate::event_loop::EventLoop;
 use crate::function::Function;
 use crate::gil::{Contents, Place};
+use crate::interpreter;
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::pipeline::{self, Mode, Pipeline};
@@ -115,6 +116,8 @@ impl Parts {
         let pipeline = Pipeline::root(&self.pipeline);
         if !pipeline.get().is_unsettled()
             || thalweg::is_inside_pipeline()
+            // Nothing can be imported any more.
+            || interpreter::is_finalizing()
             || !pipeline.get().begin_to_settle(elements)
         {
             return Ok(());

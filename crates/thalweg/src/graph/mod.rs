@@ -323,16 +323,18 @@ impl Graph {
 
     /// Requests a node's `wake` at a time.
     pub(crate) fn wake_at(&self, at: Duration, id: NodeId, pass: &Pass) {
-        let mut state = self.state.get(pass);
-        state.timers.push(at, id);
-        self.arm(&mut state);
+        self.state.get(pass).timers.push(at, id);
+        self.arm(pass);
     }
 
-    /// Makes the runtime call when the first timer is due.
-    fn arm(&self, state: &mut State) {
-        let (Some(runtime), Some(at)) = (self.runtime(), state.timers.next_to_arm()) else {
+    /// Makes the runtime call when the first timer is due. A runtime that finds its event loop closed asks the pipeline
+    /// what is in flight: nothing is borrowed meanwhile.
+    fn arm(&self, pass: &Pass) {
+        let Some(runtime) = self.runtime() else {
             return;
         };
+        let at = self.state.get(pass).timers.next_to_arm();
+        let Some(at) = at else { return };
         let alarm = Alarm {
             graph: Some(self.weak()),
             at,
@@ -358,7 +360,7 @@ impl Graph {
                 self.schedule(node, pass);
             }
         }
-        self.arm(&mut self.state.get(pass));
+        self.arm(pass);
     }
 
     // Failures and the end.

@@ -292,9 +292,7 @@ impl Graph {
             _ => {}
         }
         lock(&self.waiting).append(&mut lock(&other.waiting));
-        let mut state = self.state.get(&mine);
-        state.absorb(old, is_first, &mine);
-        self.arm(&mut state);
+        self.state.get(&mine).absorb(old, is_first, &mine);
         self.absorb_deferred(other);
         self.timing.absorb(&other.timing);
         if self.tracing.absorb(&other.tracing) {
@@ -302,12 +300,12 @@ impl Graph {
         }
         let attention = other.attention.load(Ordering::Relaxed);
         self.attention.fetch_or(attention, Ordering::Relaxed);
-        drop(state);
         other
             .monitor
             .close(thread_state::thread_id(), &self.monitor, || {
                 let _ = other.merged.set(self.clone());
             });
+        self.arm(&mine);
     }
 
     /// Whether two graphs can be joined.
