@@ -215,3 +215,33 @@ def test_the_collector_takes_nothing_from_a_future_that_is_held() -> None:
         assert lines <= 2
         failed.retry()
         assert isinstance(failed.exception(), ZeroDivisionError)
+
+
+async def awaited(future, seconds):
+    await asyncio.wait_for(future, seconds)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda future: wait([future], timeout=0),
+        lambda future: wait([future], timeout=0, return_when="FIRST_COMPLETED"),
+        lambda future: list(as_completed([future], timeout=0)),
+        lambda future: asyncio.run(awaited(future, 0.0001)),
+    ],
+    ids=["wait", "wait for the first", "as_completed", "await"],
+)
+def test_waits_that_were_given_up_leave_nothing_at_a_task_that_goes_on(client, attempt):
+    end = threading.Event()
+    future = client.submit(end.wait)
+    try:
+        for _ in range(200):
+            with pytest.raises((TimeoutError, asyncio.TimeoutError)):
+                attempt(future)
+        gc.collect()
+        names = {"settled.<locals>.ended", "as_completed.update.<locals>.note", "wait.<locals>.done"}
+        left = [each for each in gc.get_objects() if getattr(each, "__qualname__", None) in names]
+        assert len(left) < 50
+    finally:
+        end.set()
+    assert future.result(PATIENCE) is True

@@ -343,11 +343,16 @@ impl Future {
         Ok(())
     }
 
-    /// The same while this future exists: waiting for a task is no reason to keep it after the waiter has left.
-    fn _notify_holder(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+    /// The same while this future and the interest exist: waiting for a task is no reason to keep it after the waiter
+    /// has left.
+    fn _notify_holder(
+        slf: &Bound<'_, Self>,
+        callback: Bound<'_, PyAny>,
+        interest: &Interest,
+    ) -> PyResult<()> {
         let future = PyWeakrefReference::new(slf.as_any())?.unbind();
         let callback = callback.unbind();
-        slf.get().slot()?.notify(move || {
+        slf.get().slot()?.notify_while(&interest.0, move || {
             gil::attach(|py| {
                 if let Some(future) = future.bind(py).upgrade() {
                     crate::call::reporting(callback.bind(py), (future,));
@@ -413,6 +418,19 @@ fn call(
             // Here, with the GIL, and not where the closure is dropped.
             drop((future, callback));
         });
+    }
+}
+
+/// Interest in the ends of tasks: callbacks registered with it are not called any more once it is gone.
+#[pyclass(frozen, module = "thalweg._thalweg.tasks")]
+#[derive(Default)]
+pub(crate) struct Interest(host::Interest);
+
+#[pymethods]
+impl Interest {
+    #[new]
+    fn new() -> Self {
+        Self::default()
     }
 }
 

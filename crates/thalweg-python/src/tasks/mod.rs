@@ -30,6 +30,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Engine>()?;
     module.add_class::<future::Future>()?;
     module.add_class::<tally::Tally>()?;
+    module.add_class::<future::Interest>()?;
     module.add_class::<processes::sending::Placeholder>()?;
     module.add_class::<token::Token>()?;
     module.add_function(wrap_pyfunction!(containers::search, module)?)?;

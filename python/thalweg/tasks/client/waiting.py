@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from thalweg._thalweg.tasks import Future, OutOfTheWay, current_token
+from thalweg._thalweg.tasks import Future, Interest, OutOfTheWay, current_token
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry, tree
 from thalweg.tasks.errors import CancelledError
@@ -72,7 +72,7 @@ def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> Signal[No
     if not left:
         signal.answer(None)
         return signal
-    lock = Lock()
+    lock, interest = Lock(), Interest()
 
     def ended(future: Future[Any]) -> None:
         nonlocal left
@@ -83,9 +83,11 @@ def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> Signal[No
         signal.answer(None)
 
     for future in list(pending):
-        future._notify_holder(ended)
+        future._notify_holder(ended, interest)
     # The tasks are wanted until the wait succeeds or is given up.
-    signal.add_done_callback(lambda _: pending.clear())
+    held = [pending, interest]
+    del pending, interest
+    signal.add_done_callback(lambda _: held.clear())
     return signal
 
 

@@ -291,7 +291,10 @@ class RemoteFuture:
 
         threading.Thread(target=wait, daemon=True).start()
 
-    _notify = _notify_holder = _when_here = add_done_callback
+    _notify = _when_here = add_done_callback
+
+    def _notify_holder(self, callback: Callable[[RemoteFuture], object], interest: object) -> None:
+        self.add_done_callback(callback)
 
     @property
     def client(self) -> Any:
