@@ -499,10 +499,15 @@ pub(super) fn look_again_and_again(
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(gil::detach(py, || wait(until)));
         }
-        if look < LOOK {
+        if look < HOUR {
             _aside = host::aside();
-            // Signals arrive on the main thread, where no task runs.
-            look = if host::runs_task() { HOUR } else { LOOK };
+            look = match host::runs_task() {
+                // The system has no thread for another task now; it may have one later.
+                true if !host::is_given() => LOOK,
+                true => HOUR,
+                // Signals arrive on the main thread, where no task runs.
+                false => LOOK,
+            };
         }
     }
 }

@@ -171,15 +171,15 @@ def block(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] 
     try:
         if token is not None and (seconds is None or seconds > _MOMENT) and signal.wait(_MOMENT):
             return signal.result()
-        with OutOfTheWay():
-            return _block(signal, seconds, end, token)
+        with OutOfTheWay() as place:
+            return _block(signal, seconds, end, token, place)
     except BaseException:
         # An interrupt, or a failure of what is waited for.
         _withdraw(signal, undo)
         raise
 
 
-def _block(signal: Signal[T], seconds: float | None, end: float | None, token: Token | None) -> T:
+def _block(signal: Signal[T], seconds: float | None, end: float | None, token: Token | None, place: OutOfTheWay) -> T:
     while True:
         left = None if end is None else max(0.0, end - time.monotonic())
         if signal.wait(LOOK if left is None else min(LOOK, left)):
@@ -191,6 +191,7 @@ def _block(signal: Signal[T], seconds: float | None, end: float | None, token: T
             raise _too_late(seconds)
         if token is not None:
             token.check()
+            place.give()
 
 
 async def later(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
