@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support import PATIENCE
-from thalweg.tasks import Client, as_completed, wait
+from thalweg.tasks import Client, as_completed, get_client, wait
 
 
 def resident() -> int:
@@ -215,6 +215,22 @@ def test_the_collector_takes_nothing_from_a_future_that_is_held() -> None:
         assert lines <= 2
         failed.retry()
         assert isinstance(failed.exception(), ZeroDivisionError)
+
+
+def absolute(x: int) -> int:
+    return get_client().submit(abs, x, pure=False).result()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="the system does not say what is mapped")
+def test_threads_that_ran_tasks_in_the_place_of_waiting_ones_leave_no_stacks(one_at_a_time):
+    def mapped():
+        with open("/proc/self/maps") as maps:
+            return len(maps.readlines())
+
+    before = mapped()
+    for x in range(200):
+        assert one_at_a_time.submit(absolute, -x).result(PATIENCE) == x
+    assert mapped() - before < 200
 
 
 async def awaited(future, seconds):
