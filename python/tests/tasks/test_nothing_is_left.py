@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support import PATIENCE
-from thalweg.tasks import Client, as_completed, get_client, wait
+from thalweg.tasks import Client, Event, Queue, as_completed, get_client, wait
 
 
 def resident() -> int:
@@ -261,3 +261,30 @@ def test_waits_that_were_given_up_leave_nothing_at_a_task_that_goes_on(client, a
     finally:
         end.set()
     assert future.result(PATIENCE) is True
+
+
+def threads_of_given_up_waits(attempts: int) -> tuple[int, list[int]]:
+    """Wait for a task again and again in a worker process; return how many threads that takes, and what came of it."""
+    client = get_client()
+    gate = Event("gate")
+    future = client.submit(gate.wait)
+    before, most = threading.active_count(), 0
+    for _ in range(attempts):
+        for attempt in (lambda: wait([future], timeout=0), lambda: list(as_completed([future], timeout=0))):
+            with pytest.raises(TimeoutError):
+                attempt()
+            most = max(most, threading.active_count() - before)
+    called: Queue = Queue()
+    future.add_done_callback(lambda future: called.put(future.result()))
+    gate.set()
+    others = client.map(abs, range(100), pure=False)
+    for _other in as_completed(others):
+        most = max(most, threading.active_count() - before)
+    return most, [*sorted(each.result() for each in others)[-2:], int(called.get(timeout=PATIENCE))]
+
+
+def test_waits_of_a_task_in_a_worker_process_share_a_thread():
+    with Client(processes=True, n_workers=2) as client:
+        most, results = client.submit(threads_of_given_up_waits, 50).result(PATIENCE)
+    assert results == [98, 99, 1]
+    assert most < 8

@@ -422,7 +422,7 @@ fn call(
 }
 
 /// Interest in the ends of tasks: callbacks registered with it are not called any more once it is gone.
-#[pyclass(frozen, module = "thalweg._thalweg.tasks")]
+#[pyclass(frozen, weakref, module = "thalweg._thalweg.tasks")]
 #[derive(Default)]
 pub(crate) struct Interest(host::Interest);
 
