@@ -157,7 +157,9 @@ impl Waiting {
 
     /// Notes that a wait has timed out.
     fn goes_on(&mut self) {
-        if !std::mem::replace(&mut self.is_long, true) {
+        self.is_long = true;
+        if self.aside.is_none() {
+            // Again, if the system had no thread before.
             self.aside = host::aside();
         }
     }

@@ -72,9 +72,11 @@ pub mod remotes {
 pub mod host {
     pub use crate::client::Closures;
     pub use crate::engine::{CannotStop, TaskEngine, spec};
-    pub use crate::place::{Aside, MOMENT, aside, rejoin, runs_task, secede};
+    pub use crate::place::{
+        Aside, MOMENT, aside, is_given, on_shortage, rejoin, runs_task, secede,
+    };
     pub use crate::scheduler::{Assignment, Deferred, Dependencies, Options, Output, TaskSpec};
-    pub use crate::slot::{Held, Latch, Slot, wait_all};
+    pub use crate::slot::{Held, Interest, Latch, Slot, wait_all};
     pub use crate::spin::look;
     pub use crate::stack::set_stack_size;
     pub use crate::task_types::{Ending, TaskTypes};

@@ -1,5 +1,9 @@
 //! The place of a thread that runs tasks: given to another thread while a task waits.
 
+mod shortage;
+
+use shortage::note_shortage;
+pub use shortage::on_shortage;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -7,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// How long a task waits in its place: shorter waits are not worth another thread.
 pub const MOMENT: Duration = Duration::from_millis(1);
+
+/// Interval after which a waiting task asks again for a thread that the system could not start.
+const SHORTAGE: Duration = Duration::from_millis(50);
 
 /// A place of an engine for threads.
 pub(crate) trait Place {
@@ -61,7 +68,7 @@ pub(crate) fn forget() {
 }
 
 /// Whether this thread's place has been given to another.
-pub(crate) fn is_given() -> bool {
+pub fn is_given() -> bool {
     IS_GIVEN.get()
 }
 
@@ -134,10 +141,12 @@ impl Drop for Aside {
 /// Gives the place to another as long as the result lives; `None` outside of tasks, if the place has been given away
 /// already, and if the system cannot start a thread.
 pub fn aside() -> Option<Aside> {
-    match !IS_GIVEN.get() && matches!(secede(), Ok(true)) {
-        true => Some(Aside(())),
-        false => None,
+    if IS_GIVEN.get() {
+        return None;
     }
+    let is_given = secede();
+    note_shortage(is_given.as_ref().err());
+    matches!(is_given, Ok(true)).then_some(Aside(()))
 }
 
 /// Waits by `wait`, which returns whether the wait succeeded by a deadline. In a task that waits for longer than a
@@ -149,13 +158,20 @@ pub(crate) fn wait_aside(
     if IS_GIVEN.get() || !runs_task() {
         return wait(deadline);
     }
-    let moment = Instant::now() + MOMENT;
-    if deadline.is_some_and(|deadline| deadline <= moment) {
-        return wait(deadline);
-    }
-    wait(Some(moment)) || {
-        let _aside = aside();
-        wait(deadline)
+    let mut until = Instant::now() + MOMENT;
+    loop {
+        if deadline.is_some_and(|deadline| deadline <= until) {
+            return wait(deadline);
+        }
+        if wait(Some(until)) {
+            return true;
+        }
+        let aside = aside();
+        if aside.is_some() {
+            return wait(deadline);
+        }
+        // The system has no thread now; it may have one later.
+        until = Instant::now() + SHORTAGE;
     }
 }
 
@@ -213,6 +229,36 @@ mod tests {
         assert_eq!(more.get(), 0);
         assert!(!wait_aside(Some(Instant::now()), |_| false));
         assert_eq!(more.get(), 0);
+    }
+
+    /// A place for which the system has no thread at first.
+    struct Short(Rc<Cell<u32>>);
+
+    impl Place for Short {
+        fn give(&self) -> io::Result<()> {
+            let left = self.0.get().saturating_sub(1);
+            match self.0.replace(left) {
+                0 => Ok(()),
+                _ => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        }
+
+        fn take_back(&self) {}
+    }
+
+    #[test]
+    fn a_place_is_given_once_the_system_has_a_thread_again() {
+        let shortage = Rc::new(Cell::new(3));
+        let _occupied = occupy(Short(shortage.clone()));
+        assert!(wait_aside(None, |until| until.is_none()));
+        assert_eq!(shortage.get(), 0);
+        assert!(!is_given());
+        shortage.set(u32::MAX);
+        let deadline = Instant::now() + 2 * MOMENT;
+        assert!(!wait_aside(Some(deadline), |until| {
+            assert!(until <= Some(deadline));
+            false
+        }));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Workers that are threads of this process.
 
+mod handles;
+
 use crate::engine::TaskEngine;
 use crate::history::RunOutcome;
 use crate::place::{self, Place};
@@ -7,12 +9,13 @@ use crate::scheduler::{Assignment, WorkerId};
 use crate::slot::Slot;
 use crate::sync::{Mutex, lock};
 use crate::task_types::TaskTypes;
+use handles::Handles;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Instant;
 
 /// The loop of a thread that runs tasks.
@@ -32,7 +35,7 @@ pub struct ThreadPool<W: TaskTypes> {
     work: Box<dyn Work<W>>,
     /// Number of threads that should end when they can.
     surplus: AtomicUsize,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Handles>,
     started: AtomicUsize,
     /// Number of threads yet to be started when tasks need them.
     missing: AtomicUsize,
@@ -79,7 +82,7 @@ impl<W: TaskTypes> ThreadPool<W> {
             worker: engine.add_worker(resources),
             work: Box::new(work),
             surplus: AtomicUsize::new(0),
-            threads: Mutex::new(Vec::new()),
+            threads: Mutex::new(Handles::default()),
             started: AtomicUsize::new(0),
             missing: AtomicUsize::new(count.saturating_sub(AT_ONCE)),
             spare: AtomicUsize::new(0),
@@ -110,7 +113,7 @@ impl<W: TaskTypes> ThreadPool<W> {
             pool.run();
         });
         let thread = thread.inspect_err(|_| self.has_one_spare_less())?;
-        lock(&self.threads).push(thread);
+        lock(&self.threads).add(thread);
         Ok(())
     }
 
@@ -212,7 +215,7 @@ impl<W: TaskTypes> ThreadPool<W> {
 
     /// Whether all threads have ended.
     pub fn has_gone(&self) -> bool {
-        lock(&self.threads).iter().all(JoinHandle::is_finished)
+        lock(&self.threads).are_finished()
     }
 
     /// Waits until all threads have ended, except the calling one. The engine has to be closed.
@@ -239,6 +242,7 @@ impl<W: TaskTypes> Place for Arc<ThreadPool<W>> {
     fn take_back(&self) {
         self.surplus.fetch_add(1, Ordering::Relaxed);
         self.engine.wake_all();
+        lock(&self.threads).note_change();
     }
 }
 

@@ -219,3 +219,45 @@ def test_dropped_scattered_values_are_freed():
         while descriptors() > before and time.monotonic() < end:
             time.sleep(0.01)
         assert descriptors() <= before, "those of tests before may have gone meanwhile"
+
+
+NO_THREADS = """
+    import logging, resource, threading
+    from thalweg import errors
+    from thalweg.tasks import Client, Queue, as_completed, get_client, secede, wait
+
+    class Said(logging.Handler):
+        def __init__(self):
+            super().__init__()
+            self.event = threading.Event()
+
+        def emit(self, record):
+            self.event.set()
+
+    def parent():
+        child = get_client().submit(abs, -1)
+        {body}
+        return child.result()
+
+    threading.stack_size(1 << 30)
+    said = Said()
+    logging.getLogger(errors.logger_name).addHandler(said)
+    with Client(n_workers=1) as client:
+        client.submit(abs, -1).result()
+        pages = int(open("/proc/self/statm").read().split()[0])
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (512 << 20), resource.RLIM_INFINITY))
+        try:
+            client.submit(secede).result()
+        except OSError as error:
+            print("thread" in str(error))
+        future = client.submit(parent)
+        print(said.event.wait({bound}))
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        print(future.result({bound}))
+"""
+
+
+@pytest.mark.parametrize("body", ["", "wait([child])", "list(as_completed([child]))"])
+def test_a_task_that_waits_while_no_thread_can_be_started_says_so_and_goes_on_when_there_is_one(tmp_path, body):
+    program = NO_THREADS.format(body=body, bound=BOUND)
+    assert run(program, tmp_path) == ["True", "True", "1"]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support import PATIENCE
-from thalweg.tasks import Client, as_completed, wait
+from thalweg.tasks import Client, Event, Queue, as_completed, get_client, wait
 
 
 def resident() -> int:
@@ -215,3 +215,76 @@ def test_the_collector_takes_nothing_from_a_future_that_is_held() -> None:
         assert lines <= 2
         failed.retry()
         assert isinstance(failed.exception(), ZeroDivisionError)
+
+
+def absolute(x: int) -> int:
+    return get_client().submit(abs, x, pure=False).result()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="the system does not say what is mapped")
+def test_threads_that_ran_tasks_in_the_place_of_waiting_ones_leave_no_stacks(one_at_a_time):
+    def mapped():
+        with open("/proc/self/maps") as maps:
+            return len(maps.readlines())
+
+    before = mapped()
+    for x in range(200):
+        assert one_at_a_time.submit(absolute, -x).result(PATIENCE) == x
+    assert mapped() - before < 200
+
+
+async def awaited(future, seconds):
+    await asyncio.wait_for(future, seconds)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda future: wait([future], timeout=0),
+        lambda future: wait([future], timeout=0, return_when="FIRST_COMPLETED"),
+        lambda future: list(as_completed([future], timeout=0)),
+        lambda future: asyncio.run(awaited(future, 0.0001)),
+    ],
+    ids=["wait", "wait for the first", "as_completed", "await"],
+)
+def test_waits_that_were_given_up_leave_nothing_at_a_task_that_goes_on(client, attempt):
+    end = threading.Event()
+    future = client.submit(end.wait)
+    try:
+        for _ in range(200):
+            with pytest.raises((TimeoutError, asyncio.TimeoutError)):
+                attempt(future)
+        gc.collect()
+        names = {"settled.<locals>.ended", "as_completed.update.<locals>.note", "wait.<locals>.done"}
+        left = [each for each in gc.get_objects() if getattr(each, "__qualname__", None) in names]
+        assert len(left) < 50
+    finally:
+        end.set()
+    assert future.result(PATIENCE) is True
+
+
+def threads_of_given_up_waits(attempts: int) -> tuple[int, list[int]]:
+    """Wait for a task again and again in a worker process; return how many threads that takes, and what came of it."""
+    client = get_client()
+    gate = Event("gate")
+    future = client.submit(gate.wait)
+    before, most = threading.active_count(), 0
+    for _ in range(attempts):
+        for attempt in (lambda: wait([future], timeout=0), lambda: list(as_completed([future], timeout=0))):
+            with pytest.raises(TimeoutError):
+                attempt()
+            most = max(most, threading.active_count() - before)
+    called: Queue = Queue()
+    future.add_done_callback(lambda future: called.put(future.result()))
+    gate.set()
+    others = client.map(abs, range(100), pure=False)
+    for _other in as_completed(others):
+        most = max(most, threading.active_count() - before)
+    return most, [*sorted(each.result() for each in others)[-2:], int(called.get(timeout=PATIENCE))]
+
+
+def test_waits_of_a_task_in_a_worker_process_share_a_thread():
+    with Client(processes=True, n_workers=2) as client:
+        most, results = client.submit(threads_of_given_up_waits, 50).result(PATIENCE)
+    assert results == [98, 99, 1]
+    assert most < 8

@@ -71,12 +71,20 @@ def current_engine() -> Engine | None:
     """The engine of the task running on this thread."""
 
 @final
+class Interest:
+    """Interest in the ends of tasks: callbacks registered with it lapse when it is freed."""
+
+    def __new__(cls) -> Self: ...
+
+@final
 class OutOfTheWay:
     """Hand the place of this thread to other tasks for a `with` block, if its task has not seceded."""
 
     def __new__(cls) -> Self: ...
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
+    def give(self) -> None:
+        """Try again, if the system had no thread."""
 
 def secede() -> None:
     """Secede: stop counting toward the engine's width."""
@@ -291,8 +299,8 @@ class Future(Generic[_T]):
     def add_done_callback(self, callback: Callable[[Future[_T]], object]) -> None:
         """Call a function when the task has ended, on a thread that may block."""
 
-    def _notify_holder(self, callback: Callable[[Future[_T]], object]) -> None:
-        """Like `_notify`, as long as this future is alive."""
+    def _notify_holder(self, callback: Callable[[Future[_T]], object], interest: Interest) -> None:
+        """Like `_notify`, as long as this future and the interest are alive."""
 
     def _notify(self, callback: Callable[[Future[_T]], object]) -> None:
         """Call a non-blocking function when the task has ended."""

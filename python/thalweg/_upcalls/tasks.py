@@ -1,5 +1,6 @@
 """Names that tasks use, in the client's process and in worker processes."""
 
+from thalweg.errors import logger
 from thalweg.tasks.errors import CancelledError, CannotStopError, ClosedClientError, KilledWorker, TaskTimeout
 from thalweg.tasks.process.pickling import (
     again,
@@ -26,6 +27,7 @@ __all__ = [
     "dump_error",
     "function_error",
     "loads",
+    "logger",
     "mapped",
     "of_task",
     "result_error",

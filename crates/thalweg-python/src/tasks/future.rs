@@ -352,11 +352,16 @@ impl Future {
         Ok(())
     }
 
-    /// The same while this future exists: waiting for a task is no reason to keep it after the waiter has left.
-    fn _notify_holder(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+    /// The same while this future and the interest exist: waiting for a task is no reason to keep it after the waiter
+    /// has left.
+    fn _notify_holder(
+        slf: &Bound<'_, Self>,
+        callback: Bound<'_, PyAny>,
+        interest: &Interest,
+    ) -> PyResult<()> {
         let future = PyWeakrefReference::new(slf.as_any())?.unbind();
         let callback = callback.unbind();
-        slf.get().slot()?.notify(move || {
+        slf.get().slot()?.notify_while(&interest.0, move || {
             gil::attach(|py| {
                 if let Some(future) = future.bind(py).upgrade() {
                     crate::call::reporting(callback.bind(py), (future,));
@@ -425,6 +430,19 @@ fn call(
     }
 }
 
+/// Interest in the ends of tasks: callbacks registered with it are not called any more once it is gone.
+#[pyclass(frozen, weakref, module = "thalweg._thalweg.tasks")]
+#[derive(Default)]
+pub(crate) struct Interest(host::Interest);
+
+#[pymethods]
+impl Interest {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+}
+
 /// A duration, as a number or as text.
 fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<f64> {
     if let Ok(seconds) = timeout.extract::<f64>() {
@@ -490,10 +508,15 @@ pub(super) fn look_again_and_again(
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(gil::detach(py, || wait(until)));
         }
-        if look < LOOK {
+        if look < HOUR {
             _aside = host::aside();
-            // Signals arrive on the main thread, where no task runs.
-            look = if host::runs_task() { HOUR } else { LOOK };
+            look = match host::runs_task() {
+                // The system has no thread for another task now; it may have one later.
+                true if !host::is_given() => LOOK,
+                true => HOUR,
+                // Signals arrive on the main thread, where no task runs.
+                false => LOOK,
+            };
         }
     }
 }

@@ -27,8 +27,10 @@ pub(crate) use self::threads::Turn;
 
 /// Puts all of it into its module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    thalweg_tasks::host::on_shortage(threads::warn_of_shortage);
     module.add_class::<engine::Engine>()?;
     module.add_class::<future::Future>()?;
+    module.add_class::<future::Interest>()?;
     module.add_class::<tally::Tally>()?;
     module.add_class::<processes::sending::Placeholder>()?;
     module.add_class::<token::Token>()?;

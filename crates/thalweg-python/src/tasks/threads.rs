@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg_tasks::Token;
@@ -16,6 +16,7 @@ use super::engine::{Engine, Me};
 use super::names::unnamed;
 use super::task_types::{Call, Calls, Inputs, Program, PyTaskError, Raised, Value, values};
 use crate::lock::lock;
+use crate::upcalls::TASKS;
 use crate::{call, gil};
 
 /// How long a thread runs tasks before it offers the GIL: the interpreter's switch interval.
@@ -167,10 +168,25 @@ pub(crate) fn current_engine(py: Python<'_>) -> Option<Bound<'_, Engine>> {
     ENGINE.with_borrow(|me| me.as_ref().and_then(|me| me.get(py)))
 }
 
+/// Logs a message about tasks that wait without a thread for others.
+pub(super) fn warn_of_shortage(message: &str) {
+    gil::attach(|py| {
+        let logger = TASKS.call(py, "logger", ());
+        if let Err(error) = logger.and_then(|logger| logger.call_method1("warning", (message,))) {
+            error.write_unraisable(py, None);
+        }
+    });
+}
+
 /// Gives this thread's place to another one, so that a waiting task keeps none from running.
 #[pyfunction]
 pub(crate) fn secede() -> PyResult<()> {
-    within_task("secede", host::secede()?)
+    let is_task = host::secede().map_err(|error| {
+        PyOSError::new_err(format!(
+            "secede: the system can't start a thread to run other tasks: {error}"
+        ))
+    })?;
+    within_task("secede", is_task)
 }
 
 /// Takes the place back.
@@ -201,7 +217,13 @@ impl OutOfTheWay {
         Self::default()
     }
 
-    fn __enter__(&self) {
+    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf.give();
+        slf
+    }
+
+    /// Gives the place away if the system had no thread for another before.
+    fn give(&self) {
         if let Some(aside) = host::aside() {
             std::mem::forget(aside);
             self.0.store(true, Ordering::Relaxed);

@@ -273,7 +273,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         let away: Vec<_> = slots.iter().filter(|slot| slot.away().is_some()).collect();
         let latch = Latch::new(away.len());
         for slot in away {
-            self.when_here(slot, Watcher::Latch(latch.clone()));
+            self.when_here(slot, Watcher::latch(&latch));
         }
         latch
     }

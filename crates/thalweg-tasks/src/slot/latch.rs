@@ -61,7 +61,7 @@ impl Latch {
         let latch = Self::new(1);
         for slot in slots {
             latch.count_up();
-            if let Some(watcher) = slot.watch(Watcher::Latch(latch.clone())) {
+            if let Some(watcher) = slot.watch(Watcher::latch(&latch)) {
                 watcher.fire();
             }
         }

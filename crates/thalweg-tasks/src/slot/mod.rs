@@ -2,6 +2,7 @@
 
 mod latch;
 mod plain;
+mod watchers;
 
 use crate::engine::TaskEngine;
 use crate::scheduler::{TaskId, WorkerId};
@@ -11,12 +12,12 @@ pub(crate) use latch::wait_all_or_failure;
 pub use latch::{Latch, wait_all};
 use plain::Plain;
 pub(crate) use plain::PlainStop;
-use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Waker;
 use std::time::Instant;
+pub use watchers::Interest;
+pub(crate) use watchers::{Watcher, Watchers};
 
 /// The outcome of a task, once it is known.
 ///
@@ -88,36 +89,6 @@ pub enum Status {
     Error,
     /// It was cancelled.
     Cancelled,
-}
-
-/// Watchers of a task. Most tasks have one.
-pub(crate) type Watchers = SmallVec<[Watcher; 1]>;
-
-/// A watcher to call when a task has ended.
-pub(crate) enum Watcher {
-    Latch(Arc<Latch>),
-    /// A latch that opens at the first failure.
-    UntilFailure(Arc<Latch>),
-    Waker(Waker),
-    Call(Box<dyn FnOnce() + Send>),
-}
-
-impl Watcher {
-    pub(crate) fn fire(self) {
-        match self {
-            Self::Latch(latch) => latch.count_down(),
-            Self::UntilFailure(latch) => latch.count_down_or_open(),
-            Self::Waker(waker) => waker.wake(),
-            Self::Call(call) => call(),
-        }
-    }
-
-    /// Notes that the task has failed, before the watcher is notified.
-    fn note_failure(&self) {
-        if let Self::UntilFailure(latch) = self {
-            latch.note_failure();
-        }
-    }
 }
 
 impl<W: TaskTypes> Slot<W> {
@@ -307,31 +278,41 @@ impl<W: TaskTypes> Slot<W> {
         });
     }
 
+    /// The same as [`notify`](Self::notify), as long as `interest` exists.
+    pub fn notify_while(&self, interest: &Interest, notify: impl FnOnce() + Send + 'static) {
+        if let Some(watcher) = self.watch(interest.watcher(notify)) {
+            watcher.fire();
+        }
+    }
+
     /// Adds a watcher, or returns it because the task has ended.
     pub(crate) fn watch(&self, watcher: Watcher) -> Option<Watcher> {
-        match &mut lock(&self.contents).state {
-            SlotState::Pending(watchers) => {
-                // A future that is polled repeatedly leaves one waker.
-                if let Watcher::Waker(new) = &watcher {
-                    let same =
-                        |old: &Watcher| matches!(old, Watcher::Waker(old) if old.will_wake(new));
-                    if watchers.iter().any(same) {
-                        return None;
-                    }
-                }
-                watchers.push(watcher);
-                None
+        let mut contents = lock(&self.contents);
+        let SlotState::Pending(watchers) = &mut contents.state else {
+            return Some(watcher);
+        };
+        // A future that is polled repeatedly leaves one waker.
+        if let Watcher::Waker(new) = &watcher {
+            let same = |old: &Watcher| matches!(old, Watcher::Waker(old) if old.will_wake(new));
+            if watchers.iter().any(same) {
+                return None;
             }
-            _ => Some(watcher),
         }
+        let given_up = watchers::add(watchers, watcher);
+        drop(contents);
+        drop(given_up);
+        None
     }
 
     /// Registers a latch. Returns whether the task has failed already.
     fn watch_for_failure(&self, latch: &Arc<Latch>) -> bool {
-        match &mut lock(&self.contents).state {
+        let mut contents = lock(&self.contents);
+        match &mut contents.state {
             SlotState::Pending(watchers) => {
                 latch.count_up();
-                watchers.push(Watcher::UntilFailure(latch.clone()));
+                let given_up = watchers::add(watchers, Watcher::until_failure(latch));
+                drop(contents);
+                drop(given_up);
                 false
             }
             SlotState::Failed(_) => true,

@@ -7,6 +7,8 @@ from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
+from thalweg._thalweg.tasks import Interest
+
 __all__ = ["Done", "client", "exception", "named", "outcome", "result", "traceback", "type_of", "wait"]
 
 
@@ -70,7 +72,8 @@ async def wait(future: Any, timeout: float | None = None) -> None:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
 
-    future._notify_holder(done)
+    interest = Interest()
+    future._notify_holder(done, interest)
     try:
         await asyncio.wait_for(waiter, timeout)
     except asyncio.TimeoutError:

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from thalweg._thalweg.tasks import OutOfTheWay
+from thalweg._thalweg.tasks import Interest, OutOfTheWay
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import tree
 from thalweg.tasks.client.waiting import LOOK, error_of, raisable, result_of
@@ -72,6 +72,7 @@ class as_completed:
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._pending: dict[Future[Any], int] = {}
         self._ended: deque[Future[Any]] = deque()
+        self._interest = Interest()
         if futures is not None:
             self.update(futures)
 
@@ -105,7 +106,7 @@ class as_completed:
                 me._note(future)
 
         for future in futures:
-            future._notify_holder(note)
+            future._notify_holder(note, self._interest)
 
     def _note(self, future: Future[Any]) -> None:
         with self._lock:

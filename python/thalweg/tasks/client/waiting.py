@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from thalweg._thalweg.tasks import Future, OutOfTheWay, current_token
+from thalweg._thalweg.tasks import Future, Interest, OutOfTheWay, current_token
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry, tree
 from thalweg.tasks.errors import CancelledError
@@ -72,7 +72,7 @@ def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> Signal[No
     if not left:
         signal.answer(None)
         return signal
-    lock = Lock()
+    lock, interest = Lock(), Interest()
 
     def ended(future: Future[Any]) -> None:
         nonlocal left
@@ -83,9 +83,11 @@ def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> Signal[No
         signal.answer(None)
 
     for future in list(pending):
-        future._notify_holder(ended)
+        future._notify_holder(ended, interest)
     # The tasks are wanted until the wait succeeds or is given up.
-    signal.add_done_callback(lambda _: pending.clear())
+    held = [pending, interest]
+    del pending, interest
+    signal.add_done_callback(lambda _: held.clear())
     return signal
 
 
@@ -169,15 +171,15 @@ def block(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] 
     try:
         if token is not None and (seconds is None or seconds > _MOMENT) and signal.wait(_MOMENT):
             return signal.result()
-        with OutOfTheWay():
-            return _block(signal, seconds, end, token)
+        with OutOfTheWay() as place:
+            return _block(signal, seconds, end, token, place)
     except BaseException:
         # An interrupt, or a failure of what is waited for.
         _withdraw(signal, undo)
         raise
 
 
-def _block(signal: Signal[T], seconds: float | None, end: float | None, token: Token | None) -> T:
+def _block(signal: Signal[T], seconds: float | None, end: float | None, token: Token | None, place: OutOfTheWay) -> T:
     while True:
         left = None if end is None else max(0.0, end - time.monotonic())
         if signal.wait(LOOK if left is None else min(LOOK, left)):
@@ -189,6 +191,7 @@ def _block(signal: Signal[T], seconds: float | None, end: float | None, token: T
             raise _too_late(seconds)
         if token is not None:
             token.check()
+            place.give()
 
 
 async def later(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:

@@ -6,11 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ref
 
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry, tree
 from thalweg.tasks.process import requests
 from thalweg.tasks.process.lending import borrow
+from thalweg.tasks.process.notifier import Notification, Notifier
 from thalweg.tasks.process.parent import ask
 from thalweg.tasks.process.pickling import loads, traceback_of
 from thalweg.tasks.process.worker_requests import dumps, future_at
@@ -59,6 +61,7 @@ class EngineProxy:
 
     def __init__(self, ask: Callable[[bytes, bool], bytes]) -> None:
         self._ask_parent = ask
+        self.notifier = Notifier(self)
         # Collected, since an object may be dropped in the middle of a request.
         self._released: deque[int] = deque()
 
@@ -283,15 +286,20 @@ class RemoteFuture:
         """Release the task."""
 
     def add_done_callback(self, callback: Callable[[RemoteFuture], object]) -> None:
-        """Call a function when the task has ended."""
+        """Call a function, which may block, when the task has ended."""
+        call = threading.Thread(target=callback, args=(self,), daemon=True)
+        self.engine.notifier.add(self.place, Notification(call.start))
 
-        def wait() -> None:
-            self.engine.ask(requests.Settle([self.place]))
-            callback(self)
+    _notify = _when_here = add_done_callback
 
-        threading.Thread(target=wait, daemon=True).start()
+    def _notify_holder(self, callback: Callable[[RemoteFuture], object], interest: object) -> None:
+        future = ref(self)
 
-    _notify = _notify_holder = _when_here = add_done_callback
+        def call() -> None:
+            if (me := future()) is not None:
+                callback(me)
+
+        self.engine.notifier.add(self.place, Notification(call, future, ref(interest)))
 
     @property
     def client(self) -> Any:

@@ -146,6 +146,24 @@ class Settle(NamedTuple):
         return Later(settled([known.futures[place] for place in self.places], frozenset()), lambda _: None)
 
 
+class Watch(NamedTuple):
+    """Have `Ended` tell when a task has ended."""
+
+    place: int
+
+    def answer(self, requests: WorkerRequests, known: Known) -> None:
+        """Watch it."""
+        known.watch(self.place)
+
+
+class Ended(NamedTuple):
+    """Wait until watched tasks have ended."""
+
+    def answer(self, requests: WorkerRequests, known: Known) -> Later:
+        """Return the places of those that have."""
+        return Later(known.next_ended(), lambda _: known.take_ended())
+
+
 class Status(NamedTuple):
     """Say how a task is."""
 
@@ -333,4 +351,4 @@ def _results(futures: list[Future[Any]]) -> list[Any]:
 
 
 #: What is answered when something has happened.
-WAITING = (Gather, Settle, UseState)
+WAITING = (Gather, Settle, Ended, UseState)

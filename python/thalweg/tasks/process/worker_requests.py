@@ -14,14 +14,15 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
+from thalweg._thalweg.tasks import Interest
 from thalweg.tasks.errors import ClosedClientError
 from thalweg.tasks.process import lending, pickling
 from thalweg.tasks.process.requests import Later
+from thalweg.tasks.sync.signals import Signal
 
 if TYPE_CHECKING:
     from thalweg._thalweg.tasks import Engine, Future
     from thalweg.tasks.sync.coordinator import Coordinator
-    from thalweg.tasks.sync.signals import Signal
 
 __all__ = ["WorkerRequests", "dumps", "future_at"]
 
@@ -73,6 +74,11 @@ class Known:
         self._is_lost = False
         #: Its number among the workers, once it has been asked for.
         self.place: int | None = None
+        self._interest = Interest()
+        self._lock = threading.Lock()
+        #: Places of watched futures that have ended, for the next answer.
+        self._ended: list[int] = []
+        self._next: Signal[None] = Signal()
 
     def add(self, future: Future[Any], *, is_own: bool = False) -> tuple[int, Any]:
         """Add a future: return its number and its key. `is_own`: the worker has submitted the task."""
@@ -95,9 +101,33 @@ class Known:
         self.futures.pop(place, None)
         self._own.discard(place)
 
+    def watch(self, place: int) -> None:
+        """Note the end of a future's task."""
+        if (future := self.futures.get(place)) is not None:
+            future._notify_holder(lambda _: self._note(place), self._interest)
+
+    def _note(self, place: int) -> None:
+        with self._lock:
+            self._ended.append(place)
+            signal = self._next
+        signal.answer(None)
+
+    def next_ended(self) -> Signal[None]:
+        """Return an event for the end of a watched task."""
+        with self._lock:
+            return self._next
+
+    def take_ended(self) -> list[int]:
+        """Return the places of the tasks that have ended since the last call."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+            self._next = Signal()
+        return ended
+
     def lose(self) -> None:
         """Release everything: the worker has died. Tasks that nobody else wants are stopped."""
         self._is_lost = True
+        self._interest = Interest()
         for place, future in list(self.futures.items()):
             if place in self._own:
                 future._orphan()
