@@ -50,4 +50,5 @@ def test_a_fault_in_any_operator_is_detected(operator, monkeypatch):
         # The replacement operator has no `flush`.
         return all(not action.flush for action in program.actions) and run(program, thalweg) != expected(program)
 
-    find(programs(), differs, settings=settings(MANY, phases=[Phase.generate]))
+    # The same programs each time: a rare operator might be in none of others.
+    find(programs(), differs, settings=settings(MANY, phases=[Phase.generate], derandomize=True))
