@@ -14,6 +14,7 @@ _T = TypeVar("_T")
 __all__ = [
     "Engine",
     "Future",
+    "Interest",
     "OutOfTheWay",
     "Placeholder",
     "Tally",
