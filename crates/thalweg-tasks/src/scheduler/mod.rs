@@ -130,6 +130,9 @@ pub(crate) struct Scheduler<W: TaskTypes> {
     /// The worker that gets no more tasks until it is idle, for a suspect.
     emptied: Option<WorkerId>,
     workers: Slab<Worker<W>>,
+    /// The resources that workers have had, with the largest amount of each: those of a dead worker come back with its
+    /// replacement.
+    most: Vec<(Box<str>, f64)>,
     closed: bool,
 }
 
@@ -144,6 +147,7 @@ impl<W: TaskTypes> Default for Scheduler<W> {
             suspects: VecDeque::new(),
             emptied: None,
             workers: Slab::new(),
+            most: Vec::new(),
             closed: false,
         }
     }

@@ -77,6 +77,12 @@ pub(super) fn give_back(free: &mut [(Box<str>, f64)], taken: &[(Box<str>, f64)])
 impl<W: TaskTypes> Scheduler<W> {
     /// Adds a worker with these resources.
     pub(crate) fn add_worker(&mut self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
+        for (name, amount) in &resources {
+            match self.most.iter_mut().find(|(known, _)| known == name) {
+                Some((_, most)) => *most = most.max(*amount),
+                None => self.most.push((name.clone(), *amount)),
+            }
+        }
         let worker = Worker {
             local: Ready::default(),
             free: resources.clone(),
@@ -92,8 +98,7 @@ impl<W: TaskTypes> Scheduler<W> {
     /// The failure of a task that no worker could ever run.
     pub(super) fn lacking(&self, id: TaskId) -> Option<Failure<W::Error>> {
         let wanted = self.task(id)?.resources();
-        let is_enough = |worker: &Worker<W>| has(&worker.all, wanted);
-        if wanted.is_empty() || self.workers.iter().any(|(_, worker)| is_enough(worker)) {
+        if has(&self.most, wanted) {
             return None;
         }
         let wanted: Vec<_> = wanted

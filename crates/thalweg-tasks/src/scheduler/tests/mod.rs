@@ -549,6 +549,11 @@ fn resources_limit_concurrent_tasks() {
     assert!(take().is_none(), "and not three");
     engine.with(|scheduler, deferred| scheduler.finish(first, Ok(Output::Inline(0)), deferred));
     assert_eq!(take().map(|assignment| assignment.program), Some(2));
+    engine.with(|scheduler, deferred| {
+        scheduler.worker_lost(worker, Lost::default(), "signal 9", deferred);
+    });
+    let waits = submit(4, "card", 2.0);
+    assert!(waits.failure().is_none(), "the worker is replaced");
 }
 
 #[test]
