@@ -161,16 +161,23 @@ impl<T: Element> Emitter<T> {
         &self,
         read_ahead: impl IntoIterator<Item = T, IntoIter: Send>,
     ) -> Result<(), Stop> {
-        let mut read_ahead = read_ahead.into_iter();
-        let until_stop = std::iter::from_fn(|| match self.is_stopped() {
-            true => None,
-            false => read_ahead.next(),
+        let (mut read_ahead, mut was_stopped) = (read_ahead.into_iter(), false);
+        let until_stop = std::iter::from_fn(|| {
+            was_stopped = self.is_stopped();
+            match was_stopped {
+                true => None,
+                false => read_ahead.next(),
+            }
         });
         let emitting = self.stream.emit_buffered_from_source(until_stop.fuse());
         if let Err(error) = emitting.await {
             self.stream.report_unhandled(&error);
         }
-        self.go_on(TURN).await
+        // Also if it has been started again since: otherwise the source would take this for the end of what it has.
+        match was_stopped {
+            true => Err(Stop::Stopped),
+            false => self.go_on(TURN).await,
+        }
     }
 
     /// Reports that an element could not be created, for example an invalid line. The source continues, and its node's

@@ -205,6 +205,49 @@ fn what_is_read_ahead_goes_in_batches_and_stays_with_the_source_when_it_stops() 
 }
 
 #[test]
+fn a_source_that_is_started_again_while_it_stops_emits_the_rest() -> Result<(), Error> {
+    use std::sync::{Arc, OnceLock};
+
+    type Handle = Arc<OnceLock<Stream<u32>>>;
+
+    /// Counts to ten; stops itself as it makes the fourth number.
+    struct Ten(std::ops::Range<u32>, Handle);
+    impl Source for Ten {
+        type Item = u32;
+        const KIND: &'static str = "ten";
+
+        async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+            let (range, handle) = (&mut self.0, &self.1);
+            let next = std::iter::from_fn(|| {
+                let x = range.next()?;
+                if x == 3 {
+                    handle.get().expect("it is set").stop();
+                }
+                Some(x)
+            });
+            out.emit_buffered(next).await
+        }
+    }
+
+    let clock = VirtualClock::new();
+    let handle = Handle::default();
+    let numbers = Stream::from_source_on(Ten(0..10, handle.clone()), &clock);
+    let starts = handle.clone();
+    let list = numbers
+        .inspect(move |x| {
+            if *x == 3 {
+                starts.get().expect("it is set").start().unwrap();
+            }
+        })
+        .sink_to_list();
+    assert!(handle.set(numbers.clone()).is_ok());
+    numbers.start()?;
+    clock.run_until_idle();
+    assert_eq!(list.to_vec(), (0..10).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[test]
 fn a_source_is_closed_once_when_nothing_is_in_flight() -> Result<(), Error> {
     use std::sync::{Arc, Mutex};
 
