@@ -52,6 +52,15 @@ enum Workers {
     Processes(Arc<Pool<Calls>>, Functions),
 }
 
+/// A future for each task.
+fn futures<'py>(
+    engine: &Bound<'py, Engine>,
+    slots: Vec<Arc<Slot<Calls>>>,
+) -> PyResult<Vec<Bound<'py, Future>>> {
+    let each = slots.into_iter();
+    each.map(|slot| Future::new(engine, slot)).collect()
+}
+
 /// Number of tasks submitted under one lock.
 const AT_ONCE: usize = 256;
 
@@ -308,20 +317,12 @@ impl Engine {
 
     /// The futures of all named live tasks.
     fn named_futures<'py>(slf: &Bound<'py, Self>) -> PyResult<Vec<Bound<'py, Future>>> {
-        let slots = slf.get().names.all();
-        slots
-            .into_iter()
-            .map(|slot| Future::new(slf, slot))
-            .collect()
+        futures(slf, slf.get().names.all())
     }
 
     /// The futures of detached tasks that have not ended.
     fn detached<'py>(slf: &Bound<'py, Self>) -> PyResult<Vec<Bound<'py, Future>>> {
-        let slots = slf.get().task_engine.detached();
-        slots
-            .into_iter()
-            .map(|slot| Future::new(slf, slot))
-            .collect()
+        futures(slf, slf.get().task_engine.detached())
     }
 
     /// Waits for all futures, and returns their results in order; raises the first failure as soon as it occurs.
@@ -400,10 +401,7 @@ impl Engine {
         for slot in &slots {
             engine.names.note(slot, None);
         }
-        slots
-            .into_iter()
-            .map(|slot| Future::new(slf, slot))
-            .collect()
+        futures(slf, slots)
     }
 
     /// Calls `callable(worker, question, reply)` for questions of tasks in other processes; `reply(answer)` answers.
