@@ -142,11 +142,12 @@ if __name__ == "__main__":
     [
         "fire_and_forget(client.map(work, range(50)))",
         "client.gather(client.map(later, range(50)))",
+        "client.submit(lambda: list(get_client().get_executor().map(work, range(50)))).result()",
         "[fire_and_forget(client.submit(lambda _, n: work(n), client.submit(abs, n), n)) for n in range(50)]",
         "executor = client.get_executor(); [executor.submit(work, n) for n in range(50)]",
         "results = client.get_executor().map(work, range(50))",
     ],
-    ids=["map", "in tasks", "dependent", "executor", "map of an executor"],
+    ids=["map", "in tasks", "executor in a task", "dependent", "executor", "map of an executor"],
 )
 def test_detached_tasks_run_to_their_ends(python, tmp_path, options, end, submit):
     program = DETACHED.replace("{options}", options).replace("{end}", end).replace("{submit}", submit)

@@ -316,3 +316,9 @@ def test_large_values_stay_where_they_were_made(client):
     assert len(set(processes)) == 1
     assert array.sum() == 3_000_000
     array += 1  # The caller owns the result.
+
+
+def test_a_task_calls_a_function_on_all_workers_without_waiting_for_it():
+    with Client(processes=True, n_workers=1) as client:
+        assert client.submit(lambda: get_client().run(Event("called").set, wait=False)).result(60) is None
+        assert Event("called").wait(60)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import sys
 import weakref
 
 from thalweg import _thalweg
 from thalweg.errors import UndeliveredError, is_refusal, log_failure, logger
-from thalweg.runtime import lifecycle, loops, pipelines
+from thalweg.runtime import exit_by_signal, lifecycle, loops, pipelines
 from thalweg.runtime.intervals import convert_interval
 from thalweg.runtime.lifecycle import countdown, drain_without_loop
 from thalweg.runtime.pipelines import alive
@@ -62,9 +61,6 @@ _reopened: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 #: Whether the program has nothing left to do but drain its pipelines.
 _is_ending = False
 
-#: Whether Ctrl-C has ended a wait at the end of the program: something was lost.
-_was_cut_short = False
-
 #: Functions to call when all pipelines have been drained.
 _closers: list[Callable[[], None]] = []
 
@@ -90,25 +86,7 @@ def _end_engines() -> None:
     for close in _closers:
         close()
     _thalweg.await_visitors()
-    _note_interrupt()
-
-
-def note_cut_short() -> None:
-    """Record that Ctrl-C has ended a wait at the end of the program, which then ends by that signal."""
-    global _was_cut_short
-    _was_cut_short = True
-
-
-def _note_interrupt() -> None:
-    """Have the program that Ctrl-C has ended end by that signal.
-
-    Python notes it when a program raises, and forgets it when other code is run from text, as by imports of
-    `collections.namedtuple` in functions that have been called since.
-    """
-    was_interrupted = _was_cut_short or getattr(sys, "last_type", None) is KeyboardInterrupt
-    if was_interrupted and not (sys.flags.interactive or hasattr(sys, "ps1")):
-        with contextlib.suppress(KeyboardInterrupt):
-            exec("raise KeyboardInterrupt", {})
+    exit_by_signal.exit_if_interrupted()
 
 
 @atexit.register
@@ -128,7 +106,7 @@ def _drain_at_end() -> None:
             drain_all()
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, KeyboardInterrupt):
-            note_cut_short()
+            exit_by_signal.note_cut_short()
         _say(f"interrupted: {_describe(alive()) or 'nothing'} left undelivered")
     except BaseException as error:
         log_failure(error)

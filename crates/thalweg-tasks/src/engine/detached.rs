@@ -11,17 +11,17 @@ pub(super) struct Detached<W: TaskTypes>(Mutex<Tasks<W>>);
 struct Tasks<W: TaskTypes> {
     slots: Vec<Weak<Slot<W>>>,
     /// Number of tasks from which on those that have ended are removed.
-    crowd: usize,
+    look_at: usize,
 }
 
 /// The smallest number of tasks among which it is worth looking for some that have ended.
-const CROWD: usize = 64;
+const MANY: usize = 64;
 
 impl<W: TaskTypes> Default for Detached<W> {
     fn default() -> Self {
         Self(Mutex::new(Tasks {
             slots: Vec::new(),
-            crowd: CROWD,
+            look_at: MANY,
         }))
     }
 }
@@ -30,9 +30,9 @@ impl<W: TaskTypes> Detached<W> {
     pub(super) fn add(&self, slot: &Arc<Slot<W>>) {
         let mut tasks = lock(&self.0);
         tasks.slots.push(Arc::downgrade(slot));
-        if tasks.slots.len() >= tasks.crowd {
+        if tasks.slots.len() >= tasks.look_at {
             tasks.slots.retain(|slot| slot.strong_count() > 0);
-            tasks.crowd = CROWD.max(2 * tasks.slots.len());
+            tasks.look_at = MANY.max(2 * tasks.slots.len());
         }
     }
 

@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, ValuesView
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 from weakref import ref
@@ -226,11 +225,6 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
     def status(self) -> Literal["running", "closed"]:
         """Status of the client."""
         return "closed" if self.closed else "running"
-
-    @cached_property
-    def id(self) -> str:
-        """A name that no other client has."""
-        return f"Client-{uuid4()}"
 
     @property
     def loop(self) -> Any:

@@ -8,7 +8,7 @@ import time
 import warnings
 
 from thalweg._thalweg.tasks import Engine, current_token, wait_for_threads
-from thalweg.runtime import program_end
+from thalweg.runtime import exit_by_signal, program_end
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry
 from thalweg.tasks.client.waiting import LOOK, block, later, settled
@@ -163,7 +163,7 @@ def _await_detached() -> None:
         while not ended.wait(LOOK):
             pass
     except KeyboardInterrupt:
-        program_end.note_cut_short()
+        exit_by_signal.note_cut_short()
         sys.stderr.write(f"thalweg: interrupted, cancelled: {_names(detached)}.\n")
 
 

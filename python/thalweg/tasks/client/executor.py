@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from thalweg._thalweg.tasks import Engine, Future, Tally, current_token
+from thalweg.tasks.client.futures import detach
 from thalweg.tasks.client.waiting import LOOK, error_of, raisable, result_of
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class ClientExecutor(concurrent.futures.Executor):
         function = partial(fn, **kwargs) if kwargs else fn
         with self._sending("submit"):
             task = mine._task = self._client.submit(function, *args, **self._options)
-            task.detach()
+            detach([task])
             with self._lock:
                 self._submitted[task] = mine
         task._when_here(self._hand_over)
@@ -252,8 +253,7 @@ class ClientExecutor(concurrent.futures.Executor):
                 return []
             tasks = self._client.map(fn, *iterables, **self._options)
             self._mapped.add(tasks)
-            for task in tasks:
-                task.detach()
+            detach(tasks)
         return tasks
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -51,5 +51,16 @@ def fire_and_forget(obj: Any) -> None:
     futures = tree.flat(obj)
     if not futures and not isinstance(obj, (list, tuple, set, frozenset, dict)):
         raise TypeError(f"fire_and_forget: a future, and not {obj!r}")
+    detach(futures)
+
+
+def detach(futures: list[Any]) -> None:
+    """Let tasks run to their ends, which closing their client waits for; from a worker process in one request."""
+    elsewhere: list[Any] = []
     for future in futures:
-        future.detach()
+        if isinstance(future, Future):
+            future.detach()
+        else:
+            elsewhere.append(future)
+    if elsewhere:
+        elsewhere[0].engine.detach(elsewhere)

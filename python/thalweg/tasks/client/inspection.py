@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from functools import partial
+from functools import cached_property, partial
 from inspect import signature
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from thalweg.tasks.client import registry, tree
 from thalweg.tasks.client.base import Base
@@ -34,6 +35,11 @@ class Inspection(Base):
         @property
         def dashboard_link(self) -> str | None:
             """URL of the dashboard; None if there is none."""
+
+    @cached_property
+    def id(self) -> str:
+        """A name that no other client has."""
+        return f"Client-{uuid4()}"
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -100,6 +100,10 @@ class EngineProxy:
         call = _for_parent((function, tuple(list(each) for each in iterables), kwargs))
         return [self.future(*known) for known in self.ask(requests.Map(call, options))]
 
+    def detach(self, futures: Iterable[RemoteFuture]) -> None:
+        """Let tasks run to their ends even if their futures are dropped; closing the engine waits for them."""
+        self.ask(requests.Detach([future.place for future in futures]))
+
     def run(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
     ) -> list[RemoteFuture]:
@@ -278,9 +282,9 @@ class RemoteFuture:
     def _runs_here(self) -> bool:
         return False
 
-    def detach(self) -> None:
-        """Let the task run to its end even if the future is dropped; closing the engine waits for it."""
-        self.engine.ask(requests.Detach(self.place))
+    def keep(self) -> None:
+        """Let the task run to its end even if the future is dropped."""
+        self.engine.ask(requests.Keep(self.place))
 
     def release(self) -> None:
         """Release the task."""

@@ -237,14 +237,25 @@ class Retry(NamedTuple):
         known.futures[self.place].retry()
 
 
-class Detach(NamedTuple):
+class Keep(NamedTuple):
     """Let a task run to its end also if nobody holds the future."""
 
     place: int
 
     def answer(self, requests: WorkerRequests, known: Known) -> None:
         """Let it."""
-        known.futures[self.place].detach()
+        known.futures[self.place].keep()
+
+
+class Detach(NamedTuple):
+    """The same for tasks that closing the engine waits for."""
+
+    places: list[int]
+
+    def answer(self, requests: WorkerRequests, known: Known) -> None:
+        """Let them."""
+        for place in self.places:
+            known.futures[place].detach()
 
 
 class Info(NamedTuple):
