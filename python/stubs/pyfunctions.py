@@ -18,8 +18,9 @@ _FUNCTION = re.compile(
 
 #: Python's types of Rust's. What is behind a reference, `Bound` or `Py` has lost that by then.
 _TYPES = {
-    "Blueprint": "Blueprint",
+    "()": "None",
     "Reset": "Reset",
+    "Placement": "Placement",
     "bool": "bool",
     "f64": "float",
     "isize": "int",
@@ -58,7 +59,7 @@ def functions() -> list[Function]:
 def registration() -> str:
     """``ops/mod.rs``: the modules, and the functions that are added to Python's."""
     modules = sorted(path.stem for path in OPS.glob("*.rs") if path.stem != "mod")
-    lines = ["//! Operators: each takes Python's arguments, and makes a blueprint of the engine's operator."]
+    lines = ["//! Operators: each takes Python's arguments, and makes the engine's operator at its placement."]
     lines += ["//!", "//! `cargo xtask stubs` writes this file: it lists the functions in the modules.", ""]
     lines += [f"pub(crate) mod {module};" for module in modules]
     lines += ["", "use pyo3::prelude::*;", "", "/// Adds the operators to their module."]
@@ -73,11 +74,17 @@ def registration() -> str:
 def stub() -> str:
     """``_thalweg/ops.pyi``."""
     lines = [
-        '"""Operators: each function takes Python\'s arguments, and returns a blueprint of the engine\'s operator.',
+        '"""Operators: each function takes Python\'s arguments, and makes the engine\'s operator at its placement.',
         "",
     ]
     lines += ["This file is generated from Rust's functions by ``cargo xtask stubs``.", '"""', ""]
-    lines += ["from typing import Any", "", "from thalweg._thalweg import Blueprint, Reset", ""]
+    lines += [
+        "from typing import Any",
+        "",
+        "from thalweg._thalweg import Reset",
+        "from thalweg._types import Placement",
+        "",
+    ]
     lines += ["__all__ = [", *(f'    "{each.name}",' for each in functions()), "]", ""]
     lines += [each.declaration for each in functions()]
     return "\n".join([*lines, ""])
@@ -113,7 +120,7 @@ _DEFAULTS = {"false": "False", "true": "True"}
 
 def _type(text: str) -> str:
     """Python's type of one of Rust's."""
-    text = re.sub(r"&|'_ ?,? ?|\bmut ", "", text.strip())
+    text = re.sub(r"&|'_ ?,? ?|\bmut ", "", text.strip()).removesuffix("<>")
     if text in _TYPES:
         return _TYPES[text]
     if text.startswith("("):

@@ -363,8 +363,8 @@ def test_a_subclass_is_compiled_unless_it_changes_what_its_nodes_do():
         pass
 
     class Other(thalweg.map):
-        def _blueprint(self):
-            return thalweg._thalweg.ops.pluck(0)
+        def _build(self, placement):
+            thalweg._thalweg.ops.pluck(placement, 0)
 
     source = Stream()
     L = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 
 import pytest
 
@@ -260,3 +261,41 @@ def test_a_zip_of_a_stream_with_itself_pairs_each_element_with_itself():
     pairs.destroy()
     source.emit(3)
     assert L == [(1, 1), (2, 2)]
+
+
+# Building.
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        ("map", (str,)),
+        ("filter", (None,)),
+        ("accumulate", (max,)),
+        ("partition", (2,)),
+        ("buffer", (2,)),
+        ("zip", (1,)),
+        ("union", ()),
+        ("rate_limit", (1,)),
+        ("timed_window", (1,)),
+        ("sink", (print,)),
+    ],
+)
+def test_a_node_is_built_by_one_call_of_rust(operator, arguments):
+    source = Stream(loop=VirtualClock())
+    # The first use of an operator imports it.
+    first = getattr(source, operator)(*arguments)
+    calls = []
+
+    def note(frame, event, called):
+        owner = getattr(called, "__module__", None) or type(getattr(called, "__self__", None)).__module__
+        if event == "c_call" and owner.startswith("thalweg."):
+            calls.append(called.__qualname__)
+
+    sys.setprofile(note)
+    try:
+        second = getattr(source, operator)(*arguments)
+    finally:
+        sys.setprofile(None)
+    assert type(second) is type(first)
+    assert calls == ["stream" if operator == "union" else operator]

@@ -16,6 +16,10 @@ OnError: TypeAlias = Literal["raise", "skip"] | Retry | Stream | None
 #: Files of a TLS client: the authorities of servers, and its own certificate with its key.
 ClientFiles: TypeAlias = tuple[str | None, tuple[str, str] | None]
 
+#: Where an operator goes: a new node, with its upstreams, name, policy, and whether a subclass overrides `update`; or a
+#: running one, and whether it keeps its state.
+Placement: TypeAlias = tuple[Stream, list[Any], str, OnError, bool] | tuple[Stream, bool]
+
 #: A user's function.
 Function: TypeAlias = Callable[..., Any]
 

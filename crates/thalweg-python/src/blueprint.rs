@@ -1,22 +1,19 @@
 //! Blueprints: operators with their arguments from Python, from which nodes of the engine are built.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
-use thalweg::view::{Counters, Latency};
 use thalweg::{
-    Acks, BuildError, Element, Emit, Error, InletKey, IntoOperator, OnError, OpenJoin, Operator,
-    OperatorError, Reconfigure, Stream, Transform,
+    BuildError, Element, InletKey, IntoOperator, Operator, OperatorError, Reconfigure, Stream,
+    Transform,
 };
 
 use crate::function::Function;
 use crate::gil::{self, Place};
+use crate::inlet::{Inlet, Traverse};
 use crate::last_value::LastValue;
-use crate::lock::lock;
-use crate::ops::join;
 use crate::value::Value;
 
 /// Context in which a node is built.
@@ -36,168 +33,24 @@ pub(crate) struct Made {
     pub(crate) out: Stream<Value>,
 }
 
-/// A node of the engine that may hold Python objects.
-pub(crate) trait Traverse: Send + Sync {
-    /// Visits the objects it holds; returns false if the node was busy.
-    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool;
+/// How a node is built, or gets other settings.
+trait Plan {
+    fn build(self: Box<Self>, context: BuildContext) -> Made;
 
-    /// Number of elements in flight in it; `None` if a thread is inside the pipeline.
-    fn in_flight(&self) -> Option<usize>;
-
-    /// Number of elements that it keeps until others arrive; `None` if a thread is inside the pipeline.
-    fn kept(&self) -> Option<usize>;
-
-    /// Function that flushes a collecting node; `None` for other nodes.
-    fn flush(&self) -> Option<Box<dyn FnOnce() -> Emit + Send>> {
-        None
-    }
+    /// Applies its settings to a node of the same operator; unless `keeps`, its state is replaced as well. `None` if the
+    /// operator cannot be reconfigured.
+    fn renew(self: Box<Self>, inlet: &dyn Inlet, keeps: bool) -> Option<Result<(), BuildError>>;
 }
 
-impl<T: Element> Traverse for Stream<T> {
-    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
-        Stream::traverse(self, visit)
-    }
-
-    fn in_flight(&self) -> Option<usize> {
-        Stream::in_flight(self)
-    }
-
-    fn kept(&self) -> Option<usize> {
-        Stream::kept(self)
-    }
-}
-
-impl<U: Element> Traverse for OpenJoin<Value, U> {
-    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
-        self.stream().traverse(visit)
-    }
-
-    fn in_flight(&self) -> Option<usize> {
-        self.stream().in_flight()
-    }
-
-    fn kept(&self) -> Option<usize> {
-        self.stream().kept()
-    }
-}
-
-/// Input side of a node.
-pub(crate) trait Inlet: Traverse {
-    /// Id of the node in the engine.
-    fn id(&self) -> u64;
-    fn set_name(&self, name: String);
-    fn set_policy(&self, policy: OnError);
-    fn counters(&self) -> Counters;
-    fn latency(&self) -> Option<Latency>;
-    /// Adds an edge; returns the key of the new inlet, if the node has distinct inlets.
-    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error>;
-    /// Puts a constant in the place of an inlet, if the node has distinct inlets.
-    fn attach_literal(&self, value: Value);
-    /// Makes the node the first downstream of `from`.
-    fn move_to_first(&self, from: &Stream<Value>) -> Result<(), Error>;
-    fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
-    /// The node of the engine, for downcasting.
-    fn as_any(&self) -> &dyn Any;
-    /// The waiting elements of each inlet of a join, in order.
-    fn lanes(&self) -> Option<Vec<Vec<Value>>> {
-        None
-    }
-    /// Passes an element to the node as an upstream does, at an inlet if the node has distinct ones; `None` if it has to
-    /// be at one.
-    fn receive(&self, at: Option<InletKey>, x: Value, acks: Acks) -> Option<Result<Emit, Error>>;
-    /// Entry point for elements of an upstream that are passed by `update` instead of an edge.
-    fn door(&self, _upstream: u64) -> Option<Stream<Value>> {
-        None
-    }
-}
-
-/// The methods of `Inlet` that do not concern edges, for the field `$stream`.
-macro_rules! as_stream {
-    ($self:ident => $stream:expr) => {
-        fn id(&$self) -> u64 {
-            $stream.node_id()
-        }
-
-        fn set_name(&$self, name: String) {
-            drop($stream.clone().named(name));
-        }
-
-        fn set_policy(&$self, policy: OnError) {
-            drop($stream.clone().on_error(policy));
-        }
-
-        fn counters(&$self) -> Counters {
-            $stream.counters()
-        }
-
-        fn latency(&$self) -> Option<Latency> {
-            $stream.latency()
-        }
-
-        fn move_to_first(&$self, from: &Stream<Value>) -> Result<(), Error> {
-            from.move_to_first($stream)
-        }
-
-        fn detach(&$self, from: &Stream<Value>) -> Result<(), Error> {
-            from.disconnect($stream)
-        }
-    };
-}
-
-/// Inlets of a node that does not distinguish them.
-impl<T: Element> Inlet for Stream<T> {
-    as_stream!(self => self);
-
-    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error> {
-        from.connect(self).map(|()| None)
-    }
-
-    fn receive(&self, _: Option<InletKey>, x: Value, acks: Acks) -> Option<Result<Emit, Error>> {
-        Some(Stream::receive(self, x, acks))
-    }
-
-    fn attach_literal(&self, _: Value) {}
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-impl<U: Element> Inlet for OpenJoin<Value, U> {
-    as_stream!(self => self.stream());
-
-    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error> {
-        OpenJoin::attach(self, from).map(Some)
-    }
-
-    fn receive(&self, at: Option<InletKey>, x: Value, acks: Acks) -> Option<Result<Emit, Error>> {
-        let needs_inlet = self.lanes().is_some();
-        (at.is_some() || !needs_inlet).then(|| Ok(OpenJoin::receive(self, at, x, acks)))
-    }
-
-    fn attach_literal(&self, value: Value) {
-        OpenJoin::attach_literal(self, value);
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self.stream()
-    }
-
-    fn lanes(&self) -> Option<Vec<Vec<Value>>> {
-        join::lanes(self.stream())
-    }
-}
-
-type Build = Box<dyn FnOnce(BuildContext) -> Made + Send>;
-
-/// Applies a blueprint's settings to an existing node of the same operator; with false its state is replaced as well.
-type Renew = Box<dyn FnOnce(&dyn Inlet, bool) -> Result<(), BuildError> + Send>;
-
-/// An operator and its arguments, built once the upstream is known.
-#[pyclass(frozen, module = "thalweg._thalweg")]
+/// An operator and its arguments, from which a node is built at its [`Placement`](crate::node::Placement).
 pub(crate) struct Blueprint {
-    build: Mutex<Option<Build>>,
-    renew: Mutex<Option<Renew>>,
+    plan: Box<dyn Plan>,
+    pub(crate) facts: Facts,
+}
+
+/// What the node in Python knows of its operator.
+#[derive(Default)]
+pub(crate) struct Facts {
     /// The user's function.
     pub(crate) function: Option<Function>,
     /// Objects held outside the engine.
@@ -236,24 +89,19 @@ pub(crate) type State = Arc<Mutex<Option<Value>>>;
 pub(crate) type UpstreamRefs = Arc<Mutex<Vec<(InletKey, Py<PyWeakrefReference>)>>>;
 
 impl Blueprint {
-    pub(crate) fn new(build: impl FnOnce(BuildContext) -> Made + Send + 'static) -> Self {
+    pub(crate) fn new(build: impl FnOnce(BuildContext) -> Made + 'static) -> Self {
+        Self::of(Box::new(Built(build)))
+    }
+
+    fn of(plan: Box<dyn Plan>) -> Self {
         Self {
-            build: Mutex::new(Some(Box::new(build))),
-            renew: Mutex::default(),
-            function: None,
-            state: Vec::new(),
-            needs_loop: false,
-            is_sink: false,
-            joins: false,
-            repeats: false,
-            callers: UpstreamRefs::default(),
-            passage: Passage::default(),
-            sink_result: None,
+            plan,
+            facts: Facts::default(),
         }
     }
 
     pub(crate) fn passage(mut self, passage: Passage) -> Self {
-        self.passage = passage;
+        self.facts.passage = passage;
         self
     }
 
@@ -262,8 +110,8 @@ impl Blueprint {
     where
         T: Transform<In = Value, Out = Value>,
     {
-        Self::new(move |site| {
-            let stream = site.upstream.transform(make(site.current));
+        Self::new(move |context| {
+            let stream = context.upstream.transform(make(context.current));
             Made {
                 inlet: Box::new(stream.clone()),
                 between: None,
@@ -291,102 +139,154 @@ impl Blueprint {
         O: IntoOperator + Send + 'static,
         O::Operator: Operator<In = Value, Out = U> + Reconfigure,
     {
-        let operator = Arc::new(Mutex::new(Some(operator)));
-        let renewed = operator.clone();
-        let blueprint = Self::new(move |site| {
-            let operator = lock(&operator).take();
-            let operator = operator
-                .map(O::into_operator)
-                .unwrap_or_else(|| Err(used_up()));
-            let stream = site.upstream.apply(operator);
-            Made::finished(stream, site.current, finish)
-        });
-        blueprint.renewing::<O::Operator, U>(move || {
-            lock(&renewed)
-                .take()
-                .map(O::into_operator)
-                .unwrap_or_else(|| Err(used_up()))
-        })
+        Self::of(Box::new(Finished {
+            operator,
+            finish,
+            output: PhantomData,
+        }))
     }
 
-    /// A node that sends elements of type `U`, with an operator that can be reconfigured.
+    /// A node that sends elements of type `U`, and gets other settings from the operator of `make`.
     pub(crate) fn renewing<Op, U>(
         mut self,
-        make: impl FnOnce() -> Result<Op, BuildError> + Send + 'static,
+        make: impl FnOnce() -> Result<Op, BuildError> + 'static,
     ) -> Self
     where
         Op: Reconfigure + Send + 'static,
         U: Element,
     {
-        let renew = move |inlet: &dyn Inlet, keeps: bool| {
-            let stream = inlet.as_any().downcast_ref::<Stream<U>>();
-            let stream =
-                stream.ok_or_else(|| BuildError::new("stream", "it is of another type"))?;
-            let operator = make()?;
-            if keeps {
-                return stream.reconfigure(operator);
-            }
-            drop(stream.with_operator(|old: &mut Op| std::mem::replace(old, operator)));
-            Ok(())
-        };
-        self.renew = Mutex::new(Some(Box::new(renew)));
+        self.plan = Box::new(Renewed {
+            plan: self.plan,
+            make,
+            output: PhantomData::<fn(U)>,
+        });
         self
     }
 
     pub(crate) fn calling(mut self, function: impl Into<Option<Function>>) -> Self {
-        self.function = function.into();
+        self.facts.function = function.into();
         self
     }
 
     pub(crate) fn keeping(mut self, state: impl IntoIterator<Item = State>) -> Self {
-        self.state.extend(state);
+        self.facts.state.extend(state);
         self
     }
 
     pub(crate) fn on_loop(mut self) -> Self {
-        self.needs_loop = true;
+        self.facts.needs_loop = true;
         self
     }
 
     /// A node with distinct inlets.
     pub(crate) fn joining(mut self, callers: UpstreamRefs) -> Self {
-        self.joins = true;
-        self.callers = callers;
+        self.facts.joins = true;
+        self.facts.callers = callers;
         self
     }
 
     /// Gives each occurrence of an upstream its own inlet.
     pub(crate) fn repeating(mut self) -> Self {
-        self.repeats = true;
+        self.facts.repeats = true;
         self
     }
 
     pub(crate) fn taking_results(mut self, place: Arc<Place>) -> Self {
-        self.sink_result = Some(place);
+        self.facts.sink_result = Some(place);
         self
     }
 
     pub(crate) fn sink(mut self) -> Self {
-        self.is_sink = true;
+        self.facts.is_sink = true;
         self
     }
 
-    /// Builds the node; `None` if it has been built before.
-    pub(crate) fn build(&self, site: BuildContext) -> Option<Made> {
-        let build = lock(&self.build).take()?;
-        Some(build(site))
+    pub(crate) fn build(self, context: BuildContext) -> (Made, Facts) {
+        (self.plan.build(context), self.facts)
     }
 
-    /// Reconfigures a node; see [`Renew`]. `None` if the operator cannot be reconfigured.
-    pub(crate) fn renew(&self, inlet: &dyn Inlet, keeps: bool) -> Option<Result<(), BuildError>> {
-        let renew = lock(&self.renew).take()?;
-        Some(renew(inlet, keeps))
+    /// Applies its settings to a node; see [`Plan::renew`].
+    pub(crate) fn renew(self, inlet: &dyn Inlet, keeps: bool) -> Option<Result<(), BuildError>> {
+        self.plan.renew(inlet, keeps)
     }
 }
 
-#[cold]
-fn used_up() -> BuildError {
-    BuildError::new("blueprint", "a node has been made of it already")
+/// A node that cannot be reconfigured.
+struct Built<F>(F);
+
+impl<F: FnOnce(BuildContext) -> Made> Plan for Built<F> {
+    fn build(self: Box<Self>, context: BuildContext) -> Made {
+        (self.0)(context)
+    }
+
+    fn renew(self: Box<Self>, _: &dyn Inlet, _: bool) -> Option<Result<(), BuildError>> {
+        None
+    }
+}
+
+/// An operator whose results are converted by `finish`.
+struct Finished<O, U, F> {
+    operator: O,
+    finish: F,
+    output: PhantomData<fn(U)>,
+}
+
+impl<O, U, F> Plan for Finished<O, U, F>
+where
+    U: Element,
+    O: IntoOperator,
+    O::Operator: Operator<In = Value, Out = U> + Reconfigure,
+    F: FnMut(Python<'_>, U) -> PyResult<Value> + Send + 'static,
+{
+    fn build(self: Box<Self>, context: BuildContext) -> Made {
+        let stream = context.upstream.apply(self.operator);
+        Made::finished(stream, context.current, self.finish)
+    }
+
+    fn renew(self: Box<Self>, inlet: &dyn Inlet, keeps: bool) -> Option<Result<(), BuildError>> {
+        Some(renew::<O::Operator, U>(
+            inlet,
+            keeps,
+            self.operator.into_operator(),
+        ))
+    }
+}
+
+/// A node that gets other settings from the operator of `make`.
+struct Renewed<F, U> {
+    plan: Box<dyn Plan>,
+    make: F,
+    output: PhantomData<fn(U)>,
+}
+
+impl<F, Op, U> Plan for Renewed<F, U>
+where
+    F: FnOnce() -> Result<Op, BuildError>,
+    Op: Reconfigure + Send + 'static,
+    U: Element,
+{
+    fn build(self: Box<Self>, context: BuildContext) -> Made {
+        self.plan.build(context)
+    }
+
+    fn renew(self: Box<Self>, inlet: &dyn Inlet, keeps: bool) -> Option<Result<(), BuildError>> {
+        Some(renew::<Op, U>(inlet, keeps, (self.make)()))
+    }
+}
+
+fn renew<Op: Reconfigure + Send + 'static, U: Element>(
+    inlet: &dyn Inlet,
+    keeps: bool,
+    operator: Result<Op, BuildError>,
+) -> Result<(), BuildError> {
+    let stream = inlet.as_any().downcast_ref::<Stream<U>>();
+    let stream = stream.ok_or_else(|| BuildError::new("stream", "it is of another type"))?;
+    let operator = operator?;
+    if keeps {
+        return stream.reconfigure(operator);
+    }
+    drop(stream.with_operator(|old: &mut Op| std::mem::replace(old, operator)));
+    Ok(())
 }
 
 impl Made {

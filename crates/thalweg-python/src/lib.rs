@@ -12,6 +12,7 @@ mod event_loop;
 mod failure;
 mod function;
 mod gil;
+mod inlet;
 mod interpreter;
 mod interrupt;
 mod interval;
@@ -38,8 +39,6 @@ mod value;
 mod _thalweg {
     use pyo3::prelude::*;
 
-    #[pymodule_export]
-    use crate::blueprint::Blueprint;
     #[pymodule_export]
     use crate::compiled::Signal;
     #[pymodule_export]

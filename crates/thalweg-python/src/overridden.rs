@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use thalweg::view::{Counters, Latency};
 use thalweg::{Acks, Emit, Error, InletKey, OnError, OpenJoin, Stream};
 
-use crate::blueprint::{Blueprint, BuildContext, Inlet, Made, Traverse, UpstreamRefs};
+use crate::blueprint::{Blueprint, BuildContext, Facts, Made, Passage, UpstreamRefs};
+use crate::inlet::{Inlet, Traverse};
 use crate::lock::lock;
 use crate::ops::custom;
 use crate::value::Value;
@@ -30,28 +31,32 @@ struct Door {
 }
 
 /// Builds both nodes; returns them, and the entry into the operator if there is only one.
+///
+/// # Errors
+/// The pipeline has been drained.
 pub(crate) fn build(
-    plan: &Blueprint,
-    site: BuildContext,
-    callers: &UpstreamRefs,
-) -> Option<(Made, Option<Stream<Value>>)> {
-    let front = custom::front(&site, callers);
+    blueprint: Blueprint,
+    context: BuildContext,
+) -> Result<(Made, Facts, Option<Stream<Value>>), Error> {
+    let callers = UpstreamRefs::default();
+    let front = custom::front(&context, &callers);
     let door = Stream::new();
     // No element passes along this edge: it tells the engine the order of the two nodes.
-    front.stream().connect(&door).ok()?;
+    front.stream().connect(&door)?;
+    let (made, facts) = blueprint.build(BuildContext {
+        upstream: door.clone(),
+        ..context
+    });
     let Made {
         inlet,
         between,
         out,
-    } = plan.build(BuildContext {
-        upstream: door.clone(),
-        ..site
-    })?;
+    } = made;
     let overridden = Overridden {
         front,
         inner_is_out: inlet.id() == out.node_id(),
         inner: inlet,
-        joins: plan.joins,
+        joins: facts.joins,
         doors: Mutex::default(),
     };
     let made = Made {
@@ -59,7 +64,13 @@ pub(crate) fn build(
         between,
         out,
     };
-    Some((made, (!plan.joins).then_some(door)))
+    let door = (!facts.joins).then_some(door);
+    let facts = Facts {
+        callers,
+        passage: Passage::Functions,
+        ..facts
+    };
+    Ok((made, facts, door))
 }
 
 impl Traverse for Overridden {

@@ -12,6 +12,7 @@ use thalweg_io::{Query, SqlError, SqlRow, SqlValue, Table};
 
 use crate::blueprint::Blueprint;
 use crate::lock::lock;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::sources::bridge::{RustSource, Sourced};
 use crate::value::Value;
@@ -86,13 +87,14 @@ fn to_exception(py: Python<'_>, error: &SqlError) -> PyErr {
 /// `to_sql`: the end of a stream in a table.
 #[pyfunction]
 pub(crate) fn to_sql(
+    placement: Placement<'_>,
     database: &Database,
     table: &str,
     columns: Option<Vec<String>>,
     key: Vec<String>,
     create: bool,
     max_len: usize,
-) -> Blueprint {
+) -> PyResult<()> {
     let mut rows = Rows {
         columns: columns.map(Into::into),
         ..Rows::default()
@@ -105,12 +107,12 @@ pub(crate) fn to_sql(
         table = table.create();
     }
     let database = database.0.clone();
-    let blueprint = Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |context| {
         let sink = SqlSink::batches(&database, table).max_len(max_len);
-        let ends = site.upstream.apply(sink);
-        sink_made(&site.upstream, Box::new(ends))
+        let ends = context.upstream.apply(sink);
+        sink_made(&context.upstream, Box::new(ends))
     });
-    blueprint.sink().on_loop()
+    placement.apply(blueprint.sink().on_loop())
 }
 
 /// Makes rows of Python's objects.

@@ -17,7 +17,6 @@ from thalweg.stream.typevars import T
 
 __all__ = [
     "Batch",
-    "Blueprint",
     "Dashboard",
     "Emission",
     "Flag",
@@ -63,12 +62,6 @@ class Node(Generic[T]):
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def __class_getitem__(cls, of: Any) -> Any: ...
-    def _make(self, blueprint: Blueprint, upstreams: list[Any], name: str, on_error: OnError, overridden: bool) -> None:
-        """Create the engine's node from a blueprint, attached to upstreams.
-
-        It is `overridden` if a subclass has put its own `update` in the place of an operator's.
-        """
-
     def emit(self, x: T, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
         """Send an element to everything downstream.
 
@@ -94,12 +87,6 @@ class Node(Generic[T]):
 
     def _note_change(self) -> None:
         """Record that the node's behaviour has changed, so that chains are recompiled."""
-    @property
-    def _is_built(self) -> bool:
-        """Whether the node is in its pipeline."""
-
-    def _reconfigure(self, blueprint: Blueprint, keeps: bool = True) -> None:
-        """Apply the settings of a blueprint of the same kind; held elements are kept if possible."""
 
     def _kept(self) -> list[Any]:
         """Return the objects held by the operator: elements, keys, a state."""
@@ -262,10 +249,6 @@ class Pipeline:
 
     def _end(self) -> None:
         """Record that it was drained because the program is ending."""
-
-@final
-class Blueprint:
-    """An operator and its arguments, to be built once its upstream is known."""
 
 @final
 class Emission:

@@ -2,8 +2,8 @@
 
 from typing import Any, final
 
-from thalweg._thalweg import Blueprint
 from thalweg._thalweg.sources import RustSource
+from thalweg._types import Placement
 
 __all__ = ["Database", "Position", "from_sql", "to_sql"]
 
@@ -26,8 +26,14 @@ class Position:
     def oldest(self) -> tuple[str, float] | None: ...
 
 def to_sql(
-    database: Database, table: str, columns: list[str] | None, key: list[str], create: bool, max_len: int
-) -> Blueprint: ...
+    placement: Placement,
+    database: Database,
+    table: str,
+    columns: list[str] | None,
+    key: list[str],
+    create: bool,
+    max_len: int,
+) -> None: ...
 def from_sql(
     database: Database, query: str, cursor: str, after: Any, poll: float | None, position: Position | None
 ) -> RustSource: ...

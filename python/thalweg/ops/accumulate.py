@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, overload
 
     from thalweg._thalweg import Reset
-    from thalweg._types import Function, OnError
+    from thalweg._types import Function, OnError, Placement
     from thalweg.stream.compiled import Code
 
 
@@ -137,8 +137,9 @@ class accumulate(Stream[R]):
         if reset_stream is not None:
             reset_stream.sink(self.reset)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        blueprint, self._reset, self._state = _thalweg.ops.accumulate(
+    def _build(self, placement: Placement) -> None:
+        self._reset, self._state = _thalweg.ops.accumulate(
+            placement,
             self.func,
             self.kwargs,
             None if self._start is no_default else (self._start,),
@@ -146,7 +147,6 @@ class accumulate(Stream[R]):
             with_state=bool(self._with_state),
             awaited=is_awaited(self.func),
         )
-        return blueprint
 
     def _written(self, code: Code) -> bool | str:
         if is_awaited(self.func):

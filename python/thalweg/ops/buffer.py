@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg._types import Placement
+
 
 @Stream.register_api()
 class buffer(Stream[T]):
@@ -44,8 +46,8 @@ class buffer(Stream[T]):
         self.n = n
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.buffer(self.n)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.buffer(placement, self.n)
 
     @property
     def queue(self) -> Kept:

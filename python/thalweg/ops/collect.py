@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections import deque
     from typing import Any
 
+    from thalweg._types import Placement
+
 
 @Stream.register_api()
 class collect(Stream[tuple[T, ...]]):
@@ -47,8 +49,8 @@ class collect(Stream[tuple[T, ...]]):
         for x in begin:
             self._receive(x)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.collect(self._size)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.collect(placement, self._size)
 
     @property
     def cache(self) -> Kept:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, overload
 
+    from thalweg._types import Placement
+
 
 @Stream.register_api()
 class combine_latest(Stream[R]):
@@ -86,8 +88,8 @@ class combine_latest(Stream[R]):
         if first:
             self._move_to_first(None if first is True else first)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.combine_latest(self._places)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.combine_latest(placement, self._places)
 
     @property
     def emit_on(self) -> tuple[Stream, ...]:
@@ -100,7 +102,7 @@ class combine_latest(Stream[R]):
         before = self._places
         self._places = None if emit_on is None else _places(emit_on, tuple(self.upstreams))
         try:
-            self._reconfigure(self._blueprint())
+            self._build((self, True))
         except BaseException:
             self._places = before
             raise

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 @Stream.register_api()
@@ -123,5 +123,5 @@ class fetch(Stream[HttpResponse]):
         )
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.sources.fetch(self._settings, take_apart, HttpResponse)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.sources.fetch(placement, self._settings, take_apart, HttpResponse)

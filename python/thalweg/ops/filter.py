@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Concatenate, overload
 
-    from thalweg._types import Function, OnError
+    from thalweg._types import Function, OnError, Placement
     from thalweg.stream.compiled import Code
 
 
@@ -80,9 +80,9 @@ class filter(Stream[T]):
         self.predicate, self.args, self.kwargs = predicate, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
+    def _build(self, placement: Placement) -> None:
         awaited = is_awaited(self.predicate)
-        return _thalweg.ops.filter(self.predicate, self.args, self.kwargs, awaited=awaited)
+        _thalweg.ops.filter(placement, self.predicate, self.args, self.kwargs, awaited=awaited)
 
     def _written(self, code: Code) -> bool | str:
         if is_awaited(self.predicate):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from thalweg._types import Emits
+    from thalweg._types import Emits, Placement
     from thalweg.stream.compiled import Code
 
 
@@ -36,8 +36,8 @@ class flatten(Stream[U]):
     def __init__(self, upstream: Emits[Iterable[U]] = None, *args: Any, **kwargs: Any) -> None:  # type: ignore[assignment]
         super().__init__(upstream, *args, **kwargs)  # type: ignore[arg-type]
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.flatten()
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.flatten(placement)
 
     def _written(self, code: Code) -> bool:
         return code.each()

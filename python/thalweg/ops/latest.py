@@ -7,6 +7,10 @@ from thalweg.stream import Stream
 from thalweg.stream.live import Kept
 from thalweg.stream.typevars import T
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._types import Placement
+
 
 @Stream.register_api()
 class latest(Stream[T]):
@@ -28,8 +32,8 @@ class latest(Stream[T]):
 
     _graphviz_shape = "octagon"
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.latest()
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.latest(placement)
 
     @property
     def next(self) -> Kept:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any, Concatenate, overload
 
-    from thalweg._types import Function, OnError
+    from thalweg._types import Function, OnError, Placement
     from thalweg.stream.compiled import Code
 
 
@@ -117,8 +117,9 @@ class map(Stream[U]):
         self.func, self.args, self.kwargs = func, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.map(
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.map(
+            placement,
             self.func,
             self.args,
             self.kwargs,

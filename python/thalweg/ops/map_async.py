@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any, Concatenate
 
-    from thalweg._types import Function, OnError
+    from thalweg._types import Function, OnError, Placement
 
 
 def _check_function(function: Any, operator: str, argument: str) -> Function:
@@ -93,9 +93,9 @@ class map_async(Stream[U]):
         self._gate.open()
         super().start()
 
-    def _blueprint(self) -> _thalweg.Blueprint:
+    def _build(self, placement: Placement) -> None:
         func = _stopping(self.func, self, self._gate) if self.stop_on_exception else self.func
-        return _thalweg.ops.map_async(func, self.args, self.kwargs, self.parallelism + 1)
+        _thalweg.ops.map_async(placement, func, self.args, self.kwargs, self.parallelism + 1)
 
     def _end(self) -> None:
         """Called when the pipeline is drained."""

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 @Stream.register_api()
@@ -56,5 +56,5 @@ class partition(Stream[tuple[T, ...]]):
         self._key = key
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.partition(self.n, self._timeout, self._key)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.partition(placement, self.n, self._timeout, self._key)

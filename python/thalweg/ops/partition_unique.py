@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from thalweg._types import Keep
+    from thalweg._types import Keep, Placement
 
 
 @Stream.register_api()
@@ -49,5 +49,5 @@ class partition_unique(UniqueWindow[tuple[T, ...]]):
         self.n = n
         super().__init__(upstream, key, keep, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.partition_unique(self.n, self._key_of, self.keep)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.partition_unique(placement, self.n, self._key_of, self.keep)

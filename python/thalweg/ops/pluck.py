@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg._types import Placement
     from thalweg.stream.compiled import Code
 
 
@@ -37,8 +38,8 @@ class pluck(Stream):
         self.pick = pick
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.pluck(self.pick)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.pluck(placement, self.pick)
 
     def _written(self, code: Code) -> bool:
         if not isinstance(self.pick, list):

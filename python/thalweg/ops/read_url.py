@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg._types import Placement
     from thalweg.remote import Remote
 
 
@@ -61,5 +62,5 @@ class read_url(Stream[RemoteContent]):
         self._unordered = bool(unordered)
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.sources.read_url(self._settings, self._unordered, take_file_apart, RemoteContent)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.sources.read_url(placement, self._settings, self._unordered, take_file_apart, RemoteContent)

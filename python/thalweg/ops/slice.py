@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg._types import Placement
+
 
 @Stream.register_api()
 class slice(Stream[T]):
@@ -61,8 +63,8 @@ class slice(Stream[T]):
         self.step = check_index(step, "slice", "step")
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.slice(self.star, self.end, self.step)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.slice(placement, self.star, self.end, self.step)
 
     @property
     def state(self) -> int:

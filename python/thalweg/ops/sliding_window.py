@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg._types import Placement
+
 
 @Stream.register_api()
 class sliding_window(Stream[tuple[T, ...]]):
@@ -44,5 +46,5 @@ class sliding_window(Stream[tuple[T, ...]]):
         self.partial = return_partial
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.sliding_window(self.n, bool(self.partial))
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.sliding_window(placement, self.n, bool(self.partial))

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from thalweg._types import Interval, Keep
+    from thalweg._types import Interval, Keep, Placement
 
 
 @Stream.register_api()
@@ -53,5 +53,5 @@ class timed_window_unique(UniqueWindow[tuple[T, ...]]):
         self.interval = interval
         super().__init__(upstream, key, keep, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.timed_window_unique(self.interval, self._key_of, self.keep)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.timed_window_unique(placement, self.interval, self._key_of, self.keep)

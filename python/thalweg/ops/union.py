@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg._types import Placement
     from thalweg.stream.compiled import Code
 
 
@@ -37,8 +38,8 @@ class union(Stream[T]):
         check_streams(upstreams, "union")
         super().__init__(upstreams=upstreams, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.stream()
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.stream(placement)
 
     def _written(self, code: Code) -> bool:
         return code.sends(code.x)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from thalweg._types import Placement
+
 
 def _check_maxsize(maxsize: Any, operator: str, argument: str) -> int | None:
     size = check_index(maxsize, operator, argument)
@@ -66,9 +68,9 @@ class unique(Stream[T]):
         self._hashable = None if hashable is None else bool(hashable)
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
+    def _build(self, placement: Placement) -> None:
         key = None if self.key is identity else self.key
-        return _thalweg.ops.unique(self.maxsize, key, self._hashable, bool(self._fifo))
+        _thalweg.ops.unique(placement, self.maxsize, key, self._hashable, bool(self._fifo))
 
     @property
     def seen(self) -> Kept:

@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, overload
 
+    from thalweg._types import Placement
+
 
 @Stream.register_api()
 class zip(Stream[R]):
@@ -85,8 +87,8 @@ class zip(Stream[R]):
         if first:
             self._move_to_first(None if first is True else first)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.zip(self.maxsize)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.zip(placement, self.maxsize)
 
     @property
     def buffers(self) -> dict[Stream, list[Any]]:

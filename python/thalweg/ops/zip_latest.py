@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, overload
 
+    from thalweg._types import Placement
+
 
 @Stream.register_api()
 class zip_latest(Stream[R]):
@@ -77,8 +79,8 @@ class zip_latest(Stream[R]):
         if first:
             self._move_to_first(None if first is True else first)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.zip_latest()
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.zip_latest(placement)
 
     @property
     def lossless_buffer(self) -> list[Any]:

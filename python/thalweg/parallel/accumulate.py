@@ -13,6 +13,10 @@ from thalweg.stream import Stream, no_default
 from thalweg.stream.arguments import check_callable, check_streams, is_awaited
 from thalweg.stream.node import describe
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._types import Placement
+
 __all__ = ["accumulate"]
 
 
@@ -93,8 +97,8 @@ class accumulate(ParallelStream):
         if reset_stream is not None:
             reset_stream.sink(self.reset)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.accumulate(self._session.queue, self._made)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.parallel.accumulate(placement, self._session.queue, self._made)
 
     def _set_on_error(self, on_error: Any) -> None:
         self._site.set_on_error(on_error)

@@ -12,6 +12,10 @@ from thalweg.parallel.stream import ParallelStream, is_driven, places, settled
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_key
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._types import Placement
+
 __all__ = ["gather", "in_turn", "keyed"]
 
 
@@ -56,8 +60,8 @@ class gather(Stream):
         kwargs["ensure_io_loop"] = True
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.settle(report, self._places, ordered=self._is_ordered, driven=self._is_driven)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.parallel.settle(placement, report, self._places, ordered=self._is_ordered, driven=self._is_driven)
 
 
 class _tagged(Stepping):
@@ -78,8 +82,8 @@ class _untagged(ParallelStream):
         self._number = number
         super().__init__(upstream)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.untag(self._number)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.parallel.untag(placement, self._number)
 
 
 def in_turn(upstreams: list[ParallelStream]) -> list[ParallelStream]:

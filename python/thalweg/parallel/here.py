@@ -18,6 +18,10 @@ from thalweg.parallel.stream import ParallelStream, common_session, is_driven
 from thalweg.stream import Stream, identity
 from thalweg.stream.later import Later
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._types import Placement
+
 __all__ = ["buffer", "flatten", "here", "partition", "partition_unique", "timed_window_unique", "union", "unique"]
 
 
@@ -134,8 +138,8 @@ class buffer(ParallelStream, ops.buffer):
         self._is_driven = is_driven(upstream)
         super().__init__(upstream, n, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.buffer(self.n, driven=self._is_driven)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.parallel.buffer(placement, self.n, driven=self._is_driven)
 
 
 @ParallelStream.register_api()

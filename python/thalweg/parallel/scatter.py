@@ -10,6 +10,10 @@ from thalweg.parallel.stream import ParallelStream, Session, common_session
 from thalweg.stream import Stream
 from thalweg.stream.typevars import T
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._types import Placement
+
 __all__ = ["scatter"]
 
 
@@ -63,5 +67,5 @@ class scatter(ParallelStream[T]):
         super().__init__(upstream, **kwargs)
         self._session.backend.entrances.add(self)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.scatter(self._session.queue)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.parallel.scatter(placement, self._session.queue)

@@ -16,7 +16,7 @@ from thalweg.stream.node import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 __all__ = ["Stepping", "filter", "map", "pluck", "starmap"]
 
@@ -53,8 +53,8 @@ class Stepping(ParallelStream):
         """The engine's step for an element."""
         raise NotImplementedError
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.through(self._session.queue, self._made, self._limit)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.parallel.through(placement, self._session.queue, self._made, self._limit)
 
     def _set_on_error(self, on_error: Any) -> None:
         self._site.set_on_error(on_error)

@@ -14,6 +14,10 @@ from thalweg.sinks.sink import sink
 from thalweg.stream import Stream
 from thalweg.stream.typevars import T
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._types import Placement
+
 __all__ = ["ParallelStream", "Session", "common_session", "is_driven", "places", "session_of", "settled"]
 
 
@@ -220,8 +224,8 @@ class launched(ParallelStream):
         self._is_driven = is_driven(upstream)
         super().__init__(upstream)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.launch(self._is_driven)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.parallel.launch(placement, self._is_driven)
 
 
 class settled(ParallelStream):
@@ -233,5 +237,5 @@ class settled(ParallelStream):
         super().__init__(upstreams=list(upstreams))
         self._is_settled = True
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.settle(report, self._places, ordered=True, driven=self._is_driven)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.parallel.settle(placement, report, self._places, ordered=True, driven=self._is_driven)

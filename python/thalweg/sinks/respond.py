@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from thalweg._types import OnError
+    from thalweg._types import OnError, Placement
 
 
 @Stream.register_api()
@@ -47,5 +47,5 @@ class respond(Sink[T]):
     def __init__(self, upstream: Stream[T], *, on_error: OnError = None, **kwargs: Any) -> None:
         super().__init__(upstream, on_error=on_error, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.sources.respond(take_apart)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.sources.respond(placement, take_apart)

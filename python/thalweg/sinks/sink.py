@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Concatenate, overload
 
-    from thalweg._types import EventLoop, Function, OnError
+    from thalweg._types import EventLoop, Function, OnError, Placement
     from thalweg.stream.compiled import Code
 
 
@@ -142,8 +142,9 @@ class sink(Sink[T]):
             # What Tornado's coroutines return belongs to the loop of the thread that calls them.
             self._need_loop()
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.sink(
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.sink(
+            placement,
             self.func,
             self.args,
             self.kwargs,

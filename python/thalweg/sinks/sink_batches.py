@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Concatenate
 
-    from thalweg._types import OnError
+    from thalweg._types import OnError, Placement
 
 
 @Stream.register_api()
@@ -93,5 +93,5 @@ class sink_batches(Sink[T]):
         self.func, self.args, self.kwargs = func, args, kwargs
         super().__init__(upstream, on_error=on_error, **ours)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.sink_batches(self.func, self.args, self.kwargs, is_async_def(self.func), self._max_len)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.ops.sink_batches(placement, self.func, self.args, self.kwargs, is_async_def(self.func), self._max_len)

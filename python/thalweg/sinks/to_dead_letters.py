@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
+    from thalweg._types import Placement
     from thalweg.database import Database
     from thalweg.dead_letters import DeadLetters
 
@@ -88,9 +89,9 @@ class to_dead_letters(Sink[T]):
         self._letters = check_letters(letters)
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
+    def _build(self, placement: Placement) -> None:
         keep = self._keep
-        return _thalweg.sources.to_dead_letters(self._letters, lambda failure: _take_apart(failure, keep))
+        _thalweg.sources.to_dead_letters(placement, self._letters, lambda failure: _take_apart(failure, keep))
 
 
 def _take_apart(failure: Any, keep: Callable[[Any], Any] | None) -> tuple[str, int, int, str, str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 class FileSink(Sink[T]):
@@ -51,8 +51,8 @@ class FileSink(Sink[T]):
         self._sync = bool(sync)
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.sources.to_files(self._files._names, self._format, *self._limits, self._sync)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.sources.to_files(placement, self._files._names, self._format, *self._limits, self._sync)
 
 
 @Stream.register_api()

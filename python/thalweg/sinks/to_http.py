@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 @Stream.register_api()
@@ -116,8 +116,8 @@ class to_http(Sink[T]):
         )
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.sources.to_http(self.url, self._settings, _to_json)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.sources.to_http(placement, self.url, self._settings, _to_json)
 
 
 def _to_json(x: Any) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from thalweg._types import Placement
     from thalweg.sinks.kafka_transactions import KafkaTransactions
 
 
@@ -71,10 +72,11 @@ class to_kafka(Stream["bytes | None"]):
         self.producer: _thalweg.sources.KafkaProducer = _thalweg.sources.KafkaProducer(topic, given, max_in_flight)
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
+    def _build(self, placement: Placement) -> None:
         if self._in_transactions is not None:
-            return _thalweg.sources.to_kafka_in_transactions(*self._in_transactions, _take_apart)
-        return _thalweg.sources.to_kafka(self.producer, _take_apart)
+            _thalweg.sources.to_kafka_in_transactions(placement, *self._in_transactions, _take_apart)
+        else:
+            _thalweg.sources.to_kafka(placement, self.producer, _take_apart)
 
     def flush(self, timeout: float = -1) -> int:
         """Wait until all messages have been delivered, for at most `timeout` seconds; return how many have not."""

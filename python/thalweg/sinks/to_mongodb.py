@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from thalweg import _thalweg
 from thalweg.sinks.mongodb_documents import make_collection
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 @Stream.register_api()
@@ -91,5 +90,5 @@ class to_mongodb(Sink[T]):
         )
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return self._opened.sink(self._max_batch)
+    def _build(self, placement: Placement) -> None:
+        self._opened.sink(placement, self._max_batch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from thalweg import _thalweg
 from thalweg.sinks.mqtt_topics import make_topic
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 @Stream.register_api()
@@ -136,8 +135,8 @@ class to_mqtt(Sink[T]):
         )
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
+    def _build(self, placement: Placement) -> None:
         try:
-            return self._topic.sink(self._max_batch)
+            self._topic.sink(placement, self._max_batch)
         except ValueError as error:
             raise ValueError(f"to_mqtt: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from thalweg import _thalweg
 from thalweg.sinks.nats_subjects import make_subject
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 @Stream.register_api()
@@ -98,8 +97,8 @@ class to_nats(Sink[T]):
         )
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
+    def _build(self, placement: Placement) -> None:
         try:
-            return self._opened.sink(self._max_batch)
+            self._opened.sink(placement, self._max_batch)
         except ValueError as error:
             raise ValueError(f"to_nats: {error}") from None

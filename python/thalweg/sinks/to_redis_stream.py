@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from thalweg import _thalweg
 from thalweg.sinks.redis_keys import make_key
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 @Stream.register_api()
@@ -95,5 +94,5 @@ class to_redis_stream(Sink[T]):
         )
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return self._opened.sink(False, self._max_batch)
+    def _build(self, placement: Placement) -> None:
+        self._opened.sink(placement, False, self._max_batch)

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from thalweg import _thalweg
-    from thalweg._types import OnError
+    from thalweg._types import OnError, Placement
     from thalweg.database import Database
 
 
@@ -101,8 +100,8 @@ class to_sql(Sink[T]):
         self._database = check_database(database, "to_sql")
         super().__init__(upstream, on_error=on_error, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return sql.to_sql(self._database, self.table, self._columns, self._key, self._create, self._max_len)
+    def _build(self, placement: Placement) -> None:
+        sql.to_sql(placement, self._database, self.table, self._columns, self._key, self._create, self._max_len)
 
 
 def _names(names: str | Iterable[str], argument: str) -> list[str]:

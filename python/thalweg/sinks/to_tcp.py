@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 @Stream.register_api()
@@ -103,8 +103,8 @@ class to_tcp(Sink[T]):
         )
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
+    def _build(self, placement: Placement) -> None:
         try:
-            return _thalweg.sources.to_tcp(self.host, self.port, self.delimiter, self.length_prefix, *self._limits)
+            _thalweg.sources.to_tcp(placement, self.host, self.port, self.delimiter, self.length_prefix, *self._limits)
         except ValueError as error:
             raise ValueError(f"to_tcp: {error}") from None

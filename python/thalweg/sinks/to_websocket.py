@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from thalweg import _thalweg
 from thalweg.sinks.sink import Sink
 from thalweg.sinks.websockets import websocket_url
 from thalweg.stream import Stream
@@ -14,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 @Stream.register_api()
@@ -83,5 +82,5 @@ class to_websocket(Sink[T]):
         self._options = (check_count(max_len, "to_websocket", "max_len"), bool(confirm))
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return self._url.send(*self._options)
+    def _build(self, placement: Placement) -> None:
+        self._url.send(placement, *self._options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from thalweg import _thalweg
 from thalweg.sinks.sink import Sink
 from thalweg.sinks.websockets import websocket_server
 from thalweg.stream import Stream
@@ -13,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
+
+    from thalweg._types import Placement
 
 
 @Stream.register_api()
@@ -80,5 +81,5 @@ class to_websocket_clients(Sink[T]):
         self.port: int = self._server.listen()
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return self._server.show(1024)
+    def _build(self, placement: Placement) -> None:
+        self._server.show(placement, 1024)

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg._types import Placement
     from thalweg.remote import Remote
 
 
@@ -52,5 +53,5 @@ class write_url(Sink[T]):
         self._settings = remote_settings(remote, "write_url")
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.sources.write_url(self._settings, take_object_apart)
+    def _build(self, placement: Placement) -> None:
+        _thalweg.sources.write_url(placement, self._settings, take_object_apart)

@@ -231,10 +231,10 @@ def _method(cls: type[Stream]) -> Callable[[Any, Code], Any] | None:
     except KeyError:
         pass
     definers = [base for base in cls.__mro__ if "_written" in base.__dict__]
-    blueprints = [base for base in cls.__mro__ if "_blueprint" in base.__dict__]
+    builders = [base for base in cls.__mro__ if "_build" in base.__dict__]
     is_own = cls.update is not Stream.update
     method = None
-    if definers and not is_own and issubclass(definers[0], blueprints[0]):
+    if definers and not is_own and issubclass(definers[0], builders[0]):
         method = definers[0].__dict__["_written"]
     if len(_methods) < KEPT:
         _methods[cls] = method

@@ -59,7 +59,7 @@ class Live:
         before = attributes[self._name]
         attributes[self._name] = value
         try:
-            node._reconfigure(node._blueprint())
+            node._build((node, True))
         except BaseException:
             attributes[self._name] = before
             raise
@@ -89,7 +89,8 @@ class LiveFunction:
 
     def __set__(self, node: Any, function: Any) -> None:
         node.__dict__[self.name] = function
-        node._set_function(function)
+        if node._is_built:
+            node._set_function(function)
 
 
 class Kept(Sequence["Any"]):
@@ -138,7 +139,7 @@ class Kept(Sequence["Any"]):
 
     def clear(self) -> None:
         """Drop the elements: the node is as it was at the beginning."""
-        self._node._reconfigure(self._node._blueprint(), False)
+        self._node._build((self._node, False))
 
 
 def waiting(join: Stream) -> list[list[Any]]:

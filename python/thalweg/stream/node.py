@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from thalweg._types import EventLoop, Interval, Metadata, OnError
+    from thalweg._types import EventLoop, Interval, Metadata, OnError, Placement
     from thalweg.errors import Failure
     from thalweg.stream.compiled import Code
     from thalweg.stream.iteration import Iteration
@@ -104,13 +104,8 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
             if getattr(above, "_dialect", None) is not None:
                 self._dialect = above._dialect
         self.name = stream_name
-        self._make(
-            self._blueprint(),
-            upstreams,
-            stream_name or describe(self),
-            on_error,
-            _overrides_operator(type(self)),
-        )
+        self._build((self, upstreams, stream_name or describe(self), on_error, _overrides_operator(type(self))))
+        self._is_built = True
         if asynchronous is not None:
             self._set_asynchronous(asynchronous)
         if loop is not None:
@@ -147,17 +142,22 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         check_streams(found, type(self).__name__, "upstream")
         return found
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        """Blueprint of the node: for a subclass with its own `update`, a node that calls it."""
+    def _build(self, placement: Placement) -> None:
+        """Build the node, or give a running one its settings: one call, of the function that makes the operator."""
         if type(self).update is not Stream.update:
-            return _thalweg.ops.custom(is_sink=self._is_sink)
-        return _thalweg.ops.stream(is_sink=self._is_sink)
+            # A node that calls it.
+            _thalweg.ops.custom(placement, is_sink=self._is_sink)
+        else:
+            _thalweg.ops.stream(placement, is_sink=self._is_sink)
 
     def _written(self, code: Code) -> bool | str:
         """Write the node's code for a compiled chain; or return why it cannot be compiled."""
         return code.sends(code.x)
 
     _is_sink = False
+
+    #: Whether the node is in its pipeline.
+    _is_built = False
 
     #: Whether its elements may still be on an engine.
     _may_need_engine: ClassVar[bool] = False
@@ -555,7 +555,7 @@ def _without_metadata(update: Any) -> Any:
 
 def _overrides_operator(cls: type[Stream]) -> bool:
     """Whether a class derives from an operator and has its own `update`."""
-    return cls.update is not Stream.update and cls._blueprint is not Stream._blueprint
+    return cls.update is not Stream.update and cls._build is not Stream._build
 
 
 def describe(node: Stream) -> str:

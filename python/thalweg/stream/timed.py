@@ -11,8 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
-    from thalweg import _thalweg
-    from thalweg._types import Interval
+    from thalweg._types import Interval, Placement
 
 
 class Timed(Stream[R]):
@@ -26,8 +25,8 @@ class Timed(Stream[R]):
     True
     """
 
-    #: Creates the blueprint for an interval in seconds.
-    _operator: ClassVar[staticmethod[[float], _thalweg.Blueprint]]
+    #: Makes the operator, with an interval in seconds.
+    _operator: ClassVar[staticmethod[[Placement, float], None]]
 
     _graphviz_shape = "octagon"
 
@@ -37,5 +36,5 @@ class Timed(Stream[R]):
         self.interval = interval
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return self._operator(self.interval)
+    def _build(self, placement: Placement) -> None:
+        self._operator(placement, self.interval)

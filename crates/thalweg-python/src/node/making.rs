@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8};
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::Stream;
@@ -11,7 +10,7 @@ use thalweg::Stream;
 use super::callback_free::{self, CallbackFree};
 use super::keeping::Below;
 use super::{Node, Parts};
-use crate::blueprint::{Blueprint, BuildContext, Made, Passage, UpstreamRefs};
+use crate::blueprint::{Blueprint, BuildContext, Made};
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::overridden;
@@ -19,8 +18,8 @@ use crate::pipeline::Pipeline;
 use crate::value::Value;
 
 /// A node under construction.
-pub(super) struct Making<'a> {
-    plan: &'a Blueprint,
+pub(super) struct Making {
+    blueprint: Blueprint,
     /// Whether a subclass overrides the operator's `update`.
     overridden: bool,
     pipeline: Py<Pipeline>,
@@ -29,11 +28,11 @@ pub(super) struct Making<'a> {
     is_begin: bool,
 }
 
-impl<'a> Making<'a> {
+impl Making {
     /// Joins the pipelines of all upstreams, or creates a new one, and assigns an event loop if the node needs one.
     pub(super) fn begin(
         slf: &Bound<'_, Node>,
-        plan: &'a Blueprint,
+        blueprint: Blueprint,
         upstreams: &[Bound<'_, PyAny>],
         overridden: bool,
     ) -> PyResult<Self> {
@@ -45,7 +44,7 @@ impl<'a> Making<'a> {
                 for other in nodes {
                     Pipeline::join(&pipeline, &other.get().parts()?.pipeline, py)?;
                 }
-                if plan.needs_loop {
+                if blueprint.facts.needs_loop {
                     Node::need_loop(first)?;
                 }
                 (pipeline, first.get().parts()?.out.clone(), false)
@@ -54,7 +53,7 @@ impl<'a> Making<'a> {
                 let pipeline = Pipeline::create(py)?;
                 let door = Stream::new();
                 crate::failure::log_if_peer(py, &door)?;
-                if plan.needs_loop {
+                if blueprint.facts.needs_loop {
                     pipeline.get().need_loop(py)?;
                 }
                 (pipeline, door, true)
@@ -65,7 +64,7 @@ impl<'a> Making<'a> {
             moved.map_err(|error| crate::failure::raise(py, &error))?;
         }
         Ok(Self {
-            plan,
+            blueprint,
             overridden,
             pipeline,
             upstream,
@@ -77,7 +76,7 @@ impl<'a> Making<'a> {
     pub(super) fn build(self, slf: &Bound<'_, Node>, name: String) -> PyResult<Parts> {
         let py = slf.py();
         let Self {
-            plan,
+            blueprint,
             overridden,
             pipeline,
             upstream,
@@ -85,21 +84,18 @@ impl<'a> Making<'a> {
         } = self;
         let current = LastValue::new();
         let door = is_begin.then(|| upstream.clone());
-        let site = BuildContext {
+        let context = BuildContext {
             upstream,
             current: current.clone(),
             node: PyWeakrefReference::new(slf.as_any())?.into_any().unbind(),
         };
-        let callers = match overridden {
-            true => UpstreamRefs::default(),
-            false => plan.callers.clone(),
+        let (made, facts, door) = if overridden {
+            overridden::build(blueprint, context)
+                .map_err(|error| crate::failure::raise(py, &error))?
+        } else {
+            let (made, facts) = blueprint.build(context);
+            (made, facts, door)
         };
-        let built = match overridden {
-            true => overridden::build(plan, site, &callers),
-            false => plan.build(site).map(|made| (made, door)),
-        };
-        let only_once = || PyRuntimeError::new_err("an operator makes one node only");
-        let (made, door) = built.ok_or_else(only_once)?;
         let Made {
             inlet,
             between,
@@ -108,26 +104,23 @@ impl<'a> Making<'a> {
         inlet.set_name(name);
         let checked = out.check();
         checked.map_err(|error| crate::failure::raise(py, &error))?;
-        pipeline.get().add(inlet.id(), slf, plan.is_sink)?;
+        pipeline.get().add(inlet.id(), slf, facts.is_sink)?;
         Ok(Parts {
             out,
             inlet,
             between,
             pipeline,
             upstreams: Mutex::default(),
-            below: Mutex::new(Below::new(plan.is_sink)),
-            function: plan.function.clone(),
-            state: plan.state.clone(),
-            callers,
+            below: Mutex::new(Below::new(facts.is_sink)),
+            function: facts.function,
+            state: facts.state,
+            callers: facts.callers,
             current,
             door,
-            is_once: overridden || plan.joins && !plan.repeats,
-            passage: match overridden {
-                true => Passage::Functions,
-                false => plan.passage,
-            },
+            is_once: overridden || facts.joins && !facts.repeats,
+            passage: facts.passage,
             callback_free: CallbackFree::default(),
-            sink_result: plan.sink_result.clone(),
+            sink_result: facts.sink_result,
             chain: Mutex::default(),
             is_chained: AtomicBool::new(false),
             policy: AtomicU8::new(0),
@@ -136,17 +129,17 @@ impl<'a> Making<'a> {
 }
 
 /// Attaches a built node to its upstreams and constants.
+///
+/// `has_first` if it was built onto the first upstream.
 pub(super) fn attach(
     slf: &Bound<'_, Node>,
-    plan: &Blueprint,
     upstreams: &[Bound<'_, PyAny>],
-    overridden: bool,
+    has_first: bool,
 ) -> PyResult<()> {
     callback_free::note_edge();
     let parts = slf.get().parts()?;
     parts.pipeline().note_change();
-    // A node without distinct inlets was built onto the first.
-    let mut is_attached = !plan.joins && !overridden;
+    let mut is_attached = has_first;
     for upstream in upstreams {
         match upstream.cast::<Node>() {
             Ok(node) => {

@@ -3,11 +3,12 @@
 mod callback_free;
 mod emit;
 pub(crate) mod fast_emit;
+mod inspection;
 mod keeping;
 mod lifecycle;
 mod making;
 pub(crate) mod picture;
-mod settings;
+mod placement;
 pub(crate) mod traverse;
 mod wiring;
 
@@ -20,22 +21,22 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Stream;
 
-use crate::blueprint::{Blueprint, Inlet, Passage, State, Traverse, UpstreamRefs};
+use crate::blueprint::{Passage, State, UpstreamRefs};
 use crate::compiled::Compiled;
 use crate::event_loop::EventLoop;
 use crate::function::Function;
 use crate::gil::{Contents, Place};
+use crate::inlet::{Inlet, Traverse};
 use crate::interpreter;
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::pipeline::{self, Mode, Pipeline};
-use crate::policy;
 use crate::value::Value;
 
 use self::callback_free::CallbackFree;
 pub(crate) use self::emit::stop_at_end;
 use self::keeping::Below;
-use self::making::Making;
+pub(crate) use self::placement::Placement;
 
 /// A node of a pipeline. Use the class `Stream`, which derives from it.
 #[pyclass(subclass, frozen, weakref, module = "thalweg._thalweg")]
@@ -197,11 +198,6 @@ impl Node {
 }
 
 #[cold]
-fn made_already() -> PyErr {
-    PyRuntimeError::new_err("the stream has been made already")
-}
-
-#[cold]
 fn unmade() -> PyErr {
     if crate::interpreter::is_finalizing() {
         // The garbage collector has cleared it.
@@ -225,34 +221,6 @@ impl Node {
     fn __class_getitem__(cls: &Bound<'_, PyType>, of: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let alias = cls.py().import("types")?.getattr("GenericAlias")?;
         Ok(alias.call1((cls, of))?.unbind())
-    }
-
-    /// Builds the node of the object: attaches `blueprint` to `upstreams`, which may include constants for a join;
-    /// `overridden` if a subclass overrides an operator's `update`.
-    fn _make(
-        slf: &Bound<'_, Self>,
-        blueprint: &Bound<'_, Blueprint>,
-        upstreams: Vec<Bound<'_, PyAny>>,
-        name: String,
-        on_error: Option<&Bound<'_, PyAny>>,
-        overridden: bool,
-    ) -> PyResult<()> {
-        if slf.get().0.get().is_some() {
-            return Err(made_already());
-        }
-        let making = Making::begin(slf, blueprint.get(), &upstreams, overridden)?;
-        let parts = making.build(slf, name)?;
-        if slf.get().0.fill(slf.py(), parts).is_err() {
-            return Err(made_already());
-        }
-        making::attach(slf, blueprint.get(), &upstreams, overridden)?;
-        if let Some(on_error) = on_error {
-            policy::set(slf, on_error)?;
-        }
-        if blueprint.get().is_sink {
-            Self::keep_from_above(slf)?;
-        }
-        Ok(())
     }
 
     /// The last element sent.

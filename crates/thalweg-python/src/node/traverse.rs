@@ -8,7 +8,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Arrival;
 
 use super::{Node, Parts};
-use crate::blueprint::Traverse;
+use crate::inlet::Traverse;
 use crate::ops::flatten::Elements;
 use crate::ops::parts::Key;
 use crate::run_on_loop::Begun;

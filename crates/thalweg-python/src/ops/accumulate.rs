@@ -11,6 +11,7 @@ use crate::event_loop::Awaited;
 use crate::function::Function;
 use crate::gil;
 use crate::lock::lock;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// Options of the results, which may change while elements pass.
@@ -87,16 +88,17 @@ impl Reset {
 
 /// `accumulate`: keeps a state, and sends a result for every element.
 #[pyfunction]
-#[pyo3(signature = (function, kwargs, start, *, returns_state=false, with_state=false, awaited=false))]
+#[pyo3(signature = (placement, function, kwargs, start, *, returns_state=false, with_state=false, awaited=false))]
 pub(super) fn accumulate(
-    py: Python<'_>,
+    placement: Placement<'_>,
     function: &Bound<'_, PyAny>,
     kwargs: &Bound<'_, PyDict>,
     start: Option<(Py<PyAny>,)>,
     returns_state: bool,
     with_state: bool,
     awaited: bool,
-) -> PyResult<(Blueprint, Reset, Py<PyList>)> {
+) -> PyResult<(Reset, Py<PyList>)> {
+    let py = function.py();
     let function = Function::new(function, None, Some(kwargs));
     let shape = Shape::new(returns_state, with_state);
     let start: State = Arc::new(Mutex::new(start.map(|(start,)| Value::new(start))));
@@ -115,7 +117,8 @@ pub(super) fn accumulate(
         at_once(called, shape, start.clone(), kept.clone(), reset)
     };
     let blueprint = blueprint.keeping([start, kept.0]);
-    Ok((blueprint.calling(function), handle, state.unbind()))
+    placement.apply(blueprint.calling(function))?;
+    Ok((handle, state.unbind()))
 }
 
 /// The state, in a list shared with a compiled chain; empty before the first element.
@@ -180,7 +183,7 @@ fn in_turn(
     kept: Kept,
     reset: Arc<AtomicBool>,
 ) -> Blueprint {
-    Blueprint::new(move |site| {
+    Blueprint::new(move |context| {
         let then = Then::new(move |x: &Value| {
             gil::held(|py| {
                 if reset.swap(false, Ordering::Relaxed) {
@@ -204,8 +207,8 @@ fn in_turn(
                 }))
             })
         });
-        let stream = site.upstream.apply(then);
-        Made::finished(stream, site.current, |_, x| Ok(x))
+        let stream = context.upstream.apply(then);
+        Made::finished(stream, context.current, |_, x| Ok(x))
     })
     .on_loop()
 }

@@ -5,7 +5,9 @@ use thalweg::Emit;
 use thalweg::ops::Collector;
 
 use super::parts::tuple;
-use crate::blueprint::{Blueprint, Made, Passage, Traverse};
+use crate::blueprint::{Blueprint, Made, Passage};
+use crate::inlet::Traverse;
+use crate::node::Placement;
 use crate::value::Value;
 
 impl Traverse for Collector<Value> {
@@ -29,19 +31,19 @@ impl Traverse for Collector<Value> {
 
 /// `collect`: keeps elements, the last `n` of them if it is given, until it is flushed.
 #[pyfunction]
-pub(super) fn collect(n: Option<usize>) -> Blueprint {
-    let blueprint = Blueprint::new(move |site| {
-        let inlet = site.upstream.filter(|_| true);
+pub(super) fn collect(placement: Placement<'_>, n: Option<usize>) -> PyResult<()> {
+    let blueprint = Blueprint::new(move |context| {
+        let inlet = context.upstream.filter(|_| true);
         let collector = match n {
             Some(n) => inlet.collect_last(n),
             None => inlet.collect(),
         };
-        let Made { out, .. } = Made::finished(collector.stream().clone(), site.current, tuple);
+        let Made { out, .. } = Made::finished(collector.stream().clone(), context.current, tuple);
         Made {
             inlet: Box::new(inlet),
             between: Some(Box::new(collector)),
             out,
         }
     });
-    blueprint.passage(Passage::Ends)
+    placement.apply(blueprint.passage(Passage::Ends))
 }

@@ -11,22 +11,29 @@ use crate::awaiting::Awaiting;
 use crate::blueprint::{Blueprint, BuildContext, Made, UpstreamRefs};
 use crate::gil;
 use crate::lock::lock;
+use crate::node::Placement;
 use crate::value::Value;
 use crate::{interrupt, metadata};
 
 /// A user-defined node: a subclass of `Stream` with an `update`, which is called with every element and calls `_emit`.
 #[pyfunction]
-#[pyo3(signature = (*, is_sink=false))]
-pub(super) fn custom(is_sink: bool) -> Blueprint {
+#[pyo3(signature = (placement, *, is_sink=false))]
+pub(super) fn custom(placement: Placement<'_>, is_sink: bool) -> PyResult<()> {
     let callers = UpstreamRefs::default();
     let known = callers.clone();
-    let blueprint = Blueprint::new(move |site| {
-        let node = gil::held(|py| site.node.clone_ref(py));
-        let awaiting = Awaiting::new(site.node);
+    let blueprint = Blueprint::new(move |context| {
+        let node = gil::held(|py| context.node.clone_ref(py));
+        let awaiting = Awaiting::new(context.node);
         let join = if is_sink {
-            OpenJoin::new(Update::<true>::new(node, known, awaiting), &site.upstream)
+            OpenJoin::new(
+                Update::<true>::new(node, known, awaiting),
+                &context.upstream,
+            )
         } else {
-            OpenJoin::new(Update::<false>::new(node, known, awaiting), &site.upstream)
+            OpenJoin::new(
+                Update::<false>::new(node, known, awaiting),
+                &context.upstream,
+            )
         };
         let out = join.stream().clone();
         Made {
@@ -36,14 +43,14 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
         }
     });
     let blueprint = blueprint.joining(callers);
-    if is_sink { blueprint.sink() } else { blueprint }
+    placement.apply(if is_sink { blueprint.sink() } else { blueprint })
 }
 
 /// A node that only calls an `update`.
-pub(crate) fn front(site: &BuildContext, callers: &UpstreamRefs) -> OpenJoin<Value, Value> {
-    let node = || gil::attach(|py| site.node.clone_ref(py));
+pub(crate) fn front(context: &BuildContext, callers: &UpstreamRefs) -> OpenJoin<Value, Value> {
+    let node = || gil::attach(|py| context.node.clone_ref(py));
     let update = Update::<false>::new(node(), callers.clone(), Awaiting::new(node()));
-    OpenJoin::new(update, &site.upstream)
+    OpenJoin::new(update, &context.upstream)
 }
 
 /// Calls a Python object's `update`.

@@ -6,24 +6,26 @@ use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
 use crate::gil;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `filter`: passes on elements that the predicate is true of; without one, those that are true
 /// themselves.
 #[pyfunction]
-#[pyo3(signature = (predicate, args, kwargs, *, awaited=false))]
+#[pyo3(signature = (placement, predicate, args, kwargs, *, awaited=false))]
 pub(super) fn filter(
+    placement: Placement<'_>,
     predicate: &Bound<'_, PyAny>,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
     awaited: bool,
-) -> Blueprint {
+) -> PyResult<()> {
     let predicate = Function::new(predicate, Some(args), Some(kwargs));
     let called = predicate.clone();
     if awaited {
-        return in_turn(called).calling(predicate);
+        return placement.apply(in_turn(called).calling(predicate));
     }
-    Blueprint::transform(move |current| {
+    let filter = Blueprint::transform(move |current| {
         Filter::new(move |x: &Value| {
             gil::held(|py| {
                 let passes = if called.is_none(py) {
@@ -37,13 +39,13 @@ pub(super) fn filter(
                 Ok::<_, PyErr>(passes)
             })
         })
-    })
-    .calling(predicate)
+    });
+    placement.apply(filter.calling(predicate))
 }
 
 /// Awaits one call after the other.
 fn in_turn(predicate: Function) -> Blueprint {
-    Blueprint::new(move |site| {
+    Blueprint::new(move |context| {
         let then = Then::new(move |x: &Value| {
             let awaited = gil::held(|py| predicate.call(py, x).map(Awaited::new))?;
             let x = x.clone();
@@ -53,8 +55,8 @@ fn in_turn(predicate: Function) -> Blueprint {
                 Ok(passes.then_some(x))
             }))
         });
-        let stream = site.upstream.apply(then);
-        Made::finished(stream, site.current, |_, x| Ok(x))
+        let stream = context.upstream.apply(then);
+        Made::finished(stream, context.current, |_, x| Ok(x))
     })
     .on_loop()
 }

@@ -7,20 +7,22 @@ use crate::blueprint::{Blueprint, Made};
 use crate::call;
 use crate::gil;
 use crate::last_value::LastValue;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `flatten`: sends the items of every element.
 #[pyfunction]
-pub(super) fn flatten() -> Blueprint {
-    Blueprint::new(|site| {
-        let current = site.current;
-        let stream = site.upstream.apply(FlattenIterable { current });
+pub(super) fn flatten(placement: Placement<'_>) -> PyResult<()> {
+    let flatten = Blueprint::new(|context| {
+        let current = context.current;
+        let stream = context.upstream.apply(FlattenIterable { current });
         Made {
             inlet: Box::new(stream.clone()),
             between: None,
             out: stream,
         }
-    })
+    });
+    placement.apply(flatten)
 }
 
 /// Sends the items of a Python iterable until it raises, which is the failure of its element.

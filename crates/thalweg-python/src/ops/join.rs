@@ -7,6 +7,7 @@ use thalweg::{Arrival, BuildError, Element, OpenJoin, Operator, Reconfigure, Str
 
 use super::parts::tuple;
 use crate::blueprint::{Blueprint, Made, Passage, UpstreamRefs};
+use crate::node::Placement;
 use crate::value::Value;
 
 type Lanes = OpenLanes<Value>;
@@ -27,14 +28,17 @@ fn elements(lanes: &Lanes) -> Vec<Vec<Value>> {
 }
 
 /// A node that joins several inlets, with the operator of `make`.
-fn joining<O>(make: impl Fn() -> Result<O, BuildError> + Send + 'static) -> PyResult<Blueprint>
+fn joining<O>(
+    placement: Placement<'_>,
+    make: impl Fn() -> Result<O, BuildError> + Send + 'static,
+) -> PyResult<()>
 where
     O: Operator<In = Arrival<Value>, Out = Vec<Value>> + Reconfigure,
 {
     let operator = make().map_err(|error| PyValueError::new_err(error.to_string()))?;
-    let blueprint = Blueprint::new(move |site| {
-        let join = OpenJoin::new(operator, &site.upstream);
-        let Made { out, .. } = Made::finished(join.stream().clone(), site.current, tuple);
+    let blueprint = Blueprint::new(move |context| {
+        let join = OpenJoin::new(operator, &context.upstream);
+        let Made { out, .. } = Made::finished(join.stream().clone(), context.current, tuple);
         Made {
             inlet: Box::new(join),
             between: None,
@@ -43,25 +47,30 @@ where
     });
     let blueprint = blueprint.renewing::<O, Vec<Value>>(make);
     let blueprint = blueprint.joining(UpstreamRefs::default()).repeating();
-    Ok(blueprint.passage(Passage::NoFunctions))
+    placement.apply(blueprint.passage(Passage::NoFunctions))
 }
 
 /// `zip`: sends tuples of the first elements of all upstreams, then of the second ones, and so on.
 #[pyfunction]
-pub(super) fn zip(maxsize: usize) -> PyResult<Blueprint> {
-    joining(move || Zip::new(Lanes::new(), maxsize))
+pub(super) fn zip(placement: Placement<'_>, maxsize: usize) -> PyResult<()> {
+    joining(placement, move || Zip::new(Lanes::new(), maxsize))
 }
 
 /// `combine_latest`: sends tuples of the latest elements when an element arrives from an upstream in `emit_on`, by
 /// index; by default from any upstream.
 #[pyfunction]
-pub(super) fn combine_latest(emit_on: Option<Vec<usize>>) -> PyResult<Blueprint> {
+pub(super) fn combine_latest(
+    placement: Placement<'_>,
+    emit_on: Option<Vec<usize>>,
+) -> PyResult<()> {
     let emit_on = emit_on.map(BTreeSet::from_iter);
-    joining(move || CombineLatest::new(Lanes::new(), emit_on.clone()))
+    joining(placement, move || {
+        CombineLatest::new(Lanes::new(), emit_on.clone())
+    })
 }
 
 /// `zip_latest`: sends every element of the first upstream with the latest ones of the others.
 #[pyfunction]
-pub(super) fn zip_latest() -> PyResult<Blueprint> {
-    joining(|| Ok(ZipLatest::new(Lanes::new())))
+pub(super) fn zip_latest(placement: Placement<'_>) -> PyResult<()> {
+    joining(placement, || Ok(ZipLatest::new(Lanes::new())))
 }

@@ -8,26 +8,28 @@ use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
 use crate::gil;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `map` and `starmap`: sends what the function returns.
 #[pyfunction]
-#[pyo3(signature = (function, args, kwargs, *, splayed=false, awaited=false, concurrency=None))]
+#[pyo3(signature = (placement, function, args, kwargs, *, splayed=false, awaited=false, concurrency=None))]
 pub(super) fn map(
+    placement: Placement<'_>,
     function: &Bound<'_, PyAny>,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
     splayed: bool,
     awaited: bool,
     concurrency: Option<usize>,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let function = Function::new(function, Some(args), Some(kwargs)).splayed(splayed);
     let called = function.clone();
     if let Some(calls) = concurrency {
-        return Ok(concurrently(called, calls)?.calling(function));
+        return placement.apply(concurrently(called, calls)?.calling(function));
     }
     if awaited {
-        return Ok(in_turn(called).calling(function));
+        return placement.apply(in_turn(called).calling(function));
     }
     let map = Blueprint::transform(move |current| {
         TryMap::new(move |x: &Value| {
@@ -37,7 +39,7 @@ pub(super) fn map(
             })
         })
     });
-    Ok(map.calling(function))
+    placement.apply(map.calling(function))
 }
 
 /// Limits concurrent calls to this number; each emitter waits for its own call.
@@ -55,9 +57,9 @@ fn concurrently(function: Function, calls: usize) -> PyResult<Blueprint> {
         })
     });
     let then = then.at_most(calls).map_err(build_error)?;
-    let blueprint = Blueprint::new(move |site| {
-        let stream = site.upstream.apply(then);
-        Made::finished(stream, site.current, |_, y| Ok(y))
+    let blueprint = Blueprint::new(move |context| {
+        let stream = context.upstream.apply(then);
+        Made::finished(stream, context.current, |_, y| Ok(y))
     });
     Ok(blueprint.on_loop())
 }
@@ -68,15 +70,15 @@ pub(super) fn build_error(error: thalweg::BuildError) -> PyErr {
 
 /// Awaits one call after the other.
 fn in_turn(function: Function) -> Blueprint {
-    Blueprint::new(move |site| {
+    Blueprint::new(move |context| {
         let then = Then::new(move |x: &Value| {
             let awaited = gil::held(|py| function.call(py, x).map(Awaited::new))?;
             Ok::<_, PyErr>(Step::Pending(async move {
                 awaited.await.map(|y| Some(Value::new(y)))
             }))
         });
-        let stream = site.upstream.apply(then);
-        Made::finished(stream, site.current, |_, y| Ok(y))
+        let stream = context.upstream.apply(then);
+        Made::finished(stream, context.current, |_, y| Ok(y))
     })
     .on_loop()
 }

@@ -11,16 +11,18 @@ use crate::blueprint::Blueprint;
 use crate::event_loop::Awaited;
 use crate::function::Function;
 use crate::gil;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `map_async`: runs several calls of an asynchronous function concurrently, and sends the results in order.
 #[pyfunction]
 pub(super) fn map_async(
+    placement: Placement<'_>,
     function: &Bound<'_, PyAny>,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
     calls: usize,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let function = Function::new(function, Some(args), Some(kwargs));
     let called = function.clone();
     let map = MapAsync::ordered(calls, move |x: Value| {
@@ -30,7 +32,7 @@ pub(super) fn map_async(
         })
     })
     .map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(Blueprint::passing(map).on_loop().calling(function))
+    placement.apply(Blueprint::passing(map).on_loop().calling(function))
 }
 
 /// A call, or the exception instead of one.

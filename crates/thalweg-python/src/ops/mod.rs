@@ -1,4 +1,4 @@
-//! Operators: each takes Python's arguments, and makes a blueprint of the engine's operator.
+//! Operators: each takes Python's arguments, and makes the engine's operator at its placement.
 //!
 //! `cargo xtask stubs` writes this file: it lists the functions in the modules.
 

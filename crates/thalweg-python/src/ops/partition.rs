@@ -6,16 +6,18 @@ use thalweg::ops::{PartitionOptions, PartitionUniqueOptions};
 use super::parts::{By, keep, tuple};
 use crate::blueprint::{Blueprint, Passage};
 use crate::interval;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `partition`: sends tuples of `n` elements; with `timeout`, in seconds, also smaller ones; with
 /// `key`, each of elements with the same key.
 #[pyfunction]
 pub(super) fn partition(
+    placement: Placement<'_>,
     n: usize,
     timeout: Option<f64>,
     key: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let timeout: Option<Duration> = timeout.map(interval::seconds).transpose()?;
     let all = PartitionOptions::<Value>::of(n);
     let by = key.map(|key| By::new(Some(key)));
@@ -32,20 +34,21 @@ pub(super) fn partition(
             Blueprint::finished(keyed, tuple).on_loop()
         }
     };
-    Ok(blueprint.calling(function))
+    placement.apply(blueprint.calling(function))
 }
 
 /// `partition_unique`: sends tuples of `n` elements whose keys differ.
 #[pyfunction]
 pub(super) fn partition_unique(
+    placement: Placement<'_>,
     n: usize,
     key: Option<&Bound<'_, PyAny>>,
     keep_which: &str,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let by = By::new(key);
     let function = by.function();
     let unique = PartitionUniqueOptions::<Value>::of(n)
         .try_key(move |x| by.key(x))
         .keep(keep(keep_which)?);
-    Ok(Blueprint::finished(unique, tuple).calling(function))
+    placement.apply(Blueprint::finished(unique, tuple).calling(function))
 }

@@ -4,17 +4,18 @@ use thalweg::ops::TryMap;
 
 use crate::blueprint::Blueprint;
 use crate::gil;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `pluck`: sends an item of every element; for a list, a tuple of the items.
 #[pyfunction]
-pub(super) fn pluck(pick: Bound<'_, PyAny>) -> Blueprint {
+pub(super) fn pluck(placement: Placement<'_>, pick: Bound<'_, PyAny>) -> PyResult<()> {
     let several = pick.cast::<PyList>().ok().map(|list| {
         let picks = list.iter().map(Bound::unbind);
         picks.collect::<Vec<_>>()
     });
     let pick = pick.unbind();
-    Blueprint::transform(move |current| {
+    let pluck = Blueprint::transform(move |current| {
         TryMap::new(move |x: &Value| {
             gil::held(|py| {
                 let x = x.bind(py);
@@ -28,5 +29,6 @@ pub(super) fn pluck(pick: Bound<'_, PyAny>) -> Blueprint {
                 Ok::<_, PyErr>(current.note(py, Value::from(item)))
             })
         })
-    })
+    });
+    placement.apply(pluck)
 }

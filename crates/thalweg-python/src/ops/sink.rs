@@ -10,24 +10,27 @@ use thalweg::ops::{Batch, BatchSink, SinkAsync, SinkBatches, Step, Then};
 
 use super::map::build_error;
 use crate::awaiting::Awaiting;
-use crate::blueprint::{Blueprint, Inlet, Made};
+use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
 use crate::gil::{self, Place};
+use crate::inlet::Inlet;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `sink` and `starsink`: calls the function with every element, and awaits an awaitable result; with `in_turn`, one
 /// call after the other.
 #[pyfunction]
-#[pyo3(signature = (function, args, kwargs, *, splayed=false, in_turn=false, concurrency=None))]
+#[pyo3(signature = (placement, function, args, kwargs, *, splayed=false, in_turn=false, concurrency=None))]
 pub(super) fn sink(
+    placement: Placement<'_>,
     function: &Bound<'_, PyAny>,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
     splayed: bool,
     in_turn: bool,
     concurrency: Option<usize>,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let function = Function::new(function, Some(args), Some(kwargs)).splayed(splayed);
     let called = function.clone();
     let blueprint = if let Some(calls) = concurrency {
@@ -37,14 +40,14 @@ pub(super) fn sink(
     } else {
         together(called)
     };
-    Ok(blueprint.calling(function).sink())
+    placement.apply(blueprint.calling(function).sink())
 }
 
 fn together(function: Function) -> Blueprint {
     let place = Arc::new(Place::empty());
     let given = place.clone();
-    let blueprint = Blueprint::new(move |site| {
-        let mut awaiting = Awaiting::new(site.node);
+    let blueprint = Blueprint::new(move |context| {
+        let mut awaiting = Awaiting::new(context.node);
         let sink = SinkAsync::stepwise(move |x: &Value| {
             let step = gil::held(|py| match given.replace(py, None) {
                 Some(result) => awaiting.step(result.into_bound(py)),
@@ -55,8 +58,8 @@ fn together(function: Function) -> Blueprint {
                 Step::Pending(awaited) => Step::Pending(async move { awaited.await.map(drop) }),
             })
         });
-        let ends = site.upstream.apply(sink.runtime_on_demand());
-        sink_made(&site.upstream, Box::new(ends))
+        let ends = context.upstream.apply(sink.runtime_on_demand());
+        sink_made(&context.upstream, Box::new(ends))
     });
     blueprint.taking_results(place)
 }
@@ -88,8 +91,8 @@ fn awaited(function: Function, calls: Option<usize>) -> PyResult<Blueprint> {
         Some(calls) => then.at_most(calls).map_err(build_error)?,
         None => then,
     };
-    let blueprint = Blueprint::new(move |site| {
-        let stream = site.upstream.apply(then);
+    let blueprint = Blueprint::new(move |context| {
+        let stream = context.upstream.apply(then);
         Made {
             inlet: Box::new(stream.clone()),
             between: None,
@@ -103,30 +106,31 @@ fn awaited(function: Function, calls: Option<usize>) -> PyResult<Blueprint> {
 /// is an `async def`.
 #[pyfunction]
 pub(super) fn sink_batches(
+    placement: Placement<'_>,
     function: &Bound<'_, PyAny>,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
     waits: bool,
     max_len: usize,
-) -> Blueprint {
+) -> PyResult<()> {
     let function = Function::new(function, Some(args), Some(kwargs));
     let called = function.clone();
-    let blueprint = Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |context| {
         let function = BatchFunction {
             function: called,
-            awaiting: Awaiting::new(site.node),
+            awaiting: Awaiting::new(context.node),
             waits,
         };
-        let sink = site
+        let sink = context
             .upstream
             .apply(SinkBatches::new(function).max_len(max_len));
-        sink_made(&site.upstream, Box::new(sink))
+        sink_made(&context.upstream, Box::new(sink))
     });
     let blueprint = blueprint.calling(function).sink();
-    match waits {
+    placement.apply(match waits {
         true => blueprint.on_loop(),
         false => blueprint,
-    }
+    })
 }
 
 /// A Python function that takes lists of elements.

@@ -5,15 +5,17 @@ use pyo3::prelude::*;
 use thalweg::ops::Slice;
 
 use crate::blueprint::{Blueprint, Made, Passage};
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `slice`: passes on elements by position.
 #[pyfunction]
 pub(super) fn slice(
+    placement: Placement<'_>,
     start: Option<isize>,
     end: Option<isize>,
     step: Option<isize>,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let positive = |number: Option<isize>| {
         number
             .map(usize::try_from)
@@ -29,13 +31,13 @@ pub(super) fn slice(
     let from = Edge::Included(end.map_or(start, |end| start.min(end)));
     let slice = move || Slice::<Value>::new((from, to), step);
     slice().map_err(|error| PyValueError::new_err(error.to_string()))?;
-    let blueprint = Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |context| {
         let stream = match slice() {
-            Ok(slice) => site.upstream.transform(slice),
-            Err(_) => site.upstream.clone(),
+            Ok(slice) => context.upstream.transform(slice),
+            Err(_) => context.upstream.clone(),
         };
-        Made::finished(stream, site.current, |_, x| Ok(x))
+        Made::finished(stream, context.current, |_, x| Ok(x))
     });
     let blueprint = blueprint.renewing::<Slice<Value>, Value>(slice);
-    Ok(blueprint.passage(Passage::NoFunctions))
+    placement.apply(blueprint.passage(Passage::NoFunctions))
 }

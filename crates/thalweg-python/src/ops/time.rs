@@ -7,20 +7,26 @@ use thalweg::{BuildError, Operator, Reconfigure};
 
 use crate::blueprint::{Blueprint, Passage};
 use crate::interval;
+use crate::node::Placement;
 use crate::value::Value;
 
-fn timed<O>(operator: Result<O, BuildError>, passage: Passage) -> PyResult<Blueprint>
+fn timed<O>(
+    placement: Placement<'_>,
+    operator: Result<O, BuildError>,
+    passage: Passage,
+) -> PyResult<()>
 where
     O: Operator<In = Value, Out = Value> + Reconfigure,
 {
     let operator = operator.map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(Blueprint::passing(operator).on_loop().passage(passage))
+    placement.apply(Blueprint::passing(operator).on_loop().passage(passage))
 }
 
 /// `rate_limit`: passes one element per interval; emitters wait.
 #[pyfunction]
-pub(super) fn rate_limit(interval: f64) -> PyResult<Blueprint> {
+pub(super) fn rate_limit(placement: Placement<'_>, interval: f64) -> PyResult<()> {
     timed(
+        placement,
         RateLimit::new(interval::seconds(interval)?),
         Passage::NoFunctions,
     )
@@ -28,23 +34,24 @@ pub(super) fn rate_limit(interval: f64) -> PyResult<Blueprint> {
 
 /// `delay`: passes one element per interval; emitters do not wait.
 #[pyfunction]
-pub(super) fn delay(interval: f64) -> PyResult<Blueprint> {
+pub(super) fn delay(placement: Placement<'_>, interval: f64) -> PyResult<()> {
     let delay = DelayOptions::<Value>::by(interval::seconds(interval)?).in_next_round();
-    Ok(Blueprint::passing(delay).on_loop().passage(Passage::Ends))
+    placement.apply(Blueprint::passing(delay).on_loop().passage(Passage::Ends))
 }
 
 /// `shift`: passes every element one interval later.
 #[pyfunction]
-pub(super) fn shift(interval: f64) -> PyResult<Blueprint> {
+pub(super) fn shift(placement: Placement<'_>, interval: f64) -> PyResult<()> {
     let shift = ShiftOptions::<Value>::by(interval::seconds(interval)?);
-    Ok(Blueprint::passing(shift).on_loop().passage(Passage::Ends))
+    placement.apply(Blueprint::passing(shift).on_loop().passage(Passage::Ends))
 }
 
 /// `debounce`: passes an element that no other has followed for an interval.
 #[pyfunction]
-pub(super) fn debounce(interval: f64) -> PyResult<Blueprint> {
+pub(super) fn debounce(placement: Placement<'_>, interval: f64) -> PyResult<()> {
     // Its interval may be set to zero later: then elements pass at once.
     timed(
+        placement,
         Debounce::new(interval::seconds(interval)?),
         Passage::NoFunctions,
     )
@@ -52,8 +59,9 @@ pub(super) fn debounce(interval: f64) -> PyResult<Blueprint> {
 
 /// `throttle`: drops elements within an interval after one that passed.
 #[pyfunction]
-pub(super) fn throttle(interval: f64) -> PyResult<Blueprint> {
+pub(super) fn throttle(placement: Placement<'_>, interval: f64) -> PyResult<()> {
     timed(
+        placement,
         Throttle::new(interval::seconds(interval)?),
         Passage::NoFunctions,
     )
@@ -61,6 +69,10 @@ pub(super) fn throttle(interval: f64) -> PyResult<Blueprint> {
 
 /// `sample`: sends the newest element once per interval.
 #[pyfunction]
-pub(super) fn sample(interval: f64) -> PyResult<Blueprint> {
-    timed(Sample::new(interval::seconds(interval)?), Passage::Ends)
+pub(super) fn sample(placement: Placement<'_>, interval: f64) -> PyResult<()> {
+    timed(
+        placement,
+        Sample::new(interval::seconds(interval)?),
+        Passage::Ends,
+    )
 }

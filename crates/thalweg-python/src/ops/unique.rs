@@ -4,17 +4,19 @@ use thalweg::ops::UniqueOptions;
 use super::parts::{By, Key};
 use crate::blueprint::Blueprint;
 use crate::gil;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `unique`: drops elements whose key is among the last `maxsize` ones. Unhashable keys are compared one by one; with
 /// `None` for `hashable`, each key is tested.
 #[pyfunction]
 pub(super) fn unique(
+    placement: Placement<'_>,
     maxsize: Option<usize>,
     key: Option<&Bound<'_, PyAny>>,
     hashable: Option<bool>,
     fifo: bool,
-) -> Blueprint {
+) -> PyResult<()> {
     let by = By::new(key);
     let function = by.function();
     let unique = UniqueOptions::<Value>::new().try_key(move |x| {
@@ -35,5 +37,5 @@ pub(super) fn unique(
         Some(size) => Blueprint::passing(unique.history(size)),
         None => Blueprint::passing(unique),
     };
-    blueprint.calling(function)
+    placement.apply(blueprint.calling(function))
 }

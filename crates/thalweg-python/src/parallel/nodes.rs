@@ -19,6 +19,7 @@ use crate::blueprint::{Blueprint, Made, Passage};
 use crate::gil;
 use crate::last_value::LastValue;
 use crate::node::Node;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// A function from elements to elements.
@@ -68,8 +69,8 @@ where
     F: FnMut(&Element) -> Option<Element> + Send + 'static,
 {
     let queue = queue.get().0.clone();
-    let blueprint = Blueprint::new(move |site| {
-        let out = site.upstream.transform(Making {
+    let blueprint = Blueprint::new(move |context| {
+        let out = context.upstream.transform(Making {
             queue,
             count: 0,
             make,
@@ -87,18 +88,19 @@ where
 
 /// `scatter`: turns objects into elements.
 #[pyfunction]
-pub(super) fn scatter(queue: &Bound<'_, Queue>) -> Blueprint {
-    making(queue, CallOfNode::default(), |_| None)
+pub(super) fn scatter(placement: Placement<'_>, queue: &Bound<'_, Queue>) -> PyResult<()> {
+    placement.apply(making(queue, CallOfNode::default(), |_| None))
 }
 
 /// Applies a step to each element; in a call of its own if it has a time limit in seconds.
 #[pyfunction]
-#[pyo3(signature = (queue, step, limit=None))]
+#[pyo3(signature = (placement, queue, step, limit=None))]
 pub(super) fn through(
+    placement: Placement<'_>,
     queue: &Bound<'_, Queue>,
     step: &Bound<'_, Step>,
     limit: Option<f64>,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let step = step.get();
     let action = step.action.clone();
     let limit = limit.map(crate::interval::seconds).transpose()?;
@@ -109,9 +111,11 @@ pub(super) fn through(
         };
         Some(Element::of(part, x.ordinal))
     };
-    Ok(making(queue, step.action.call.clone(), make)
-        .calling(step.function())
-        .keeping([step.state()]))
+    placement.apply(
+        making(queue, step.action.call.clone(), make)
+            .calling(step.function())
+            .keeping([step.state()]),
+    )
 }
 
 fn within(x: &Element, action: &Arc<super::step::Action>, limit: Duration) -> Part<Objects> {
@@ -151,37 +155,41 @@ impl Transform for Launching {
 
 /// Launches each element.
 #[pyfunction]
-pub(super) fn launch(driven: bool) -> Blueprint {
+pub(super) fn launch(placement: Placement<'_>, driven: bool) -> PyResult<()> {
     let blueprint = Blueprint::transform(move |current| Launching {
         is_driven: driven,
         current,
     });
-    blueprint.passage(Passage::NoFunctions)
+    placement.apply(blueprint.passage(Passage::NoFunctions))
 }
 
 /// `accumulate`: folds a state over the elements.
 #[pyfunction]
 pub(super) fn accumulate(
+    placement: Placement<'_>,
     queue: &Bound<'_, Queue>,
     accumulation: &Bound<'_, Accumulation>,
-) -> Blueprint {
+) -> PyResult<()> {
     let accumulation = accumulation.get();
     let strand = accumulation.strand.clone();
     let make = move |x: &Element| Some(Element::of(strand.push(x.part()), x.ordinal));
-    making(queue, accumulation.call_of_node.clone(), make)
-        .calling(accumulation.function.clone())
-        .keeping(accumulation.states.clone())
+    placement.apply(
+        making(queue, accumulation.call_of_node.clone(), make)
+            .calling(accumulation.function.clone())
+            .keeping(accumulation.states.clone()),
+    )
 }
 
 /// Waits for the values of elements and sends them in order. `report` handles failures.
 #[pyfunction]
-#[pyo3(signature = (report, places, *, ordered, driven))]
+#[pyo3(signature = (placement, report, places, *, ordered, driven))]
 pub(super) fn settle(
+    placement: Placement<'_>,
     report: Bound<'_, PyAny>,
     places: usize,
     ordered: bool,
     driven: bool,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let settling = if ordered {
         Settle::<Value>::ordered(places)
     } else {
@@ -190,11 +198,11 @@ pub(super) fn settle(
     let settling = settling.map_err(|error| PyValueError::new_err(error.to_string()))?;
     let settling = settling.beginning(move |x| begin(x, driven));
     let report = report.unbind();
-    let blueprint = Blueprint::new(move |site| {
-        let settled = site.upstream.apply(settling);
+    let blueprint = Blueprint::new(move |context| {
+        let settled = context.upstream.apply(settling);
         let out = settled.apply(Unwrap {
             report,
-            current: site.current,
+            current: context.current,
         });
         Made {
             inlet: Box::new(settled),
@@ -202,7 +210,7 @@ pub(super) fn settle(
             out,
         }
     });
-    Ok(blueprint.on_loop().passage(Passage::Ends))
+    placement.apply(blueprint.on_loop().passage(Passage::Ends))
 }
 
 /// Takes the values out of finished elements.
@@ -283,8 +291,8 @@ impl Operator for Unwrap {
 
 /// Removes the tags of tagged values.
 #[pyfunction]
-pub(super) fn untag(number: usize) -> Blueprint {
-    Blueprint::transform(move |current| {
+pub(super) fn untag(placement: Placement<'_>, number: usize) -> PyResult<()> {
+    let untag = Blueprint::transform(move |current| {
         thalweg::ops::TryFilterMap::new(move |x: &Value| {
             gil::held(|py| {
                 let pair = x.bind(py).cast::<PyTuple>()?;
@@ -295,19 +303,20 @@ pub(super) fn untag(number: usize) -> Blueprint {
                 Ok::<_, PyErr>(Some(current.note(py, value)))
             })
         })
-    })
+    });
+    placement.apply(untag)
 }
 
 /// `buffer`: launches elements, lets up to `n` wait, and sends them on in the call that brings them.
 #[pyfunction]
-#[pyo3(signature = (n, *, driven))]
-pub(super) fn buffer(n: usize, driven: bool) -> PyResult<Blueprint> {
+#[pyo3(signature = (placement, n, *, driven))]
+pub(super) fn buffer(placement: Placement<'_>, n: usize, driven: bool) -> PyResult<()> {
     let buffer =
         Buffer::<Value>::new(n).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    let blueprint = Blueprint::new(move |site| {
-        let launched = site.upstream.transform(Launching {
+    let blueprint = Blueprint::new(move |context| {
+        let launched = context.upstream.transform(Launching {
             is_driven: driven,
-            current: site.current,
+            current: context.current,
         });
         Made {
             out: launched.apply(buffer),
@@ -315,7 +324,7 @@ pub(super) fn buffer(n: usize, driven: bool) -> PyResult<Blueprint> {
             between: None,
         }
     });
-    Ok(blueprint.on_loop().passage(Passage::NoFunctions))
+    placement.apply(blueprint.on_loop().passage(Passage::NoFunctions))
 }
 
 /// Whether elements emitted at a node reach the event loop or an engine before any user function is called. For tests.

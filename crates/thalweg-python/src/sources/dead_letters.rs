@@ -14,6 +14,7 @@ use super::bridge::{RustSource, Sourced};
 use super::error::to_exception;
 use crate::blueprint::Blueprint;
 use crate::gil;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::sql::Database;
 use crate::value::Value;
@@ -99,16 +100,20 @@ impl DeadLetterEnd {
 /// # Errors
 /// An option for Kafka is invalid.
 #[pyfunction]
-pub(super) fn to_dead_letters(letters: &DeadLetters, take_apart: Py<PyAny>) -> PyResult<Blueprint> {
+pub(super) fn to_dead_letters(
+    placement: Placement<'_>,
+    letters: &DeadLetters,
+    take_apart: Py<PyAny>,
+) -> PyResult<()> {
     let sink = DeadLetterSink::new(&letters.0, move |x: &Value| {
         gil::attach(|py| to_letter(x.bind(py), &take_apart)).map_err(Into::into)
     });
     let sink = sink.map_err(|error| PyValueError::new_err(format!("to_dead_letters: {error}")))?;
-    let blueprint = Blueprint::new(move |site| {
-        let ends = site.upstream.apply(SinkBatches::new(sink));
-        sink_made(&site.upstream, Box::new(ends))
+    let blueprint = Blueprint::new(move |context| {
+        let ends = context.upstream.apply(SinkBatches::new(sink));
+        sink_made(&context.upstream, Box::new(ends))
     });
-    Ok(blueprint.sink().on_loop())
+    placement.apply(blueprint.sink().on_loop())
 }
 
 fn to_letter(x: &Bound<'_, PyAny>, take_apart: &Py<PyAny>) -> PyResult<DeadLetter> {

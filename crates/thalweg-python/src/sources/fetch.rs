@@ -17,6 +17,7 @@ use super::web::options;
 use crate::blueprint::{Blueprint, Made};
 use crate::gil;
 use crate::interval::seconds;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// The most elements that a `fetch` has in hand, those that wait for their turn included.
@@ -79,10 +80,15 @@ impl<T: Element> Place<T> {
 /// `fetch`: sends the requests that elements are. `take_apart` makes method, URL, headers, body and file of what is no
 /// text, and `make` an object of status, headers, body, URL and file.
 #[pyfunction]
-pub(super) fn fetch(settings: &FetchSettings, take_apart: Py<PyAny>, make: Py<PyAny>) -> Blueprint {
+pub(super) fn fetch(
+    placement: Placement<'_>,
+    settings: &FetchSettings,
+    take_apart: Py<PyAny>,
+    make: Py<PyAny>,
+) -> PyResult<()> {
     let fetcher = Fetcher::new(settings.0.clone());
     let is_ordered = fetcher.is_ordered();
-    let blueprint = Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |context| {
         let place = Arc::new(OnceLock::new());
         let here = Place(place.clone());
         let ask = move |x: &Value| {
@@ -91,9 +97,9 @@ pub(super) fn fetch(settings: &FetchSettings, take_apart: Py<PyAny>, make: Py<Py
             Ok::<_, PyErr>(Step::Pending(async move { asked.await.map_err(raised) }))
         };
         let responses: Stream<HttpResponse> =
-            (site.upstream).apply(MapAsync::stepwise(MAX_WAITING, is_ordered, ask));
+            (context.upstream).apply(MapAsync::stepwise(MAX_WAITING, is_ordered, ask));
         let _ = place.set(responses.downgrade());
-        Made::finished(responses, site.current, move |py, response| {
+        Made::finished(responses, context.current, move |py, response| {
             let parts = (
                 PyBytes::new(py, &response.body),
                 response.status,
@@ -104,7 +110,7 @@ pub(super) fn fetch(settings: &FetchSettings, take_apart: Py<PyAny>, make: Py<Py
             Ok(Value::from(make.bind(py).call1(parts)?))
         })
     });
-    blueprint.on_loop()
+    placement.apply(blueprint.on_loop())
 }
 
 fn raised(error: HttpError) -> PyErr {
@@ -142,15 +148,16 @@ fn to_request(x: &Bound<'_, PyAny>, take_apart: &Py<PyAny>) -> PyResult<HttpRequ
 /// The URL, or a header, is none.
 #[pyfunction]
 pub(super) fn to_http(
+    placement: Placement<'_>,
     url: &str,
     settings: &FetchSettings,
     to_json: Py<PyAny>,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let sink = HttpSink::new(url).fetch(settings.0.clone());
     let checked = sink.check();
     checked.map_err(|error| PyValueError::new_err(format!("to_http: {error}")))?;
     let poster = sink.poster();
-    let blueprint = Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |context| {
         let place = Arc::new(OnceLock::new());
         let here = Place(place.clone());
         let sink = SinkAsync::stepwise(move |x: &Value| {
@@ -158,10 +165,10 @@ pub(super) fn to_http(
             let sent = poster.post(body, here.runtime());
             Ok::<_, PyErr>(Step::Pending(async move { sent.await.map_err(raised) }))
         });
-        let ends = site.upstream.apply(sink);
+        let ends = context.upstream.apply(sink);
         let _ = place.set(ends.downgrade());
         // Nothing comes out of a sink, but everything has an outlet for Python.
-        let out = site.upstream.filter(|_| true);
+        let out = context.upstream.filter(|_| true);
         out.destroy();
         Made {
             inlet: Box::new(ends),
@@ -169,7 +176,7 @@ pub(super) fn to_http(
             out,
         }
     });
-    Ok(blueprint.on_loop().sink())
+    placement.apply(blueprint.on_loop().sink())
 }
 
 fn to_body(x: &Bound<'_, PyAny>, to_json: &Py<PyAny>) -> PyResult<HttpBody> {

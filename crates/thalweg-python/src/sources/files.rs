@@ -15,6 +15,7 @@ use super::error::to_exception;
 use super::tcp::{add_bytes, prefix_width};
 use crate::blueprint::Blueprint;
 use crate::gil;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::sql::Position;
 use crate::value::Value;
@@ -232,15 +233,17 @@ impl FileNames {
 /// # Errors
 /// A limit is invalid, or needs a name with a number.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "they are Python's")]
 pub(super) fn to_files(
     py: Python<'_>,
+    placement: Placement<'_>,
     names: &FileNames,
     format: &FileFormat,
     max_rows: Option<u64>,
     max_bytes: Option<u64>,
     max_age: Option<f64>,
     sync: bool,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let mut files = names.0.clone().sync(sync);
     if let Some(rows) = max_rows {
         files = files.max_rows(rows);
@@ -254,11 +257,11 @@ pub(super) fn to_files(
     let kind = format.kind;
     let sink = FileSink::new(files, format.encode.clone_ref(py));
     let sink = sink.map_err(|error| PyValueError::new_err(format!("{kind}: {error}")))?;
-    let blueprint = Blueprint::new(move |site| {
-        let ends = site.upstream.apply(sink);
-        sink_made(&site.upstream, Box::new(ends))
+    let blueprint = Blueprint::new(move |context| {
+        let ends = context.upstream.apply(sink);
+        sink_made(&context.upstream, Box::new(ends))
     });
-    Ok(blueprint.sink().on_loop())
+    placement.apply(blueprint.sink().on_loop())
 }
 
 /// `from_jsonl`: the values of lines of JSON, created by `loads` from text.

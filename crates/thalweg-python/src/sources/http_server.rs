@@ -18,6 +18,7 @@ use crate::gil;
 use crate::interval::seconds;
 use crate::lock::lock;
 use crate::metadata;
+use crate::node::Placement;
 use crate::value::Value;
 
 /// `from_http_server` and `from_http_requests`: where they listen.
@@ -217,11 +218,11 @@ impl HttpReply {
 
 /// `respond`: answers requests. `take_apart` makes status, headers and body of what is neither text nor bytes.
 #[pyfunction]
-pub(super) fn respond(take_apart: Py<PyAny>) -> Blueprint {
-    let blueprint = Blueprint::new(move |site| {
-        let ends: Stream<Never> = site.upstream.apply(Responding { take_apart });
+pub(super) fn respond(placement: Placement<'_>, take_apart: Py<PyAny>) -> PyResult<()> {
+    let blueprint = Blueprint::new(move |context| {
+        let ends: Stream<Never> = context.upstream.apply(Responding { take_apart });
         // Nothing comes out of a sink, but everything has an outlet for Python.
-        let out = site.upstream.filter(|_| true);
+        let out = context.upstream.filter(|_| true);
         out.destroy();
         Made {
             inlet: Box::new(ends),
@@ -229,7 +230,7 @@ pub(super) fn respond(take_apart: Py<PyAny>) -> Blueprint {
             out,
         }
     });
-    blueprint.sink()
+    placement.apply(blueprint.sink())
 }
 
 struct Responding {

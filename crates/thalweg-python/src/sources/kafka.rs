@@ -20,6 +20,7 @@ use crate::blueprint::{Blueprint, Made};
 use crate::gil;
 use crate::interval::seconds;
 use crate::lock::lock;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::sql::Database;
 use crate::value::Value;
@@ -206,9 +207,13 @@ impl KafkaProducer {
 /// `to_kafka`: writes elements, and emits their values. `take_apart` returns value, key, headers, partition, timestamp
 /// and topic of an element other than text or bytes.
 #[pyfunction]
-pub(super) fn to_kafka(producer: &KafkaProducer, take_apart: Py<PyAny>) -> Blueprint {
+pub(super) fn to_kafka(
+    placement: Placement<'_>,
+    producer: &KafkaProducer,
+    take_apart: Py<PyAny>,
+) -> PyResult<()> {
     let (producer, limit) = (producer.producer.clone(), producer.limit);
-    let blueprint = Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |context| {
         let send = move |x: &Value| {
             let record = gil::held(|py| to_record(x.bind(py), &take_apart))?;
             let value = record.value.clone();
@@ -221,8 +226,8 @@ pub(super) fn to_kafka(producer: &KafkaProducer, take_apart: Py<PyAny>) -> Bluep
             }))
         };
         let calls = MapAsync::stepwise(limit, true, send).map(MapAsync::holding_emitters);
-        let values = site.upstream.apply(calls);
-        Made::finished(values, site.current, |py, value| {
+        let values = context.upstream.apply(calls);
+        Made::finished(values, context.current, |py, value| {
             Ok(match value {
                 Some(value) => Value::from(PyBytes::new(py, &value).into_any()),
                 None => Value::from(py.None().into_bound(py)),
@@ -230,18 +235,19 @@ pub(super) fn to_kafka(producer: &KafkaProducer, take_apart: Py<PyAny>) -> Bluep
         })
     });
     // Kept like a sink, whether or not anything is downstream.
-    blueprint.on_loop().sink()
+    placement.apply(blueprint.on_loop().sink())
 }
 
 /// `to_kafka` with transactions, which emits nothing.
 #[pyfunction]
 pub(super) fn to_kafka_in_transactions(
+    placement: Placement<'_>,
     topic: &str,
     options: Vec<(String, String)>,
     max_in_flight: usize,
     transactions: &KafkaTransactions,
     take_apart: Py<PyAny>,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let mut sink = KafkaSink::with_options(topic)
         .max_in_flight(max_in_flight)
         .transactions(&transactions.0);
@@ -254,11 +260,13 @@ pub(super) fn to_kafka_in_transactions(
         record.map_err(BoxError::from)
     });
     let sink = sink.map_err(|error| invalid("to_kafka", &error))?;
-    let blueprint = Blueprint::new(move |site| {
-        let ends = site.upstream.apply(SinkBatches::new(sink).max_len(limit));
-        sink_made(&site.upstream, Box::new(ends))
+    let blueprint = Blueprint::new(move |context| {
+        let ends = context
+            .upstream
+            .apply(SinkBatches::new(sink).max_len(limit));
+        sink_made(&context.upstream, Box::new(ends))
     });
-    Ok(blueprint.sink().on_loop())
+    placement.apply(blueprint.sink().on_loop())
 }
 
 /// A broker for tests, in this process.

@@ -15,6 +15,7 @@ use super::tcp::{ClientFiles, add_bytes};
 use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::interval::seconds;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::value::Value;
 
@@ -102,18 +103,20 @@ impl MqttTopic {
     }
 
     /// The end of a stream of text and bytes.
-    fn sink(&self, max_len: usize) -> PyResult<Blueprint> {
+    fn sink(&self, placement: Placement<'_>, max_len: usize) -> PyResult<()> {
         let sink = MqttSink::new(self.0.clone(), |x: &Value| {
             let mut bytes = Vec::new();
             gil::attach(|py| add_bytes(x.bind(py), &mut bytes))?;
             Ok(bytes)
         });
         let sink = sink.map_err(|error| invalid(&error))?;
-        let blueprint = Blueprint::new(move |site| {
-            let ends = site.upstream.apply(SinkBatches::new(sink).max_len(max_len));
-            sink_made(&site.upstream, Box::new(ends))
+        let blueprint = Blueprint::new(move |context| {
+            let ends = context
+                .upstream
+                .apply(SinkBatches::new(sink).max_len(max_len));
+            sink_made(&context.upstream, Box::new(ends))
         });
-        Ok(blueprint.sink().on_loop())
+        placement.apply(blueprint.sink().on_loop())
     }
 }
 

@@ -14,6 +14,7 @@ use super::tcp::add_bytes;
 use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::interval::seconds;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::value::Value;
 
@@ -110,16 +111,16 @@ impl NatsSubject {
 
     /// The end of a stream of text, bytes, and tuples of these, a subject or None, a dict of headers, and an id or
     /// None.
-    fn sink(&self, max_batch: usize) -> PyResult<Blueprint> {
+    fn sink(&self, placement: Placement<'_>, max_batch: usize) -> PyResult<()> {
         let sink = NatsSink::new(self.0.clone(), to_record);
         let sink = sink.map_err(|error| invalid(&error))?;
-        let blueprint = Blueprint::new(move |site| {
-            let ends = site
+        let blueprint = Blueprint::new(move |context| {
+            let ends = context
                 .upstream
                 .apply(SinkBatches::new(sink).max_len(max_batch));
-            sink_made(&site.upstream, Box::new(ends))
+            sink_made(&context.upstream, Box::new(ends))
         });
-        Ok(blueprint.sink().on_loop())
+        placement.apply(blueprint.sink().on_loop())
     }
 }
 

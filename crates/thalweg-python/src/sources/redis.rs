@@ -16,6 +16,7 @@ use super::tcp::{ClientFiles, add_bytes};
 use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::interval::seconds;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::value::Value;
 
@@ -96,20 +97,20 @@ impl RedisKey {
     }
 
     /// The end of a stream of text, bytes, and for a stream of Redis dicts.
-    fn sink(&self, is_list: bool, max_batch: usize) -> PyResult<Blueprint> {
+    fn sink(&self, placement: Placement<'_>, is_list: bool, max_batch: usize) -> PyResult<()> {
         let redis = self.0.clone();
         let sink = match is_list {
             true => RedisSink::list(redis, |x: &Value| to_entry(x, false)),
             false => RedisSink::stream(redis, |x: &Value| to_entry(x, true)),
         };
         let sink = sink.map_err(|error| invalid(&error))?;
-        let blueprint = Blueprint::new(move |site| {
-            let ends = site
+        let blueprint = Blueprint::new(move |context| {
+            let ends = context
                 .upstream
                 .apply(SinkBatches::new(sink).max_len(max_batch));
-            sink_made(&site.upstream, Box::new(ends))
+            sink_made(&context.upstream, Box::new(ends))
         });
-        Ok(blueprint.sink().on_loop())
+        placement.apply(blueprint.sink().on_loop())
     }
 }
 

@@ -21,6 +21,7 @@ use super::web::options;
 use crate::blueprint::{Blueprint, Made};
 use crate::gil;
 use crate::interval::seconds;
+use crate::node::Placement;
 use crate::sql::Position;
 use crate::value::Value;
 
@@ -143,42 +144,47 @@ fn to_file(x: &Bound<'_, PyAny>, take_apart: &Py<PyAny>) -> PyResult<RemoteFile>
 /// other than text, and `make` creates an object from URL, content, local file, length and tag.
 #[pyfunction]
 pub(super) fn read_url(
+    placement: Placement<'_>,
     settings: &RemoteSettings,
     unordered: bool,
     take_apart: Py<PyAny>,
     make: Py<PyAny>,
-) -> Blueprint {
+) -> PyResult<()> {
     let transfers = Transfers::new(&settings.remote);
-    let blueprint = Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |context| {
         let read = move |x: &Value| {
             let file = gil::held(|py| to_file(x.bind(py), &take_apart))?;
             let read = transfers.read(file);
             Ok::<_, PyErr>(Step::Pending(async move { read.await.map_err(raised) }))
         };
         let contents: thalweg::Stream<RemoteContent> =
-            (site.upstream).apply(MapAsync::stepwise(MAX_WAITING, !unordered, read));
-        Made::finished(contents, site.current, move |py, content| {
+            (context.upstream).apply(MapAsync::stepwise(MAX_WAITING, !unordered, read));
+        Made::finished(contents, context.current, move |py, content| {
             let body = PyBytes::new(py, &content.body);
             let parts = (content.url, body, content.file, content.len, content.etag);
             Ok(Value::from(make.bind(py).call1(parts)?))
         })
     });
-    blueprint.on_loop()
+    placement.apply(blueprint.on_loop())
 }
 
 /// `write_url`: writes elements as files; `take_apart` returns URL, content and local file.
 #[pyfunction]
-pub(super) fn write_url(settings: &RemoteSettings, take_apart: Py<PyAny>) -> Blueprint {
+pub(super) fn write_url(
+    placement: Placement<'_>,
+    settings: &RemoteSettings,
+    take_apart: Py<PyAny>,
+) -> PyResult<()> {
     let transfers = Transfers::new(&settings.remote);
-    let blueprint = Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |context| {
         let sink = SinkAsync::stepwise(move |x: &Value| {
             let object = gil::held(|py| to_object(x.bind(py), &take_apart))?;
             let written = transfers.write(object);
             Ok::<_, PyErr>(Step::Pending(async move { written.await.map_err(raised) }))
         });
-        let ends = site.upstream.apply(sink);
+        let ends = context.upstream.apply(sink);
         // A sink has no outputs, but everything has an outlet for Python.
-        let out = site.upstream.filter(|_| true);
+        let out = context.upstream.filter(|_| true);
         out.destroy();
         Made {
             inlet: Box::new(ends),
@@ -186,7 +192,7 @@ pub(super) fn write_url(settings: &RemoteSettings, take_apart: Py<PyAny>) -> Blu
             out,
         }
     });
-    blueprint.on_loop().sink()
+    placement.apply(blueprint.on_loop().sink())
 }
 
 fn to_object(x: &Bound<'_, PyAny>, take_apart: &Py<PyAny>) -> PyResult<RemoteObject> {

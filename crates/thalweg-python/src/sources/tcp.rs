@@ -13,6 +13,7 @@ use super::error::to_exception;
 use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::interval::seconds;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::value::Value;
 
@@ -115,6 +116,7 @@ fn invalid(py: Python<'_>, error: &TcpError) -> PyErr {
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are Python's")]
 pub(super) fn to_tcp(
+    placement: Placement<'_>,
     host: &str,
     port: u16,
     delimiter: &[u8],
@@ -123,7 +125,7 @@ pub(super) fn to_tcp(
     retries: u32,
     wait: f64,
     max_len: usize,
-) -> PyResult<Blueprint> {
+) -> PyResult<()> {
     let client = TcpClient::new(host, port)
         .connect_timeout(seconds(connect_timeout)?)
         .retries(retries)
@@ -132,14 +134,16 @@ pub(super) fn to_tcp(
         Some(width) => client.length_prefixed(prefix_width(width)?),
         None => client.delimiter(delimiter),
     };
-    let blueprint = Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |context| {
         let sink = TcpSink::new(client, |x: &Value, bytes: &mut Vec<u8>| {
             gil::attach(|py| add_bytes(x.bind(py), bytes)).map_err(Into::into)
         });
-        let ends = site.upstream.apply(SinkBatches::new(sink).max_len(max_len));
-        sink_made(&site.upstream, Box::new(ends))
+        let ends = context
+            .upstream
+            .apply(SinkBatches::new(sink).max_len(max_len));
+        sink_made(&context.upstream, Box::new(ends))
     });
-    Ok(blueprint.sink().on_loop())
+    placement.apply(blueprint.sink().on_loop())
 }
 
 pub(super) fn add_bytes(x: &Bound<'_, PyAny>, bytes: &mut Vec<u8>) -> PyResult<()> {

@@ -17,6 +17,7 @@ use super::error::to_exception;
 use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::interval::seconds;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::value::Value;
 
@@ -84,10 +85,10 @@ impl WebSocketServer {
     ///
     /// # Errors
     /// The address cannot be listened on.
-    fn show(&self, py: Python<'_>, max_len: usize) -> PyResult<Blueprint> {
+    fn show(&self, py: Python<'_>, placement: Placement<'_>, max_len: usize) -> PyResult<()> {
         let mut sink = WebSocketSink::new(self.0.clone(), message);
         sink.start().map_err(|error| to_exception(py, &error))?;
-        Ok(ends(sink, max_len))
+        placement.apply(ends(sink, max_len))
     }
 }
 
@@ -144,9 +145,9 @@ impl WebSocketUrl {
     }
 
     /// Sends elements to the server.
-    fn send(&self, max_len: usize, confirm: bool) -> Blueprint {
+    fn send(&self, placement: Placement<'_>, max_len: usize, confirm: bool) -> PyResult<()> {
         let client = self.0.clone().confirm(confirm);
-        ends(WebSocketSink::new(client, message), max_len)
+        placement.apply(ends(WebSocketSink::new(client, message), max_len))
     }
 }
 
@@ -167,9 +168,11 @@ fn messages_of(source: WebSocketSource) -> RustSource {
 }
 
 fn ends(sink: WebSocketSink<Value>, max_len: usize) -> Blueprint {
-    let blueprint = Blueprint::new(move |site| {
-        let ends = site.upstream.apply(SinkBatches::new(sink).max_len(max_len));
-        sink_made(&site.upstream, Box::new(ends))
+    let blueprint = Blueprint::new(move |context| {
+        let ends = context
+            .upstream
+            .apply(SinkBatches::new(sink).max_len(max_len));
+        sink_made(&context.upstream, Box::new(ends))
     });
     blueprint.sink().on_loop()
 }

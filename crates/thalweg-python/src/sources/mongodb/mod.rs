@@ -13,6 +13,7 @@ use super::bridge::{RustSource, Sourced};
 use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::interval::seconds;
+use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::sql::Position;
 use crate::value::Value;
@@ -88,16 +89,16 @@ impl MongoDbCollection {
     }
 
     /// The end of a stream of dicts, dataclasses and named tuples.
-    fn sink(&self, max_batch: usize) -> PyResult<Blueprint> {
+    fn sink(&self, placement: Placement<'_>, max_batch: usize) -> PyResult<()> {
         let sink = MongoDbSink::batches(self.0.clone(), |x: &Value| {
             gil::held(|py| to_document(x.bind(py))).map_err(BoxError::from)
         });
         let sink = sink.map_err(|error| invalid(&error))?.max_len(max_batch);
-        let blueprint = Blueprint::new(move |site| {
-            let ends = site.upstream.apply(sink);
-            sink_made(&site.upstream, Box::new(ends))
+        let blueprint = Blueprint::new(move |context| {
+            let ends = context.upstream.apply(sink);
+            sink_made(&context.upstream, Box::new(ends))
         });
-        Ok(blueprint.sink().on_loop())
+        placement.apply(blueprint.sink().on_loop())
     }
 }
 

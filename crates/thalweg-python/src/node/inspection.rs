@@ -1,34 +1,15 @@
-//! Reconfiguration of a node, and inspection of what it holds.
+//! Inspection of what a node holds.
 
 use std::any::Any;
 
-use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::Node;
 use super::traverse::objects_in;
-use crate::blueprint::Blueprint;
 use crate::value::Value;
 
 #[pymethods]
 impl Node {
-    /// Whether the node is in its pipeline.
-    #[getter]
-    fn _is_built(&self) -> bool {
-        self.parts_anywhere().is_ok()
-    }
-
-    /// Applies the settings of a blueprint of the same kind. The state is kept, unless `keeps` is false.
-    #[pyo3(signature = (blueprint, keeps = true))]
-    fn _reconfigure(&self, blueprint: &Bound<'_, Blueprint>, keeps: bool) -> PyResult<()> {
-        match blueprint.get().renew(&*self.parts()?.inlet, keeps) {
-            Some(renewed) => renewed.map_err(|error| PyValueError::new_err(error.to_string())),
-            None => Err(PyAttributeError::new_err(
-                "this can't be changed once the node is in its pipeline: build another",
-            )),
-        }
-    }
-
     /// The objects held by the operator, in its order: elements, keys, a state.
     fn _kept(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
         let parts = self.parts()?;
