@@ -119,7 +119,7 @@ pub use graph::{
 pub use interval::IntoInterval;
 pub use operator::{
     Context, Delivery, Element, EmitFailed, EmitResult, IntoOperator, Lease, Never, Operator,
-    OperatorError, Reconfigure, Transform,
+    OperatorError, Reconfigure, Transform, UpdateMany,
 };
 #[cfg(feature = "tokio")]
 pub use runtime::EventLoop;

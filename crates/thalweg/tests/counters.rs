@@ -2,7 +2,11 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use thalweg::{OnError, Retry, Stream, VirtualClock};
+use std::sync::{Arc, Mutex};
+
+use thalweg::{
+    Context, EmitResult, Never, OnError, Operator, Retry, Stream, UpdateMany, VirtualClock,
+};
 
 fn counted<T: thalweg::Element>(stream: &Stream<T>) -> [u64; 4] {
     let counters = stream.counters();
@@ -127,4 +131,51 @@ fn joins_and_branches_count_every_input_and_output() {
     assert_eq!(counted(&all), [3, 3, 0, 0]);
     let view = left.graph_view();
     assert_eq!((view.nodes.len(), view.edges.len()), (6, 6));
+}
+
+/// Keeps elements, and the numbers of those that came together.
+#[derive(Clone, Default)]
+struct Keep(Arc<Mutex<(Vec<i32>, Vec<usize>)>>);
+
+impl Operator for Keep {
+    type In = i32;
+    type Out = Never;
+    type Event = Never;
+    const KIND: &'static str = "keep";
+    const SINK: bool = true;
+    const UPDATE_MANY: Option<UpdateMany<Self>> = Some(|keep, xs, _| {
+        let (elements, batches) = &mut *keep.0.lock().unwrap();
+        batches.push(xs.len());
+        elements.extend(xs.inspect(|x| assert_ne!(*x, 7, "on purpose")));
+    });
+
+    fn update(&mut self, x: i32, _: &mut Context<'_, Self>) -> EmitResult {
+        self.0.lock().unwrap().0.push(x);
+        Ok(())
+    }
+}
+
+#[test]
+fn elements_that_an_operator_takes_together_are_all_counted() {
+    let source = Stream::new();
+    let keep = Keep::default();
+    let node = source.map(|x| x + 1).apply(keep.clone());
+    source.emit(0).wait().unwrap();
+    source.emit_many([1, 2, 3]).wait().unwrap();
+    source.emit(4).wait().unwrap();
+    let (elements, batches) = std::mem::take(&mut *keep.0.lock().unwrap());
+    assert_eq!(elements, [1, 2, 3, 4, 5]);
+    assert_eq!(batches.iter().sum::<usize>(), 3);
+    assert_eq!(counted(&node), [5, 0, 0, 0]);
+}
+
+#[test]
+fn a_panic_of_an_operator_that_takes_elements_together_is_a_failure() {
+    let source = Stream::new();
+    let keep = Keep::default();
+    let node = source.apply(keep);
+    let failed = source.emit_many([6, 7, 8]).wait().unwrap_err();
+    assert_eq!(failed.failures().len(), 1);
+    assert!(failed.to_string().contains("on purpose"), "{failed}");
+    assert_eq!(counted(&node), [3, 0, 1, 0]);
 }

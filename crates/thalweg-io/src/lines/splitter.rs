@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
 use memchr::memmem::Finder;
 
 use super::LineError;
@@ -118,7 +119,7 @@ impl Splitter {
 
     fn advance(&mut self) -> Option<Result<(Range<usize>, u64), LineError>> {
         let width = self.finder.needle().len();
-        while let Some(at) = self.finder.find(&self.buffer[self.scanned..]) {
+        while let Some(at) = self.find(&self.buffer[self.scanned..]) {
             let (start, end) = (self.start, self.scanned + at);
             let offset = self.offset;
             self.move_to(end + width);
@@ -147,6 +148,13 @@ impl Splitter {
             }
         }
         None
+    }
+
+    fn find(&self, bytes: &[u8]) -> Option<usize> {
+        match self.finder.needle() {
+            [byte] => memchr(*byte, bytes),
+            _ => self.finder.find(bytes),
+        }
     }
 
     fn move_to(&mut self, next: usize) {

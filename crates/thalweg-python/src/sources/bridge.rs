@@ -16,7 +16,7 @@ use pyo3::types::{PyList, PyWeakrefMethods, PyWeakrefReference};
 use thalweg::view::PositionView;
 use thalweg::{
     Acks, BoxError, Element, Emit, EmitResult, Emitter, Failure, Never, Operator, Sink, Source,
-    Stop, Stream,
+    Stop, Stream, UpdateMany,
 };
 
 use super::error::to_exception;
@@ -353,6 +353,10 @@ impl<T: Element> Operator for Gather<T> {
     const KIND: &'static str = "gather";
     const SINK: bool = true;
     const CLOSES: bool = false;
+    const UPDATE_MANY: Option<UpdateMany<Self>> = Some(|gather, xs, cx| {
+        let acks = cx.acks();
+        lock(&gather.0).extend(xs.map(|x| (x, acks.clone())));
+    });
 
     fn update(&mut self, x: T, cx: &mut thalweg::Context<'_, Self>) -> EmitResult {
         lock(&self.0).push((x, cx.acks()));

@@ -96,8 +96,13 @@ fn to_text(
     delimiter: &str,
 ) -> impl Fn(Python<'_>, String) -> PyResult<Option<Value>> + Send + Sync + use<> {
     let translates = !delimiter.contains('\r');
+    // Where lines end, that is at their ends only.
+    let may_have = match delimiter {
+        "\n" => |line: &str| line.ends_with("\r\n"),
+        _ => |line: &str| line.contains("\r\n"),
+    };
     move |py, line| {
-        let text = if translates && line.contains("\r\n") {
+        let text = if translates && may_have(&line) {
             PyString::new(py, &line.replace("\r\n", "\n"))
         } else {
             PyString::new(py, &line)

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
@@ -23,12 +24,13 @@ pub(crate) trait Parked: Send {
 /// The switch of a source.
 pub(crate) struct Control {
     state: Mutex<State>,
+    /// Whether it is to stop. It changes under the lock of the state, and is read without it for each element.
+    stop: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
     running: bool,
-    stop: bool,
     /// It has been started again since it was last told to stop, and may still be stopping.
     again: bool,
     /// The source, while it is not running and is not finished.
@@ -48,19 +50,20 @@ impl Control {
                 parked: Some(source),
                 ..State::default()
             }),
+            stop: AtomicBool::new(false),
         })
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        lock(&self.state).stop
+        self.stop.load(Ordering::Acquire)
     }
 
     /// Starts the source, unless it is running or has ended.
     pub(crate) fn start(self: &Arc<Self>, runtime: &RuntimeHandle) {
         let source = {
             let mut state = lock(&self.state);
-            state.again |= state.running && state.stop;
-            state.stop = false;
+            state.again |= state.running && self.is_stopped();
+            self.stop.store(false, Ordering::Release);
             state.is_paused = false;
             let source = match state.is_exhausted {
                 true => None,
@@ -77,7 +80,7 @@ impl Control {
     pub(crate) fn stop(&self) {
         let waker = {
             let mut state = lock(&self.state);
-            state.stop = true;
+            self.stop.store(true, Ordering::Release);
             state.again = false;
             state.is_paused = false;
             state.stop_waker.take()
@@ -91,7 +94,7 @@ impl Control {
     fn pause(&self) -> bool {
         let runs = {
             let state = lock(&self.state);
-            state.running && (!state.stop || state.again)
+            state.running && (!self.is_stopped() || state.again)
         };
         if runs {
             self.stop();
@@ -116,7 +119,7 @@ impl Control {
     pub(crate) fn poll_stop(&self, waker: &Waker) -> bool {
         let mut state = lock(&self.state);
         state.stop_waker = Some(waker.clone());
-        state.stop
+        self.is_stopped()
     }
 
     /// Whether it is not running; the waker is woken when it stops.

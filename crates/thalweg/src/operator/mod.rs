@@ -210,6 +210,11 @@ pub trait Operator: Send + Sized + 'static {
     /// pipelines.
     const CLOSES: bool = true;
 
+    /// Puts elements aside that arrive together: those of an [`emit_many`](crate::Stream::emit_many), and of a source that
+    /// has read ahead. For operators that do so in [`update`](Self::update) without ever failing; for others they are
+    /// processed one by one. The elements have the same acknowledgement tokens.
+    const UPDATE_MANY: Option<UpdateMany<Self>> = None;
+
     /// Processes an element.
     fn update(&mut self, x: Self::In, cx: &mut Context<'_, Self>) -> EmitResult;
 
@@ -296,6 +301,39 @@ pub trait Operator: Send + Sized + 'static {
         None
     }
 }
+
+/// A function of an operator that processes several elements; see [`Operator::UPDATE_MANY`].
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use thalweg::{Context, EmitResult, Never, Operator, Stream, UpdateMany};
+///
+/// struct Keep(Arc<Mutex<Vec<i32>>>);
+///
+/// impl Operator for Keep {
+///     type In = i32;
+///     type Out = Never;
+///     type Event = Never;
+///     const KIND: &'static str = "keep";
+///     const SINK: bool = true;
+///     const UPDATE_MANY: Option<UpdateMany<Self>> =
+///         Some(|keep, xs, _| keep.0.lock().unwrap().extend(xs));
+///
+///     fn update(&mut self, x: i32, _: &mut Context<'_, Self>) -> EmitResult {
+///         self.0.lock().unwrap().push(x);
+///         Ok(())
+///     }
+/// }
+///
+/// let kept = Arc::new(Mutex::new(Vec::new()));
+/// let source = Stream::new();
+/// let _sink = source.map(|x| 2 * x).apply(Keep(kept.clone()));
+/// source.emit(1).wait()?;
+/// source.emit_many([2, 3]).wait()?;
+/// assert_eq!(*kept.lock().unwrap(), [2, 4, 6]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub type UpdateMany<Op> = fn(&mut Op, Drain<'_, <Op as Operator>::In>, &mut Context<'_, Op>);
 
 /// Argument of [`Stream::apply`](crate::Stream::apply): an [`Operator`], or a value that converts to one unless its
 /// arguments are invalid.

@@ -39,7 +39,7 @@ impl<B: NodeKind> Fusable<B::In> for Node<B> {
 
     fn add_progress(&self, received: u64, made: u64, pass: &Pass) {
         self.cell.count(received, pass);
-        if B::BATCHES {
+        if B::PASSES_ON {
             self.dropped.add(received - made);
         } else {
             self.output.count(made);

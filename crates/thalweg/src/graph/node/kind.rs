@@ -21,6 +21,8 @@ pub(crate) trait NodeKind: Send + Sized + 'static {
     const SUSPENDS: bool;
     /// Whether it accepts batches.
     const BATCHES: bool;
+    /// Whether it sends at most one element for each that it receives, at once.
+    const PASSES_ON: bool;
 
     fn label(&self) -> Option<String>;
     fn needs_runtime(&self) -> bool;
@@ -59,6 +61,7 @@ impl<T: Transform> NodeKind for TransformNode<T> {
     const CLOSES: bool = T::CLOSES;
     const SUSPENDS: bool = false;
     const BATCHES: bool = true;
+    const PASSES_ON: bool = true;
 
     fn label(&self) -> Option<String> {
         self.0.label()
@@ -228,7 +231,8 @@ impl<O: Operator> NodeKind for OperatorNode<O> {
     const SINK: bool = O::SINK;
     const CLOSES: bool = O::CLOSES;
     const SUSPENDS: bool = O::SUSPENDS;
-    const BATCHES: bool = false;
+    const BATCHES: bool = O::UPDATE_MANY.is_some();
+    const PASSES_ON: bool = false;
 
     fn label(&self) -> Option<String> {
         self.0.label()
@@ -272,7 +276,22 @@ impl<O: Operator> NodeKind for OperatorNode<O> {
     }
 
     fn accept_many(node: &Node<Self>, xs: &mut Vec<O::In>, pass: &mut Pass) {
-        super::receive_each(node, xs, pass);
+        let Some(update_many) = O::UPDATE_MANY else {
+            return super::receive_each(node, xs, pass);
+        };
+        node.cell.count(xs.len() as u64, pass);
+        let updated = pass.catch(|pass| {
+            Self::visit(node, pass, |operator, cx| {
+                update_many(operator, xs.drain(..), cx);
+                Ok(())
+            })
+        });
+        if updated.is_err() {
+            pass.keep_failure();
+        }
+        if O::SUSPENDS && node.core.suspends() && !node.core.is_scheduled() {
+            node.note_held(pass);
+        }
     }
 
     fn wake(node: &Node<Self>, pass: &mut Pass) -> EmitResult {

@@ -355,7 +355,7 @@ impl<B: NodeKind> AnyNode for Node<B> {
     }
 
     fn sent(&self, pass: &Pass) -> u64 {
-        let passed_on = if B::BATCHES {
+        let passed_on = if B::PASSES_ON {
             let retrying = u64::from(self.recovery.get(pass).is_retrying());
             let kept = self.dropped.get() + retrying;
             self.cell.counted(pass).saturating_sub(kept)
@@ -525,7 +525,7 @@ impl<B: NodeKind> AnyNode for Node<B> {
     }
 
     fn may_keep(&self) -> bool {
-        !B::BATCHES
+        !B::PASSES_ON
     }
 
     fn flush(&self, pass: &mut Pass) {

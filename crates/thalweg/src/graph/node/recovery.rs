@@ -232,7 +232,7 @@ impl<B: NodeKind> Node<B> {
     /// Counts an element that this node's function has finally failed on.
     pub(super) fn count_failed(&self) {
         self.core.count_failed();
-        if B::BATCHES {
+        if B::PASSES_ON {
             self.dropped.add(1);
         }
     }
