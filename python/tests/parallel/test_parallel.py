@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_all_start_methods, get_context
-from operator import add
+from operator import add, itemgetter
 from types import SimpleNamespace
 
 import pytest
@@ -91,6 +91,34 @@ def test_emit_waits_until_its_element_is_delivered(pool):
 def test_a_buffer_adds_its_size_to_the_elements_in_flight(pool):
     # One is between the buffer and `gather`.
     assert emitted_until_it_waits(lambda s: s.buffer(5), pool, 3) == 3 + 1 + 5
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda s: s.unique().buffer(5),
+        lambda s: s.zip(s).map(itemgetter(0)).buffer(5),
+        lambda s: s.combine_latest(s).pluck(0).unique().buffer(5),
+        lambda s: s.partition(1).flatten().unique().map(int).buffer(5),
+    ],
+    ids=["unique", "zip", "combine_latest", "several"],
+)
+def test_as_many_elements_come_to_an_operator_that_waits_for_values_as_to_the_buffer_behind_it(pool, build):
+    assert emitted_until_it_waits(build, pool, 3) >= 5
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_emit_waits_if_another_way_has_no_buffer(pool, is_first):
+    def build(s):
+        values = s.unique()
+        if is_first:
+            values.map(str).gather().sink_to_list()
+        buffered = values.buffer(5)
+        if not is_first:
+            values.map(str).gather().sink_to_list()
+        return buffered
+
+    assert emitted_until_it_waits(build, pool, 1) == 0
 
 
 def test_a_chain_is_one_task_and_its_thread_continues_with_waiting_elements(pool):

@@ -8,7 +8,7 @@ from thalweg import _thalweg
 from thalweg._thalweg.parallel import Step
 from thalweg.parallel.reports import Site, report
 from thalweg.parallel.steps import Stepping
-from thalweg.parallel.stream import ParallelStream, is_driven, places, settled
+from thalweg.parallel.stream import ParallelStream, be_awaited, is_driven, places, settled
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_key
 
@@ -59,6 +59,7 @@ class gather(Stream):
         self._is_driven = is_driven(upstream)
         kwargs["ensure_io_loop"] = True
         super().__init__(upstream, **kwargs)
+        be_awaited(upstream)
 
     def _build(self, placement: Placement) -> None:
         _thalweg.parallel.settle(placement, report, self._places, ordered=self._is_ordered, driven=self._is_driven)

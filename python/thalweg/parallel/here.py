@@ -14,7 +14,7 @@ from thalweg._thalweg.parallel import Step
 from thalweg.parallel.gather import in_turn, keyed
 from thalweg.parallel.reports import Site
 from thalweg.parallel.steps import Stepping
-from thalweg.parallel.stream import ParallelStream, common_session, is_driven
+from thalweg.parallel.stream import ParallelStream, common_session, is_driven, settled_above
 from thalweg.stream import Stream, identity
 from thalweg.stream.later import Later
 
@@ -134,9 +134,13 @@ class buffer(ParallelStream, ops.buffer):
     [0, 1, 4]
     """
 
+    _buffers = True
+
     def __init__(self, upstream: ParallelStream, n: int, **kwargs: Any) -> None:
         self._is_driven = is_driven(upstream)
         super().__init__(upstream, n, **kwargs)
+        for node in settled_above(self, self._session):
+            node.buffer_too(self.n)
 
     def _build(self, placement: Placement) -> None:
         _thalweg.parallel.buffer(placement, self.n, driven=self._is_driven)

@@ -80,6 +80,9 @@ class ParallelStream(Stream[T]):
 
     _may_need_engine = True
 
+    #: Whether emitters wait for room in it only.
+    _buffers = False
+
     def __init__(self, *args: Any, backend: Any = None, **kwargs: Any) -> None:
         above = [node for node in (*args, *(kwargs.get("upstreams") or ())) if isinstance(node, ParallelStream)]
         if self._session is None:
@@ -111,6 +114,7 @@ class ParallelStream(Stream[T]):
         >>> L[0].result(timeout=60)
         9
         """
+        be_awaited(self)
         return sink(self._launched(), *args, **kwargs)
 
     def frequencies(self, **kwargs: Any) -> Any:
@@ -229,13 +233,71 @@ class launched(ParallelStream):
 
 
 class settled(ParallelStream):
-    """Waits for the values of elements, in order, and emits them to local nodes."""
+    """Waits for the values of elements, in order, and emits them to local nodes.
+
+    Emitters wait for that as well, unless every way from here leads to a buffer: then as many elements as fit into it
+    may be on their way to this node, too.
+    """
 
     def __init__(self, *upstreams: ParallelStream, is_in_turn: bool = False) -> None:
-        count = len(upstreams) if is_in_turn else 1
-        self._places, self._is_driven = count * places(upstreams[0]._session), is_driven(upstreams[0])
+        self._streams = len(upstreams) if is_in_turn else 1
+        self._buffer, self._is_awaited = 0, False
+        self._is_driven = is_driven(upstreams[0])
         super().__init__(upstreams=list(upstreams))
         self._is_settled = True
 
+    def buffer_too(self, size: int) -> None:
+        """Note that a buffer of this size follows."""
+        self._buffer = max(size, self._buffer)
+        self._build((self, True))
+
+    def be_awaited(self) -> None:
+        """Note that elements come from here to the end of their way without a buffer."""
+        self._is_awaited = True
+        self._build((self, True))
+
     def _build(self, placement: Placement) -> None:
-        _thalweg.parallel.settle(placement, report, self._places, ordered=True, driven=self._is_driven)
+        is_buffer = self._buffer > 0 and not self._is_awaited
+        size = self._streams * max(places(self._session), self._buffer if is_buffer else 0)
+        _thalweg.parallel.settle(placement, report, size, ordered=True, driven=self._is_driven, buffers=is_buffer)
+
+
+def be_awaited(stream: Stream) -> None:
+    """Have emitters wait until their elements have come to the end of a stream, unless a buffer is on the way.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.parallel.stream import be_awaited
+    >>> be_awaited(Stream())
+    """
+    session = getattr(stream, "_session", None)
+    if session is None or getattr(stream, "_buffers", False):
+        return
+    for node in settled_above(stream, session):
+        node.be_awaited()
+    if isinstance(stream, settled):
+        stream.be_awaited()
+
+
+def settled_above(stream: Stream, session: Any) -> Iterable[settled]:
+    """Return the nodes that wait for values between a stream and the `scatter`, or the buffers, above it.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.parallel.stream import settled_above
+    >>> pairs = Stream().scatter(backend="thread").map(abs).partition(2)
+    >>> settled_above(pairs, pairs._session)
+    [<settled>]
+    """
+    found: dict[Stream, None] = {}
+    waiting = [stream]
+    while waiting:
+        for node in waiting.pop().upstreams:
+            if node in found or not isinstance(node, ParallelStream) or node._session is not session:
+                continue
+            found[node] = None
+            if not node._buffers:
+                waiting.append(node)
+    return [node for node in found if isinstance(node, settled)]

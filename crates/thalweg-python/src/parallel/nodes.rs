@@ -180,22 +180,26 @@ pub(super) fn accumulate(
     )
 }
 
-/// Waits for the values of elements and sends them in order. `report` handles failures.
+/// Waits for the values of elements and sends them in order. `report` handles failures. With `buffers`, emitters wait for
+/// one of the `places` only.
 #[pyfunction]
-#[pyo3(signature = (placement, report, places, *, ordered, driven))]
+#[pyo3(signature = (placement, report, places, *, ordered, driven, buffers=false))]
 pub(super) fn settle(
     placement: Placement<'_>,
     report: Bound<'_, PyAny>,
     places: usize,
     ordered: bool,
     driven: bool,
+    buffers: bool,
 ) -> PyResult<()> {
-    let settling = if ordered {
-        Settle::<Value>::ordered(places)
-    } else {
-        Settle::unordered(places)
+    let settle = move || {
+        let settle = match ordered {
+            true => Settle::<Value>::ordered(places),
+            false => Settle::unordered(places),
+        };
+        settle.map(|settle| settle.buffering(buffers))
     };
-    let settling = settling.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let settling = settle().map_err(|error| PyValueError::new_err(error.to_string()))?;
     let settling = settling.beginning(move |x| begin(x, driven));
     let report = report.unbind();
     let blueprint = Blueprint::new(move |context| {
@@ -210,6 +214,7 @@ pub(super) fn settle(
             out,
         }
     });
+    let blueprint = blueprint.renewing::<Settle<Value>, Value>(settle);
     placement.apply(blueprint.on_loop().passage(Passage::Ends))
 }
 

@@ -5,7 +5,7 @@ use std::task::{self, Poll, Waker};
 use super::parts::at_least_one;
 use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Delivery, Element, EmitResult, Lease, Operator};
+use crate::{Context, Delivery, Element, EmitResult, Lease, Operator, Reconfigure};
 
 /// An element whose value is still being computed elsewhere.
 pub trait Promise: Element {
@@ -73,13 +73,15 @@ pub struct Settle<P> {
     is_ordered: bool,
     queue: VecDeque<(P, Lease)>,
     waker: Option<Waker>,
+    /// Whether emitters wait for a place only.
+    is_buffer: bool,
     /// Whether the last output has not been accepted yet.
     is_delivering: bool,
     /// Called with each arriving element.
     begin: Option<Begin<P>>,
 }
 
-shows!([P] Settle<P> { places, is_ordered, is_delivering });
+shows!([P] Settle<P> { places, is_ordered, is_buffer, is_delivering });
 
 type Begin<P> = Box<dyn FnMut(&P) + Send>;
 
@@ -106,9 +108,15 @@ impl<P: Promise> Settle<P> {
             is_ordered,
             queue: VecDeque::new(),
             waker: None,
+            is_buffer: false,
             is_delivering: false,
             begin: None,
         })
+    }
+
+    /// Has every emitter wait for a place only, as in front of a [`Buffer`](super::Buffer) of this size.
+    pub fn buffering(self, is_buffer: bool) -> Self {
+        Self { is_buffer, ..self }
     }
 
     /// Calls `begin` with each element on arrival: for example to start computing its value.
@@ -137,10 +145,29 @@ impl<P: Promise> Settle<P> {
             && let Some(at) = self.next(cx)
             && let Some((x, lease)) = self.queue.remove(at)
         {
-            if let Some((_, lease)) = self.queue.get_mut(self.places - 1) {
-                lease.admit();
+            if let Some((_, next)) = self.queue.get_mut(self.places - 1) {
+                *next = give_place(std::mem::take(next), self.is_buffer);
             }
             self.is_delivering = cx.deliver_under(lease, x) == Delivery::Pending;
+        }
+    }
+}
+
+/// Lets the emitter of an element that has a place now go on, or emit another.
+fn give_place(mut lease: Lease, is_buffer: bool) -> Lease {
+    if is_buffer {
+        return Lease::accepted(lease.accept());
+    }
+    lease.admit();
+    lease
+}
+
+impl<P> Reconfigure for Settle<P> {
+    fn reconfigure(&mut self, new: Self) {
+        self.places = new.places;
+        self.is_buffer = new.is_buffer;
+        for (_, lease) in self.queue.iter_mut().take(self.places) {
+            *lease = give_place(std::mem::take(lease), self.is_buffer);
         }
     }
 }
@@ -162,10 +189,11 @@ impl<P: Promise> Operator for Settle<P> {
         if is_free && !cx.is_guest() && x.is_settled() {
             return cx.emit(x);
         }
-        let mut lease = cx.hold_for_room();
-        if self.queue.len() < self.places {
-            lease.admit();
-        }
+        let lease = match self.queue.len() < self.places {
+            true if self.is_buffer => Lease::accepted(cx.acks()),
+            true => give_place(cx.hold_for_room(), false),
+            false => cx.hold_for_room(),
+        };
         self.queue.push_back((x, lease));
         if !self.is_delivering
             && (!self.is_ordered || self.queue.len() == 1)
@@ -343,6 +371,43 @@ mod tests {
             clock.run_until_idle();
             assert_eq!(list.len(), 10);
         }
+    }
+
+    #[test]
+    fn emitters_wait_for_a_place_only_if_it_is_buffering() {
+        let settle = Settle::ordered(2).map(|settle| settle.buffering(true));
+        let (clock, source, numbers) = line(settle);
+        let list = numbers.sink_to_list();
+        let all: [Later; 4] = promises();
+        let [first, second, third, fourth] = all.clone().map(|x| source.emit(x));
+        assert!(first.is_ready() && second.is_ready());
+        assert!(!third.is_ready());
+        all[0].settle(0);
+        clock.run_until_idle();
+        assert!(third.is_ready() && !fourth.is_ready());
+        for (number, x) in (1..).zip(&all[1..]) {
+            x.settle(number);
+        }
+        clock.run_until_idle();
+        assert!(fourth.is_ready());
+        assert_eq!(list.to_vec(), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn emitters_that_have_a_place_go_on_when_it_becomes_buffering() {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let settled = source.apply(Settle::ordered(1));
+        let all: [Later; 3] = promises();
+        let [first, second, third] = all.clone().map(|x| source.emit(x));
+        assert!(!first.is_ready());
+        let buffering = Settle::<Later>::ordered(2).map(|settle| settle.buffering(true));
+        let buffering = buffering.expect("there is a place");
+        settled.reconfigure(buffering).expect("it is of this type");
+        assert!(first.is_ready() && second.is_ready() && !third.is_ready());
+        all[0].settle(0);
+        clock.run_until_idle();
+        assert!(third.is_ready());
     }
 
     #[test]
