@@ -23,8 +23,9 @@ __all__ = ["gather", "in_turn", "keyed"]
 class gather(Stream):
     """Bring a stream back from an engine: wait for each result, in order, and emit it.
 
-    The emitter of an element waits until it has come through. Elements of `emit_many`, of sources and of an upstream
-    `buffer` are taken as many at a time as the engine is wide; those in a `buffer` are in flight as well.
+    The emitter of an element waits until it has come through. Of the elements of `emit_many`, of sources and
+    of an upstream `buffer`, twice as many are taken as the engine runs at a time; those in a `buffer` are in flight as
+    well.
 
     Parameters
     ----------

@@ -43,8 +43,8 @@ class ParallelStream(Stream[T]):
     order, and run in the pipeline.
 
     `emit` is done when its element has come through `gather`, or waits in a `buffer` or a window. So several elements
-    are in flight behind a `buffer`, with several emitters, or with `emit_many` and sources, which send as many at a
-    time as the engine is wide.
+    are in flight behind a `buffer`, with several emitters, or with `emit_many` and sources, which send as many as
+    the engine runs at a time, and as many again, so that none of its workers waits for the next.
 
     To other processes, elements are sent in batches whose size follows the cost per element: one if nothing is in
     flight, and under load as many as amortize a round trip. Consecutive steps are one round trip; at a `buffer`, a
@@ -195,7 +195,7 @@ def session_of(upstream: Stream) -> Any:
 
 
 def places(session: Any) -> int:
-    """Return the number of elements that an engine runs at a time.
+    """Return the number of elements that may be on an engine without a buffer.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def places(session: Any) -> int:
     >>> places(None) > 0
     True
     """
-    return (os.cpu_count() or 1) if session is None else session.backend.width
+    return (os.cpu_count() or 1) if session is None else session.queue.places()
 
 
 def is_driven(node: Stream) -> bool:

@@ -54,6 +54,11 @@ impl Queue {
         ))))
     }
 
+    /// How many elements a node that waits for their values takes without a buffer.
+    fn places(&self) -> usize {
+        self.0.places()
+    }
+
     /// Whether no work is pending.
     fn is_idle(&self) -> bool {
         self.0.is_idle()

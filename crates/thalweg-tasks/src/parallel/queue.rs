@@ -147,6 +147,12 @@ impl<S: Steps> Queue<S> {
         width.max(1)
     }
 
+    /// How many elements a node that waits for their values takes without a buffer: those whose steps run, and as many
+    /// again, so that nothing that runs steps waits for the next.
+    pub fn places(&self) -> usize {
+        2 * self.width()
+    }
+
     /// Failure of lost elements.
     pub(super) fn lost(&self) -> S::Failure {
         match &self.engine {

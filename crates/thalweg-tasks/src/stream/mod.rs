@@ -51,7 +51,8 @@ impl<T: Element + Sync> Scatter<T> for Stream<T> {
 ///
 /// The emitter of an element waits until it has come through [`gather`](Self::gather), or waits in a
 /// [`buffer`](Self::buffer) or a window. So several are in flight behind a buffer, with several emitters, or with
-/// [`emit_many`](Stream::emit_many) and sources, which send as many at a time as the client is wide.
+/// [`emit_many`](Stream::emit_many) and sources, which send as many as the client runs at a
+/// time, and as many again, so that no thread waits for the next.
 ///
 /// A function that panics, or returns an error, fails only its element. The failure appears where the values are waited
 /// for, and is handled by the policy of that stream.
@@ -251,12 +252,12 @@ impl<T: Element + Sync> ParallelStream<T> {
 
     /// Brings the elements back, in order.
     pub fn gather(&self) -> Stream<T> {
-        self.settled(Settle::ordered(self.queue.width()))
+        self.settled(Settle::ordered(self.queue.places()))
     }
 
     /// Brings the elements back, each as soon as it is finished.
     pub fn gather_unordered(&self) -> Stream<T> {
-        self.settled(Settle::unordered(self.queue.width()))
+        self.settled(Settle::unordered(self.queue.places()))
     }
 
     fn settled(&self, settle: Result<Settle<Part<ClosureSteps>>, BuildError>) -> Stream<T> {
