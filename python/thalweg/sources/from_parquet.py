@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 from thalweg.errors.missing_packages import need
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
@@ -86,5 +89,10 @@ class from_parquet(Source["Any"]):
             await self._send(batch)
 
     def _open(self) -> Iterator[Any]:
+        # Opening a pipe would wait for a writer, also at the end of the program.
+        if not stat.S_ISREG(os.stat(self.path).st_mode):
+            raise ValueError(
+                f"from_parquet: Parquet is read from its end, so {self.path} has to be a regular file; copy it to one"
+            )
         file = self._parquet.ParquetFile(self.path)
         return iter(file.iter_batches(self._batch_rows, columns=self._columns))
