@@ -167,6 +167,7 @@ pub mod remote;
 ))]
 mod reply;
 #[cfg(any(
+    feature = "kafka",
     feature = "mongodb",
     feature = "mqtt",
     feature = "nats",
@@ -174,7 +175,17 @@ mod reply;
     feature = "tcp",
     feature = "websocket"
 ))]
-mod retries;
+#[cfg_attr(
+    not(any(
+        feature = "mongodb",
+        feature = "mqtt",
+        feature = "nats",
+        feature = "redis",
+        feature = "tcp"
+    )),
+    allow(dead_code, reason = "Kafka's client has retries of its own")
+)]
+pub mod retries;
 #[cfg(feature = "http-client")]
 mod saving;
 #[cfg(feature = "schedule")]
