@@ -76,6 +76,19 @@ def test_frames_are_written_as_parquet_and_read_in_batches(tmp_path):
     batches, errors = read(Stream.from_parquet, tmp_path / "000000.parquet", batch_rows=3)
     assert sum(len(batch) for batch in batches) == 2 * len(frames) and max(map(len, batches)) == 3
     assert errors == []
+    [batch, *_], _ = read(Stream.from_parquet, tmp_path / "000000.parquet", columns="number")
+    assert batch.schema.names == ["number"]
+
+
+def test_a_column_that_is_not_in_the_file_is_an_error(tmp_path, caplog):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"at": [{"x": 1, "y": 2}], "km": [3]}), path)
+    [batch], _ = read(Stream.from_parquet, path, columns=["at.x", "km"])
+    assert batch.to_pylist() == [{"at": {"x": 1}, "km": 3}]
+    assert read(Stream.from_parquet, path, columns=["km", "miles"]) == ([], [])
+    assert "no column 'miles'" in caplog.text and "at, km" in caplog.text
 
 
 def test_a_bad_record_is_reported_with_its_place(tmp_path):
