@@ -93,6 +93,13 @@
     feature = "tcp"
 ))]
 mod background;
+#[cfg(any(
+    feature = "mqtt",
+    feature = "nats",
+    feature = "redis",
+    feature = "websocket"
+))]
+mod capacity;
 #[cfg(any(feature = "mqtt", feature = "nats", feature = "redis"))]
 mod closer;
 #[cfg(feature = "dead-letters")]
