@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -130,3 +131,46 @@ def test_the_event_feed_into_a_database(tmp_path):
         [sys.executable, "-I", FEED, tmp_path / "feed.db"], capture_output=True, text=True, timeout=60
     )
     assert done.stdout == "300 edits, of which 100 by bots\n", done.stderr
+
+
+def count_elsewhere(path):
+    """The number of rows of a table, as another process sees them."""
+    program = f"import sqlite3; print(sqlite3.connect({str(path)!r}).execute('SELECT count(*) FROM t').fetchone()[0])"
+    return int(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be removed there")
+def test_rows_stay_visible_when_sqlite3_has_looked_at_the_file(tmp_path):
+    path = tmp_path / "rows.db"
+    source = Stream()
+    source.to_sql(f"sqlite:{path}", "t", create=True)
+    for number in range(3):
+        source.emit({"a": number})
+        source.until_idle()
+        connection = sqlite3.connect(path)
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (number + 1,)
+        # It takes itself for the last user of the file, and removes the log of transactions.
+        connection.close()
+    assert count_elsewhere(path) == 3
+    source.drain()
+    assert count_elsewhere(path) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are listed in /proc")
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_second_copy_of_sqlite_is_reported(tmp_path, caplog, is_open):
+    path = tmp_path / "rows.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE t (a)")
+    if not is_open:
+        connection.close()
+    source, other = Stream(), Stream()
+    for stream in (source, other):
+        stream.to_sql(f"sqlite:{path}", "t")
+        stream.emit({"a": 1})
+    other.drain()
+    source.emit({"a": 2})
+    source.drain()
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert ["rows.db is also open in this program" in text for text in said] == [True, True] * is_open
+    connection.close()

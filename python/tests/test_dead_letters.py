@@ -180,3 +180,16 @@ def test_replay_reports_unreplayable_letters_and_errors(python, tmp_path):
     ended = run("program:texts")
     assert ended.returncode == 1
     assert "cannot be sent: DeadLetter(map(int), Reading(celsius=1.5), " in ended.stderr
+
+
+def test_the_exit_code_of_a_replay_tells_of_errors(python, tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM.format(arguments=""))
+    missing = python("-m", "thalweg", "replay", "nowhere", "program:texts")
+    assert missing.returncode == 1 and "No such file" in missing.stderr
+    source, failures = Stream(), Stream()
+    failures.to_dead_letters(tmp_path / "letters")
+    source.map(int, on_error=failures).sink_to_list()
+    source.emit("no number")
+    source.drain()
+    failed = python("-m", "thalweg", "replay", "letters", "program:texts")
+    assert failed.returncode == 1 and "invalid literal" in failed.stderr

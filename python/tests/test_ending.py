@@ -10,11 +10,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from support import PATIENCE, rest_of
-from thalweg import ClosedError, Sink, Stream, UndeliveredError, VirtualClock
+from thalweg import ClosedError, Sink, Source, Stream, UndeliveredError, VirtualClock
 
 
 def test_drain_flushes_from_upstream_to_downstream():
@@ -519,3 +520,25 @@ def test_with_is_refused_where_it_cannot_wait():
         L = source.partition(2).sink_to_list()
         source.emit(1)
     assert L == [(1,)]
+
+
+def test_a_source_that_keeps_its_event_loop_busy_does_not_hold_up_a_drain(monkeypatch):
+    monkeypatch.setattr("thalweg.runtime.lifecycle.GRACE", 0.05)
+    begun, over = threading.Event(), threading.Event()
+
+    class Endless(Source):
+        async def run(self):
+            begun.set()
+            while not over.is_set():
+                await self.emit(1)
+
+    source = Endless()
+    source.sink(lambda _: None)
+    source.start()
+    begun.wait()
+    try:
+        with pytest.raises(UndeliveredError, match="`Endless` did not stop in time, and keeps its event loop busy"):
+            source.drain(0.1)
+    finally:
+        over.set()
+    source.drain()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 
@@ -75,6 +76,19 @@ def test_frames_are_written_as_parquet_and_read_in_batches(tmp_path):
     batches, errors = read(Stream.from_parquet, tmp_path / "000000.parquet", batch_rows=3)
     assert sum(len(batch) for batch in batches) == 2 * len(frames) and max(map(len, batches)) == 3
     assert errors == []
+    [batch, *_], _ = read(Stream.from_parquet, tmp_path / "000000.parquet", columns="number")
+    assert batch.schema.names == ["number"]
+
+
+def test_a_column_that_is_not_in_the_file_is_an_error(tmp_path, caplog):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"at": [{"x": 1, "y": 2}], "km": [3]}), path)
+    [batch], _ = read(Stream.from_parquet, path, columns=["at.x", "km"])
+    assert batch.to_pylist() == [{"at": {"x": 1}, "km": 3}]
+    assert read(Stream.from_parquet, path, columns=["km", "miles"]) == ([], [])
+    assert "no column 'miles'" in caplog.text and "at, km" in caplog.text
 
 
 def test_a_bad_record_is_reported_with_its_place(tmp_path):
@@ -173,3 +187,45 @@ def test_elements_are_in_their_file_when_a_program_ends(tmp_path):
         source.emit((1, 2, 3))
     source.drain()
     assert (tmp_path / "all.csv").read_text() == 'a;b\n1;\n"x;y";2\n'
+
+
+WITH_PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+
+
+@WITH_PIPES
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "length_prefixed"])
+def test_a_pipe_without_a_writer_does_not_hold_up_the_event_loop(tmp_path, kind):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    async def read():
+        source = getattr(Stream, f"from_{kind}")(path, asynchronous=True)
+        source.start()
+        await source.drain("30s")
+
+    asyncio.run(read())
+
+
+@WITH_PIPES
+def test_records_of_a_pipe_are_emitted_until_its_end(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    async def read():
+        source = Stream.from_jsonl(path, asynchronous=True)
+        L = source.sink_to_list()
+        source.start()
+        await asyncio.to_thread(path.write_text, "1\n2\n3")
+        await source.finished()
+        return L
+
+    assert asyncio.run(read()) == [1, 2, 3]
+
+
+@WITH_PIPES
+def test_parquet_in_a_pipe_is_refused(tmp_path, caplog):
+    pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert read(Stream.from_parquet, path) == ([], [])
+    assert "regular file" in caplog.text

@@ -417,3 +417,13 @@ def test_a_stopped_source_accepts_no_connections(kind):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("localhost", source.port))
     source.drain()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_json_does_not_have_are_failures(number):
+    with pytest.raises(ValueError, match="JSON"):
+        HttpResponse({"celsius": number})
+    source = Stream()
+    source.to_http("http://127.0.0.1:1/")
+    with pytest.raises(ValueError, match="JSON"):
+        source.emit({"celsius": number})

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 import random
 import signal
+import socket
 import sys
+import threading
 
 import pytest
 
-from thalweg import RefCounter, Stream
+from thalweg import Database, RefCounter, Stream
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -139,3 +142,22 @@ def test_emit_many_sends_nothing_after_an_exit():
     with pytest.raises(SystemExit):
         source.emit_many(iter(range(100_000)))
     assert len(L) < 100_000
+
+
+def test_an_interrupt_ends_the_wait_for_a_silent_server():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept():
+            with server.accept()[0]:
+                os.kill(os.getpid(), signal.SIGINT)
+                ended.wait()
+
+        ended = threading.Event()
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                Database(f"postgres://127.0.0.1:{server.getsockname()[1]}/rivers?connect_timeout=60")
+        finally:
+            ended.set()
+            accepting.join()

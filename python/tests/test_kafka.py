@@ -266,7 +266,7 @@ def test_a_new_group_reads_messages_written_after_the_start(broker):
             ),
             "`enable.auto.commit` can only be",
         ),
-        (lambda: Stream.from_kafka_batched("a", {}, npartitions=0), "`npartitions` is a number from 1 on"),
+        (lambda: Stream.from_kafka_batched("a", {}, npartitions=0), "`npartitions` is at least one"),
         (lambda: Stream.from_kafka_batched("a", {}, engine="cudf"), "`engine` can only be None, not 'cudf'"),
         (lambda: Stream().to_kafka("a", {"bootstrap.servers": "localhost:1", "no.such": 1}), "no.such"),
         (lambda: Stream().to_kafka("", {"bootstrap.servers": "localhost:1"}), "a topic needs a name"),

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 import thalweg
-from thalweg import Sink, Stream, VirtualClock
+from thalweg import Sink, Source, Stream, VirtualClock
 
 # User-defined classes.
 
@@ -433,3 +433,14 @@ def test_joins_take_elements_by_update_at_the_inlet_of_an_upstream(method):
     join.update(4, who=b)
     join.update(3, who=a)
     assert L[-1] == (3, 4)
+
+
+def test_a_source_without_a_run_says_what_it_lacks(caplog):
+    class Empty(Source):
+        pass
+
+    clock = VirtualClock()
+    source = Empty(loop=clock, start=True)
+    clock.advance("1s")
+    assert source.stopped
+    assert "Empty defines neither `run`" in caplog.text

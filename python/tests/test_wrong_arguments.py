@@ -323,6 +323,56 @@ METHODS = [
 ]
 
 
+PARAMS = {"bootstrap.servers": "127.0.0.1:1", "group.id": "g"}
+WS = "ws://127.0.0.1:1/"
+
+CONNECTORS = {
+    "from_kafka_batched, npartitions": lambda x: Stream.from_kafka_batched("t", PARAMS, npartitions=x),
+    "from_kafka_batched, max_batch_size": lambda x: Stream.from_kafka_batched("t", PARAMS, max_batch_size=x),
+    "from_mqtt, client_kwargs": lambda x: Stream.from_mqtt("127.0.0.1", 1, "t", client_kwargs=x),
+    "from_periodic, poll_interval": lambda x: Stream.from_periodic(list, x),
+    "from_process, open_kwargs": lambda x: Stream.from_process("true", x),
+    "from_tcp, server_kwargs": lambda x: Stream.from_tcp(0, server_kwargs=x),
+    "from_http_server, server_kwargs": lambda x: Stream.from_http_server(0, server_kwargs=x),
+    "from_http_server, max_head": lambda x: Stream.from_http_server(0, max_head=x),
+    "from_websocket, serve_kwargs": lambda x: Stream.from_websocket("localhost", 0, x),
+    "from_websocket, origins": lambda x: Stream.from_websocket("localhost", 0, origins=x),
+    "from_websocket_url, subscribe": lambda x: Stream.from_websocket_url(WS, subscribe=x),
+    "from_websocket_url, ws_kwargs": lambda x: Stream.from_websocket_url(WS, ws_kwargs=x),
+    "to_kafka, max_in_flight": lambda x: Stream().to_kafka("t", PARAMS, max_in_flight=x),
+    "to_kafka, transactions": lambda x: Stream().to_kafka("t", PARAMS, transactions=x),
+    "to_sql, key": lambda x: Stream().to_sql("sqlite::memory:", "t", key=x),
+    "to_sql, columns": lambda x: Stream().to_sql("sqlite::memory:", "t", columns=x),
+    "to_websocket, ws_kwargs": lambda x: Stream().to_websocket(WS, ws_kwargs=x),
+    "to_websocket_clients, serve_kwargs": lambda x: Stream().to_websocket_clients("localhost", 0, x),
+}
+
+
+@pytest.mark.parametrize("wrong", [1.5, object(), -1], ids=["fraction", "object", "negative"])
+@pytest.mark.parametrize(("names", "make"), CONNECTORS.items(), ids=CONNECTORS.keys())
+def test_connectors_name_the_argument_that_is_wrong(names, make, wrong):
+    operator, argument = names.split(", ")
+    if (argument, wrong) == ("poll_interval", 1.5):
+        return
+    with refused((TypeError, ValueError), operator, f"`{argument}`"):
+        make(wrong)
+
+
+def test_limits_without_end_are_no_error():
+    Stream.from_kafka_batched("t", PARAMS, npartitions=10**30, max_batch_size=10**30)
+    Stream.from_mqtt("127.0.0.1", 1, "t", max_waiting=2**40)
+    Stream().to_kafka("t", PARAMS, max_in_flight=10**30)
+    with Stream() as source:
+        source.to_websocket_clients("localhost", 0, max_behind=10**30)
+
+
+def test_text_that_has_no_utf8_and_names_that_are_too_long_are_no_times_and_zones():
+    with refused(ValueError, "timed_window", "`interval`", "surrogates"):
+        Stream().timed_window("\ud800")
+    with refused(ValueError, "from_schedule", "time zone"):
+        Stream.from_schedule("@daily", "x" * 10_000)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_any_wrong_argument_is_a_type_error_or_a_value_error(method, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

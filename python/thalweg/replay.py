@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import sys
 
 from thalweg.dead_letters import DeadLetter, DeadLetters
+from thalweg.errors import logger
 from thalweg.runtime import loops
 from thalweg.sources import from_dead_letters
 from thalweg.stream import Stream
@@ -41,8 +43,31 @@ def find_stream(target: str) -> Stream[Any]:
 def replay(place: str, target: str, timeout: float) -> int:
     """Emit the elements of dead letters into a stream of a program; return the exit code.
 
-    Elements stored for display only cannot be emitted: they are reported, and count as replayed.
+    Elements stored for display only cannot be emitted: they are reported, and count as replayed. Errors that are
+    logged, such as that there are no letters of that name, make the code 1.
     """
+    # No handler: with one, `logging` would not print errors by default any more.
+    errors = _Errors()
+    logger().addFilter(errors)
+    try:
+        unsent = _replay(place, target, timeout)
+    finally:
+        logger().removeFilter(errors)
+    return 1 if unsent or errors.occurred else 0
+
+
+class _Errors(logging.Filter):
+    """Lets everything through, and notes whether errors were logged."""
+
+    occurred = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.occurred |= record.levelno >= logging.ERROR
+        return True
+
+
+def _replay(place: str, target: str, timeout: float) -> int:
+    """Return the number of letters that cannot be sent."""
     # The program's own modules, as for a script in this directory.
     sys.path.insert(0, os.getcwd())
     stream = find_stream(target)
@@ -67,7 +92,7 @@ def replay(place: str, target: str, timeout: float) -> int:
             loops.start(loop, letters.finished).result()
         letters.drain(timeout)
     print(f"sent again: {counts['sent']}; cannot be sent: {counts['shown']}", file=sys.stderr)  # noqa: T201
-    return 1 if counts["shown"] else 0
+    return counts["shown"]
 
 
 async def _run(letters: from_dead_letters, timeout: float) -> None:

@@ -93,6 +93,13 @@
     feature = "tcp"
 ))]
 mod background;
+#[cfg(any(
+    feature = "mqtt",
+    feature = "nats",
+    feature = "redis",
+    feature = "websocket"
+))]
+mod capacity;
 #[cfg(any(feature = "mqtt", feature = "nats", feature = "redis"))]
 mod closer;
 #[cfg(feature = "dead-letters")]
@@ -167,6 +174,7 @@ pub mod remote;
 ))]
 mod reply;
 #[cfg(any(
+    feature = "kafka",
     feature = "mongodb",
     feature = "mqtt",
     feature = "nats",
@@ -174,7 +182,17 @@ mod reply;
     feature = "tcp",
     feature = "websocket"
 ))]
-mod retries;
+#[cfg_attr(
+    not(any(
+        feature = "mongodb",
+        feature = "mqtt",
+        feature = "nats",
+        feature = "redis",
+        feature = "tcp"
+    )),
+    allow(dead_code, reason = "Kafka's client has retries of its own")
+)]
+pub mod retries;
 #[cfg(feature = "http-client")]
 mod saving;
 #[cfg(feature = "schedule")]

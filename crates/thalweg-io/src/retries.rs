@@ -1,6 +1,31 @@
 //! Retries of connections: how many, and the pauses between them.
 
+use std::fmt::Display;
+use std::sync::OnceLock;
 use std::time::Duration;
+
+/// Sets the function that is called when a sink cannot reach its server, with the address, the error and the remedy: once
+/// for each attempt to write something, while retries go on. By default this goes to the [`log`] crate.
+///
+/// ```
+/// thalweg_io::retries::on_retry(|text| eprintln!("{text}"));
+/// ```
+pub fn on_retry(f: fn(&str)) {
+    let _ = ON_RETRY.set(f);
+}
+
+static ON_RETRY: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Reports that `server` cannot be reached, and how that goes on.
+pub(crate) fn report(server: impl Display, problem: impl Display, how: impl Display) {
+    let text = format!(
+        "{server} cannot be reached: {problem}; {how}: check the address, and that the server runs"
+    );
+    match ON_RETRY.get() {
+        Some(f) => f(&text),
+        None => log::warn!("{text}"),
+    }
+}
 
 /// Maximum pause, unless the first one is longer.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
@@ -24,6 +49,14 @@ impl Default for Retries {
 }
 
 impl Retries {
+    /// The report of a write whose retries begin.
+    pub(crate) fn outage(&self) -> Outage {
+        Outage {
+            count: self.count,
+            is_reported: false,
+        }
+    }
+
     /// The pause after another one: twice as long, up to the maximum.
     pub(crate) fn next_pause(&self, pause: Duration) -> Duration {
         pause.saturating_mul(2).min(MAX_PAUSE.max(self.first_pause))
@@ -35,6 +68,26 @@ impl Retries {
         let doubled = 2_u32.saturating_pow(number.min(31));
         let pause = self.first_pause.saturating_mul(doubled);
         pause.min(MAX_PAUSE.max(self.first_pause))
+    }
+}
+
+/// An outage during one write, reported once.
+pub(crate) struct Outage {
+    count: u32,
+    is_reported: bool,
+}
+
+impl Outage {
+    /// Reports that a new connection failed. An existing one may have been closed because nothing was written.
+    pub(crate) fn report(&mut self, is_new: bool, server: impl Display, problem: impl Display) {
+        if is_new && !self.is_reported {
+            self.is_reported = true;
+            let how = format!(
+                "elements wait for up to {} retries, with growing pauses",
+                self.count
+            );
+            report(server, problem, how);
+        }
     }
 }
 

@@ -66,6 +66,8 @@ mod _thalweg {
         thalweg::ask_waiting(crate::contention::has_patience);
         thalweg::exempt_from_policies(crate::interrupt::is_interrupt);
         thalweg_io::file_events::on_fallback(crate::sources::warn);
+        thalweg_io::retries::on_retry(crate::sources::warn);
+        thalweg_io::sql::on_other_copy(crate::sources::warn);
         let ops = PyModule::new(module.py(), "thalweg._thalweg.ops")?;
         crate::ops::register(&ops)?;
         // Makes submodules importable by name, as if they were files.

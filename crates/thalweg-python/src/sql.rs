@@ -1,12 +1,15 @@
 //! Databases: rows of Python's objects, and objects of rows.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType,
 };
 use pyo3::{IntoPyObjectExt, intern};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 use thalweg_io::sql::{SqlSink, SqlSource};
 use thalweg_io::{Query, SqlError, SqlRow, SqlValue, Table};
 
@@ -26,6 +29,29 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(from_sql, module)?)
 }
 
+/// How soon Ctrl-C ends the wait for a server.
+const SIGNALS: Duration = Duration::from_millis(100);
+
+/// Opens a database on another thread, which is left alone if a signal handler raises meanwhile.
+fn open(py: Python<'_>, url: String) -> PyResult<Result<thalweg_io::Database, SqlError>> {
+    let (sender, mut opened) = channel();
+    let thread = thread::Builder::new().name("thalweg-open".into());
+    thread.spawn(move || sender.send(thalweg_io::Database::open(&url)))?;
+    loop {
+        let received;
+        (received, opened) = gil::detach(py, move || (opened.recv_timeout(SIGNALS), opened));
+        match received {
+            Ok(database) => return Ok(database),
+            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(PyRuntimeError::new_err(
+                    "the thread that opens the database has died",
+                ));
+            }
+        }
+    }
+}
+
 /// An open database.
 #[pyclass(frozen, module = "thalweg._thalweg.sql")]
 pub(crate) struct Database(pub(crate) thalweg_io::Database);
@@ -38,7 +64,7 @@ pub(crate) struct Position(pub(crate) thalweg_io::Position);
 impl Database {
     #[new]
     fn new(py: Python<'_>, url: &str) -> PyResult<Self> {
-        let opened = gil::detach(py, || thalweg_io::Database::open(url));
+        let opened = open(py, url.to_string())?;
         opened.map(Self).map_err(|error| to_exception(py, &error))
     }
 

@@ -63,7 +63,8 @@ class HttpResponse(Message):
         elif not isinstance(body, bytes):
             import json
 
-            body, content_type = json.dumps(body).encode(), "application/json"
+            # What `json` makes of `nan` is no JSON, and other parsers refuse it.
+            body, content_type = json.dumps(body, allow_nan=False).encode(), "application/json"
         self.body = body
         if content_type is not None and not any(name.lower() == "content-type" for name in self.headers):
             self.headers["content-type"] = content_type

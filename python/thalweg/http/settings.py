@@ -56,7 +56,7 @@ def settings(
         check_interval(max_wait, name, "max_wait"),
         check_interval(time_limit, name, "time_limit"),
         check_max_len(max_len, name),
-        check_max_len(max_file_len, name),
+        check_max_len(max_file_len, name, "max_file_len"),
         ordered,
         bool(robots),
     )

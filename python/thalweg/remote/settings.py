@@ -133,7 +133,7 @@ class Remote:
             (
                 check_count(max_in_flight, "Remote", "max_in_flight"),
                 check_max_len(max_len, "Remote"),
-                check_max_len(max_file_len, "Remote"),
+                check_max_len(max_file_len, "Remote", "max_file_len"),
             ),
             (
                 check_count(part_len, "Remote", "part_len"),

@@ -85,4 +85,6 @@ def check_interval(interval: float | str | timedelta, operator: str, argument: s
     try:
         return convert_interval(interval)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{operator}: `{argument}`: {error}") from None
+        # Subclasses, such as that of text which has no UTF-8, take other arguments.
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{operator}: `{argument}`: {error}") from None

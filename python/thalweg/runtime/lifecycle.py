@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Default time limit of a drain, in seconds.
 PATIENCE = 60.0
 
+#: How long an event loop may take to respond when a source has not stopped in time, in seconds.
+GRACE = 1.0
+
 
 def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     """End a node's pipeline: first its sources, then the elements in flight."""
@@ -38,6 +41,10 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     with noting_drained(node):
         late = [source for source, run in runs if not _wait_for(node, run, left())]
         try:
+            if late and loop is not None and loop is not running and not _responds(loop):
+                _check_ended(
+                    late, ", and keeps its event loop busy: let others have a turn, by `await asyncio.sleep(0)`"
+                )
             result = node._drain(left(), False)
             _check_ended(late)
         except Exception:
@@ -93,11 +100,16 @@ def stop_sources(node: Stream) -> list[tuple[Stream, Any]]:
     return [(source, run) for source in sources if (run := source._end()) is not None]
 
 
-def _check_ended(late: list[Stream]) -> None:
+def _responds(loop: AbstractEventLoop) -> bool:
+    """Whether the loop calls functions; one that nobody runs is run for each of them."""
+    return not loop.is_running() or loops.responds(loop, GRACE)
+
+
+def _check_ended(late: list[Stream], why: str = "") -> None:
     """Raise an error if sources have not ended: their remaining elements are not delivered."""
     if late:
         held = [(source._own_name(), 0) for source in late]
-        names = ", ".join(f"`{name}` did not stop in time" for name, _ in held)
+        names = ", ".join(f"`{name}` did not stop in time{why}" for name, _ in held)
         raise UndeliveredError(f"not everything was delivered: {names}", held, [])
 
 

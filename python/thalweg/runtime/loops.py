@@ -297,6 +297,22 @@ async def together(awaitables: Iterable[Awaitable[Any]]) -> list[Any]:
     return await asyncio.gather(*map(ensure_future, awaitables))
 
 
+def responds(loop: AbstractEventLoop, seconds: float) -> bool:
+    """Whether the loop of another thread calls functions, within so many seconds.
+
+    Examples
+    --------
+    >>> from thalweg.runtime import loops
+    >>> loops.responds(loops.find(False), 60)
+    True
+    """
+    import threading
+
+    called = threading.Event()
+    loop.call_soon_threadsafe(called.set)
+    return called.wait(seconds)
+
+
 def start(loop: AbstractEventLoop, function: Callable[[], Awaitable[Any]]) -> concurrent.futures.Future[Any]:
     """Call an asynchronous function on a loop of another thread; return the future of its result.
 

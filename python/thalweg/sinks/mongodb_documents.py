@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
+from thalweg.stream.arguments import check_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def make_collection(
     for name, text in [("uri", uri), ("database", database), ("collection", collection)]:
         if not isinstance(text, str) or not text:
             raise ValueError(f"{operator}: `{name}` is text that is not empty, not {'…' if name == 'uri' else text!r}")
-    fields = [key] if isinstance(key, str) else list(key)
+    fields = check_names(key, operator, "key")
     for field in fields:
         if not isinstance(field, str) or not field:
             raise ValueError(f"{operator}: `key` is made of names of fields, not {field!r}")

@@ -6,7 +6,7 @@ from collections import namedtuple
 
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
-from thalweg.stream.arguments import check_count
+from thalweg.stream.arguments import check_count, check_dict
 from thalweg.stream.limits import check_port
 
 TYPE_CHECKING = False
@@ -84,8 +84,9 @@ def make_topic(
         raise ValueError(f"{operator}: `version` is '3.1.1' or '5', not {version!r}")
     if qos not in (0, 1):
         raise ValueError(f"{operator}: `qos` is 0 or 1, not {qos!r}")
-    if client_kwargs:
-        names = ", ".join(f"`{name}`" for name in client_kwargs)
+    others = check_dict(client_kwargs, operator, "client_kwargs")
+    if others:
+        names = ", ".join(f"`{name}`" for name in others)
         raise ValueError(
             f"{operator}: `client_kwargs` has {names} for another client; what this one knows are parameters of its own"
         )

@@ -86,7 +86,8 @@ class to_csv(FileSink[T]):
         try:
             made = FileFormat.csv(delimiter, list(columns))
         except (TypeError, ValueError) as error:
-            raise type(error)(f"to_csv: {error}") from None
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"to_csv: {error}") from None
         super().__init__(
             upstream, path, made, max_rows=max_rows, max_bytes=max_bytes, max_age=max_age, sync=sync, **kwargs
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.sinks.kafka_messages import KafkaMessage, KafkaRecord, options
+from thalweg.sinks.kafka_transactions import KafkaTransactions
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Placement
-    from thalweg.sinks.kafka_transactions import KafkaTransactions
 
 
 @Stream.register_api()
@@ -68,6 +69,9 @@ class to_kafka(Stream["bytes | None"]):
     ) -> None:
         self.topic = topic
         given = options(producer_config, "to_kafka", "producer_config")
+        max_in_flight = check_count(max_in_flight, "to_kafka", "max_in_flight")
+        if transactions is not None and not isinstance(transactions, KafkaTransactions):
+            raise TypeError(f"to_kafka: `transactions` are KafkaTransactions, not {transactions!r}")
         self._in_transactions = None if transactions is None else (topic, given, max_in_flight, transactions._kept)
         self.producer: _thalweg.sources.KafkaProducer = _thalweg.sources.KafkaProducer(topic, given, max_in_flight)
         super().__init__(upstream, **kwargs)

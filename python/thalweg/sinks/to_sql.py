@@ -6,7 +6,7 @@ from thalweg._thalweg import sql
 from thalweg.database import check_database
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_count
+from thalweg.stream.arguments import check_count, check_names
 from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
@@ -105,10 +105,8 @@ class to_sql(Sink[T]):
 
 
 def _names(names: str | Iterable[str], argument: str) -> list[str]:
-    if isinstance(names, str):
-        return [names]
-    names = list(names)
-    for name in names:
+    checked = check_names(names, "to_sql", argument)
+    for name in checked:
         if not isinstance(name, str):
             raise TypeError(f"to_sql: `{argument}` is made of names of columns, not {name!r}")
-    return names
+    return checked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from thalweg.sinks.sink import Sink
 from thalweg.sinks.websockets import websocket_url
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_count
+from thalweg.stream.arguments import check_count, check_dict
 from thalweg.stream.limits import MAX_LEN
 from thalweg.stream.typevars import T
 
@@ -75,7 +75,7 @@ class to_websocket(Sink[T]):
         **kwargs: Any,
     ) -> None:
         self.uri = uri
-        self.ws_kwargs: dict[str, Any] = dict(ws_kwargs or {})
+        self.ws_kwargs: dict[str, Any] = check_dict(ws_kwargs, "to_websocket", "ws_kwargs")
         if type(retries) is not int or not 0 <= retries < 2**32:
             raise ValueError(f"to_websocket: `retries` is a number from 0 on, not {retries!r}")
         self._url = websocket_url(uri, None, connect_timeout, retries, wait, MAX_LEN, self.ws_kwargs, "to_websocket")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg.sinks.sink import Sink
 from thalweg.sinks.websockets import websocket_server
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_dict
 from thalweg.stream.limits import MAX_LEN, check_port
 from thalweg.stream.typevars import T
 
@@ -76,7 +77,14 @@ class to_websocket_clients(Sink[T]):
         self.host: str = host
         port = check_port(port, "to_websocket_clients")
         self._server = websocket_server(
-            host, port, dict(serve_kwargs or {}), MAX_LEN, max_connections, max_behind, origins, "to_websocket_clients"
+            host,
+            port,
+            check_dict(serve_kwargs, "to_websocket_clients", "serve_kwargs"),
+            MAX_LEN,
+            max_connections,
+            max_behind,
+            origins,
+            "to_websocket_clients",
         )
         self.port: int = self._server.listen()
         super().__init__(upstream, **kwargs)

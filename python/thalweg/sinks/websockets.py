@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
-from thalweg.stream.arguments import check_count
+from thalweg.stream.arguments import check_count, check_names
 from thalweg.stream.limits import MAX_LEN, check_max_len
 from thalweg.stream.server_files import server_files
 
@@ -120,7 +120,7 @@ def websocket_server(
 
 
 def _texts(origins: str | Iterable[str], operator: str) -> list[str]:
-    texts = [origins] if isinstance(origins, str) else list(origins)
+    texts = check_names(origins, operator, "origins")
     for origin in texts:
         if not isinstance(origin, str):
             raise TypeError(f"{operator}: `origins` are text, not {origin!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg.runtime.intervals import check_interval
 from thalweg.sources.kafka_source import KafkaSource
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,10 +104,9 @@ class from_kafka_batched(KafkaSource["list[Any]"]):
         engine: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if npartitions is not None and npartitions <= 0:
-            raise ValueError(f"from_kafka_batched: `npartitions` is a number from 1 on, not {npartitions!r}")
-        if max_batch_size <= 0:
-            raise ValueError(f"from_kafka_batched: `max_batch_size` is a number from 1 on, not {max_batch_size!r}")
+        if npartitions is not None:
+            npartitions = min(check_count(npartitions, "from_kafka_batched", "npartitions"), 2**31 - 1)
+        max_batch_size = check_count(max_batch_size, "from_kafka_batched", "max_batch_size")
         if engine is not None:
             raise ValueError(f"from_kafka_batched: `engine` can only be None, not {engine!r}")
         self.poll_interval: float = check_interval(poll_interval, "from_kafka_batched", "poll_interval")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 from thalweg.errors.missing_packages import need
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_count, check_file
+from thalweg.stream.arguments import check_count, check_file, check_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +72,7 @@ class from_parquet(Source["Any"]):
         self.path: str = check_file(path, "from_parquet", "path")
         self._parquet = need("pyarrow.parquet", "arrow", "from_parquet")
         self._batch_rows = check_count(batch_rows, "from_parquet", "batch_rows")
-        self._columns = None if columns is None else list(columns)
+        self._columns = None if columns is None else check_names(columns, "from_parquet", "columns")
         self._batches: Iterator[Any] | None = None
         super().__init__(**kwargs)
 
@@ -86,5 +89,15 @@ class from_parquet(Source["Any"]):
             await self._send(batch)
 
     def _open(self) -> Iterator[Any]:
+        # Opening a pipe would wait for a writer, also at the end of the program.
+        if not stat.S_ISREG(os.stat(self.path).st_mode):
+            raise ValueError(
+                f"from_parquet: Parquet is read from its end, so {self.path} has to be a regular file; copy it to one"
+            )
         file = self._parquet.ParquetFile(self.path)
+        there = file.schema_arrow.names
+        for name in self._columns or ():
+            # A part of a nested column is named `column.part`.
+            if name not in there and not any(name.startswith(f"{column}.") for column in there):
+                raise ValueError(f"from_parquet: {self.path} has no column {name!r}, but {', '.join(there)}")
         return iter(file.iter_batches(self._batch_rows, columns=self._columns))

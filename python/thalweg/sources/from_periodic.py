@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thalweg.runtime.intervals import convert_interval
+from thalweg.runtime.intervals import check_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable
@@ -43,7 +43,7 @@ class from_periodic(Source[T]):
     def __init__(self, callback: Callable[[], T], poll_interval: Interval = 0.1, **kwargs: Any) -> None:
         check_callable(callback, "from_periodic", "callback")
         self._cb = callback
-        self._poll = convert_interval(poll_interval)
+        self._poll = check_interval(poll_interval, "from_periodic", "poll_interval")
         super().__init__(**kwargs)
 
     async def run(self) -> None:

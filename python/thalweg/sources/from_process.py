@@ -5,7 +5,7 @@ from __future__ import annotations
 from thalweg._thalweg import sources
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
-from thalweg.stream.arguments import is_path
+from thalweg.stream.arguments import check_dict, is_path
 from thalweg.stream.limits import MAX_LEN, check_max_len
 
 TYPE_CHECKING = False
@@ -62,7 +62,7 @@ class from_process(Source[bytes]):
     ) -> None:
         _check_cmd(cmd)
         self.cmd = cmd
-        self.open_kwargs: dict[str, Any] = dict(open_kwargs or {})
+        self.open_kwargs: dict[str, Any] = check_dict(open_kwargs, "from_process", "open_kwargs")
         self._max_len = check_max_len(self.open_kwargs.pop("limit", max_len), "from_process")
         _check_open_kwargs(self.open_kwargs)
         self.with_stderr = with_stderr

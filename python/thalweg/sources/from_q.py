@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thalweg.runtime.intervals import convert_interval
+from thalweg.runtime.intervals import check_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 from thalweg.stream.typevars import T
@@ -42,7 +42,7 @@ class from_q(Source[T]):
         if not hasattr(q, "get_nowait"):
             raise TypeError(f"from_q: `q` is a queue, not {q!r}")
         self.q = q
-        self.sleep: Any = convert_interval(sleep_time)
+        self.sleep: Any = check_interval(sleep_time, "from_q", "sleep_time")
         super().__init__(**kwargs)
 
     async def run(self) -> None:

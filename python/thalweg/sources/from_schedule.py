@@ -108,7 +108,8 @@ def _zone(name: str) -> tzinfo | None:
         raise ValueError(
             f"from_schedule: Python finds no time zone {name!r} on this system; `pip install tzdata` brings them all"
         ) from error
-    except ValueError:
+    except (ValueError, OSError):
+        # The engine reports that it is no name.
         return None
 
 

@@ -6,7 +6,7 @@ from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
 from thalweg.sources.listening import ListeningSource
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_count
+from thalweg.stream.arguments import check_count, check_dict
 from thalweg.stream.limits import MAX_LEN, check_max_len, check_port
 from thalweg.stream.server_files import server_files
 
@@ -88,7 +88,9 @@ class from_tcp(ListeningSource[bytes]):
     ) -> None:
         self.port: int = check_port(port, "from_tcp")
         self.delimiter = delimiter
-        self.server_kwargs: dict[str, Any] = {"host": "localhost", **(server_kwargs or {})}
+        self.server_kwargs: dict[str, Any] = {"host": "localhost"} | check_dict(
+            server_kwargs, "from_tcp", "server_kwargs"
+        )
         given = _understand(self.server_kwargs)
         if not isinstance(delimiter, (bytes, bytearray)) or not delimiter:
             raise ValueError(f"from_tcp: `delimiter` is bytes that are not empty, not {delimiter!r}")

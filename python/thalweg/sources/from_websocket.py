@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg.sinks.websockets import websocket_server
 from thalweg.sources.listening import ListeningSource
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_dict
 from thalweg.stream.limits import MAX_LEN, check_port
 
 TYPE_CHECKING = False
@@ -79,7 +80,7 @@ class from_websocket(ListeningSource["bytes | str"]):
     ) -> None:
         self.host = host
         self.port: int = check_port(port, "from_websocket")
-        self.serve_kwargs: dict[str, Any] = dict(serve_kwargs or {})
+        self.serve_kwargs: dict[str, Any] = check_dict(serve_kwargs, "from_websocket", "serve_kwargs")
         self._server = websocket_server(
             host, self.port, self.serve_kwargs, max_len, max_connections, 1, origins, "from_websocket"
         )

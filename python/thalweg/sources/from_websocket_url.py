@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg.sinks.websockets import websocket_url
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_dict
 from thalweg.stream.limits import MAX_LEN
 
 TYPE_CHECKING = False
@@ -73,10 +74,19 @@ class from_websocket_url(Source["bytes | str"]):
         **kwargs: Any,
     ) -> None:
         made = websocket_url(
-            url, headers, connect_timeout, 0, wait, max_len, dict(ws_kwargs or {}), "from_websocket_url"
+            url,
+            headers,
+            connect_timeout,
+            0,
+            wait,
+            max_len,
+            check_dict(ws_kwargs, "from_websocket_url", "ws_kwargs"),
+            "from_websocket_url",
         )
         #: The URL without secrets.
         self.url: str = made.shown
+        if not hasattr(subscribe, "__iter__") or isinstance(subscribe, type):
+            raise TypeError(f"from_websocket_url: `subscribe` is a message or a list of messages, not {subscribe!r}")
         first = [subscribe] if isinstance(subscribe, (str, bytes, bytearray)) else list(subscribe)
         self._messages = made.messages(first, bool(reconnect))
         super().__init__(**kwargs)

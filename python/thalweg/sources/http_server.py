@@ -5,7 +5,7 @@ from __future__ import annotations
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
 from thalweg.sources.listening import ListeningSource
-from thalweg.stream.arguments import check_count
+from thalweg.stream.arguments import check_count, check_dict
 from thalweg.stream.limits import MAX_LEN, check_max_len, check_port
 from thalweg.stream.server_files import certificate_and_key, server_files
 from thalweg.stream.typevars import T
@@ -48,14 +48,14 @@ class HttpSource(ListeningSource[T]):
         if not isinstance(path, str):
             raise TypeError(f"{name}: `path` is a regular expression, not {path!r}")
         self.path = path
-        self.server_kwargs: dict[str, Any] = dict(server_kwargs or {})
+        self.server_kwargs: dict[str, Any] = check_dict(server_kwargs, name, "server_kwargs")
         given = _understand(self.server_kwargs, name)
         host = given.get("address", host)
         if not isinstance(host, str):
             raise TypeError(f"{name}: `host` is text, not {host!r}")
         limits = (
             check_max_len(given.get("max_body_size", max_len), name),
-            check_max_len(given.get("max_header_size", max_head), name),
+            check_max_len(given.get("max_header_size", max_head), name, "max_head"),
             check_interval(given.get("body_timeout", read_timeout), name, "read_timeout"),
             None if time_limit is None else check_interval(time_limit, name, "time_limit"),
             check_count(max_connections, name, "max_connections"),

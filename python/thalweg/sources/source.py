@@ -339,7 +339,8 @@ class Source(Stream[T]):
 
     async def _run(self) -> None:
         """Do one round; defined by subclasses."""
-        raise NotImplementedError
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} defines neither `run`, which emits all elements, nor `_run`, for one round")
 
     async def _send(self, x: Any, metadata: Metadata = None) -> None:
         """Emit an element, and wait until it has been accepted. A failure belongs to the element, not the source: it is

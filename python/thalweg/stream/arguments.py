@@ -200,6 +200,43 @@ def check_file(file: Any, operator: str, argument: str) -> str:
     return name
 
 
+def check_names(names: Any, operator: str, argument: str) -> list[Any]:
+    """Return one or several names as a list; raise a `TypeError` that names the argument if it is neither.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_names
+    >>> check_names("id", "to_sql", "key"), check_names(("id", "at"), "to_sql", "key")
+    (['id'], ['id', 'at'])
+    >>> check_names(7, "to_sql", "key")
+    Traceback (most recent call last):
+    TypeError: to_sql: `key` is a name or a list of names, not 7
+    """
+    if isinstance(names, (str, bytes, bytearray)):
+        return [names]
+    if not hasattr(names, "__iter__") or isinstance(names, type):
+        raise TypeError(f"{operator}: `{argument}` is a name or a list of names, not {names!r}")
+    return list(names)
+
+
+def check_dict(given: Any, operator: str, argument: str) -> dict[Any, Any]:
+    """Return a copy of a dict, empty for None; raise a `TypeError` that names the argument if it is neither.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_dict
+    >>> check_dict(None, "from_tcp", "server_kwargs")
+    {}
+    >>> check_dict("ssl", "from_tcp", "server_kwargs")
+    Traceback (most recent call last):
+    TypeError: from_tcp: `server_kwargs` is a dict, not 'ssl'
+    """
+    try:
+        return dict(given or {})
+    except (TypeError, ValueError):
+        raise TypeError(f"{operator}: `{argument}` is a dict, not {given!r}") from None
+
+
 def check_index(position: Any, operator: str, argument: str) -> int | None:
     """Return a position, or None; raise an error that names the argument if it is not an integer.
 

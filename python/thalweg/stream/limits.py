@@ -6,8 +6,8 @@ from __future__ import annotations
 MAX_LEN = 16 * 1024 * 1024
 
 
-def check_max_len(max_len: int, source: str) -> int:
-    """Return a limit in bytes; raise an error that names the source if it is invalid.
+def check_max_len(max_len: int, source: str, argument: str = "max_len") -> int:
+    """Return a limit in bytes; raise an error that names source and argument if it is invalid.
 
     Examples
     --------
@@ -21,9 +21,9 @@ def check_max_len(max_len: int, source: str) -> int:
     try:
         number = index(max_len)
     except TypeError:
-        raise TypeError(f"{source}: `max_len` is a number of bytes, not {max_len!r}") from None
+        raise TypeError(f"{source}: `{argument}` is a number of bytes, not {max_len!r}") from None
     if number < 1:
-        raise ValueError(f"{source}: `max_len` is at least 1 byte, not {number}")
+        raise ValueError(f"{source}: `{argument}` is at least 1 byte, not {number}")
     # A limit that no machine reaches is none.
     return min(number, 2**62)
 

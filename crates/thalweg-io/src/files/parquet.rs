@@ -1,7 +1,7 @@
 //! Files of Parquet, whose elements are Arrow's record batches.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -211,7 +211,7 @@ impl ParquetFile {
     /// Reads on a thread of its own, ahead of the pipeline by two batches.
     fn open(&self) -> Result<Receiver<Result<RecordBatch, FileError>>, FileError> {
         let path = self.path.clone();
-        let file = File::open(&path).map_err(|source| FileError::io("open", &path, source))?;
+        let file = open_file(&path).map_err(|source| FileError::io("open", &path, source))?;
         let failed = |path: &Path, problem: String| {
             FileError::io(
                 "read",
@@ -236,6 +236,16 @@ impl ParquetFile {
         started.map_err(|source| FileError::io("read", &self.path, source))?;
         Ok(receiver)
     }
+}
+
+/// Opens a regular file: the end is read first, and opening a pipe would wait for a writer.
+fn open_file(path: &Path) -> io::Result<File> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_file() {
+        return File::open(path);
+    }
+    let problem = "Parquet is read from its end, so it has to be a regular file; copy it to one";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
 }
 
 impl<P: AsRef<Path>> From<P> for ParquetFile {

@@ -116,6 +116,7 @@ impl Asked {
         if !response.status().is_success() {
             return Err(WebError::Status { url: url(), status });
         }
+        session.check_encoding(&response)?;
         loop {
             let chunk = timeout(self.idle_timeout, response.chunk())
                 .await

@@ -4,7 +4,9 @@ use std::fmt;
 use std::mem;
 use std::time::Duration;
 
-use reqwest::header::{ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use reqwest::header::{
+    ACCEPT_ENCODING, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use thalweg::{Emitter, Source, Stop, Stream};
 use tokio::time::timeout;
 
@@ -112,6 +114,10 @@ impl HttpPoll {
         let url = || shown(&session.url);
         if status != 200 {
             return Err(WebError::Status { url: url(), status }.into());
+        }
+        // Who asks for an encoding decodes it.
+        if !session.headers.contains_key(ACCEPT_ENCODING) {
+            session.check_encoding(&response)?;
         }
         let mut known = HeaderMap::new();
         for (from, to) in [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)] {

@@ -94,6 +94,34 @@ fn lines_arrive_complete_and_a_bad_one_fails_alone() {
 }
 
 #[test]
+fn a_compressed_body_is_an_error_unless_it_was_asked_for() {
+    let compressed = || answer("200 OK\r\nContent-Encoding: br", "\x03");
+    let (url, server) = serve([compressed()]);
+    let (lines, failures) = run(HttpLines::new(url));
+    assert!(lines.is_empty() && failures.len() == 1, "{failures:?}");
+    assert!(
+        failures[0].contains("compressed with \"br\""),
+        "{failures:?}"
+    );
+    let request = server.join().unwrap().concat();
+    assert!(request.contains("accept-encoding: identity"), "{request}");
+
+    let (url, server) = serve([compressed()]);
+    let poll = HttpPoll::new(url, Duration::from_millis(1));
+    let (bodies, failures) = run(poll.clone());
+    assert!(bodies.is_empty() && failures.len() == 1, "{failures:?}");
+    server.join().unwrap();
+
+    let (url, server) = serve([compressed(), answer("410 Gone", "")]);
+    let options = crate::RequestOptions::new().header("Accept-Encoding", "br");
+    let poll = HttpPoll::new(url, Duration::from_millis(1)).options(options);
+    assert_eq!(run(poll).0, [b"\x03"]);
+    let requests = server.join().unwrap();
+    assert!(requests[0].contains("accept-encoding: br"), "{requests:?}");
+    assert!(!requests[0].contains("identity"), "{requests:?}");
+}
+
+#[test]
 fn a_truncated_response_is_an_error_and_a_partial_line_is_dropped() {
     let (url, server) = serve([vec![
         b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\none\ntw".to_vec(),

@@ -3,6 +3,7 @@
 mod backlog;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use self::backlog::Backlog;
 use super::config::Config;
 use super::error::SEND_LESS;
 use super::{KafkaError, KafkaReceipt, KafkaRecord, KafkaSink, lock};
+use crate::retries;
 
 /// Interval at which [`Producer::flush`] looks again while messages wait for room in the client's queue.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -44,7 +46,10 @@ type Client = ThreadedProducer<Context>;
 type Delivery = Result<KafkaReceipt, (ClientError, Option<i32>)>;
 
 struct Context {
+    brokers: String,
     last_failure: Mutex<String>,
+    /// Whether it was reported that no broker can be reached, and nothing was delivered since.
+    is_down: AtomicBool,
 }
 
 /// What errors say of a message.
@@ -128,7 +133,9 @@ impl Shared {
         self.sink.check()?;
         let config = self.sink.producer_config();
         let context = Context {
+            brokers: config.brokers(),
             last_failure: Mutex::default(),
+            is_down: AtomicBool::new(false),
         };
         let client = config.client().create_with_context(context);
         let client: Client = client.map_err(|error| config.refused(error))?;
@@ -219,8 +226,16 @@ impl ClientContext for Context {
         }
     }
 
-    /// Failed messages report the error themselves.
-    fn error(&self, _: ClientError, _: &str) {}
+    /// Failed messages report the error themselves, but only after the time of `message.timeout.ms`.
+    fn error(&self, error: ClientError, reason: &str) {
+        let is_down = error.rdkafka_error_code() == Some(Code::AllBrokersDown);
+        if is_down && !self.is_down.swap(true, Ordering::Relaxed) {
+            let last = lock(&self.last_failure).clone();
+            let problem = if last.is_empty() { reason } else { &last };
+            let how = "elements wait for the time of the option `message.timeout.ms`";
+            retries::report(format_args!("Kafka at {}", self.brokers), problem, how);
+        }
+    }
 }
 
 impl ProducerContext for Context {
@@ -228,10 +243,13 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, sender: Self::DeliveryOpaque) {
         let delivery = match result {
-            Ok(message) => Ok(KafkaReceipt {
-                partition: message.partition(),
-                offset: message.offset(),
-            }),
+            Ok(message) => {
+                self.is_down.store(false, Ordering::Relaxed);
+                Ok(KafkaReceipt {
+                    partition: message.partition(),
+                    offset: message.offset(),
+                })
+            }
             Err((error, message)) => Err((error.clone(), Some(message.partition()))),
         };
         // The receiver may have given up.

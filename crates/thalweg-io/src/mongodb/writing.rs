@@ -79,6 +79,7 @@ impl Writing {
         ordinals: &[u64],
     ) -> Result<(), MongoDbError> {
         let (mut pause, mut attempts) = (mongo.retries.first_pause, 0);
+        let mut outage = mongo.retries.outage();
         let problem = loop {
             match self.try_to_write(mongo, ordinals).await {
                 Ok(()) => return self.outcome(mongo, ordinals),
@@ -92,6 +93,11 @@ impl Writing {
                             attempts,
                         });
                     }
+                    outage.report(
+                        true,
+                        format_args!("MongoDB at {}", mongo.address()),
+                        &problem,
+                    );
                     sleep(pause).await;
                     pause = mongo.retries.next_pause(pause);
                 }

@@ -36,6 +36,7 @@ pub use self::sink::{MqttSink, ToMqtt};
 pub use self::source::{FromMqtt, MqttCloser, MqttSource};
 use crate::tls::ClientFiles;
 
+use crate::capacity::capacity;
 use crate::retries::Retries;
 
 /// A received message.
@@ -203,10 +204,10 @@ impl Mqtt {
     }
 
     /// For reading: limit of messages that wait for the pipeline, 10,000 by default. Then nothing is read from the
-    /// connection.
+    /// connection. At most 1,048,576.
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
-        self.max_waiting = count.max(1);
+        self.max_waiting = capacity(count);
         self
     }
 

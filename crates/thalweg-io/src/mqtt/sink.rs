@@ -88,8 +88,9 @@ impl<T> MqttSink<T> {
 async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Open, MqttError> {
     let mut open = open.filter(|open| open.used.elapsed() < mqtt.keep_alive / 2);
     let (mut done, mut pause, mut attempts) = (0, mqtt.retries.first_pause, 0);
+    let mut outage = mqtt.retries.outage();
     loop {
-        let before = done;
+        let (before, is_new) = (done, open.is_none());
         let mut current = open.take().unwrap_or_else(|| connect(mqtt));
         let lost = match write(mqtt.qos, &mut current, payloads, &mut done).await {
             Ok(()) => {
@@ -109,6 +110,11 @@ async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Ope
                 attempts,
             });
         }
+        outage.report(
+            is_new,
+            format_args!("MQTT at {}", mqtt.address()),
+            &lost.problem,
+        );
         sleep(pause).await;
         pause = mqtt.retries.next_pause(pause);
     }

@@ -37,6 +37,7 @@ pub use self::intake::NatsCloser;
 pub use self::sink::{NatsSink, ToNats};
 pub use self::source::{FromNats, NatsSource};
 
+use crate::capacity::capacity;
 use crate::retries::Retries;
 
 /// A received message.
@@ -263,10 +264,10 @@ impl Nats {
     }
 
     /// Limit of messages that wait for the pipeline: 1024 by default. Then no more are requested; without a stream,
-    /// further messages are lost, which is a failure of the node.
+    /// further messages are lost, which is a failure of the node. At most 1,048,576.
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
-        self.max_waiting = count.clamp(1, 1 << 20);
+        self.max_waiting = capacity(count);
         self
     }
 

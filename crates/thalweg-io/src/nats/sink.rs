@@ -124,7 +124,9 @@ impl<T> NatsSink<T> {
 /// Writes messages; unconfirmed ones are written again.
 async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link, NatsError> {
     let (mut open, mut done, mut attempts) = (link, vec![false; ready.len()], 0);
+    let mut outage = nats.retries.outage();
     loop {
+        let is_new = open.is_none();
         let before = done.iter().filter(|done| **done).count();
         let tried = async {
             let link = match open.take() {
@@ -174,6 +176,11 @@ async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link
                 attempts,
             });
         }
+        outage.report(
+            is_new,
+            format_args!("NATS at {}", nats.address()),
+            &lost.problem,
+        );
         sleep(nats.retries.pause(attempts - 1)).await;
     }
 }

@@ -34,6 +34,7 @@ pub use self::sink::{RedisSink, ToRedis};
 pub use self::source::{FromRedisList, FromRedisStream, RedisListSource, RedisStreamSource};
 use crate::tls::ClientFiles;
 
+use crate::capacity::capacity;
 use crate::retries::Retries;
 
 /// Name of the field for text and bytes.
@@ -199,10 +200,10 @@ impl Redis {
         self
     }
 
-    /// Limit of elements that wait for the pipeline: 1024 by default. Reading stops at the limit.
+    /// Limit of elements that wait for the pipeline: 1024 by default. Reading stops at the limit. At most 1,048,576.
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
-        self.max_waiting = count.max(1);
+        self.max_waiting = capacity(count);
         self
     }
 

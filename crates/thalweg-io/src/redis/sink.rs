@@ -87,7 +87,9 @@ async fn send(
     entries: &[RedisEntry],
 ) -> Result<Connection, RedisError> {
     let (mut pause, mut attempts) = (redis.retries.first_pause, 0);
+    let mut outage = redis.retries.outage();
     loop {
+        let is_new = open.is_none();
         let tried = async {
             let mut connection = match open.take() {
                 Some(connection) => connection,
@@ -114,6 +116,7 @@ async fn send(
                 attempts,
             });
         }
+        outage.report(is_new, format_args!("Redis at {}", redis.address()), &error);
         sleep(pause).await;
         pause = redis.retries.next_pause(pause);
     }

@@ -26,6 +26,8 @@
 //! ```
 
 mod connection;
+#[cfg(feature = "sqlite")]
+mod copies;
 mod database;
 mod error;
 #[cfg(all(test, unix, feature = "sqlite", feature = "sse", feature = "textfile"))]
@@ -42,6 +44,8 @@ mod sqlite;
 mod tests;
 mod value;
 
+#[cfg(feature = "sqlite")]
+pub use self::copies::on_other_copy;
 pub use self::database::Database;
 pub use self::error::SqlError;
 #[cfg(feature = "dead-letters")]

@@ -7,6 +7,7 @@ use rusqlite::types::{ToSql as Bind, ToSqlOutput, ValueRef};
 use rusqlite::{Error, ErrorCode, TransactionBehavior, params_from_iter};
 
 use super::connection::{Connection, Insert, Problem, Read, ReadError, Transaction};
+use super::copies::OtherCopies;
 use super::error::SqlError;
 use super::value::{Columns, SqlRow, SqlValue};
 
@@ -22,7 +23,11 @@ const MAX_PLACES: usize = 32_766;
 /// The URL up to the file name.
 pub(super) const SCHEME: &str = "sqlite:";
 
-pub(super) struct Sqlite(rusqlite::Connection);
+pub(super) struct Sqlite {
+    name: String,
+    connection: rusqlite::Connection,
+    copies: Option<OtherCopies>,
+}
 
 struct Written<'a>(rusqlite::Transaction<'a>);
 
@@ -40,7 +45,15 @@ pub(super) fn open(name: &str) -> Result<(String, Box<dyn Connection + Send>), S
         },
         source: Box::new(source),
     })?;
-    Ok((shown, Box::new(Sqlite(connection))))
+    let copies = OtherCopies::of(connection.path());
+    Ok((
+        shown,
+        Box::new(Sqlite {
+            name: name.to_string(),
+            connection,
+            copies,
+        }),
+    ))
 }
 
 fn connect(name: &str) -> rusqlite::Result<rusqlite::Connection> {
@@ -55,17 +68,29 @@ fn connect(name: &str) -> rusqlite::Result<rusqlite::Connection> {
 
 impl Connection for Sqlite {
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Problem> {
+        self.look_for_copies()?;
         let begun = self
-            .0
+            .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(copies) = &mut self.copies {
+            copies.note_log();
+        }
         Ok(Box::new(Written(begun)))
     }
 
     fn read(&mut self, read: &Read<'_>) -> Result<Vec<SqlRow>, ReadError> {
-        let inner = self.0.prepare_cached(read.text).map_err(Problem::from)?;
+        self.look_for_copies()?;
+        let inner = self
+            .connection
+            .prepare_cached(read.text)
+            .map_err(Problem::from)?;
         let cursor = read.find_cursor(inner.column_names().into_iter());
         let statement = read.statement("*", cursor.ok_or(ReadError::Cursor)?);
-        Ok(self.rows(&statement, read.after)?)
+        let rows = self.rows(&statement, read.after)?;
+        if let Some(copies) = &mut self.copies {
+            copies.note_log();
+        }
+        Ok(rows)
     }
 
     fn column_type(&self, value: &SqlValue) -> &'static str {
@@ -85,8 +110,22 @@ impl Connection for Sqlite {
 }
 
 impl Sqlite {
+    /// Reports other copies of SQLite, and recovers from the removal of the write-ahead log by one of them.
+    fn look_for_copies(&mut self) -> Result<(), Problem> {
+        let Some(copies) = &mut self.copies else {
+            return Ok(());
+        };
+        copies.look();
+        if copies.has_lost_log() {
+            // Closing comes first: it moves into the file what may have been written to the removed log.
+            self.connection = rusqlite::Connection::open_in_memory()?;
+            self.connection = connect(&self.name)?;
+        }
+        Ok(())
+    }
+
     fn rows(&self, statement: &str, after: Option<&SqlValue>) -> Result<Vec<SqlRow>, Problem> {
-        let mut statement = self.0.prepare_cached(statement)?;
+        let mut statement = self.connection.prepare_cached(statement)?;
         let names = statement.column_names().into_iter();
         let columns: Columns = names.map(String::from).collect();
         let mut found = statement.query(params_from_iter(after))?;

@@ -101,7 +101,8 @@ async fn read_once(
             ended => ended,
         };
     }
-    if let Err(error) = check_type(&response, url()) {
+    let checked = check_type(&response, url());
+    if let Err(error) = checked.and_then(|()| session.check_encoding(&response)) {
         return lost(error);
     }
     loop {

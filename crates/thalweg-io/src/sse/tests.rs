@@ -92,6 +92,10 @@ fn a_permanent_error_ends_the_source() {
             "sent \"text/html\", not \"text/event-stream\"",
         ),
         (
+            "200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n",
+            "respect `Accept-Encoding: identity`",
+        ),
+        (
             "302 Found\r\nLocation: https://127.0.0.1/\r\n",
             "which is not followed: its scheme is another",
         ),

@@ -111,8 +111,9 @@ impl TcpClient {
     async fn send(&self, open: Option<TcpStream>, bytes: &[u8]) -> Result<TcpStream, TcpError> {
         let mut open = open.filter(is_open);
         let mut pause = self.retries.first_pause;
-        let mut attempts = 0;
+        let (mut attempts, mut outage) = (0, self.retries.outage());
         loop {
+            let is_new = open.is_none();
             let tried = async {
                 let mut stream = match open.take() {
                     Some(stream) => stream,
@@ -134,6 +135,7 @@ impl TcpClient {
                     source: error,
                 });
             }
+            outage.report(is_new, format_args!("{}:{}", self.host, self.port), &error);
             sleep(pause).await;
             pause = self.retries.next_pause(pause);
         }

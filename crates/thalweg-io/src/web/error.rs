@@ -60,6 +60,17 @@ pub enum WebError {
         /// The expected media type.
         expected: &'static str,
     },
+    /// The body is compressed.
+    #[error(
+        "{url} sent a body compressed with {encoding:?}, which was not asked for and is not decompressed; have the \
+         server respect `Accept-Encoding: identity`"
+    )]
+    Encoded {
+        /// The URL.
+        url: String,
+        /// The content encoding.
+        encoding: String,
+    },
     /// A redirect to an address that is not allowed, unless all redirects are to be followed.
     #[error("{url} redirects to {to}, which is not followed: {reason}")]
     Redirect {
@@ -98,7 +109,10 @@ impl WebError {
         match self {
             Self::Connect { .. } | Self::Broken { .. } | Self::Idle { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
-            Self::Invalid { .. } | Self::ContentType { .. } | Self::Redirect { .. } => false,
+            Self::Invalid { .. }
+            | Self::ContentType { .. }
+            | Self::Encoded { .. }
+            | Self::Redirect { .. } => false,
         }
     }
 }

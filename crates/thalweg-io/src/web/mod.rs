@@ -13,7 +13,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, Url};
 use rustls::crypto::{CryptoProvider, ring};
@@ -203,6 +205,9 @@ impl Session {
             if method == Method::GET {
                 all.remove(CONTENT_TYPE);
             }
+            // Without the header a server may choose any encoding.
+            let encoding = all.entry(ACCEPT_ENCODING);
+            encoding.or_insert(HeaderValue::from_static("identity"));
             let mut request = self
                 .client
                 .request(method.clone(), url.clone())
@@ -244,6 +249,23 @@ impl Session {
             to: shown(&url),
             reason: "there are more than 10 in a row",
         })
+    }
+
+    /// Checks that the body of a response is not compressed.
+    ///
+    /// # Errors
+    /// [`WebError::Encoded`].
+    pub(crate) fn check_encoding(&self, response: &Response) -> Result<(), WebError> {
+        let mut encodings = response.headers().get_all(CONTENT_ENCODING).iter();
+        let compressed =
+            encodings.find(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+        match compressed {
+            Some(value) => Err(WebError::Encoded {
+                url: shown(&self.url),
+                encoding: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            }),
+            None => Ok(()),
+        }
     }
 
     async fn check(&self, to: &Url) -> Result<(), &'static str> {

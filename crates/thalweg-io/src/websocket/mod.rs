@@ -37,6 +37,7 @@ use self::origins::Origins;
 pub use self::sink::{ToWebSocket, WebSocketSink, WebSocketTarget};
 use self::socket::Keeping;
 pub use self::source::{FromWebSocket, WebSocketSource};
+use crate::capacity::capacity;
 use crate::listening::{Listener, Place};
 use crate::tcp::TlsFiles;
 
@@ -95,10 +96,10 @@ impl WebSocketServer {
     }
 
     /// Maximum number of a sink's messages that a client may be behind: 1024 by default. A slower client misses
-    /// messages, and its connection is closed.
+    /// messages, and its connection is closed. At most 1,048,576.
     #[must_use]
     pub fn max_behind(mut self, messages: usize) -> Self {
-        self.max_behind = messages.max(1);
+        self.max_behind = capacity(messages);
         self
     }
 

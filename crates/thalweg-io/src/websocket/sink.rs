@@ -218,7 +218,7 @@ async fn send(
     open: &mut Option<Socket>,
     messages: &[WebSocketMessage],
 ) -> Result<(), WebSocketError> {
-    let mut attempts = 0;
+    let (mut attempts, mut outage) = (0, client.retries.outage());
     loop {
         let is_new = open.is_none();
         let refused = match open {
@@ -254,6 +254,7 @@ async fn send(
                 source,
             });
         }
+        outage.report(is_new, client.shown(), &source);
         // The end of a long-lived connection may not be the server's fault.
         if is_new {
             client.pause(attempts).await;

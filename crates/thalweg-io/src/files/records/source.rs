@@ -1,8 +1,8 @@
 //! Files of records as the sources of pipelines.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -16,7 +16,8 @@ use crate::reader::Chunks;
 
 /// A file as a source of records, until its end.
 ///
-/// It is read on a separate thread, at most 320 KiB ahead of the pipeline.
+/// It is read on a separate thread, at most 320 KiB ahead of the pipeline. A pipe is also opened there, which waits for a
+/// writer.
 pub struct RecordFile<T> {
     path: PathBuf,
     records: Records<T>,
@@ -49,28 +50,42 @@ impl<T> RecordFile<T> {
     }
 
     fn open(&self) -> Result<Reading<T>, FileError> {
+        let metadata = fs::metadata(&self.path);
+        let metadata = metadata.map_err(|source| FileError::io("open", &self.path, source))?;
+        let mut buffer = self.records.buffer();
+        let chunks = match metadata.is_file() {
+            true => self.read(self.open_file(&mut buffer)?),
+            false => self.read(Unopened::new(&self.path)),
+        };
+        Ok(Reading {
+            chunks: chunks?,
+            records: EmitRecords::new(buffer),
+        })
+    }
+
+    /// Opens a regular file after the stored position.
+    fn open_file(&self, buffer: &mut RecordBuffer<T>) -> Result<File, FileError> {
         let failed = |source| FileError::io("open", &self.path, source);
         let mut file = File::open(&self.path).map_err(failed)?;
-        let mut buffer = self.records.buffer();
         let offset = self.position.as_ref().and_then(Position::value);
         let offset: Option<u64> = offset.and_then(|value| value.parse().ok());
         if let Some(offset) = offset {
             let len = file.metadata().map_err(failed)?.len();
             if (1..=len).contains(&offset) {
-                self.read_header(&mut file, &mut buffer)?;
+                self.read_header(&mut file, buffer)?;
                 buffer.restart(offset);
                 file.seek(SeekFrom::Start(offset)).map_err(failed)?;
             }
         }
+        Ok(file)
+    }
+
+    fn read(&self, source: impl Read + Send + 'static) -> Result<Chunks<FileError>, FileError> {
         let path = self.path.clone();
-        let chunks = Chunks::read("thalweg records", file, move |end| {
+        let chunks = Chunks::read("thalweg records", source, move |end| {
             end.map_err(|source| FileError::io("read", &path, source))
         });
-        let chunks = chunks.map_err(|source| FileError::io("read", &self.path, source))?;
-        Ok(Reading {
-            chunks,
-            records: EmitRecords::new(buffer),
-        })
+        chunks.map_err(|source| FileError::io("read", &self.path, source))
     }
 
     /// Reads the header, if there is one.
@@ -89,6 +104,31 @@ impl<T> RecordFile<T> {
             left = left.saturating_sub(read);
         }
         Ok(())
+    }
+}
+
+/// A pipe or a device, opened by the first read: that may wait for a writer.
+struct Unopened {
+    path: PathBuf,
+    open: Option<File>,
+}
+
+impl Unopened {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            open: None,
+        }
+    }
+}
+
+impl Read for Unopened {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let file = match &mut self.open {
+            Some(file) => file,
+            none => none.insert(File::open(&self.path)?),
+        };
+        file.read(buffer)
     }
 }
 

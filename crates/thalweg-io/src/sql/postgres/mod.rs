@@ -119,7 +119,18 @@ fn is_local(config: &Config) -> bool {
     })
 }
 
+/// Connects and logs in. The driver applies the timeout of the configuration to each address, and only until a socket is
+/// open; a server may be silent after that.
 async fn connect(config: &Config) -> Result<Client, Problem> {
+    let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
+    let timeout = config.get_connect_timeout().unwrap_or(&CONNECT);
+    // A host may have an address of IPv6 and one of IPv4.
+    let limit = timeout.saturating_mul(hosts.max(1).saturating_mul(2));
+    let connected = tokio::time::timeout(limit, log_in(config)).await;
+    connected.unwrap_or_else(|_| Err(Problem::silent(limit)))
+}
+
+async fn log_in(config: &Config) -> Result<Client, Problem> {
     let is_plain = match config.get_ssl_mode() {
         SslMode::Disable => true,
         SslMode::Prefer => is_local(config),

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
@@ -13,6 +14,19 @@ use crate::sql::connection::Problem;
 struct Said {
     text: String,
     source: tokio_postgres::Error,
+}
+
+impl Problem {
+    /// The server does not answer a login.
+    pub(super) fn silent(limit: Duration) -> Self {
+        let text = format!("the server did not answer within {} s", limit.as_secs_f32());
+        Self {
+            source: io::Error::new(io::ErrorKind::TimedOut, text).into(),
+            remedy: "; check that PostgreSQL listens there",
+            blames_row: false,
+            is_lost: true,
+        }
+    }
 }
 
 impl From<tokio_postgres::Error> for Problem {

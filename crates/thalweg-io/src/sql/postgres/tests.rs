@@ -49,6 +49,23 @@ fn pairs(name: &str) -> Table<(i64, &'static str)> {
 }
 
 #[test]
+fn a_server_that_accepts_and_is_silent_is_an_error() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let url = format!("postgres://me:secret@127.0.0.1:{port}/rivers?connect_timeout=1");
+    let error = Database::open(&url)
+        .expect_err("nobody answers")
+        .to_string();
+    let expected =
+        format!("postgres://me@127.0.0.1:{port}/rivers: the server did not answer within 2 s");
+    assert!(error.starts_with(&expected), "{error}");
+    assert!(
+        error.ends_with("check that PostgreSQL listens there"),
+        "{error}"
+    );
+}
+
+#[test]
 fn values_round_trip_by_column_type() {
     let Some(server) = Server::start() else {
         return;
