@@ -11,7 +11,7 @@ from collections import namedtuple
 import pytest
 
 from support import until
-from thalweg.tasks import Client, futures_of
+from thalweg.tasks import Client, futures_of, get_worker
 
 dask = pytest.importorskip("dask")
 task_spec = pytest.importorskip("dask._task_spec")
@@ -274,6 +274,20 @@ def test_an_open_client_is_the_dask_scheduler():
     assert dask.config.get("scheduler", None) is None
     delayed(name)().compute()
     assert names[2].rstrip("0123456789-") != mine
+
+
+@pytest.mark.parametrize("name", ["distributed", "dask.distributed"])
+def test_the_name_of_dasks_scheduler_is_the_open_client(name):
+    def worker():
+        return get_worker().id
+
+    with Client() as client:
+        mine = client.submit(worker).result()
+        assert delayed(worker)().compute(scheduler=name) == mine
+        with dask.config.set(scheduler=name):
+            assert delayed(worker)().compute() == mine
+    with pytest.raises(RuntimeError, match="no Client active"):
+        delayed(worker)().compute(scheduler=name)
 
 
 def test_an_explicitly_configured_scheduler_stays():

@@ -219,9 +219,8 @@ class _Scheduler:
     """
 
     def __call__(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
-        try:
-            client = registry.default_client()
-        except ValueError:
+        client = _default_client()
+        if client is None:
             from dask.threaded import get
 
             withdraw()
@@ -235,6 +234,9 @@ class _Scheduler:
 
 _scheduler = _Scheduler()
 
+#: Names of Dask's that mean the default client.
+_NAMES = ("distributed", "dask.distributed")
+
 
 def serve() -> None:
     """Let Dask compute its collections on the default client, unless it is configured already."""
@@ -242,11 +244,35 @@ def serve() -> None:
 
     if dask.config.get("scheduler", None) is None:
         dask.config.set(scheduler=_scheduler)
+    for name in _NAMES:
+        dask.base.named_schedulers.setdefault(name, _get_by_name)
 
 
 def withdraw() -> None:
     """Let Dask compute its collections by itself again."""
     import dask
 
-    if dask.config.get("scheduler", None) is _scheduler and registry.latest_default() is None:
+    if registry.latest_default() is not None:
+        return
+    if dask.config.get("scheduler", None) is _scheduler:
         dask.config.set(scheduler=None)
+    for name in _NAMES:
+        if dask.base.named_schedulers.get(name) is _get_by_name:
+            del dask.base.named_schedulers[name]
+
+
+def _get_by_name(dsk: Any, keys: Any, **kwargs: Any) -> Any:
+    if (client := _default_client()) is not None:
+        return client.get(dsk, keys, asynchronous=False, **kwargs)
+    from dask.base import get_scheduler
+
+    # Dask's own meaning of the name.
+    withdraw()
+    return get_scheduler(scheduler=_NAMES[0])(dsk, keys, **kwargs)
+
+
+def _default_client() -> Any:
+    try:
+        return registry.default_client()
+    except ValueError:
+        return None
