@@ -11,7 +11,7 @@ from thalweg.tasks.client import annotated, registry
 from thalweg.tasks.client.graph import FutureNode, Plan
 from thalweg.tasks.client.keys import to_text
 
-__all__ = ["compute", "get", "normalize", "persist", "serve"]
+__all__ = ["compute", "get", "normalize", "persist"]
 
 _OLD = "collections need a newer Dask: pip install 'dask>=2025.4'"
 
@@ -210,69 +210,3 @@ _HARMLESS = frozenset({
     "rerun_exceptions_locally",
     "workers",
 })  # fmt: skip
-
-
-class _Scheduler:
-    """The scheduler in Dask's configuration: the default client at the time of a call.
-
-    It does not hold the client: one without other references is to be closed.
-    """
-
-    def __call__(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
-        client = _default_client()
-        if client is None:
-            from dask.threaded import get
-
-            withdraw()
-            return get(dsk, keys, **kwargs)
-        return client.get(dsk, keys, asynchronous=False, **kwargs)
-
-    def persist(self, collections: Any, **kwargs: Any) -> Any:
-        """Compute collections, and return them with futures for chunks."""
-        return registry.default_client().persist(collections, **kwargs)
-
-
-_scheduler = _Scheduler()
-
-#: Names of Dask's that mean the default client.
-_NAMES = ("distributed", "dask.distributed")
-
-
-def serve() -> None:
-    """Let Dask compute its collections on the default client, unless it is configured already."""
-    import dask
-
-    if dask.config.get("scheduler", None) is None:
-        dask.config.set(scheduler=_scheduler)
-    for name in _NAMES:
-        dask.base.named_schedulers.setdefault(name, _get_by_name)
-
-
-def withdraw() -> None:
-    """Let Dask compute its collections by itself again."""
-    import dask
-
-    if registry.latest_default() is not None:
-        return
-    if dask.config.get("scheduler", None) is _scheduler:
-        dask.config.set(scheduler=None)
-    for name in _NAMES:
-        if dask.base.named_schedulers.get(name) is _get_by_name:
-            del dask.base.named_schedulers[name]
-
-
-def _get_by_name(dsk: Any, keys: Any, **kwargs: Any) -> Any:
-    if (client := _default_client()) is not None:
-        return client.get(dsk, keys, asynchronous=False, **kwargs)
-    from dask.base import get_scheduler
-
-    # Dask's own meaning of the name.
-    withdraw()
-    return get_scheduler(scheduler=_NAMES[0])(dsk, keys, **kwargs)
-
-
-def _default_client() -> Any:
-    try:
-        return registry.default_client()
-    except ValueError:
-        return None
