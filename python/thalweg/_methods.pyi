@@ -420,7 +420,7 @@ class Methods(Generic[T]):
         follow_anywhere: bool = False,
         **kwargs: Any,
     ) -> sinks.to_http[T]:
-        """Post each element to a URL: text or bytes as they are, anything else as JSON. A number that JSON does not have, such as ``nan``, is a failure."""
+        """Post each element to a URL: text or bytes as they are, anything else as JSON."""
 
     def to_jsonl(
         self,

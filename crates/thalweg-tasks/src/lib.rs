@@ -33,6 +33,7 @@ mod engine;
 mod error;
 mod fork;
 mod history;
+mod panics;
 pub mod parallel;
 mod place;
 #[cfg(feature = "processes")]

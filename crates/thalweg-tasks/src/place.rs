@@ -123,6 +123,13 @@ pub fn rejoin() -> bool {
     !places.is_empty()
 }
 
+/// A task of this thread has ended: a place that it gave away for good leaves one thread too many.
+pub(crate) fn note_end() {
+    if IS_GIVEN.get() {
+        rejoin();
+    }
+}
+
 /// Observers: they may lead here again.
 fn places() -> Vec<Rc<dyn Place>> {
     PLACES.with_borrow(Clone::clone)

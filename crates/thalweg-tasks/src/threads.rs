@@ -168,6 +168,7 @@ impl<W: TaskTypes> ThreadPool<W> {
         result: Result<W::Value, W::Error>,
         deferred: &mut crate::scheduler::Deferred<W>,
     ) -> Option<Assignment<W>> {
+        place::note_end();
         if self.engine.history.is_on() {
             self.note_end(result.is_ok());
         }

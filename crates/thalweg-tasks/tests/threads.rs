@@ -315,3 +315,67 @@ fn threads_are_started_on_demand() {
         assert_eq!(numbers, Vec::from_iter(0..TASKS));
     }
 }
+
+/// Panics when it is dropped, and says so.
+struct Grenade(mpsc::Sender<()>);
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+        if !std::thread::panicking() {
+            panic!("dropped");
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_a_destructor_does_not_end_a_thread() {
+    let (sender, dropped) = mpsc::channel();
+    let grenade = || Grenade(sender.clone());
+    let is_alive = |client: &Client| {
+        dropped.recv_timeout(BOUND).unwrap();
+        assert_eq!(client.submit(|| 1).result_within(BOUND).unwrap(), 1);
+    };
+
+    // A result that nobody wants any more.
+    let (client, open, _holding) = held();
+    let mine = grenade();
+    let (begins, begun) = mpsc::channel();
+    let (end, ends) = mpsc::channel::<()>();
+    let unwanted = client.submit(move || {
+        begins.send(()).unwrap();
+        ends.recv().unwrap();
+        Arc::new(mine)
+    });
+    open.send(()).unwrap();
+    begun.recv_timeout(BOUND).unwrap();
+    drop(unwanted);
+    end.send(()).unwrap();
+    is_alive(&client);
+
+    // A closure that could have run again.
+    let mine = grenade();
+    let repeated = client.task().repeat(move || {
+        let _keep = &mine;
+        Ok::<_, Error>(1)
+    });
+    assert_eq!(repeated.result_within(BOUND).unwrap(), 1);
+    is_alive(&client);
+
+    // The last of an input.
+    let (client, open, _holding) = held();
+    let mine = grenade();
+    let input = client.submit(move || Arc::new(mine));
+    let output = client.submit_with(&input, |_| 1);
+    drop(input);
+    open.send(()).unwrap();
+    assert_eq!(output.result_within(BOUND).unwrap(), 1);
+    is_alive(&client);
+
+    // What another panic carries.
+    let mine = grenade();
+    let failed = client.submit(move || std::panic::panic_any(mine));
+    let failure: Result<(), _> = failed.result_within(BOUND);
+    assert!(failure.unwrap_err().to_string().contains("not text"));
+    is_alive(&client);
+}

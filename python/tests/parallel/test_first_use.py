@@ -8,9 +8,11 @@ JOIN = """
 from thalweg import Stream
 
 source = Stream()
+plain = source.map(str)
 on_engine = source.scatter(backend="thread")
-joined = on_engine.map(str).{operator}(on_engine.map(abs)).gather().sink_to_list()
-source.emit_many([1, 2])
+joined = {first}.{operator}(on_engine.map(abs)).gather().sink_to_list()
+for x in (1, 2):
+    source.emit(x)
 source.drain()
 print(joined)
 """
@@ -30,6 +32,7 @@ print([(name, getattr(ParallelStream, name).__module__) for name in names])
 """
 
 
+@pytest.mark.parametrize("first", ["on_engine.map(str)", "plain"])
 @pytest.mark.parametrize(
     ("operator", "expected"),
     [
@@ -39,9 +42,9 @@ print([(name, getattr(ParallelStream, name).__module__) for name in names])
         ("union", "['1', 1, '2', 2]"),
     ],
 )
-def test_joins_wait_for_the_values(python, operator, expected):
-    """`combine_latest` and `zip_latest` sent elements of the engine downstream, and `gather` left them alone."""
-    done = python("-c", JOIN.format(operator=operator))
+def test_joins_wait_for_the_values(python, operator, expected, first):
+    """They sent elements of the engine downstream, and `gather` left them alone."""
+    done = python("-c", JOIN.format(operator=operator, first=first))
     assert (done.stdout.strip(), done.stderr) == (expected, "")
 
 

@@ -197,6 +197,18 @@ def test_a_cluster_outlives_its_clients():
         assert cluster.status == "closed"
 
 
+def test_a_client_of_a_cluster_is_the_default_one():
+    with Client(n_workers=1) as before, LocalCluster(n_workers=1) as cluster:
+        with cluster.get_client() as client:
+            assert default_client() is client is cluster.get_client()
+            assert client.cluster is cluster
+            Event("here").set()
+            assert client.submit(Event("here").is_set).result()
+        assert cluster.status == "running"
+        assert default_client() is before
+        assert cluster.get_client().submit(increment, 1).result() == 2
+
+
 def test_restart(client):
     future = client.submit(Event("never", client).wait)
     client.restart()

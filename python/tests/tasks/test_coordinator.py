@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -58,6 +60,30 @@ def test_from_a_worker_process(remote):
     semaphore.release()
     with pytest.raises(RuntimeError, match="no lease"):
         semaphore.release()
+
+
+FIRST = """
+from thalweg.tasks import Client
+
+def use_all():
+    from thalweg.distributed import Event, Lock, MultiLock, Queue, Semaphore, Variable
+    Event("a").set()
+    Queue("a").put(1)
+    Variable("a").set(2)
+    with Lock("a"), MultiLock(["a", "b"]), Semaphore(1, "a"):
+        return Event("a").is_set(), Queue("a").get(), Variable("a").get()
+
+if __name__ == "__main__":
+    with Client(processes=True, n_workers=1) as client:
+        print(client.submit(use_all).result())
+"""
+
+
+def test_a_worker_process_may_be_the_first_to_use_one(tmp_path):
+    script = tmp_path / "first.py"
+    script.write_text(FIRST)
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert (run.stdout, run.stderr) == ("(True, 1, 2)\n", "")
 
 
 def test_a_timed_out_get_loses_no_value(remote):

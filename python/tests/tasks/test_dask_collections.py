@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import operator
+import subprocess
+import sys
 import threading
 import weakref
 from collections import namedtuple
@@ -11,7 +13,7 @@ from collections import namedtuple
 import pytest
 
 from support import until
-from thalweg.tasks import Client, futures_of
+from thalweg.tasks import Client, futures_of, get_worker
 
 dask = pytest.importorskip("dask")
 task_spec = pytest.importorskip("dask._task_spec")
@@ -274,6 +276,83 @@ def test_an_open_client_is_the_dask_scheduler():
     assert dask.config.get("scheduler", None) is None
     delayed(name)().compute()
     assert names[2].rstrip("0123456789-") != mine
+
+
+@pytest.mark.parametrize("name", ["distributed", "dask.distributed"])
+def test_the_name_of_dasks_scheduler_is_the_open_client(name):
+    def worker():
+        return get_worker().id
+
+    with Client() as client:
+        mine = client.submit(worker).result()
+        assert delayed(worker)().compute(scheduler=name) == mine
+        with dask.config.set(scheduler=name):
+            assert delayed(worker)().compute() == mine
+    with pytest.raises(RuntimeError, match="no Client active"):
+        delayed(worker)().compute(scheduler=name)
+
+
+LATER = """
+import os
+from thalweg.tasks import Client
+
+def in_a_task():
+    from dask import delayed
+    os.environ["here"] = "yes"
+    return delayed(os.environ.get)("here").compute(), delayed(os.getpid)().compute()
+
+if __name__ == "__main__":
+    with Client(processes=True, n_workers=1) as client:
+        from dask import delayed
+        import dask.base
+        worker, = client.run(os.getpid).values()
+        assert delayed(os.getpid)().compute() == worker
+        assert delayed(os.getpid)().compute(scheduler="distributed") == worker
+        assert client.submit(in_a_task).result() == ("yes", worker)
+        assert "base.py" in dask.base.__loader__.path and dask.base.__spec__.loader is dask.base.__loader__
+    assert delayed(os.getpid)().compute() == os.getpid()
+    print("done")
+"""
+
+
+def test_dask_may_be_imported_after_a_client_is_created(tmp_path):
+    script = tmp_path / "later.py"
+    script.write_text(LATER)
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert (run.stdout, run.stderr) == ("done\n", "")
+
+
+NESTED = """
+from thalweg.tasks import Client
+
+def name():
+    from thalweg.tasks import get_worker
+    return get_worker().name
+
+def both():
+    # Each of the two waits for the other, so that one worker alone would wait for ever.
+    import dask
+    return sorted(dask.compute(*[dask.delayed(meet)(mine, other) for mine, other in [("a", "b"), ("b", "a")]]))
+
+def meet(mine, other):
+    from thalweg.tasks import Event
+    Event(mine).set()
+    while not Event(other).is_set():
+        pass
+    return name()
+
+if __name__ == "__main__":
+    with Client(processes=True, n_workers=2) as client:
+        assert client.submit(both).result() == [0, 1]
+        print("done")
+"""
+
+
+def test_tasks_compute_collections_on_all_workers(tmp_path):
+    script = tmp_path / "nested.py"
+    script.write_text(NESTED)
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert (run.stdout, run.stderr) == ("done\n", "")
 
 
 def test_an_explicitly_configured_scheduler_stays():

@@ -18,6 +18,7 @@ import pytest
 import thalweg.distributed as distributed
 from thalweg.tasks import Client, LocalCluster, get_worker
 from thalweg.tasks.client import absent
+from thalweg.tasks.errors import ClosedClientError
 from thalweg.tasks.process.plugins import WorkerPlugin
 
 MODES = {"threads": {"n_workers": 2}, "processes": {"processes": True, "n_workers": 2}}
@@ -350,6 +351,9 @@ class Keeper:
         self.values.append(value)
         return len(self.values)
 
+    def fail(self):
+        raise KeyError("missing")
+
     def end(self):
         import os
 
@@ -412,6 +416,66 @@ def test_asynchronous_methods_of_an_actor_wait_for_each_other(client):
     assert keeper.add(2).result("60s") == 2
     assert [future.result("60s") for future in waiting] == [[1, 2]] * 5
     assert client.submit(wait_here, keeper, 2).result("60s") == [1, 2]
+
+
+class Nested:
+    def __init__(self):
+        self.first = distributed.get_client().submit(Keeper, 1, actor=True).result()
+
+    def add_to_another(self):
+        second = distributed.get_client().submit(Keeper, 1, 2, actor=True).result()
+        return self.first.add(5).result(), second.add(5).result()
+
+
+def test_an_actor_creates_others_and_waits_for_them(client):
+    for _ in range(3):
+        nested = client.submit(Nested, actor=True).result("60s")
+        assert nested.add_to_another().result("60s") == (2, 3)
+
+
+def test_actors_stay_with_their_own_client(client):
+    keeper = client.submit(Keeper, 1, actor=True).result()
+    with Client(n_workers=1) as other:
+        assert distributed.default_client() is other
+        assert keeper.add(2).result("60s") == 2
+        assert keeper.values == [1, 2]
+        assert other.submit(add_many, keeper, 3).result("60s") == 5
+        lost = other.submit(Keeper, 1, actor=True).result()
+    with pytest.raises(ClosedClientError, match="its client has been closed"):
+        lost.add(2)
+
+
+def test_actors_of_several_threads_run_at_once():
+    with LocalCluster(n_workers=2, processes=False) as cluster, Client(cluster) as client:
+        there = client.map(Signals, ["first", "second"], actor=True)
+        first, second = client.gather(there)
+        assert [each.result("60s") for each in (first.meet("second"), second.meet("first"))] == ["first", "second"]
+
+
+class Signals:
+    def __init__(self, name):
+        self.name = name
+
+    def meet(self, other):
+        distributed.Event(self.name).set()
+        assert distributed.Event(other).wait(timeout="60s")
+        return self.name
+
+
+def test_results_of_actors_as_they_are_completed(client):
+    keeper = client.submit(Keeper, actor=True).result()
+    calls = [keeper.add(1), keeper.add_later(2), keeper.fail()]
+    assert set(distributed.as_completed(calls)) == set(calls)
+    results = distributed.as_completed(calls[:2], with_results=True)
+    assert sorted(result for _, result in results) == [1, 2]
+    ((call, (kind, _, _)),) = distributed.as_completed(calls[2:], with_results=True, raise_errors=False)
+    assert call is calls[2] and kind is KeyError
+    assert client.submit(completed_there, keeper).result("60s") == [3, 4]
+
+
+def completed_there(keeper):
+    results = distributed.as_completed([keeper.add(1), keeper.add_later(2)], with_results=True)
+    return sorted(result for _, result in results)
 
 
 def test_an_actor_is_lost_with_its_worker():

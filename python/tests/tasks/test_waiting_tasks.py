@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+
 import dask
 import pytest
 
+from support import until
 from thalweg import Stream
 from thalweg.tasks import Client, Event, Lock, Queue, as_completed, get_client, rejoin, secede, wait
 
@@ -105,7 +109,48 @@ def computes_a_graph():
     return dask.delayed(sum)(numbers).compute(scheduler=get_client().get)
 
 
+async def awaits():
+    return sum([await future for future in get_client().map(increment, range(3))])
+
+
+async def awaits_at_once():
+    return sum(await asyncio.gather(*get_client().map(increment, range(3))))
+
+
+async def gathers_later():
+    client = get_client()
+    return sum(await client.gather(client.map(increment, range(3)), asynchronous=True))
+
+
+async def waits_later():
+    futures = get_client().map(increment, range(3))
+    done, _ = await wait(futures, asynchronous=True)
+    return sum([await future for future in done])
+
+
+async def completes_later():
+    return sum([await future async for future in as_completed(get_client().map(increment, range(3)))])
+
+
+async def gives_up():
+    # The loop cancels it. The end of the loop does not wait for the other task, which needs this thread.
+    left = asyncio.ensure_future(asyncio.wait_for(get_client().submit(Event("never").wait), BOUND))
+    await asyncio.sleep(0)
+    return 6 if not left.done() else 0
+
+
+def awaits_on_a_loop_of_its_own():
+    return asyncio.run(awaits())
+
+
 FUNCTIONS = [
+    awaits,
+    awaits_at_once,
+    gathers_later,
+    waits_later,
+    completes_later,
+    gives_up,
+    awaits_on_a_loop_of_its_own,
     waits,
     gathers,
     completes,
@@ -128,6 +173,30 @@ def test_a_task_waits_for_another_task(client, function):
 
 def test_tasks_wait_for_tasks_at_any_depth(client):
     assert client.submit(fibonacci, 10).result(BOUND) == 55
+
+
+async def sum_to(n):
+    return n + await get_client().submit(sum_to, n - 1) if n else 0
+
+
+def test_asynchronous_tasks_wait_for_tasks_at_any_depth(client):
+    assert client.submit(sum_to, 10).result(BOUND) == 55
+
+
+def secedes():
+    secede()
+
+
+def count_threads():
+    return len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted by Linux")
+def test_a_task_that_secedes_and_never_rejoins_leaves_no_thread_behind(client):
+    before = client.submit(count_threads).result(BOUND)
+    for _ in range(20):
+        client.submit(secedes).result(BOUND)
+    until(lambda: client.submit(count_threads).result(BOUND) <= before + 1)
 
 
 def test_waiting_after_secede_starts_no_extra_task():

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_http(Sink[T]):
-    r"""Post each element to a URL: text or bytes as they are, anything else as JSON. A number that JSON does not have,
-    such as ``nan``, is a failure.
+    r"""Post each element to a URL: text or bytes as they are, anything else as JSON.
+
+    A number that JSON does not have, such as ``nan``, is a failure.
 
     An element is acknowledged when the server has answered with a status from 200 to 299; until then, its emitter
     waits.

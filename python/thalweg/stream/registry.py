@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 from thalweg.stream.later import Later
@@ -40,6 +41,22 @@ def _name_of(function: Any) -> str:
 
 def _all_attributes(cls: type) -> set[str]:
     return {name for base in cls.__mro__ for name in base.__dict__}
+
+
+def _on_engine(args: tuple[Any, ...], name: str) -> Callable[..., Any] | None:
+    """The method of streams on an engine, if a plain stream is joined with one.
+
+    Such a join is there, whichever of them comes first.
+    """
+    # None is on an engine before this has been imported.
+    module = sys.modules.get("thalweg.parallel.stream")
+    if module is None:
+        return None
+    kind = module.ParallelStream
+    if isinstance(args[0], kind) or not any(isinstance(arg, kind) for arg in args[1:]):
+        return None
+    method: Callable[..., Any] = getattr(kind, name)
+    return method
 
 
 class APIRegisterMixin:
@@ -93,7 +110,8 @@ class APIRegisterMixin:
                 dialect = getattr(args[0], "_dialect", None) if args else None
                 if dialect is not None and name in dialect:
                     args, kwargs = dialect[name](*args, **kwargs)
-                return func(*args, **kwargs)
+                there = _on_engine(args, name) if len(args) > 1 else None
+                return (func if there is None or there is wrapped else there)(*args, **kwargs)
 
             name = attribute_name or _name_of(func)
             # As functools.wraps, whose import takes longer than all of this.

@@ -1,6 +1,7 @@
 //! Closures as tasks on threads.
 
 use crate::error::TaskError;
+use crate::panics::panic_message;
 use crate::place;
 use crate::scheduler::{Deferred, Dependencies};
 use crate::task_types::TaskTypes;
@@ -73,13 +74,6 @@ impl TaskTypes for Closures {
     type Error = TaskError;
 }
 
-/// The message of a panic.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("with something that is not text").to_owned()
-}
-
 type Outcome = Result<Value, TaskError>;
 
 type Often = dyn FnMut(&Dependencies<Closures>) -> Outcome + Send;
@@ -138,7 +132,7 @@ impl Work<Closures> for ClosureRunner {
             let token = Token::of(&assignment);
             let run = || assignment.program.run(&assignment.dependencies);
             let outcome = catch_unwind(AssertUnwindSafe(|| as_task(token, run)))
-                .unwrap_or_else(|payload| Err(TaskError::Panicked(panic_message(&*payload))));
+                .unwrap_or_else(|payload| Err(TaskError::Panicked(panic_message(payload))));
             next = pool.finish(assignment, outcome, &mut deferred);
         }
     }

@@ -6,7 +6,6 @@ mod inputs;
 mod options;
 
 #[cfg(any(feature = "processes", feature = "streams"))]
-pub(crate) use closure::panic_message;
 pub use closure::{Closures, block_in_place};
 pub use future::{Future, Opens, Shared};
 pub use inputs::Inputs;

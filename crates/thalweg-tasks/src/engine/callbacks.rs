@@ -3,9 +3,9 @@
 //! One thread makes the calls, in the order of the requests. A call that takes long no longer delays the others:
 //! another thread continues with them.
 
+use crate::panics::contain;
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -125,7 +125,7 @@ impl Callbacks {
             drop(state);
             self.start(role);
             // The panic hook has reported it; the next calls are unaffected.
-            let _ = catch_unwind(AssertUnwindSafe(call));
+            contain(call);
             state = self.lock();
             if state.turn != turn {
                 state.overtaken -= 1;

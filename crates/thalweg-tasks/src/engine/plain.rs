@@ -2,6 +2,7 @@
 //! and its lock.
 
 use super::TaskEngine;
+use crate::panics::dispose;
 use crate::scheduler::{Assignment, Entry, Next, Output, RunQueue, WorkerId};
 use crate::slot::{PlainStop, Slot, Watcher, Watchers};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -172,10 +173,12 @@ impl<W: TaskTypes> TaskEngine<W> {
                 running.swap_remove(place);
             }
         }
-        if let Some(slot) = slot.upgrade() {
-            let watchers = slot.end(program, result, &self.telling);
-            self.tell(watchers);
-        }
+        let Some(slot) = slot.upgrade() else {
+            return dispose((program, result));
+        };
+        let watchers = slot.end(program, result, &self.telling);
+        self.tell(watchers);
+        dispose(slot);
     }
 
     /// Fails an unfinished task.
@@ -240,6 +243,7 @@ impl<W: TaskTypes> TaskEngine<W> {
     fn close_one(&self, slot: &Weak<Slot<W>>, ending: Ending) {
         if let Some(slot) = slot.upgrade() {
             self.stop_plain(&slot, ending.failure());
+            dispose(slot);
         }
     }
 }

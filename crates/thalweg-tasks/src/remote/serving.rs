@@ -36,11 +36,14 @@ pub fn run<F: Remote>(args: &[u8], inputs: Vec<Arc<Vec<u8>>>) -> Result<Vec<u8>,
             Written::Needed => tuple.extend(inputs.next().iter().flat_map(|bytes| bytes.iter())),
         }
     }
-    let params = postcard::from_bytes(&tuple).map_err(wrong)?;
-    let output = catch_unwind(AssertUnwindSafe(|| F::call(params)))
-        .map_err(|payload| crate::client::panic_message(&*payload))?;
-    postcard::to_allocvec(&output)
-        .map_err(|error| format!("{}: its result cannot be written: {error}", F::NAME))
+    // Reading, writing and dropping values may panic as well.
+    catch_unwind(AssertUnwindSafe(|| {
+        let params = postcard::from_bytes(&tuple).map_err(wrong)?;
+        let output = F::call(params);
+        postcard::to_allocvec(&output)
+            .map_err(|error| format!("{}: its result cannot be written: {error}", F::NAME))
+    }))
+    .unwrap_or_else(|payload| Err(crate::panics::panic_message(payload)))
 }
 
 /// Runs functions of this program.
@@ -119,5 +122,47 @@ pub fn init_worker() {
             }
         };
         std::process::exit(status);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Unwritable;
+
+    impl serde::Serialize for Unwritable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("not today")
+        }
+    }
+
+    impl<'de> serde::Deserialize<'de> for Unwritable {
+        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            panic!("nor tomorrow")
+        }
+    }
+
+    crate::remote! {
+        fn unwritable() -> Unwritable {
+            Unwritable
+        }
+
+        fn unreadable(_x: Unwritable) -> u64 {
+            1
+        }
+    }
+
+    #[test]
+    fn panics_while_values_are_written_and_read_are_failures() {
+        let none = postcard::to_allocvec(&Vec::<Written>::new()).expect("it can be written");
+        assert_eq!(
+            run::<unwritable>(&none, Vec::new()),
+            Err("not today".into())
+        );
+        assert_eq!(
+            run::<unreadable>(&none, Vec::new()),
+            Err("nor tomorrow".into())
+        );
     }
 }

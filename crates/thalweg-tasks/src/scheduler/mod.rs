@@ -16,6 +16,7 @@ mod workers;
 mod tests;
 
 use crate::engine::TaskEngine;
+use crate::panics::dispose;
 use crate::slot::{Slot, SlotState, Watcher, Watchers};
 use crate::task_types::{Failure, TaskTypes};
 use ready::Ready;
@@ -100,7 +101,7 @@ impl<W: TaskTypes> Deferred<W> {
         for watcher in self.watchers.drain(..) {
             watcher.fire();
         }
-        self.to_drop.clear();
+        self.to_drop.drain(..).for_each(dispose);
         self.ready = 0;
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{Contents, Slot, SlotState, Watcher, Watchers};
 use crate::engine::TaskEngine;
+use crate::panics::dispose;
 use crate::scheduler::{Dependencies, TaskId};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, get_mut, lock};
@@ -92,7 +93,7 @@ impl<W: TaskTypes> Slot<W> {
         let SlotState::Pending(watchers) = &mut contents.state else {
             contents.plain.program = Some(program);
             drop(contents);
-            drop(result);
+            dispose(result);
             return Watchers::new();
         };
         let watchers = std::mem::take(watchers);
@@ -114,7 +115,7 @@ impl<W: TaskTypes> Slot<W> {
         };
         // Dropping users' objects may run any code, so not under the lock.
         drop(contents);
-        drop((over, kept));
+        dispose((over, kept));
         watchers
     }
 
@@ -162,7 +163,7 @@ impl<W: TaskTypes> Slot<W> {
             false => PlainStop::BeforeItBegan,
         };
         drop(contents);
-        drop(kept);
+        dispose(kept);
         (stopped, watchers)
     }
 

@@ -1,8 +1,9 @@
 //! Steps in Rust: closures with values of any type.
 
-use crate::client::{Client, panic_message};
+use crate::client::Client;
 use crate::error::Error;
 use crate::error::TaskError;
+use crate::panics::panic_message;
 use crate::parallel::{Engine, Outcome, Over, Part, Runner, StepTrace, Steps};
 use crate::task_types::Failure;
 use std::any::Any;
@@ -73,7 +74,7 @@ impl StepTrace for Traced {
 
 fn caught(f: impl FnOnce() -> Outcome<ClosureSteps>) -> Outcome<ClosureSteps> {
     catch_unwind(AssertUnwindSafe(f))
-        .unwrap_or_else(|payload| failed(TaskError::Panicked(panic_message(&*payload))))
+        .unwrap_or_else(|payload| failed(TaskError::Panicked(panic_message(payload))))
 }
 
 pub(super) fn failed(error: TaskError) -> Outcome<ClosureSteps> {

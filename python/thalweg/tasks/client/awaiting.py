@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from thalweg._thalweg.tasks import Interest
+from thalweg.tasks.client.aside import awaiting_others
 
 __all__ = ["Done", "client", "exception", "named", "outcome", "result", "traceback", "type_of", "wait"]
 
@@ -75,7 +76,8 @@ async def wait(future: Any, timeout: float | None = None) -> None:
     interest = Interest()
     future._notify_holder(done, interest)
     try:
-        await asyncio.wait_for(waiter, timeout)
+        with awaiting_others():
+            await asyncio.wait_for(waiter, timeout)
     except asyncio.TimeoutError:
         raise TimeoutError(f"the result was not there within {timeout} s; the task goes on") from None
 

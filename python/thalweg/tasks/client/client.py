@@ -14,6 +14,7 @@ from thalweg._thalweg.tasks import Engine, Future
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import absent, closing, registry, tree
 from thalweg.tasks.client.closing import patience
+from thalweg.tasks.client.dask_scheduler import serve_dask, withdraw
 from thalweg.tasks.client.datasets import Datasets
 from thalweg.tasks.client.events import Events
 from thalweg.tasks.client.inspection import Inspection
@@ -179,7 +180,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         self.cluster = address
         if set_as_default:
             registry.make_default(self)
-            self._serve_dask()
+            serve_dask()
 
     def _begin(self, engine: Engine, asynchronous: bool, name: str | None) -> None:
         self._engine = engine
@@ -199,12 +200,6 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         client._options = None
         client._begin(engine, False, None)
         return client
-
-    def _serve_dask(self) -> None:
-        if "dask.base" in sys.modules:
-            from thalweg.tasks.client.collections import serve
-
-            serve()
 
     @property
     def asynchronous(self) -> bool:
@@ -530,10 +525,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         registry.forget(self)
         if self._dashboard is not None:
             self._dashboard.close()
-        if "thalweg.tasks.client.collections" in sys.modules:
-            from thalweg.tasks.client.collections import withdraw
-
-            withdraw()
+        withdraw()
 
     def restart(self, timeout: Interval | None = None, wait_for_workers: bool = True) -> Any:
         """Cancel all tasks, and replace the workers. Files, plugins, data sets, events, variables and the like remain.

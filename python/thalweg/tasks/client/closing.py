@@ -11,7 +11,8 @@ from thalweg._thalweg.tasks import Engine, current_token, wait_for_threads
 from thalweg.runtime import exit_by_signal, program_end
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry
-from thalweg.tasks.client.waiting import LOOK, block, later, settled
+from thalweg.tasks.client.aside import LOOK
+from thalweg.tasks.client.waiting import block, later, settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

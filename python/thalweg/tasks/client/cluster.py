@@ -83,8 +83,22 @@ class LocalCluster:
         return registry.client_of(self._engine).dashboard_link or ""
 
     def get_client(self) -> Client:
-        """Return a client of it."""
-        return registry.client_of(self._engine)
+        """Return the default client if it is of this cluster, and otherwise a new one, which becomes the default.
+
+        Examples
+        --------
+        >>> from thalweg.tasks import LocalCluster, default_client
+        >>> with LocalCluster(n_workers=1) as cluster:
+        ...     client = cluster.get_client()
+        ...     default_client() is client is cluster.get_client(), client.submit(abs, -1).result()
+        (True, 1)
+        """
+        from thalweg.tasks.client.client import Client
+
+        default = registry.current.get() or registry.latest_default()
+        if default is not None and default.cluster is self:
+            return default
+        return Client(self, asynchronous=self.asynchronous)
 
     def close(self, timeout: Any = None) -> Any:
         """End the workers, once streams have delivered their elements in flight, as `Client.close` does."""

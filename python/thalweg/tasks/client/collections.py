@@ -11,7 +11,7 @@ from thalweg.tasks.client import annotated, registry
 from thalweg.tasks.client.graph import FutureNode, Plan
 from thalweg.tasks.client.keys import to_text
 
-__all__ = ["compute", "get", "normalize", "persist", "serve"]
+__all__ = ["compute", "get", "normalize", "persist"]
 
 _OLD = "collections need a newer Dask: pip install 'dask>=2025.4'"
 
@@ -210,43 +210,3 @@ _HARMLESS = frozenset({
     "rerun_exceptions_locally",
     "workers",
 })  # fmt: skip
-
-
-class _Scheduler:
-    """The scheduler in Dask's configuration: the default client at the time of a call.
-
-    It does not hold the client: one without other references is to be closed.
-    """
-
-    def __call__(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
-        try:
-            client = registry.default_client()
-        except ValueError:
-            from dask.threaded import get
-
-            withdraw()
-            return get(dsk, keys, **kwargs)
-        return client.get(dsk, keys, asynchronous=False, **kwargs)
-
-    def persist(self, collections: Any, **kwargs: Any) -> Any:
-        """Compute collections, and return them with futures for chunks."""
-        return registry.default_client().persist(collections, **kwargs)
-
-
-_scheduler = _Scheduler()
-
-
-def serve() -> None:
-    """Let Dask compute its collections on the default client, unless it is configured already."""
-    import dask
-
-    if dask.config.get("scheduler", None) is None:
-        dask.config.set(scheduler=_scheduler)
-
-
-def withdraw() -> None:
-    """Let Dask compute its collections by itself again."""
-    import dask
-
-    if dask.config.get("scheduler", None) is _scheduler and registry.latest_default() is None:
-        dask.config.set(scheduler=None)

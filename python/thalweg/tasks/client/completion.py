@@ -15,7 +15,8 @@ from weakref import ref
 from thalweg._thalweg.tasks import Interest, OutOfTheWay
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import tree
-from thalweg.tasks.client.waiting import LOOK, error_of, raisable, result_of
+from thalweg.tasks.client.aside import LOOK, awaiting_others
+from thalweg.tasks.client.waiting import error_of, raisable, result_of
 from thalweg.tasks.process.pickling import traceback_of
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ class as_completed:
 
     async def _await(self, waiter: asyncio.Future[None]) -> None:
         try:
-            await asyncio.wait_for(waiter, self._left())
+            with awaiting_others():
+                await asyncio.wait_for(waiter, self._left())
         except (asyncio.TimeoutError, TimeoutError):
             raise self._too_late() from None
 

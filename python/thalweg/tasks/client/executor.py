@@ -14,8 +14,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from thalweg._thalweg.tasks import Engine, Future, Tally, current_token
+from thalweg.tasks.client.aside import LOOK
 from thalweg.tasks.client.futures import detach
-from thalweg.tasks.client.waiting import LOOK, error_of, raisable, result_of
+from thalweg.tasks.client.waiting import error_of, raisable, result_of
 
 if TYPE_CHECKING:
     from thalweg._types import Interval

@@ -63,8 +63,14 @@ _ARGUMENTS = (
     "worker_ttl",
 )
 
-#: Resource of which each worker has one: actors' methods are called one at a time, in the order of the requests.
-TURN = "turn of an actor"
+
+def turn(place: int) -> str:
+    """Return the name of a resource of which a worker has one, for the actors there.
+
+    Their methods are called one at a time, in the order of the requests. Threads have several places.
+    """
+    return f"turn of an actor {place}"
+
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -155,13 +161,14 @@ class Options:
                 command=command,
                 memory_limit=self._limit(),
                 worker_ttl=self._ttl(),
-                resources={**(resources or {}), TURN: 1.0},
+                resources={**(resources or {}), turn(0): 1.0},
             )
         else:
             if resources and self.n_workers:
                 # Given per worker; here they are one.
                 resources = {name: amount * self.n_workers for name, amount in resources.items()}
-            engine = Engine.threads(self._threads(cores), resources={**(resources or {}), TURN: 1.0})
+            turns = {turn(place): 1.0 for place in range(self.n_workers or 1)}
+            engine = Engine.threads(self._threads(cores), resources={**(resources or {}), **turns})
         registry.started(engine, resources or {}, self.n_workers or 1, workspace, replaces)
         return engine
 

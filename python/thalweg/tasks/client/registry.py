@@ -252,6 +252,13 @@ def default_client(client: Client | None = None) -> Client:
     return found
 
 
+def engine_with(workspace: str) -> Engine | None:
+    """Return the open engine whose workers share that directory; in a worker process, the proxy of its own."""
+    if is_worker() and workspace == parent.workspace:
+        return task_engine()
+    return next((engine for engine in open_engines() if shared(engine).workspace == workspace), None)
+
+
 def client_of(engine: Engine) -> Client:
     """Return a referenced client of an engine, or else a new one for it."""
     mine = shared(engine)

@@ -96,7 +96,8 @@ def checked(futures: Iterable[Any], function: str) -> list[Future[Any]]:
         return found
     found = []
     for each in futures:
-        inner = futures_of(each)
+        # Those of actors are no arguments of tasks.
+        inner = [each] if hasattr(each, "_notify_holder") else futures_of(each)
         if not inner and not isinstance(each, (*_SEQUENCES, Iterator)) and not hasattr(type(each), "__dask_graph__"):
             raise TypeError(f"{function}: a future is needed, not {each!r}")
         found += inner

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from thalweg._thalweg.tasks import Future, Interest, OutOfTheWay, current_token
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry, tree
+from thalweg.tasks.client.aside import LOOK, MOMENT, awaiting_others
 from thalweg.tasks.errors import CancelledError
 from thalweg.tasks.sync.signals import Signal
 
@@ -32,13 +33,6 @@ _ENOUGH: dict[str, frozenset[str]] = {
     FIRST_COMPLETED: frozenset({"finished", "error", "cancelled"}),
     FIRST_EXCEPTION: frozenset({"error"}),
 }
-#: Interval of checking for cancellation and Ctrl-C while waiting, in seconds: a signal that arrives just before the
-#: interpreter goes to sleep does not wake it.
-LOOK = 0.05
-
-#: Seconds that a task waits in its place: shorter waits are not worth another thread.
-_MOMENT = 0.001
-
 FAILED = frozenset({"error", "cancelled"})
 
 
@@ -169,7 +163,7 @@ def block(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] 
     end = None if seconds is None else time.monotonic() + seconds
     token = current_token()
     try:
-        if token is not None and (seconds is None or seconds > _MOMENT) and signal.wait(_MOMENT):
+        if token is not None and (seconds is None or seconds > MOMENT) and signal.wait(MOMENT):
             return signal.result()
         with OutOfTheWay() as place:
             return _block(signal, seconds, end, token, place)
@@ -197,7 +191,9 @@ def _block(signal: Signal[T], seconds: float | None, end: float | None, token: T
 async def later(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
     """Wait for something on the event loop; a result that arrives too late is undone."""
     try:
-        if not await signal.wait_on_loop(seconds) and signal.cancel():
+        with awaiting_others():
+            in_time = await signal.wait_on_loop(seconds)
+        if not in_time and signal.cancel():
             raise _too_late(seconds)
         return signal.result()
     except BaseException:

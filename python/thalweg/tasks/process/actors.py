@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import os
 import threading
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from inspect import iscoroutinefunction
 from itertools import count
@@ -15,25 +15,28 @@ from uuid import uuid4
 
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry
-from thalweg.tasks.client.options import TURN
+from thalweg.tasks.client.options import turn
 from thalweg.tasks.client.waiting import block, error_of, result_of, settled, signal_of
+from thalweg.tasks.errors import ClosedClientError
 from thalweg.tasks.process.context import get_worker, rejoin, secede
 
 if TYPE_CHECKING:
+    from thalweg._thalweg.tasks import Interest
     from thalweg._types import Interval
     from thalweg.tasks.client.client import Client
 
 __all__ = ["Actor", "ActorFuture", "create"]
 
-_turns = count()
+_places = count()
 
 
 class Actor:
     """Proxy of an object on a worker. Its methods return an `ActorFuture` at once.
 
-    Calls of one actor's methods run one at a time, in the order of the requests. Those of asynchronous methods may wait
-    for each other: they run on one event loop of their worker, and start in any order. The object lives as long as its
-    worker. Its attributes are read there; in an asynchronous client's loop they are awaited.
+    Calls of one actor's methods run one at a time, in the order of the requests; so do those of all actors that share a
+    worker, of which threads count as ``n_workers``. Asynchronous methods may wait for each other: they run on one event
+    loop of their worker, and start in any order. The object lives as long as its worker. Its attributes are read there;
+    in an asynchronous client's loop they are awaited.
 
     Examples
     --------
@@ -50,8 +53,8 @@ class Actor:
     (5, 5)
     """
 
-    def __init__(self, cls: type, key: str, worker: int | None, pid: int) -> None:
-        self._cls, self._key, self._worker, self._pid = cls, key, worker, pid
+    def __init__(self, cls: type, key: str, place: int, pid: int, workspace: str) -> None:
+        self._cls, self._key, self._place, self._pid, self._workspace = cls, key, place, pid, workspace
 
     @property
     def key(self) -> str:
@@ -59,7 +62,7 @@ class Actor:
         return self._key
 
     def __reduce__(self) -> Any:
-        return Actor, (self._cls, self._key, self._worker, self._pid)
+        return Actor, (self._cls, self._key, self._place, self._pid, self._workspace)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -67,10 +70,19 @@ class Actor:
         if callable(getattr(self._cls, name, None)):
             return partial(self._call, _method, name)
         value = self._call(_attribute, name)
-        return value if registry.default_client().asynchronous else value.result()
+        return value if self._client().asynchronous else value.result()
+
+    def _client(self) -> Client:
+        # Not the default client, which may have become another one.
+        engine = registry.engine_with(self._workspace)
+        if engine is None:
+            raise ClosedClientError(
+                f"the actor {self._key} is out of reach: its client has been closed, or is in another process"
+            )
+        return registry.client_of(engine)
 
     def _call(self, operation: Any, name: str, /, *args: Any, **kwargs: Any) -> ActorFuture:
-        client = registry.default_client()
+        client = self._client()
         engine = client._engine
         may_wait = operation is _method and iscoroutinefunction(getattr(self._cls, name))
         if self._pid == os.getpid() and registry.task_engine() is engine:
@@ -78,7 +90,7 @@ class Actor:
             if may_wait:
                 return _Running(_begin(client, _called(self._key, name, args, kwargs)))
             return _Returned(operation, self._key, name, args, kwargs)
-        there = _on_worker(self._worker, takes_turn=not may_wait)
+        there = _at(engine, self._place, takes_turn=not may_wait)
         return ActorFuture(engine.submit(operation, (self._key, name, args, kwargs), None, resources=there))
 
     def __dir__(self) -> list[str]:
@@ -89,7 +101,7 @@ class Actor:
 
 
 class ActorFuture:
-    """Result of an actor's method, to be waited for or awaited."""
+    """Result of an actor's method, to be waited for or awaited, also by `as_completed`."""
 
     def __init__(self, task: Any) -> None:
         self._task = task
@@ -119,6 +131,18 @@ class ActorFuture:
         result: Generator[Any, None, Any] = self._task.__await__()
         return result
 
+    @property
+    def status(self) -> str:
+        """State of the call: ``pending``, ``finished`` or ``error``."""
+        status: str = self._task.status
+        return status
+
+    def _notify_holder(self, callback: Callable[[ActorFuture], object], interest: Interest) -> None:
+        self._task._notify_holder(lambda _: callback(self), interest)
+
+    def _result_here(self) -> Any:
+        return self._task._result_here()
+
     def __repr__(self) -> str:
         return "<ActorFuture>"
 
@@ -142,6 +166,16 @@ class _Returned(ActorFuture):
     def done(self) -> bool:
         return True
 
+    @property
+    def status(self) -> str:
+        return "finished" if self._error is None else "error"
+
+    def _notify_holder(self, callback: Callable[[ActorFuture], object], interest: Interest) -> None:
+        callback(self)
+
+    def _result_here(self) -> Any:
+        return self.result()
+
     def __await__(self) -> Generator[Any, None, Any]:
         yield from ()
         return self.result()
@@ -159,6 +193,18 @@ class _Running(ActorFuture):
     def done(self) -> bool:
         return self._running.done()
 
+    @property
+    def status(self) -> str:
+        if not self._running.done():
+            return "pending"
+        return "finished" if self._running.exception() is None else "error"
+
+    def _notify_holder(self, callback: Callable[[ActorFuture], object], interest: Interest) -> None:
+        self._running.add_done_callback(lambda _: callback(self))
+
+    def _result_here(self) -> Any:
+        return self._running.result()
+
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.wrap_future(self._running).__await__()
 
@@ -168,22 +214,23 @@ def create(engine: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
     if not isinstance(cls, type):
         raise TypeError(f"submit: an actor is of a class, and not of {cls!r}")
     key = key or f"{cls.__name__}-{uuid4().hex}"
-    worker = None
+    places = len(engine.info()["workers"]) if engine.kind == "processes" else registry.shared(engine).asked_workers
+    place = next(_places) % places
+    # Without a turn: what creates it may be a method of an actor in the same place, and wait for it.
+    there = _at(engine, place, takes_turn=False)
+    return engine.submit(_create, (cls, key, place, args, kwargs), None, key=key, resources=there)
+
+
+def _at(engine: Any, place: int, takes_turn: bool) -> dict[str, float] | None:
+    """Resources of a call there: the worker process, and its turn."""
     if engine.kind == "processes":
-        workers = engine.info()["workers"]
-        worker = next(_turns) % len(workers)
-    return engine.submit(_create, (cls, key, worker, args, kwargs), None, key=key, resources=_on_worker(worker))
+        return {f"worker {place}": 0.0, **({turn(0): 1.0} if takes_turn else {})}
+    return {turn(place): 1.0} if takes_turn else None
 
 
-def _on_worker(worker: int | None, takes_turn: bool = True) -> dict[str, float]:
-    """Resources of that worker process: itself, and its turn."""
-    turn = {TURN: 1.0} if takes_turn else {}
-    return turn if worker is None else {**turn, f"worker {worker}": 0.0}
-
-
-def _create(cls: type, key: str, worker: int | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Actor:
+def _create(cls: type, key: str, place: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Actor:
     get_worker().actors[key] = (cls(*args, **kwargs), threading.RLock())
-    return Actor(cls, key, worker, os.getpid())
+    return Actor(cls, key, place, os.getpid(), registry.shared(registry.default_client()._engine).workspace)
 
 
 def _found(key: str) -> tuple[Any, threading.RLock]:

@@ -319,9 +319,16 @@ class RemoteFuture:
         return "thalweg-future", self.key
 
     def __await__(self) -> Generator[Any, None, Any]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
         import asyncio
 
-        return asyncio.to_thread(self.result).__await__()
+        from thalweg.tasks.client import awaiting
+
+        await awaiting.wait(self)
+        # Not on the loop, which a large result would block. Here, a thread waits for nothing else.
+        return await asyncio.to_thread(self._result_here)
 
     def __repr__(self) -> str:
         return f"<Future: {self.status}, key: {self.key}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from thalweg.tasks.client.dask_scheduler import serve_dask
 from thalweg.tasks.process import parent
 
 TYPE_CHECKING = False
@@ -108,4 +109,6 @@ def main(preload: Sequence[str] = (), first: bytes = b"", shared: str = "") -> N
         from thalweg.tasks.process import plugins
 
         plugins.begin(shared)
+    # Tasks may compute Dask's collections, on all workers.
+    serve_dask()
     tasks.serve()

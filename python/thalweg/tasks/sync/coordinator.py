@@ -161,7 +161,7 @@ class State:
 def _kind(name: str) -> type[State]:
     if name not in State.kinds:
         # A worker process may be the first to ask for one.
-        import_module(f"thalweg.tasks.{name}")
+        import_module(f"thalweg.tasks.sync.{name}")
     return State.kinds[name]
 
 

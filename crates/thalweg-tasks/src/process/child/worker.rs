@@ -450,6 +450,7 @@ impl<H: Host> Worker<H> {
                 }
                 TASK.set(Some(job.task));
                 self.run_job(job);
+                place::note_end();
                 let enough = self.outgoing.outbox().bytes.len() > ENOUGH;
                 if enough || flushed.elapsed() > TOGETHER {
                     self.host.blocking(&mut || self.flush_and_wait());
