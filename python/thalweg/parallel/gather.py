@@ -24,8 +24,8 @@ class gather(Stream):
     """Bring a stream back from an engine: wait for each result, in order, and emit it.
 
     The emitter of an element waits until it has come through. Of the elements of `emit_many`, of sources and
-    of an upstream `buffer`, twice as many are taken as the engine runs at a time; those in a `buffer` are in flight as
-    well.
+    of an upstream `buffer`, about twice as many are taken as the engine runs at a time; those in a `buffer` are in
+    flight as well.
 
     Parameters
     ----------

@@ -147,10 +147,10 @@ impl<S: Steps> Queue<S> {
         width.max(1)
     }
 
-    /// How many elements a node that waits for their values takes without a buffer: those whose steps run, and as many
-    /// again, so that nothing that runs steps waits for the next.
+    /// How many elements a node that waits for their values takes without a buffer: those whose steps run, as many again,
+    /// so that nothing that runs steps waits for the next, and the one that is being sent on.
     pub fn places(&self) -> usize {
-        2 * self.width()
+        2 * self.width() + 1
     }
 
     /// Failure of lost elements.
