@@ -5,7 +5,6 @@ mod future;
 mod inputs;
 mod options;
 
-#[cfg(any(feature = "processes", feature = "streams"))]
 pub use closure::{Closures, block_in_place};
 pub use future::{Future, Opens, Shared};
 pub use inputs::Inputs;
