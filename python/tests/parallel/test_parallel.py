@@ -89,8 +89,8 @@ def test_emit_waits_until_its_element_is_delivered(pool):
 
 
 def test_a_buffer_adds_its_size_to_the_elements_in_flight(pool):
-    # In `gather` are those that run, as many that wait for the engine, and one that is sent on; one more waits for it.
-    assert emitted_until_it_waits(lambda s: s.buffer(5), pool, 3) == 2 * 3 + 1 + 1 + 5
+    # One is between the buffer and `gather`.
+    assert emitted_until_it_waits(lambda s: s.buffer(5), pool, 3) == 3 + 1 + 5
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ class Queue:
     def of_transport(transport: Any) -> Queue:
         """For any other backend: an object with a `width`, and a method `send(call, done, limit)`."""
 
-    def places(self) -> int:
-        """How many elements a node that waits for their values takes without a buffer."""
+    def places(self, is_buffered: bool) -> int:
+        """How many elements a node that waits for their values takes."""
 
     def is_idle(self) -> bool:
         """Whether no work is left."""

@@ -23,9 +23,9 @@ __all__ = ["gather", "in_turn", "keyed"]
 class gather(Stream):
     """Bring a stream back from an engine: wait for each result, in order, and emit it.
 
-    The emitter of an element waits until it has come through. Of the elements of `emit_many`, of sources and
-    of an upstream `buffer`, about twice as many are taken as the engine runs at a time; those in a `buffer` are in
-    flight as well.
+    The emitter of an element waits until it has come through. Of the elements of `emit_many` and of sources,
+    about twice as many are taken as the engine runs at a time; behind a `buffer`, as many as it runs, and those in the
+    `buffer`.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class gather(Stream):
         session = getattr(upstream, "_session", None)
         if unordered is None:
             unordered = session is not None and not session.is_ordered
-        self._places, self._is_ordered = places(session), not unordered
+        self._places, self._is_ordered = places(upstream), not unordered
         self._is_driven = is_driven(upstream)
         kwargs["ensure_io_loop"] = True
         super().__init__(upstream, **kwargs)

@@ -194,16 +194,21 @@ def session_of(upstream: Stream) -> Any:
     return session
 
 
-def places(session: Any) -> int:
-    """Return the number of elements that may be on an engine without a buffer.
+def places(upstream: Stream) -> int:
+    """Return the number of elements that a node behind a stream, which waits for their values, takes.
 
     Examples
     --------
+    >>> from thalweg import Stream
     >>> from thalweg.parallel.stream import places
-    >>> places(None) > 0
+    >>> places(Stream()) > 0
     True
     """
-    return (os.cpu_count() or 1) if session is None else session.queue.places()
+    session = getattr(upstream, "_session", None)
+    if session is None:
+        return os.cpu_count() or 1
+    places: int = session.queue.places(getattr(upstream, "_buffers", False))
+    return places
 
 
 def is_driven(node: Stream) -> bool:
@@ -240,7 +245,7 @@ class settled(ParallelStream):
     """
 
     def __init__(self, *upstreams: ParallelStream, is_in_turn: bool = False) -> None:
-        self._streams = len(upstreams) if is_in_turn else 1
+        self._places = (len(upstreams) if is_in_turn else 1, places(upstreams[0]))
         self._buffer, self._is_awaited = 0, False
         self._is_driven = is_driven(upstreams[0])
         super().__init__(upstreams=list(upstreams))
@@ -258,8 +263,12 @@ class settled(ParallelStream):
 
     def _build(self, placement: Placement) -> None:
         is_buffer = self._buffer > 0 and not self._is_awaited
-        size = self._streams * max(places(self._session), self._buffer if is_buffer else 0)
-        _thalweg.parallel.settle(placement, report, size, ordered=True, driven=self._is_driven, buffers=is_buffer)
+        streams, size = self._places
+        if is_buffer:
+            size = max(size, self._buffer)
+        _thalweg.parallel.settle(
+            placement, report, streams * size, ordered=True, driven=self._is_driven, buffers=is_buffer
+        )
 
 
 def be_awaited(stream: Stream) -> None:

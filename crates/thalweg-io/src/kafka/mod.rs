@@ -6,6 +6,7 @@
 //! brokers have confirmed its message. So a pipeline that reads from Kafka can be killed at any moment without loss;
 //! messages that were in flight are read again.
 
+mod client;
 mod config;
 mod consumer;
 mod error;

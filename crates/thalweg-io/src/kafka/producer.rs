@@ -12,9 +12,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, Message, OwnedHeaders};
-use rdkafka::producer::{
-    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
-};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use tokio::sync::oneshot;
 
 use self::backlog::Backlog;
@@ -40,7 +38,7 @@ struct Shared {
     backlog: Mutex<Option<Arc<Backlog>>>,
 }
 
-type Client = ThreadedProducer<Context>;
+type Client = super::client::Client<Context>;
 
 /// Delivery result of a message.
 type Delivery = Result<KafkaReceipt, (ClientError, Option<i32>)>;
@@ -137,8 +135,8 @@ impl Shared {
             last_failure: Mutex::default(),
             is_down: AtomicBool::new(false),
         };
-        let client = config.client().create_with_context(context);
-        let client: Client = client.map_err(|error| config.refused(error))?;
+        let client = Client::create(&config.client(), context);
+        let client = client.map_err(|error| config.refused(error))?;
         let made = Backlog::new(client, self.sink.topic.clone());
         Ok(backlog.insert(Arc::new(made)).clone())
     }

@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
-use rdkafka::producer::{
-    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
-};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use thalweg::BoxError;
 use thalweg::ops::{Batch, BatchSink};
@@ -72,7 +70,7 @@ struct State {
     parts: HashMap<String, Part>,
 }
 
-type Client = ThreadedProducer<Context>;
+type Client = super::client::Client<Context>;
 
 #[derive(Clone)]
 struct Part {
@@ -153,8 +151,8 @@ impl KafkaTransactions {
             ))
         })?;
         let context = Context::default();
-        let client = config.client().create_with_context(context);
-        let client: Client = client.map_err(|error| config.refused(error))?;
+        let client = Client::create(&config.client(), context);
+        let client = client.map_err(|error| config.refused(error))?;
         again(|| client.init_transactions(PATIENCE))
             .map_err(|error| self.failed(&config, &error))?;
         let mut state = self.lock();

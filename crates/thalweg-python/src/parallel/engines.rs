@@ -54,9 +54,9 @@ impl Queue {
         ))))
     }
 
-    /// How many elements a node that waits for their values takes without a buffer.
-    fn places(&self) -> usize {
-        self.0.places()
+    /// How many elements a node that waits for their values takes.
+    fn places(&self, is_buffered: bool) -> usize {
+        self.0.places(is_buffered)
     }
 
     /// Whether no work is pending.

@@ -147,10 +147,14 @@ impl<S: Steps> Queue<S> {
         width.max(1)
     }
 
-    /// How many elements a node that waits for their values takes without a buffer: those whose steps run, as many again,
-    /// so that nothing that runs steps waits for the next, and the one that is being sent on.
-    pub fn places(&self) -> usize {
-        2 * self.width() + 1
+    /// How many elements a node that waits for their values takes. Behind a buffer, which has the next one ready, those
+    /// whose steps run; otherwise as many again, so that nothing that runs steps waits for the next, and the one that is
+    /// being sent on.
+    pub fn places(&self, is_buffered: bool) -> usize {
+        match is_buffered {
+            true => self.width(),
+            false => 2 * self.width() + 1,
+        }
     }
 
     /// Failure of lost elements.

@@ -11,7 +11,10 @@ use thalweg::interval::IntoInterval;
 impl<T: Element + Sync> ParallelStream<T> {
     /// Allows this many elements in flight before emitters wait. See [`Stream::buffer`](thalweg::Stream::buffer).
     pub fn buffer(&self, size: usize) -> Self {
-        Self::new(self.launched().buffer(size), &self.queue)
+        Self {
+            is_buffered: true,
+            ..Self::new(self.launched().buffer(size), &self.queue)
+        }
     }
 
     /// Emits elements at a minimum distance. See [`Stream::delay`](thalweg::Stream::delay).

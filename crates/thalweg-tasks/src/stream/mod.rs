@@ -60,12 +60,17 @@ impl<T: Element + Sync> Scatter<T> for Stream<T> {
 pub struct ParallelStream<T> {
     parts: Stream<Part<ClosureSteps>>,
     queue: Arc<Queue<ClosureSteps>>,
+    /// Whether it comes from a buffer.
+    is_buffered: bool,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T> Clone for ParallelStream<T> {
     fn clone(&self) -> Self {
-        Self::new(self.parts.clone(), &self.queue)
+        Self {
+            is_buffered: self.is_buffered,
+            ..Self::new(self.parts.clone(), &self.queue)
+        }
     }
 }
 
@@ -74,6 +79,7 @@ impl<T> ParallelStream<T> {
         Self {
             parts,
             queue: queue.clone(),
+            is_buffered: false,
             of: PhantomData,
         }
     }
@@ -252,12 +258,12 @@ impl<T: Element + Sync> ParallelStream<T> {
 
     /// Brings the elements back, in order.
     pub fn gather(&self) -> Stream<T> {
-        self.settled(Settle::ordered(self.queue.places()))
+        self.settled(Settle::ordered(self.queue.places(self.is_buffered)))
     }
 
     /// Brings the elements back, each as soon as it is finished.
     pub fn gather_unordered(&self) -> Stream<T> {
-        self.settled(Settle::unordered(self.queue.places()))
+        self.settled(Settle::unordered(self.queue.places(self.is_buffered)))
     }
 
     fn settled(&self, settle: Result<Settle<Part<ClosureSteps>>, BuildError>) -> Stream<T> {
