@@ -3,7 +3,7 @@
 mod backlog;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -46,6 +46,8 @@ type Delivery = Result<KafkaReceipt, (ClientError, Option<i32>)>;
 struct Context {
     brokers: String,
     last_failure: Mutex<String>,
+    /// Number of messages that the client has.
+    unconfirmed: AtomicUsize,
     /// Whether it was reported that no broker can be reached, and nothing was delivered since.
     is_down: AtomicBool,
 }
@@ -133,6 +135,7 @@ impl Shared {
         let context = Context {
             brokers: config.brokers(),
             last_failure: Mutex::default(),
+            unconfirmed: AtomicUsize::new(0),
             is_down: AtomicBool::new(false),
         };
         let client = Client::create(&config.client(), context);
@@ -224,9 +227,11 @@ impl ClientContext for Context {
         }
     }
 
-    /// Failed messages report the error themselves, but only after the time of `message.timeout.ms`.
+    /// Failed messages report the error themselves, but only after the time of `message.timeout.ms`. Without messages it
+    /// concerns nobody; the next attempt to connect reports it again.
     fn error(&self, error: ClientError, reason: &str) {
-        let is_down = error.rdkafka_error_code() == Some(Code::AllBrokersDown);
+        let is_down = error.rdkafka_error_code() == Some(Code::AllBrokersDown)
+            && self.unconfirmed.load(Ordering::Relaxed) > 0;
         if is_down && !self.is_down.swap(true, Ordering::Relaxed) {
             let last = lock(&self.last_failure).clone();
             let problem = if last.is_empty() { reason } else { &last };
@@ -240,6 +245,7 @@ impl ProducerContext for Context {
     type DeliveryOpaque = Box<oneshot::Sender<Delivery>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, sender: Self::DeliveryOpaque) {
+        self.unconfirmed.fetch_sub(1, Ordering::Relaxed);
         let delivery = match result {
             Ok(message) => {
                 self.is_down.store(false, Ordering::Relaxed);

@@ -4,6 +4,7 @@
 //! after its delivery was reported. So refused messages wait here, in order, and a task tries them again.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -89,10 +90,13 @@ impl Backlog {
         let Message { record, sender } = message;
         let topic = record.topic.as_deref().unwrap_or(&self.topic);
         let base = BaseRecord::with_opaque_to(topic, Box::new(sender));
+        let unconfirmed = &self.client.context().unconfirmed;
+        unconfirmed.fetch_add(1, Ordering::Relaxed);
         let (error, sender) = match self.client.send(filled(base, &record)) {
             Ok(()) => return None,
             Err((error, unsent)) => (error, *unsent.delivery_opaque),
         };
+        unconfirmed.fetch_sub(1, Ordering::Relaxed);
         if matches!(error, ClientError::MessageProduction(Code::QueueFull)) {
             return Some(Message { record, sender });
         }
