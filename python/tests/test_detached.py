@@ -127,7 +127,8 @@ def test_a_detached_branch_is_freed(detach, on_loop):
     before = nodes_alive()
     for _ in range(100):
         detach(source)
-    assert nodes_alive() == before
+    # Fewer, if a loop still had an earlier test's.
+    assert nodes_alive() <= before
     source.emit(1)
     assert L[-1] == "1"
 
@@ -233,7 +234,8 @@ def test_a_custom_sink_is_freed_with_its_branch():
     before = nodes_alive()
     for _ in range(100):
         detach()
-    assert nodes_alive() == before
+    # Fewer, if a loop still had an earlier test's.
+    assert nodes_alive() <= before
     kept = Collect(source.map(int))
     gc.collect()
     source.emit(1)
