@@ -43,12 +43,12 @@ def _all_attributes(cls: type) -> set[str]:
     return {name for base in cls.__mro__ for name in base.__dict__}
 
 
-def _on_engine(args: tuple[Any, ...], name: str) -> Callable[..., Any] | None:
+def _method_on_engine(args: tuple[Any, ...], name: str) -> Callable[..., Any] | None:
     """The method of streams on an engine, if a plain stream is joined with one.
 
-    Such a join is there, whichever of them comes first.
+    Such a join is on the engine, whichever of them comes first.
     """
-    # None is on an engine before this has been imported.
+    # Before this has been imported, no stream is on an engine.
     module = sys.modules.get("thalweg.parallel.stream")
     if module is None:
         return None
@@ -110,8 +110,10 @@ class APIRegisterMixin:
                 dialect = getattr(args[0], "_dialect", None) if args else None
                 if dialect is not None and name in dialect:
                     args, kwargs = dialect[name](*args, **kwargs)
-                there = _on_engine(args, name) if len(args) > 1 else None
-                return (func if there is None or there is wrapped else there)(*args, **kwargs)
+                method = _method_on_engine(args, name) if len(args) > 1 else None
+                if method is None or method is wrapped:
+                    method = func
+                return method(*args, **kwargs)
 
             name = attribute_name or _name_of(func)
             # As functools.wraps, whose import takes longer than all of this.

@@ -17,7 +17,7 @@ __all__ = ["serve_dask", "withdraw"]
 
 _MODULE = "dask.base"
 
-#: Names of Dask's that mean the default client.
+#: Names of schedulers in Dask that mean the default client.
 _NAMES = ("distributed", "dask.distributed")
 
 
