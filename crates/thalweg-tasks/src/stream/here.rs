@@ -1,6 +1,7 @@
 //! Operators that depend on which elements exist, their order or timing.
 
 use super::ParallelStream;
+use super::waits::Waits;
 use thalweg::Element;
 use thalweg::interval::IntoInterval;
 
@@ -11,9 +12,10 @@ use thalweg::interval::IntoInterval;
 impl<T: Element + Sync> ParallelStream<T> {
     /// Allows this many elements in flight before emitters wait. See [`Stream::buffer`](thalweg::Stream::buffer).
     pub fn buffer(&self, size: usize) -> Self {
+        self.waits.lead_to_buffer(size);
         Self {
             is_buffered: true,
-            ..Self::new(self.launched().buffer(size), &self.queue)
+            ..Self::new(self.launched().buffer(size), &self.queue, Waits::default())
         }
     }
 

@@ -16,7 +16,8 @@ enum Either<T, U> {
 impl<T: Element + Sync> ParallelStream<T> {
     /// The elements of both. See [`Stream::union`].
     pub fn union(&self, other: &Self) -> Self {
-        Self::new(self.parts.union(&other.parts), &self.queue)
+        let waits = self.waits.with(&other.waits);
+        Self::new(self.parts.union(&other.parts), &self.queue, waits)
     }
 
     /// Pairs of elements, one of each. See [`Stream::zip`].

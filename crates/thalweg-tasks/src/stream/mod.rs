@@ -5,6 +5,7 @@ mod here;
 mod join;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use crate::client::Client;
 use crate::error::TaskError;
@@ -16,6 +17,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 use thalweg::ops::Settle;
 use thalweg::{BuildError, CurrentCall, Element, Stream};
+use waits::Waits;
 
 /// Moves a stream onto a client.
 pub trait Scatter<T> {
@@ -40,7 +42,8 @@ pub trait Scatter<T> {
 
 impl<T: Element + Sync> Scatter<T> for Stream<T> {
     fn scatter(&self, client: &Client) -> ParallelStream<T> {
-        ParallelStream::of_values(self, &Queue::new(Threads(client.clone())))
+        let queue = Queue::new(Threads(client.clone()));
+        ParallelStream::of_values(self, &queue, Waits::default())
     }
 }
 
@@ -62,6 +65,7 @@ pub struct ParallelStream<T> {
     queue: Arc<Queue<ClosureSteps>>,
     /// Whether it comes from a buffer.
     is_buffered: bool,
+    waits: Waits,
     of: PhantomData<fn() -> T>,
 }
 
@@ -69,17 +73,22 @@ impl<T> Clone for ParallelStream<T> {
     fn clone(&self) -> Self {
         Self {
             is_buffered: self.is_buffered,
-            ..Self::new(self.parts.clone(), &self.queue)
+            ..Self::new(self.parts.clone(), &self.queue, self.waits.clone())
         }
     }
 }
 
 impl<T> ParallelStream<T> {
-    fn new(parts: Stream<Part<ClosureSteps>>, queue: &Arc<Queue<ClosureSteps>>) -> Self {
+    fn new(
+        parts: Stream<Part<ClosureSteps>>,
+        queue: &Arc<Queue<ClosureSteps>>,
+        waits: Waits,
+    ) -> Self {
         Self {
             parts,
             queue: queue.clone(),
             is_buffered: false,
+            waits,
             of: PhantomData,
         }
     }
@@ -99,7 +108,7 @@ impl<T> ParallelStream<T> {
         let parts = self.parts.map(move |part| part.then(step.clone()));
         // No element has arrived yet.
         let _ = call.set(parts.outside_call());
-        ParallelStream::new(parts, &self.queue)
+        ParallelStream::new(parts, &self.queue, self.waits.clone())
     }
 
     /// The same elements, bound for the client.
@@ -113,10 +122,10 @@ impl<T> ParallelStream<T> {
 
 impl<T: Element + Sync> ParallelStream<T> {
     /// Local values.
-    fn of_values(values: &Stream<T>, queue: &Arc<Queue<ClosureSteps>>) -> Self {
+    fn of_values(values: &Stream<T>, queue: &Arc<Queue<ClosureSteps>>, waits: Waits) -> Self {
         let on = queue.clone();
         let parts = values.map(move |x| Part::settled(&on, Outcome::Value(Arc::new(x) as Value)));
-        Self::new(parts, queue)
+        Self::new(parts, queue, waits)
     }
 
     /// Calls a function for each element.
@@ -253,27 +262,39 @@ impl<T: Element + Sync> ParallelStream<T> {
             as Box<dyn FnMut(Value) -> Outcome<ClosureSteps> + Send>);
         let parts = self.parts.map(move |part| strand.push(part));
         let _ = call.set(parts.outside_call());
-        ParallelStream::new(parts, &self.queue)
+        ParallelStream::new(parts, &self.queue, self.waits.clone())
     }
 
     /// Brings the elements back, in order.
     pub fn gather(&self) -> Stream<T> {
-        self.settled(Settle::ordered(self.queue.places(self.is_buffered)))
+        self.waits.lead_to_end();
+        values_of(&self.settled(Settle::ordered(self.places())))
     }
 
     /// Brings the elements back, each as soon as it is finished.
     pub fn gather_unordered(&self) -> Stream<T> {
-        self.settled(Settle::unordered(self.queue.places(self.is_buffered)))
+        self.waits.lead_to_end();
+        values_of(&self.settled(Settle::unordered(self.places())))
     }
 
-    fn settled(&self, settle: Result<Settle<Part<ClosureSteps>>, BuildError>) -> Stream<T> {
+    fn settled(
+        &self,
+        settle: Result<Settle<Part<ClosureSteps>>, BuildError>,
+    ) -> Stream<Part<ClosureSteps>> {
         let settle = settle.map(|settle| settle.beginning(Part::launch));
-        let settled = self.parts.apply(settle).named("gather");
-        settled.try_filter_map(value_of)
+        self.parts.apply(settle).named("gather")
+    }
+
+    /// How many elements a node that waits for values takes.
+    fn places(&self) -> usize {
+        self.queue.places(self.is_buffered)
     }
 
     /// Attaches local nodes: anything a [`Stream`] can do. They receive the elements in order, and their outputs are on
     /// the client again.
+    ///
+    /// If all ways from here lead to a [`buffer`](Self::buffer), emitters wait for room in it only, so not for sinks
+    /// attached here.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -293,8 +314,15 @@ impl<T: Element + Sync> ParallelStream<T> {
         &self,
         build: impl FnOnce(&Stream<T>) -> Stream<U>,
     ) -> ParallelStream<U> {
-        ParallelStream::of_values(&build(&self.gather()), &self.queue)
+        let settled = self.settled(Settle::ordered(self.places()));
+        let results = build(&values_of(&settled));
+        let waits = self.waits.and(settled, self.places());
+        ParallelStream::of_values(&results, &self.queue, waits)
     }
+}
+
+fn values_of<T: Element + Sync>(settled: &Stream<Part<ClosureSteps>>) -> Stream<T> {
+    settled.try_filter_map(value_of)
 }
 
 impl<T> std::fmt::Debug for ParallelStream<T> {

@@ -78,7 +78,11 @@ fn parallel(stream: &ParallelStream<u64>, piece: &Piece) -> ParallelStream<u64> 
         Piece::Add(n) => stream.map(move |x| x + n),
         Piece::FailOn(n) => {
             let tried = stream.try_map(move |x| unless(n, x));
-            ParallelStream::of_values(&tried.gather().on_error(Skip), &stream.queue)
+            ParallelStream::of_values(
+                &tried.gather().on_error(Skip),
+                &stream.queue,
+                Waits::default(),
+            )
         }
         Piece::Keep(n) => stream.filter(move |x| x % n == 0),
         Piece::Unique(n) => stream.unique_by(move |x| x % n),
@@ -189,6 +193,53 @@ fn many_elements_run_concurrently_on_the_client() {
     let list = met.gather().sink_to_list();
     source.emit_many(0..6).wait().expect("nothing fails");
     assert_eq!(list.to_vec(), [0, 1, 2, 3, 4, 5]);
+}
+
+/// A stream of elements whose steps wait for each other, with a node behind them that waits for values; and that node's
+/// stream.
+fn meeting(number: usize) -> (Client, Stream<u32>, ParallelStream<Vec<u32>>) {
+    let client = Client::threads(number).expect("there are threads");
+    let together = Arc::new(std::sync::Barrier::new(number));
+    let source = Stream::new();
+    let met = source.scatter(&client).map(move |x: u32| {
+        together.wait();
+        x
+    });
+    let single = met.partition(1);
+    (client, source, single)
+}
+
+#[test]
+fn emitters_wait_only_for_the_buffer_behind_nodes_that_wait_for_values() {
+    let (_client, source, single) = meeting(3);
+    let list = single.map(|x| x[0]).buffer(3).gather().sink_to_list();
+    for x in 0..3 {
+        assert!(source.emit(x).is_ready(), "there is room");
+    }
+    source.drain("1min").wait().expect("nothing fails");
+    assert_eq!(list.to_vec(), [0, 1, 2]);
+}
+
+#[test]
+fn emitters_wait_for_a_way_without_a_buffer() {
+    for is_buffer_first in [false, true] {
+        let (_client, source, single) = meeting(2);
+        let mut lists = Vec::new();
+        for is_buffered in [is_buffer_first, !is_buffer_first] {
+            let stream = match is_buffered {
+                true => single.buffer(3),
+                false => single.clone(),
+            };
+            lists.push((is_buffered, stream.gather().sink_to_list()));
+        }
+        let first = source.emit(1);
+        assert!(!first.is_ready(), "its step waits for another");
+        source.emit(2).wait().expect("nothing fails");
+        for (is_buffered, list) in lists {
+            assert!(is_buffered || list.to_vec() == [vec![1], vec![2]]);
+        }
+        source.drain("1min").wait().expect("nothing fails");
+    }
 }
 
 #[test]
