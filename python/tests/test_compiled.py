@@ -387,3 +387,136 @@ def test_a_pipeline_that_changes_with_every_element_is_correct():
         if round % 3 == 0:
             sinks.pop(0).destroy()
     assert len(counts) == sum(round + 1 - (round + 2) // 3 for round in range(40))
+
+
+def forked_and_zipped(first=None, second=None):
+    """A source whose elements go two ways, and the list of pairs of what comes that way."""
+    source = Stream()
+    one, two = source.map(first or (lambda x: x)), source.map(second or (lambda x: -x))
+    joined = one.zip(two)
+    return source, one, two, joined, joined.sink_to_list()
+
+
+def test_the_ways_behind_a_source_are_one_function():
+    source, _, _, joined, L = forked_and_zipped()
+    source.emit_many(range(3))
+    assert source.explain().count("def chain(") == 1
+    assert f"{joined._own_name()}: left" not in source.explain()
+    assert L == [(0, 0), (1, -1), (2, -2)]
+    assert joined.current_value == (2, -2)
+
+
+def test_a_batch_goes_all_ways_element_by_element():
+    source, calls = Stream(), []
+    source.sink(lambda x: calls.append(("one", x)))
+    source.map(lambda x: x * 2).sink(lambda x: calls.append(("two", x)))
+    source.emit_many([1, 2])
+    assert calls == [("one", 1), ("two", 2), ("one", 2), ("two", 4)]
+
+
+def interpreted(call):
+    """The result of a function without compiled chains."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THALWEG_COMPILE", "0")
+        return call()
+
+
+def test_counters_of_a_join_are_exact_in_the_middle_of_a_batch():
+    def counted():
+        seen = []
+
+        def look(*nodes):
+            seen.append([node.counters()[name] for node in nodes for name in ("received", "sent", "held")])
+
+        # An element reaches the join when the last one does.
+        source, one, two, joined, _ = forked_and_zipped(second=lambda x: look(one, two))
+        joined.sink(lambda pair: look(one, two, joined))
+        source.emit_many([5, 6])
+        return seen
+
+    seen = counted()
+    assert seen == interpreted(counted)
+    assert seen[-1][-3:] == [4, 2, 0]
+
+
+def test_elements_that_do_not_come_together_are_joined_by_the_engine():
+    source = Stream()
+    one, two = source.filter(lambda x: x != 3), source.map(lambda x: -x)
+    joined = one.zip(two, maxsize=10_000)
+    L = joined.sink_to_list()
+    source.emit_many(range(200))
+    for x in range(200, 400):
+        source.emit(x)
+    source.emit_many(range(400, 600))
+    expected = [x for x in range(600) if x != 3]
+    assert list(zip(expected, [-x for x in range(599)], strict=True)) == L
+    assert "do not have their elements at the same time" in source.explain()
+    assert joined.counters()["received"] == 599 + 600
+    assert joined.counters()["sent"] == 599
+    assert joined.buffers == {one: [], two: [-599]}
+
+
+def test_a_join_pairs_again_once_the_missing_element_has_come():
+    source = Stream()
+    one, two = source.map(lambda x: x), source.filter(lambda x: x)
+    L = one.zip(two).sink_to_list()
+    source.emit_many([1, 0])
+    assert L == [(1, 1)]
+    two.emit("late")
+    source.emit_many([2, 3])
+    assert L == [(1, 1), (0, "late"), (2, 2), (3, 3)]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_is_held_for_a_join_stays_when_another_way_fails(error):
+    def fail(x):
+        if x == 1:
+            raise error(x)
+        return -x
+
+    source, one, two, joined, L = forked_and_zipped(second=fail)
+    with pytest.raises(error):
+        source.emit(1)
+    assert joined.buffers == {one: [1], two: []}
+    source.emit_many([2, 3])
+    assert L == [(1, -2), (2, -3)]
+    assert joined.buffers == {one: [3], two: []}
+
+
+def test_a_function_that_emits_into_another_branch_of_a_join_does_not_overtake():
+    def pairs():
+        def emit(x):
+            if x == 1:
+                one.emit("more")
+                two.emit("extra")
+            return -x
+
+        source, one, two, _, L = forked_and_zipped(second=emit)
+        source.emit_many([1, 2])
+        return L
+
+    assert pairs() == interpreted(pairs)
+
+
+def test_tokens_of_joined_elements_fire_once_both_are_done():
+    source, _, _, joined, L = forked_and_zipped()
+    done = []
+    joined.sink(lambda x: done.append("sink"))
+    source.emit(1, metadata=[{"ref": RefCounter(cb=lambda: done.append("acknowledged"))}])
+    assert done == ["sink", "acknowledged"]
+    assert L == [(1, -1)]
+
+
+def test_emitters_wait_for_room_at_a_join_that_lacks_elements():
+    async def main():
+        source = Stream(asynchronous=True)
+        one, two = source.map(lambda x: x), source.filter(lambda x: x < 0)
+        L = one.zip(two, maxsize=2).sink_to_list()
+        emits = [asyncio.ensure_future(source.emit(x)) for x in range(4)]
+        await asyncio.wait(emits[:2], timeout=60)
+        waiting = [emit.done() for emit in emits]
+        for emit in emits:
+            emit.cancel()
+        return waiting, L
+
+    assert asyncio.run(main()) == ([True, True, False, False], [])

@@ -41,7 +41,7 @@ __all__ = [
 
 __version__: str
 
-signals: tuple[Signal, Signal, Signal, Signal, Signal]
+signals: tuple[Signal, Signal, Signal, Signal, Signal, Signal]
 """Messages between the engine and a compiled chain: `done`, `many`, `failed`, `ended` and `left`."""
 
 def await_visitors() -> None:

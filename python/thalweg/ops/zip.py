@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, overload
 
     from thalweg._types import Placement
+    from thalweg.stream.compiled import Code
 
 
 @Stream.register_api()
@@ -83,12 +84,23 @@ class zip(Stream[R]):
         self.literals: list[tuple[int, Any]] = [
             (place, one) for place, one in enumerate(upstreams) if not isinstance(one, Stream)
         ]
+        #: Not empty if elements of the upstreams do not come together.
+        self._unevenness: list[bool] = []
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
             self._move_to_first(None if first is True else first)
 
     def _build(self, placement: Placement) -> None:
         _thalweg.ops.zip(placement, self.maxsize)
+
+    def _written(self, code: Code) -> bool | str:
+        if self._unevenness:
+            return "its upstreams do not have their elements at the same time"
+        upstreams = iter(range(len(self.upstreams)))
+        literals = dict(self.literals)
+        places = range(len(self.upstreams) + len(literals))
+        parts = [code.name("c", literals[place]) if place in literals else f"{{{next(upstreams)}}}" for place in places]
+        return code.joins(f"({', '.join(parts)},)", self._unevenness)
 
     @property
     def buffers(self) -> dict[Stream, list[Any]]:

@@ -6,6 +6,7 @@
 //! elements that leave the chain, exceptions, and results of sinks that may have to be awaited.
 
 mod frame;
+mod join;
 mod plan;
 mod progress;
 mod signal;
@@ -22,6 +23,7 @@ use pyo3::types::{PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::{AtWork, EmitResult, Fused, FusedContext, Progress};
 
+use self::join::Join;
 pub(crate) use self::plan::settle;
 pub(crate) use self::signal::{Signal, Signals};
 use self::values::known;
@@ -45,6 +47,17 @@ enum Kind {
     Each,
     /// Sends nothing.
     Ends,
+    /// Sends one element for one of each upstream, or leaves that to the engine's node. What makes its result follows.
+    Joins,
+    /// Stands for the way behind a node that the engine runs.
+    Fork,
+}
+
+impl Kind {
+    /// Whether its last value is the one that the node in Python shows.
+    fn is_seen(self) -> bool {
+        !matches!(self, Self::Joins | Self::Fork)
+    }
 }
 
 /// A node of a chain.
@@ -53,7 +66,7 @@ struct Part {
     kind: Kind,
     /// Whether it has several downstreams.
     is_fan: bool,
-    current: LastValue,
+    current: Option<LastValue>,
     /// Place for the result of a sink's function.
     result: Option<Arc<Place>>,
     /// Name of the variable with its last value.
@@ -84,6 +97,7 @@ pub(crate) struct Compiled {
     /// The position of each line of the code.
     lines: Vec<Option<Position>>,
     exits: usize,
+    joins: Vec<Join>,
     /// Whether the chain has one exit, which comes last.
     is_last: bool,
     /// Number of elements received outside batches.
@@ -116,6 +130,20 @@ fn take_rest(iterator: &Bound<'_, PyAny>) -> Vec<Value> {
     rest.map(Value::from).collect()
 }
 
+/// What a chain tells of a failure: the exception, the elements of all nodes, and those held for joins, with their
+/// exits.
+type Failed<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>, Held<'py>);
+
+/// What a chain tells of elements that arrived at busy nodes: a range of nodes, one that makes many elements of one, and
+/// what is held for joins.
+type Left<'py> = (usize, usize, Option<usize>, Held<'py>);
+
+/// What a chain tells of elements that join the engine's: an exit and an element, and what is held for that join.
+type Joined<'py> = (Option<usize>, Bound<'py, PyAny>, Held<'py>);
+
+/// Exits and elements.
+type Held<'py> = Vec<(usize, Bound<'py, PyAny>)>;
+
 /// A batch about to be sent.
 struct Begun<'py> {
     iterator: Bound<'py, PyAny>,
@@ -143,7 +171,7 @@ impl Fused<Value> for Body {
         let chain = &*self.0;
         gil::held(|py| {
             if chain.known.load(Ordering::Relaxed) != known::BY_CHAIN {
-                chain.forget_values(py);
+                chain.take_over(py, cx);
             }
             let received = chain.received.load(Ordering::Relaxed);
             chain.received.store(received + 1, Ordering::Relaxed);
@@ -174,6 +202,10 @@ impl Fused<Value> for Body {
         }
     }
 
+    fn let_go(&self) -> Vec<(usize, Value)> {
+        gil::attach(|py| self.0.let_go(py))
+    }
+
     fn progress(&self) -> Vec<Progress> {
         gil::attach(|py| self.0.progress(py))
     }
@@ -184,6 +216,7 @@ impl Fused<Value> for Body {
 
     fn set_aside(&self) {
         gil::attach(|py| {
+            self.0.leave_joins(py);
             self.0.set_aside(py);
             self.0.note_left(py);
         });
@@ -191,6 +224,13 @@ impl Fused<Value> for Body {
 }
 
 impl Compiled {
+    /// Prepares the chain for elements after the nodes have processed some by themselves.
+    #[cold]
+    fn take_over(&self, py: Python<'_>, cx: &FusedContext<'_, Value>) {
+        self.forget_values(py);
+        self.look_at_joins(py, cx);
+    }
+
     /// Handles what a chain hands out until it waits for the next element.
     #[inline]
     fn follow(
@@ -295,8 +335,9 @@ impl Compiled {
         let generator = self.generator.bind(py);
         let none = py.None().into_bound(py);
         if told.is(&signals.failed) {
-            let (error, elements) = call::resume(generator, &none)?
-                .extract::<(Bound<'_, PyAny>, Bound<'_, PyTuple>)>()?;
+            let (error, elements, held) =
+                call::resume(generator, &none)?.extract::<Failed<'_>>()?;
+            self.send_held(held, py, cx);
             if is_abandoned {
                 return Ok((Ok(()), None));
             }
@@ -317,8 +358,8 @@ impl Compiled {
             return Ok((emitted, is_plain.then_some(class)));
         }
         if told.is(&signals.left) {
-            let (begin, end, node) =
-                call::resume(generator, &none)?.extract::<(usize, usize, Option<usize>)>()?;
+            let (begin, end, node, held) = call::resume(generator, &none)?.extract::<Left<'_>>()?;
+            self.send_held(held, py, cx);
             let left = self.left.bind(py);
             left.set_slice(0, left.len(), PyList::empty(py).as_any())?;
             match node {
@@ -326,6 +367,15 @@ impl Compiled {
                 None => cx.take_up(begin..end, None),
             }
             return Ok((Ok(()), None));
+        }
+        if told.is(&signals.joined) {
+            let (exit, x, held) = call::resume(generator, &none)?.extract::<Joined<'_>>()?;
+            self.send_held(held, py, cx);
+            let result = match exit {
+                Some(exit) => self.send_to_join(exit, Value::from(x), py, cx),
+                None => Ok(()),
+            };
+            return Ok((result, None));
         }
         let (exit, x) = if self.exits == 1 {
             (0, told.clone())
@@ -403,7 +453,7 @@ impl Compiled {
         });
         let mut rest = Vec::new();
         if self.known.load(Ordering::Relaxed) != known::BY_CHAIN {
-            self.forget_values(py);
+            self.take_over(py, cx);
         }
         self.is_running.store(true, Ordering::Relaxed);
         loop {
@@ -484,6 +534,11 @@ impl Compiled {
             // Memory for another record was reserved.
             let _ = left.append(true);
         }
+    }
+
+    /// Whether it is this node that shows the garbage collector what the chain holds: the first that knows the chain.
+    pub(crate) fn is_shown_by(&self, place: usize) -> bool {
+        self.parts.iter().position(|part| part.kind.is_seen()) == Some(place)
     }
 
     /// Shows the garbage collector what the chain holds.

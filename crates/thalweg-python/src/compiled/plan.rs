@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use thalweg::FusedPart;
 
+use super::join::JoinPlan;
 use super::{Body, Compiled, Kind, Part, Position, Signals, known};
 use crate::call;
 use crate::node::Node;
@@ -27,6 +28,8 @@ struct Plan<'py> {
     downstream: Vec<Vec<u64>>,
     may_skip: Vec<bool>,
     exits: Vec<(usize, u64)>,
+    join_exits: Vec<(usize, u64)>,
+    joins: Vec<JoinPlan<'py>>,
     is_last: bool,
     /// For each line: the index of its node, or -1; whether the element leaves the chain there; and the number of nodes
     /// called so far.
@@ -54,7 +57,7 @@ pub(crate) fn settle(py: Python<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
     }
 }
 
-fn begin(plan: Plan<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
+fn begin(mut plan: Plan<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
     let py = plan.generator.py();
     call::resume(&plan.generator, &py.None().into_bound(py))?;
     let Some(head) = plan.nodes.first() else {
@@ -64,24 +67,34 @@ fn begin(plan: Plan<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
     let mut fused = Vec::with_capacity(plan.nodes.len());
     for (place, node) in plan.nodes.iter().enumerate() {
         let node = node.get().parts()?;
+        let mut downstream = plan.downstream[place].clone();
+        let is_fan = downstream.len() > 1;
+        // What follows a node may be one of the engine's own, which makes its results.
+        let (kind, id) = match plan.kinds[place].as_str() {
+            "sends" => (Kind::Sends, node.inlet.id()),
+            "keeps" => (Kind::Keeps, node.inlet.id()),
+            "each" => (Kind::Each, node.inlet.id()),
+            "ends" => (Kind::Ends, node.inlet.id()),
+            "joins" => {
+                downstream = vec![node.out.node_id()];
+                (Kind::Joins, node.inlet.id())
+            }
+            "fork" => (Kind::Fork, node.out.node_id()),
+            _ => (Kind::Sends, node.out.node_id()),
+        };
         parts.push(Part {
             parent: usize::try_from(plan.parents[place]).ok(),
-            kind: match plan.kinds[place].as_str() {
-                "sends" => Kind::Sends,
-                "keeps" => Kind::Keeps,
-                "each" => Kind::Each,
-                _ => Kind::Ends,
-            },
-            is_fan: plan.downstream[place].len() > 1,
-            current: node.current.clone(),
+            kind,
+            is_fan: is_fan && kind != Kind::Joins,
+            current: kind.is_seen().then(|| node.current.clone()),
             result: node.sink_result.clone(),
             value: format!("x{}", place + 1),
             count: format!("n{}", place + 1),
             missed: AtomicU64::new(0),
         });
         fused.push(FusedPart {
-            id: node.inlet.id(),
-            downstream: plan.downstream[place].clone(),
+            id,
+            downstream,
             may_skip: plan.may_skip[place],
         });
     }
@@ -100,6 +113,7 @@ fn begin(plan: Plan<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
         left: plan.left.unbind(),
         parts,
         exits: plan.exits.len(),
+        joins: plan.joins.into_iter().map(Into::into).collect(),
         is_last: plan.is_last,
         received: AtomicU64::new(0),
         batch: Mutex::default(),
@@ -113,10 +127,18 @@ fn begin(plan: Plan<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
     let out = &head.get().parts()?.out;
     let installed = compiled.clone();
     let weak = Arc::downgrade(&compiled);
-    if out.fuse(fused, plan.exits, Body(compiled)) {
+    plan.exits.append(&mut plan.join_exits);
+    let is_fork = installed.parts[0].kind == Kind::Fork;
+    let is_fused = match is_fork {
+        true => out.fuse_behind(fused, plan.exits, Body(compiled)),
+        false => out.fuse(fused, plan.exits, Body(compiled)),
+    };
+    if is_fused {
         installed.is_installed.store(true, Ordering::Relaxed);
         for (place, node) in plan.nodes.iter().enumerate() {
-            node.get().parts()?.set_chain(weak.clone(), place);
+            if installed.parts[place].kind.is_seen() {
+                node.get().parts()?.set_chain(weak.clone(), place);
+            }
         }
     }
     Ok(())

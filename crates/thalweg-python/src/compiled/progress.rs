@@ -39,7 +39,7 @@ impl Compiled {
             at_work.handing_around.push(node);
         }
         for above in self.ancestors(node) {
-            if self.parts[above].kind == Kind::Each {
+            if matches!(self.parts[above].kind, Kind::Each | Kind::Joins) {
                 at_work.busy.push(above);
             }
             if self.parts[above].is_fan {
@@ -89,12 +89,17 @@ impl Compiled {
                 Some(parent) => progress[parent].made.saturating_sub(missed),
             };
             let made = match part.kind {
-                Kind::Sends => received,
-                Kind::Keeps => received.saturating_sub(count(part)),
+                Kind::Sends | Kind::Fork => received,
+                Kind::Keeps | Kind::Joins => received.saturating_sub(count(part)),
                 Kind::Each => count(part),
                 Kind::Ends => 0,
             };
             progress.push(Progress { received, made });
+        }
+        for join in &self.joins {
+            // The engine's node counts what has gone to it.
+            let progress = &mut progress[join.place()];
+            progress.received = progress.made * join.inlets();
         }
         progress
     }

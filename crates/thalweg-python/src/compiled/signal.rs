@@ -25,6 +25,8 @@ pub(crate) struct Signals {
     pub(crate) ended: Py<Signal>,
     /// Elements arrived at busy nodes, which follow.
     pub(crate) left: Py<Signal>,
+    /// An element goes to a join of the engine: the exit and the element follow.
+    pub(crate) joined: Py<Signal>,
 }
 
 impl Signals {
@@ -39,6 +41,7 @@ impl Signals {
                 failed: Py::new(py, Signal("failed"))?,
                 ended: Py::new(py, Signal("ended"))?,
                 left: Py::new(py, Signal("left"))?,
+                joined: Py::new(py, Signal("joined"))?,
             })
         })
     }
@@ -55,6 +58,7 @@ impl Signals {
             &signals.failed,
             &signals.ended,
             &signals.left,
+            &signals.joined,
         ];
         PyTuple::new(py, all)
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 
-use super::{Compiled, Kind, Part, Signal, frame};
+use super::{Compiled, Failed, Kind, Part, Signal, frame};
 use crate::call;
 use crate::interrupt;
 use crate::lock::lock;
@@ -28,7 +28,6 @@ fn is_same(before: Option<&Option<Py<PyAny>>>, value: Option<&Bound<'_, PyAny>>)
 
 impl Compiled {
     /// Makes the chain forget its last values: the nodes' are newer.
-    #[cold]
     pub(super) fn forget_values(&self, py: Python<'_>) {
         self.set_aside(py);
         let none = py.None().into_bound(py);
@@ -41,9 +40,7 @@ impl Compiled {
             // After an interrupt: the exception, and then the chain waits again.
             let generator = self.generator.bind(py);
             let payload = call::resume(generator, &none);
-            if let Ok((error, _)) =
-                payload.and_then(|it| it.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>())
-            {
+            if let Ok((error, ..)) = payload.and_then(|it| it.extract::<Failed<'_>>()) {
                 interrupt::keep(PyErr::from_value(error));
             }
             answer = call::resume(generator, &none).and_then(|_| self.send_batch(&none));
@@ -71,8 +68,10 @@ impl Compiled {
         let before = std::mem::take(&mut *lock(&self.before));
         for (place, (part, value)) in self.parts.iter().zip(&now).enumerate() {
             let is_old = known == known::BY_BOTH && is_same(before.get(place), value.as_ref());
-            if let Some(value) = value.as_ref().filter(|_| !is_old) {
-                part.current.set(py, value.as_unbound());
+            if let (Some(current), Some(value)) = (&part.current, value.as_ref())
+                && !is_old
+            {
+                current.set(py, value.as_unbound());
             }
         }
         if next == known::BY_BOTH {

@@ -268,7 +268,9 @@ impl Node {
             }
         }
         parts.current.visit(&visit)?;
-        if let Some((chain, 0)) = parts.chain() {
+        if let Some((chain, place)) = parts.chain()
+            && chain.is_shown_by(place)
+        {
             chain.visit(&visit)?;
         }
         parts.visit_kept(&visit)

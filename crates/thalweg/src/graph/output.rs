@@ -26,6 +26,8 @@ pub(crate) struct Output<T> {
     id: NodeId,
     fan: OpCell<()>,
     edges: Slot<Neighbours<Edge<T>>>,
+    /// Receives all elements instead of the downstreams, if there are several.
+    detour: Slot<Option<Edge<T>>>,
     /// Elements that arrived while an earlier one was being passed to the downstreams.
     backlog: Slot<VecDeque<(T, Lease)>>,
     /// The batch of `emit_many` in flight, kept for its memory.
@@ -40,6 +42,7 @@ impl<T: Element> Output<T> {
             id,
             fan: OpCell::new(()),
             edges: Slot::new(Neighbours::default()),
+            detour: Slot::new(None),
             backlog: Slot::new(VecDeque::new()),
             spare: Slot::new(Vec::new()),
         }
@@ -68,14 +71,30 @@ impl<T: Element> Output<T> {
         xs.clear();
     }
 
-    /// The only receiver, if it accepts a host batch.
+    /// The receiver of all elements, if it accepts a host batch.
     pub(crate) fn receiver_of(&self, batch: &dyn Any, pass: &Pass) -> Option<Edge<T>> {
         let edges = self.edges.get(pass);
         let mut receivers = edges.iter();
-        match (receivers.next(), receivers.next()) {
-            (Some((_, only)), None) if only.takes(batch, pass) => Some(only.clone()),
-            _ => None,
+        let only = match (receivers.next(), receivers.next()) {
+            (Some((_, only)), None) => only.clone(),
+            _ => self.detour.get(pass).clone()?,
+        };
+        only.takes(batch, pass).then_some(only)
+    }
+
+    /// Where elements for several downstreams go.
+    fn fan(&self, pass: &Pass) -> Link<T> {
+        match &*self.detour.get(pass) {
+            Some(detour) => detour.link(),
+            None => Link::to(self),
         }
+    }
+
+    /// Sends all elements to another receiver if there are several downstreams, or to these again.
+    pub(crate) fn set_detour(&self, detour: Option<Edge<T>>, pass: &Pass) {
+        let old = std::mem::replace(&mut *self.detour.get(pass), detour);
+        self.links.change(self.fan(pass), pass, |_| ());
+        drop(old);
     }
 
     /// Counts elements that have been sent another way.
@@ -105,13 +124,13 @@ impl<T: Element> Output<T> {
         let link = receiver.link();
         self.edges.get(pass).push(to, receiver);
         self.links
-            .change(Link::to(self), pass, |links| links.push(link));
+            .change(self.fan(pass), pass, |links| links.push(link));
     }
 
     /// Removes the edges to one node, or all.
     pub(crate) fn cut(&self, to: Option<NodeId>, cut: &mut Cut, pass: &Pass) {
         let mut edges = self.edges.get(pass);
-        let fan = Link::to(self);
+        let fan = self.fan(pass);
         let mut keep = |edges: Vec<Edge<T>>| {
             if !edges.is_empty() {
                 cut.gone.push(Box::new(edges));
@@ -119,6 +138,8 @@ impl<T: Element> Output<T> {
         };
         let Some(to) = to else {
             self.links.change(fan, pass, |links| links.clear());
+            // It refers to this node.
+            keep(self.detour.get(pass).take().into_iter().collect());
             return keep(edges.take());
         };
         let mut holes = Vec::new();
@@ -140,7 +161,7 @@ impl<T: Element> Output<T> {
         edges
             .edges_mut(to)
             .for_each(|edge| *edge = Arc::new(Nowhere(0)));
-        self.links.change(Link::to(self), pass, |links| {
+        self.links.change(self.fan(pass), pass, |links| {
             edges.close_up();
             *links = edges.iter().map(|(_, edge)| edge.link()).collect();
         });
@@ -153,12 +174,17 @@ impl<T: Element> Output<T> {
             .edges_mut(to)
             .next()
             .map(|old| std::mem::replace(old, edge));
-        self.links.change(Link::to(self), pass, |links| {
+        self.links.change(self.fan(pass), pass, |links| {
             edges.close_up();
             *links = edges.iter().map(|(_, edge)| edge.link()).collect();
         });
         drop(edges);
         drop(old);
+    }
+
+    /// Whether nothing is being passed to several downstreams, or waits for that.
+    pub(crate) fn is_at_rest(&self, pass: &Pass) -> bool {
+        self.fan.gate(pass) == 0
     }
 
     /// Marks an element as being passed to the downstreams, or not; returns whether the flag has changed.
@@ -179,7 +205,7 @@ impl<T: Element> Output<T> {
             return false;
         }
         edges.move_to_first(to);
-        self.links.change(Link::to(self), pass, |links| {
+        self.links.change(self.fan(pass), pass, |links| {
             *links = edges.iter().map(|(_, edge)| edge.link()).collect();
         });
         true

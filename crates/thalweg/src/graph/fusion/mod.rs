@@ -4,19 +4,26 @@
 //! nodes stay: they keep their names, policies and counters, and process elements that arrive by another way. Changes
 //! of edges anywhere in the graph, and of policies, undo it.
 
+mod door;
+#[cfg(test)]
+mod fork_tests;
+mod member;
 mod run;
 #[cfg(test)]
 mod tests;
 
 use std::any::Any;
-use std::sync::Arc;
+use std::collections::HashMap;
 
+use self::door::Door;
+use self::member::Member;
+pub(super) use self::member::{Fusable, Fusing};
 pub(super) use self::run::{AnyRun, Run};
-use super::cell::Link;
-use super::node::AnyNode;
+use super::Graph;
+use super::cell::Outlet;
+use super::node::NodeId;
 use super::output::Edge;
 use super::pass::Pass;
-use super::{Graph, Receive};
 use crate::ack::discarding;
 use crate::debug::shows;
 use crate::failure::BoxError;
@@ -50,6 +57,12 @@ pub trait Fused<T: Element>: Send + Sync + 'static {
 
     /// Number of elements that each node has received and emitted, in total.
     fn progress(&self) -> Vec<Progress>;
+
+    /// Elements that it holds in the middle of a run, until others join them, and the exits to where they do: they go
+    /// there at once, since an element comes by another way.
+    fn let_go(&self) -> Vec<(usize, T)> {
+        Vec::new()
+    }
 
     /// The nodes whose functions are being called, if this is running: elements that arrive meanwhile wait.
     fn at_work(&self) -> AtWork {
@@ -106,7 +119,7 @@ impl<T: Element> FusedContext<'_, T> {
     #[cold]
     pub fn fail(&mut self, node: usize, element: T, cause: impl Into<BoxError>) -> EmitResult {
         self.run.settle(self.pass);
-        self.run.nodes[node].fail_at(element, cause.into(), self.pass)
+        self.run.members[node].fail_at(element, cause.into(), self.pass)
     }
 
     /// Passes an element that has been counted to a node, which processes it by itself.
@@ -114,7 +127,7 @@ impl<T: Element> FusedContext<'_, T> {
     /// # Errors
     /// The element's way has ended.
     pub fn take(&mut self, node: usize, element: T) -> EmitResult {
-        self.run.nodes[node].take_counted(element, self.pass)
+        self.run.members[node].take_counted(element, self.pass)
     }
 
     /// Lets the first node process an element by itself, and count it.
@@ -122,7 +135,7 @@ impl<T: Element> FusedContext<'_, T> {
     /// # Errors
     /// The element's way has ended.
     pub fn hand_back(&mut self, element: T) -> EmitResult {
-        self.run.nodes[0].take(element, self.pass)
+        self.run.members[0].take(element, self.pass)
     }
 
     /// Sends an element to an exit.
@@ -158,6 +171,11 @@ impl<T: Element> FusedContext<'_, T> {
         self.run.take_up(nodes, node, self.pass);
     }
 
+    /// Whether a node keeps no elements, and none is in flight there.
+    pub fn is_empty(&self, node: usize) -> bool {
+        self.run.members[node].is_empty(self.pass)
+    }
+
     /// Sets the failure of one element of a batch aside, so that the batch can continue.
     pub fn keep_failure(&mut self, result: EmitResult) {
         if result.is_err() {
@@ -166,117 +184,84 @@ impl<T: Element> FusedContext<'_, T> {
     }
 }
 
-/// A node, as seen by fused code.
-pub(crate) trait Fusable<T>: AnyNode {
-    /// Whether it can be fused: it is on no cycle, nothing waits, and its policy permits it.
-    fn may_fuse(&self, may_skip: bool, pass: &Pass) -> bool;
-    /// Sets the run that it belongs to, or none.
-    fn set_run(&self, run: Option<&Arc<dyn AnyRun>>, pass: &Pass);
-    /// Applies the policy to an element that has been counted.
-    fn fail_at(&self, element: T, cause: BoxError, pass: &mut Pass) -> EmitResult;
-    /// Processes an element that arrives another way.
-    fn take(&self, element: T, pass: &mut Pass) -> EmitResult;
-    /// Processes an element that has been counted.
-    fn take_counted(&self, element: T, pass: &mut Pass) -> EmitResult;
-    /// Adds elements that fused code has processed to its counters.
-    fn add_progress(&self, received: u64, made: u64, pass: &Pass);
-    /// Marks it as running, or as sending an element to its downstreams; returns whether that has changed.
-    fn begin_work(&self, is_handing: bool, pass: &Pass) -> bool;
-    /// Undoes that; returns whether elements have arrived meanwhile.
-    fn end_work(&self, is_handing: bool, pass: &Pass) -> bool;
-    /// Processes elements waiting before it.
-    fn take_up(&self, pass: &mut Pass);
-    /// Processes elements waiting after it.
-    fn hand_on(&self, pass: &mut Pass);
-}
-
-/// An edge that is replaced by a run.
-struct FusedEdge<T: Element> {
-    run: Arc<Run<T>>,
-    edge: Edge<T>,
-}
-
-impl<T: Element> Receive<T> for FusedEdge<T> {
-    #[inline]
-    fn receive(&self, x: T, pass: &mut Pass) -> EmitResult {
-        self.run.receive(x, &self.edge, pass)
-    }
-
-    fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
-        self.run.receive_many(xs, &self.edge, pass);
-    }
-
-    fn takes(&self, batch: &dyn Any, _: &Pass) -> bool {
-        self.run.takes(batch)
-    }
-
-    fn receive_host_batch(&self, batch: &mut dyn Any, pass: &mut Pass) {
-        self.run
-            .with_body(pass, |body, cx| body.run_host_batch(batch, cx));
-    }
-
-    fn link(&self) -> Link<T> {
-        Link::to(self)
-    }
-}
-
 impl Graph {
-    /// Fuses nodes, the first of which receives elements from outside; returns whether they are as described and can be
-    /// fused.
+    /// Fuses nodes; returns whether they are as described and can be fused. The first of them receives elements from
+    /// outside, or, if it is `fork`, passes them to the others by itself.
     pub(crate) fn fuse<T: Element>(
         &self,
         parts: &[FusedPart],
         exits: &[(usize, u64)],
+        fork: Option<&Outlet<T>>,
         body: Box<dyn Fused<T>>,
         pass: &Pass,
     ) -> bool {
         if self.has_cycles(pass) {
             return false;
         }
-        let Some(nodes) = self.parts::<T>(parts, pass) else {
+        let exits = exits.iter().map(|(from, to)| {
+            let edge = self.node(parts[*from].id, pass)?.edge(*to, pass)?;
+            Some(edge.downcast_ref::<Edge<T>>()?.link())
+        });
+        let (Some(members), Some(exits)) = (self.members(parts, fork, pass), exits.collect())
+        else {
             return false;
         };
-        let exits: Option<Vec<_>> = exits
-            .iter()
-            .map(|(from, to)| nodes[*from].edge(*to, pass))
-            .map(|edge| Some(edge?.downcast_ref::<Edge<T>>()?.link()))
-            .collect();
-        let head = nodes[0].core();
-        let upstreams: Vec<_> = head.upstreams.get(pass).ids().collect();
-        let doors: Option<Vec<_>> = upstreams
-            .iter()
-            .map(|id| {
-                let upstream = self.node(*id, pass)?;
-                let edge = upstream.edge(head.id(), pass)?;
-                Some((upstream, edge.downcast_ref::<Edge<T>>()?.clone()))
-            })
-            .collect();
-        let (Some(exits), Some(doors)) = (exits, doors) else {
+        let Some(doors) = self.doors(parts[0].id, fork, pass) else {
             return false;
         };
-        let run = Run::new(nodes, exits, doors, body);
+        let run = Run::new(members, exits, doors, body);
         run.begin(pass);
-        self.state.get(pass).runs.push(run);
+        let mut state = self.state.get(pass);
+        state.runs.push(run);
+        state.is_batchable = None;
         true
     }
 
-    fn parts<T: Element>(
+    fn members<T: Element>(
         &self,
         parts: &[FusedPart],
+        fork: Option<&Outlet<T>>,
         pass: &Pass,
-    ) -> Option<Vec<Arc<dyn Fusable<T>>>> {
-        let nodes = parts.iter().enumerate().map(|(place, part)| {
+    ) -> Option<Vec<Member<T>>> {
+        let mut ways_within = HashMap::<NodeId, usize>::new();
+        for id in parts.iter().flat_map(|part| &part.downstream) {
+            *ways_within.entry(*id).or_default() += 1;
+        }
+        let members = parts.iter().enumerate().map(|(place, part)| {
             let node = self.node(part.id, pass)?;
-            let is_head = place == 0;
-            if node.receivers(pass) != part.downstream
-                || !is_head && node.core().upstreams.get(pass).ids().count() != 1
-            {
+            if node.receivers(pass) != part.downstream {
                 return None;
             }
-            let fusable = node.fusable().downcast::<Arc<dyn Fusable<T>>>().ok()?;
-            fusable.may_fuse(part.may_skip, pass).then_some(*fusable)
+            let is_first = place == 0;
+            if is_first && let Some(fork) = fork {
+                return Member::fork(fork, part, pass);
+            }
+            let ways = node.core().upstreams.get(pass).ids().count();
+            if !is_first && ways_within.get(&part.id) != Some(&ways) {
+                return None;
+            }
+            Member::node(node, part.may_skip, pass)
         });
-        nodes.collect()
+        members.collect()
+    }
+
+    /// The ways in.
+    fn doors<T: Element>(
+        &self,
+        first: u64,
+        fork: Option<&Outlet<T>>,
+        pass: &Pass,
+    ) -> Option<Vec<Door<T>>> {
+        if let Some(fork) = fork {
+            return Some(vec![Door::behind(fork)]);
+        }
+        let upstreams = self.node(first, pass)?;
+        let upstreams: Vec<_> = upstreams.core().upstreams.get(pass).ids().collect();
+        let doors = upstreams.into_iter().map(|id| {
+            let upstream = self.node(id, pass)?;
+            Door::between(upstream, first, pass)
+        });
+        doors.collect()
     }
 
     /// Runs all nodes by themselves again, between passes.
@@ -285,6 +270,7 @@ impl Graph {
         if runs.is_empty() {
             return;
         }
+        self.state.get(pass).is_batchable = None;
         runs.iter().for_each(|run| run.end(pass));
         discarding(|| drop(runs));
     }
@@ -298,6 +284,7 @@ impl Graph {
     /// Runs `f`, which sends an element in the middle of others, with active fused nodes marked as such.
     pub(super) fn amid_runs<R>(&self, pass: &mut Pass, f: impl FnOnce(&mut Pass) -> R) -> R {
         let runs = self.state.get(pass).runs.clone();
+        runs.iter().for_each(|run| run.let_go(pass));
         let marked: Vec<_> = runs
             .into_iter()
             .filter_map(|run| run.mark(pass).map(|marks| (run, marks)))

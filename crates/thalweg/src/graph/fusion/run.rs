@@ -3,11 +3,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use super::{AtWork, Fusable, Fused, FusedContext, FusedEdge, Progress};
+use super::{AtWork, Door, Fused, FusedContext, Member, Progress};
 use crate::graph::cell::{Link, Slot};
-use crate::graph::node::AnyNode;
 use crate::graph::output::Edge;
-use crate::graph::pass::Pass;
+use crate::graph::pass::{Lease, Pass};
 use crate::operator::{Element, EmitResult};
 
 /// Fused nodes, whatever their element type.
@@ -16,6 +15,8 @@ pub(crate) trait AnyRun: Send + Sync {
     fn end(&self, pass: &Pass);
     /// Updates the nodes' counters.
     fn settle(&self, pass: &Pass);
+    /// Sends what it holds in the middle of an element to where others join it, if it is running.
+    fn let_go(&self, pass: &mut Pass);
     /// Marks the active nodes, if it is running; returns those it has marked.
     fn mark(&self, pass: &Pass) -> Option<AtWork>;
     fn unmark(&self, marks: AtWork, pass: &Pass);
@@ -25,7 +26,7 @@ pub(crate) trait AnyRun: Send + Sync {
     fn leave(&self);
 }
 
-pub(crate) struct Run<T> {
+pub(crate) struct Run<T: Element> {
     /// Number of nodes processing elements by themselves, plus one if the body is running: then arriving elements go to
     /// the nodes.
     occupied: AtomicUsize,
@@ -33,18 +34,18 @@ pub(crate) struct Run<T> {
     has_left: AtomicBool,
     pub(super) body: Box<dyn Fused<T>>,
     pub(super) exits: Vec<Link<T>>,
-    pub(super) nodes: Vec<Arc<dyn Fusable<T>>>,
-    /// The nodes upstream of the first, and their edges to it.
-    doors: Vec<(Arc<dyn AnyNode>, Edge<T>)>,
+    pub(super) members: Vec<Member<T>>,
+    doors: Vec<Door<T>>,
     is_running: AtomicBool,
+    has_joins: bool,
     counted: Slot<Vec<Progress>>,
     me: Weak<Self>,
 }
 
 /// The scope in which the body is running. Ends by a drop, because a node behind an exit may panic.
-struct Running<'a, T>(&'a Run<T>);
+struct Running<'a, T: Element>(&'a Run<T>);
 
-impl<'a, T> Running<'a, T> {
+impl<'a, T: Element> Running<'a, T> {
     #[inline(always)]
     fn begin(run: &'a Run<T>) -> Self {
         run.occupied.store(1, Ordering::Relaxed);
@@ -53,7 +54,7 @@ impl<'a, T> Running<'a, T> {
     }
 }
 
-impl<T> Drop for Running<'_, T> {
+impl<T: Element> Drop for Running<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         self.0.is_running.store(false, Ordering::Relaxed);
@@ -63,48 +64,45 @@ impl<T> Drop for Running<'_, T> {
 
 impl<T: Element> Run<T> {
     pub(super) fn new(
-        nodes: Vec<Arc<dyn Fusable<T>>>,
+        members: Vec<Member<T>>,
         exits: Vec<Link<T>>,
-        doors: Vec<(Arc<dyn AnyNode>, Edge<T>)>,
+        doors: Vec<Door<T>>,
         body: Box<dyn Fused<T>>,
     ) -> Arc<Self> {
         let counted = Slot::new(body.progress());
+        let has_joins = members.iter().any(Member::is_join);
         Arc::new_cyclic(|me| Self {
             occupied: AtomicUsize::new(0),
             has_left: AtomicBool::new(false),
             body,
             exits,
-            nodes,
+            members,
             doors,
             is_running: AtomicBool::new(false),
+            has_joins,
             counted,
             me: me.clone(),
         })
     }
 
-    /// Replaces the edges.
+    /// Replaces the ways in.
     pub(super) fn begin(&self, pass: &Pass) {
         let Some(me) = self.me.upgrade() else {
             return;
         };
-        let head = self.nodes[0].core().id();
-        for (upstream, edge) in &self.doors {
-            let edge: Edge<T> = Arc::new(FusedEdge {
-                run: me.clone(),
-                edge: edge.clone(),
-            });
-            upstream.set_edge(head, Box::new(edge), pass);
+        for door in &self.doors {
+            door.open(&me, pass);
         }
         let run: Arc<dyn AnyRun> = me;
-        for node in &self.nodes {
-            node.set_run(Some(&run), pass);
+        for member in &self.members {
+            member.set_run(Some(&run), pass);
         }
     }
 
     #[inline]
-    pub(super) fn receive(&self, x: T, edge: &Edge<T>, pass: &mut Pass) -> EmitResult {
-        if self.occupied.load(Ordering::Relaxed) != 0 || pass.is_watched() {
-            return edge.receive(x, pass);
+    pub(super) fn receive(&self, x: T, around: &Edge<T>, pass: &mut Pass) -> EmitResult {
+        if self.leaves_out(pass) || pass.is_watched() {
+            return around.receive(x, pass);
         }
         let running = Running::begin(self);
         let result = self.body.run(x, &mut FusedContext { run: self, pass });
@@ -115,11 +113,17 @@ impl<T: Element> Run<T> {
         result
     }
 
-    pub(super) fn receive_many(&self, xs: &mut Vec<T>, edge: &Edge<T>, pass: &mut Pass) {
-        if self.occupied.load(Ordering::Relaxed) != 0 {
-            return edge.receive_many(xs, pass);
+    pub(super) fn receive_many(&self, xs: &mut Vec<T>, around: &Edge<T>, pass: &mut Pass) {
+        if self.leaves_out(pass) {
+            return around.receive_many(xs, pass);
         }
         self.with_body(pass, |body, cx| body.run_many(xs, cx));
+    }
+
+    /// Whether an element goes to the nodes themselves. What is held for a join does not keep its tokens.
+    #[inline(always)]
+    fn leaves_out(&self, pass: &Pass) -> bool {
+        self.occupied.load(Ordering::Relaxed) != 0 || self.has_joins && !pass.lease.acks.is_none()
     }
 
     /// Whether its body accepts a host batch, and is not running.
@@ -143,9 +147,9 @@ impl<T: Element> Run<T> {
     /// Runs `f` with no node active here.
     #[inline(always)]
     pub(super) fn pause<R>(&self, pass: &mut Pass, f: impl FnOnce(&mut Pass) -> R) -> R {
-        struct Pause<'a, T>(&'a Run<T>);
+        struct Pause<'a, T: Element>(&'a Run<T>);
 
-        impl<T> Drop for Pause<'_, T> {
+        impl<T: Element> Drop for Pause<'_, T> {
             fn drop(&mut self) {
                 let _running = std::mem::ManuallyDrop::new(Running::begin(self.0));
             }
@@ -160,18 +164,18 @@ impl<T: Element> Run<T> {
     #[cold]
     fn take_up_all(&self, pass: &mut Pass) {
         self.has_left.store(false, Ordering::Relaxed);
-        self.take_up(0..self.nodes.len(), None, pass);
+        self.take_up(0..self.members.len(), None, pass);
     }
 
     /// Processes elements that arrived at nodes, and downstream of `node`, while these were active, innermost first.
     pub(super) fn take_up(&self, nodes: Range<usize>, node: Option<usize>, pass: &mut Pass) {
         self.enter();
-        for node in self.nodes[nodes].iter().rev() {
-            node.hand_on(pass);
-            node.take_up(pass);
+        for member in self.members[nodes].iter().rev() {
+            member.hand_on(pass);
+            member.take_up(pass);
         }
         if let Some(node) = node {
-            self.nodes[node].hand_on(pass);
+            self.members[node].hand_on(pass);
         }
         self.leave();
     }
@@ -180,9 +184,9 @@ impl<T: Element> Run<T> {
     pub(super) fn settle(&self, pass: &Pass) {
         let now = self.body.progress();
         let before = std::mem::replace(&mut *self.counted.get(pass), now.clone());
-        for ((node, now), before) in self.nodes.iter().zip(now).zip(before) {
+        for ((member, now), before) in self.members.iter().zip(now).zip(before) {
             let received = now.received.saturating_sub(before.received);
-            node.add_progress(received, now.made.saturating_sub(before.made), pass);
+            member.add_progress(received, now.made.saturating_sub(before.made), pass);
         }
     }
 }
@@ -191,17 +195,26 @@ impl<T: Element> AnyRun for Run<T> {
     fn end(&self, pass: &Pass) {
         Run::settle(self, pass);
         self.body.set_aside();
-        let head = self.nodes[0].core().id();
-        for (upstream, edge) in &self.doors {
-            upstream.set_edge(head, Box::new(edge.clone()), pass);
+        for door in &self.doors {
+            door.close(pass);
         }
-        for node in &self.nodes {
-            node.set_run(None, pass);
+        for member in &self.members {
+            member.set_run(None, pass);
         }
     }
 
     fn settle(&self, pass: &Pass) {
         Run::settle(self, pass);
+    }
+
+    fn let_go(&self, pass: &mut Pass) {
+        if !self.is_running.load(Ordering::Relaxed) {
+            return;
+        }
+        for (exit, x) in self.body.let_go() {
+            // They have no tokens, and room is there.
+            pass.with_lease(Lease::default(), |pass| self.exits[exit].send(x, pass));
+        }
     }
 
     fn mark(&self, pass: &Pass) -> Option<AtWork> {
@@ -213,7 +226,7 @@ impl<T: Element> AnyRun for Run<T> {
             handing_around,
         } = self.body.at_work();
         let news = |nodes: Vec<usize>, is_handing| {
-            let begin = |node: &usize| self.nodes[*node].begin_work(is_handing, pass);
+            let begin = |node: &usize| self.members[*node].begin_work(is_handing, pass);
             nodes.into_iter().filter(begin).collect()
         };
         Some(AtWork {
@@ -225,7 +238,7 @@ impl<T: Element> AnyRun for Run<T> {
     fn unmark(&self, marks: AtWork, pass: &Pass) {
         let end = |nodes: Vec<usize>, is_handing| {
             for node in nodes {
-                if self.nodes[node].end_work(is_handing, pass) {
+                if self.members[node].end_work(is_handing, pass) {
                     self.has_left.store(true, Ordering::Relaxed);
                     self.body.set_aside();
                 }

@@ -28,6 +28,8 @@ pub(crate) struct Core {
     pub(crate) handles: AtomicUsize,
     pub(crate) is_sink: bool,
     suspends: AtomicBool,
+    /// The same for a node that is not fused with others.
+    suspends_alone: bool,
     pub(crate) needs_runtime: bool,
     pub(crate) begins_at_once: bool,
     /// The upstream nodes.
@@ -76,6 +78,7 @@ impl Core {
             handles: AtomicUsize::new(0),
             is_sink: B::SINK,
             suspends: AtomicBool::new(body.suspends()),
+            suspends_alone: body.suspends(),
             needs_runtime: body.needs_runtime(),
             begins_at_once: body.begins_at_once(),
             upstreams: Slot::new(Neighbours::default()),
@@ -160,6 +163,13 @@ impl Core {
     #[inline]
     pub(crate) fn suspends(&self) -> bool {
         self.suspends.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether it is fused with others: then it suspends only once it has done so.
+    pub(crate) fn set_fused(&self, is_fused: bool) {
+        if self.suspends_alone {
+            self.suspends.store(!is_fused, Ordering::Relaxed);
+        }
     }
 
     /// From now on one may be; returns whether that has changed.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::{Node, NodeKind, Pass, gate};
 use crate::failure::BoxError;
 use crate::graph::cell::Receive;
-use crate::graph::fusion::{AnyRun, Fusable};
+use crate::graph::fusion::{AnyRun, Fusable, Fusing};
 use crate::operator::EmitResult;
 
-impl<B: NodeKind> Fusable<B::In> for Node<B> {
+impl<B: NodeKind> Fusing for Node<B> {
     fn may_fuse(&self, may_skip: bool, pass: &Pass) -> bool {
         let gate = self.cell.gate(pass);
         let open = gate::STEEP | gate::TIMED | if may_skip { gate::GUARDED } else { 0 };
@@ -20,21 +20,8 @@ impl<B: NodeKind> Fusable<B::In> for Node<B> {
             Some(_) => self.cell.close_gate(gate::FUSED, pass),
             None => self.cell.open_gate(gate::FUSED, pass),
         }
+        self.core.set_fused(run.is_some());
         self.recovery.get(pass).set_run(run.map(Arc::downgrade));
-    }
-
-    fn fail_at(&self, element: B::In, cause: BoxError, pass: &mut Pass) -> EmitResult {
-        self.fail(Some(element), cause, pass)
-    }
-
-    fn take(&self, element: B::In, pass: &mut Pass) -> EmitResult {
-        self.receive(element, pass)
-    }
-
-    fn take_counted(&self, element: B::In, pass: &mut Pass) -> EmitResult {
-        let result = self.process(element, pass);
-        self.drain_backlog(pass);
-        result
     }
 
     fn add_progress(&self, received: u64, made: u64, pass: &Pass) {
@@ -72,5 +59,21 @@ impl<B: NodeKind> Fusable<B::In> for Node<B> {
 
     fn hand_on(&self, pass: &mut Pass) {
         self.output.drain_backlog(pass);
+    }
+}
+
+impl<B: NodeKind> Fusable<B::In> for Node<B> {
+    fn fail_at(&self, element: B::In, cause: BoxError, pass: &mut Pass) -> EmitResult {
+        self.fail(Some(element), cause, pass)
+    }
+
+    fn take(&self, element: B::In, pass: &mut Pass) -> EmitResult {
+        self.receive(element, pass)
+    }
+
+    fn take_counted(&self, element: B::In, pass: &mut Pass) -> EmitResult {
+        let result = self.process(element, pass);
+        self.drain_backlog(pass);
+        result
     }
 }

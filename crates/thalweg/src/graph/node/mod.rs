@@ -24,7 +24,7 @@ use self::spawned_future::SpawnedFuture;
 use super::call::CurrentCall;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
-use super::fusion::Fusable;
+use super::fusion::{Fusable, Fusing};
 use super::output::{Edge, Output, receive_each};
 use super::pass::Pass;
 use super::policy::Policy;
@@ -74,6 +74,8 @@ pub(crate) trait AnyNode: Send + Sync {
     fn set_edge(&self, to: NodeId, edge: Box<dyn Any>, pass: &Pass);
     /// The node as an `Arc<dyn Fusable<In>>`, for callers who know its input type.
     fn fusable(self: Arc<Self>) -> Box<dyn Any>;
+    /// The node as a part of a run that does not pass elements to it.
+    fn fusing(self: Arc<Self>) -> Arc<dyn Fusing>;
     /// The node as an `Arc<dyn Receive<In>>`, for callers who know its input type.
     fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str);
     /// Applies the policy to an element that a source could not create.
@@ -492,6 +494,10 @@ impl<B: NodeKind> AnyNode for Node<B> {
     fn fusable(self: Arc<Self>) -> Box<dyn Any> {
         let fusable: Arc<dyn Fusable<B::In>> = self;
         Box::new(fusable)
+    }
+
+    fn fusing(self: Arc<Self>) -> Arc<dyn Fusing> {
+        self
     }
 
     fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str) {
