@@ -59,6 +59,19 @@ def test_pipelines_are_shown_by_their_names(dashboard):
     assert L == [1, 2]
 
 
+@pytest.mark.parametrize(("name", "shown"), [(7, "7"), (b"x", "b'x'"), ("caf\udce9.txt", "caf\\udce9.txt")])
+def test_names_may_be_of_any_type_and_not_be_encodable(dashboard, name, shown):
+    source = Stream(stream_name=name)
+    node = source.map(abs, stream_name=name)
+    node.sink(print)
+    renamed = Stream()
+    renamed.name = name
+    pipelines = json.loads(get(dashboard, "/info"))["pipelines"]
+    found = [each["nodes"] for each in pipelines if each["name"] == shown]
+    assert [[node["name"] for node in nodes] for nodes in found] == [[shown, shown, "sink(print)"], ["Stream"]]
+    assert (source.name, node.name, renamed.name) == (name, name, name)
+
+
 def test_the_guide_lists_exactly_all_metrics(dashboard, tmp_path):
     guide = (Path(__file__).parents[2] / "docs" / "DASHBOARD.md").read_text()
     written = dict(re.findall(r"^\| `(thalweg_\w+)` \| (.*?) \|", guide, flags=re.MULTILINE))
@@ -118,6 +131,18 @@ def test_a_failure_whose_message_raises_is_still_shown(dashboard):
     assert "its text can&#39;t be had" in get(dashboard, "/failures") or "its text can't be had" in get(
         dashboard, "/failures"
     )
+
+
+def test_a_failure_whose_message_cannot_be_encoded_is_shown(dashboard):
+    def read(name):
+        raise OSError(f"cannot read {name}")
+
+    get(dashboard, "/status")
+    source = Stream()
+    source.map(read).sink(print)
+    with pytest.raises(OSError, match="cannot read"):
+        source.emit("caf\udce9.txt")
+    assert "cannot read caf\\udce9.txt" in get(dashboard, "/failures")
 
 
 def test_a_busy_pipeline_is_shown_without_waiting(dashboard):

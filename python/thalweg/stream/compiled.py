@@ -465,7 +465,8 @@ class _Writer:
 
 
 def _comment(node: Stream) -> str:
-    return " ".join(f"{node._own_name()}".split())
+    name = node._own_name()
+    return name if name.isprintable() else repr(name)
 
 
 _functions: dict[str, Any] = {}

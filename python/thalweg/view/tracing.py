@@ -6,6 +6,7 @@ import os
 
 from thalweg import _thalweg
 from thalweg.errors.missing_packages import need
+from thalweg.stream.names import pipeline_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +38,8 @@ def trace(node: Stream[Any], one_in: int, provider: TracerProvider | None) -> No
     need("opentelemetry.trace", "trace", "opentelemetry")
     from opentelemetry.trace import get_tracer
 
-    names = [each.name for each in node._pipeline.nodes() if each.name and not each.upstreams]
     tracer = get_tracer(_SCOPE, _thalweg.__version__, tracer_provider=provider)
-    node._trace(_Tracer(tracer, ", ".join(names)), one_in)
+    node._trace(_Tracer(tracer, pipeline_name(node._pipeline.nodes())), one_in)
 
 
 def untrace(node: Stream[Any]) -> None:
