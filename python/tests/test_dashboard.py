@@ -295,6 +295,21 @@ def test_an_invalid_port_is_refused(port):
         thalweg.dashboard(port=port)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"host": 5}, "`host` is an address as text, not 5"),
+        ({"hosts": "name"}, "`hosts` is a list of host names, not 'name'"),
+        ({"hosts": 5}, "`hosts` is a list of host names, not 5"),
+        ({"hosts": [1]}, r"`hosts` is a list of host names, not \[1\]"),
+        ({"allow_control": "yes"}, "`allow_control` is True or False, not 'yes'"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(arguments, message):
+    with pytest.raises(TypeError, match=f"dashboard: {message}"):
+        thalweg.dashboard(port=0, **arguments)
+
+
 def test_an_unassigned_address_is_refused():
     with pytest.raises(OSError, match=r"192\.0\.2\.1"):
         thalweg.dashboard(port=0, host="192.0.2.1")
