@@ -42,6 +42,9 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// The end of time: pipelines count nanoseconds in 64 bits.
+const LATEST: Duration = Duration::from_nanos(u64::MAX);
+
 #[derive(Default)]
 struct State {
     now: Duration,
@@ -98,14 +101,18 @@ impl VirtualClock {
         while self.step() || self.jump(Some(self.now())) {}
     }
 
-    /// Advances time by `duration`, from timer to timer, running everything that becomes due.
+    /// Advances time by `duration`, from timer to timer, running everything that becomes due; at most to 584 years.
     pub fn advance(&self, duration: Duration) {
-        let end = self.now().saturating_add(duration);
+        let end = self.now().saturating_add(duration).min(LATEST);
         self.run_until_idle();
         while self.jump(Some(end)) {
             self.run_until_idle();
         }
-        self.state().now = end;
+        {
+            let mut state = self.state();
+            // A function that ran meanwhile, or another thread, may have advanced it further.
+            state.now = state.now.max(end);
+        }
         self.run_until_idle();
     }
 
@@ -227,5 +234,59 @@ impl fmt::Debug for VirtualClock {
         f.debug_struct("VirtualClock")
             .field("now", &self.now())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Stream;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_function_that_advances_the_clock_further_does_not_set_it_back() -> Result<(), crate::Error>
+    {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let inner = clock.clone();
+        source
+            .shift("1s")
+            .sink(move |_| inner.advance(seconds(100)));
+        source.emit(1).wait()?;
+        clock.advance(seconds(10));
+        assert_eq!(clock.now(), seconds(101));
+        Ok(())
+    }
+
+    #[test]
+    fn time_never_goes_back_when_several_threads_advance_it() {
+        let clock = VirtualClock::new();
+        let goes_on = |step: u64| {
+            let before = clock.now();
+            clock.advance(Duration::from_millis(step));
+            clock.now() > before
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (1..=4_u64)
+                .map(|step| scope.spawn(move || (0..2000).all(|_| goes_on(step))))
+                .collect();
+            for thread in threads {
+                assert!(thread.join().is_ok_and(|goes_on| goes_on));
+            }
+        });
+    }
+
+    #[test]
+    fn windows_end_with_time_itself() -> Result<(), crate::Error> {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let list = source.timed_window("100000d").sink_to_list();
+        source.emit(1).wait()?;
+        clock.advance(Duration::MAX);
+        assert_eq!((clock.now(), list.len()), (LATEST, 2));
+        Ok(())
     }
 }
