@@ -403,3 +403,6 @@ def test_thalweg_top_shows_the_same(python, dashboard):
     done = python("-m", "thalweg", "top", f"127.0.0.1:{port}", "--once")
     assert done.returncode == 1
     assert f"no dashboard at 127.0.0.1:{port}" in done.stderr
+    done = python("-m", "thalweg", "top", "nonsense", "--once")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no dashboard at nonsense" in done.stderr
