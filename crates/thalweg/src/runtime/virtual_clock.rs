@@ -3,7 +3,7 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct VirtualClock(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    /// Notified when a thread may have something for [`VirtualClock::block_on`].
+    changed: Condvar,
 }
 
 /// The end of time: pipelines count nanoseconds in 64 bits.
@@ -52,6 +54,8 @@ struct State {
     calls: HashMap<u64, Alarm>,
     ready: VecDeque<Arc<Job>>,
     counter: u64,
+    /// Pieces of work under way on other threads.
+    outside_work: usize,
 }
 
 /// A spawned future; its waker adds it to the ready ones.
@@ -67,16 +71,23 @@ impl Wake for Job {
         if !*queued {
             *queued = true;
             lock(&self.clock.state).ready.push_back(self.clone());
+            self.clock.changed.notify_all();
         }
     }
 }
 
 /// The waker of the future in `block_on`.
-struct Main(Mutex<bool>);
+struct Main {
+    clock: Arc<Shared>,
+    woken: Mutex<bool>,
+}
 
 impl Wake for Main {
     fn wake(self: Arc<Self>) {
-        *lock(&self.0) = true;
+        *lock(&self.woken) = true;
+        // Who has looked at the flag holds the state until it waits.
+        drop(lock(&self.clock.state));
+        self.clock.changed.notify_all();
     }
 }
 
@@ -116,25 +127,49 @@ impl VirtualClock {
         self.run_until_idle();
     }
 
-    /// Runs `future` to its end. Whenever everything waits for time, time advances to the next timer.
+    /// Runs `future` to its end. Whenever everything waits for time, time advances to the next timer. Functions on the
+    /// threads of an engine take real time: while a stream waits for them, so does this, at most as long as to the next
+    /// timer.
     ///
     /// # Panics
-    /// Everything waits, and nothing for time: the future would never complete.
+    /// Everything waits, and nothing for time or an engine: the future would never complete.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
-        let main = Arc::new(Main(Mutex::new(true)));
+        let main = Arc::new(Main {
+            clock: self.0.clone(),
+            woken: Mutex::new(true),
+        });
         let waker = Waker::from(main.clone());
         let mut cx = Context::from_waker(&waker);
         loop {
-            if std::mem::take(&mut *lock(&main.0))
+            if std::mem::take(&mut *lock(&main.woken))
                 && let Poll::Ready(output) = future.as_mut().poll(&mut cx)
             {
                 return output;
             }
-            if !self.step() && !*lock(&main.0) && !self.jump(None) {
+            let goes_on = self.step() || *lock(&main.woken) || self.wait_for_outside_work(&main);
+            if !goes_on && !self.jump(None) {
                 panic!("deadlock on the virtual clock: everything waits, and no timer is set");
             }
         }
+    }
+
+    /// Waits for other threads if there is work outside, until the next timer is due. Returns whether there may be
+    /// something to do.
+    fn wait_for_outside_work(&self, main: &Main) -> bool {
+        let state = self.state();
+        if state.outside_work == 0 {
+            return false;
+        }
+        if !state.ready.is_empty() || *lock(&main.woken) {
+            return true;
+        }
+        let next = state.alarms.peek().map(|Reverse((at, _))| *at);
+        let limit = next.map_or(Duration::MAX, |at| at.saturating_sub(state.now));
+        let waited = self.0.changed.wait_timeout(state, limit);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        drop(state);
+        !timeout.timed_out()
     }
 
     /// Polls one ready future; returns whether there was one.
@@ -206,6 +241,16 @@ impl Runtime for VirtualClock {
             queued: Mutex::new(true),
         });
         self.state().ready.push_back(job);
+        self.0.changed.notify_all();
+    }
+
+    fn begin_outside_work(&self) {
+        self.state().outside_work += 1;
+    }
+
+    fn end_outside_work(&self) {
+        self.state().outside_work -= 1;
+        self.0.changed.notify_all();
     }
 
     fn is_real_time(&self) -> bool {
