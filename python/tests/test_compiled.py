@@ -37,6 +37,16 @@ def test_the_source_is_available_to_linecache():
     assert "# x2: filter" in text
 
 
+@pytest.mark.parametrize("name", ["a\x00b", "a\nraise SystemExit", "a\x1fb"])
+def test_a_name_that_cannot_be_printed_is_quoted_in_the_source(name):
+    source = Stream()
+    L = source.map(abs, stream_name=name).sink_to_list()
+    assert f"# x1: {name!r}\n" in source.explain()
+    source.emit(1)
+    source.emit_many([2, 3])
+    assert L == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("build", "reason"),
     [

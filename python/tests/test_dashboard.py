@@ -59,6 +59,19 @@ def test_pipelines_are_shown_by_their_names(dashboard):
     assert L == [1, 2]
 
 
+@pytest.mark.parametrize(("name", "shown"), [(7, "7"), (b"x", "b'x'"), ("caf\udce9.txt", "caf\\udce9.txt")])
+def test_names_may_be_of_any_type_and_not_be_encodable(dashboard, name, shown):
+    source = Stream(stream_name=name)
+    node = source.map(abs, stream_name=name)
+    node.sink(print)
+    renamed = Stream()
+    renamed.name = name
+    pipelines = json.loads(get(dashboard, "/info"))["pipelines"]
+    found = [each["nodes"] for each in pipelines if each["name"] == shown]
+    assert [[node["name"] for node in nodes] for nodes in found] == [[shown, shown, "sink(print)"], ["Stream"]]
+    assert (source.name, node.name, renamed.name) == (name, name, name)
+
+
 def test_the_guide_lists_exactly_all_metrics(dashboard, tmp_path):
     guide = (Path(__file__).parents[2] / "docs" / "DASHBOARD.md").read_text()
     written = dict(re.findall(r"^\| `(thalweg_\w+)` \| (.*?) \|", guide, flags=re.MULTILINE))
@@ -118,6 +131,18 @@ def test_a_failure_whose_message_raises_is_still_shown(dashboard):
     assert "its text can&#39;t be had" in get(dashboard, "/failures") or "its text can't be had" in get(
         dashboard, "/failures"
     )
+
+
+def test_a_failure_whose_message_cannot_be_encoded_is_shown(dashboard):
+    def read(name):
+        raise OSError(f"cannot read {name}")
+
+    get(dashboard, "/status")
+    source = Stream()
+    source.map(read).sink(print)
+    with pytest.raises(OSError, match="cannot read"):
+        source.emit("caf\udce9.txt")
+    assert "cannot read caf\\udce9.txt" in get(dashboard, "/failures")
 
 
 def test_a_busy_pipeline_is_shown_without_waiting(dashboard):
@@ -270,6 +295,21 @@ def test_an_invalid_port_is_refused(port):
         thalweg.dashboard(port=port)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"host": 5}, "`host` is an address as text, not 5"),
+        ({"hosts": "name"}, "`hosts` is a list of host names, not 'name'"),
+        ({"hosts": 5}, "`hosts` is a list of host names, not 5"),
+        ({"hosts": [1]}, r"`hosts` is a list of host names, not \[1\]"),
+        ({"allow_control": "yes"}, "`allow_control` is True or False, not 'yes'"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(arguments, message):
+    with pytest.raises(TypeError, match=f"dashboard: {message}"):
+        thalweg.dashboard(port=0, **arguments)
+
+
 def test_an_unassigned_address_is_refused():
     with pytest.raises(OSError, match=r"192\.0\.2\.1"):
         thalweg.dashboard(port=0, host="192.0.2.1")
@@ -363,3 +403,6 @@ def test_thalweg_top_shows_the_same(python, dashboard):
     done = python("-m", "thalweg", "top", f"127.0.0.1:{port}", "--once")
     assert done.returncode == 1
     assert f"no dashboard at 127.0.0.1:{port}" in done.stderr
+    done = python("-m", "thalweg", "top", "nonsense", "--once")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no dashboard at nonsense" in done.stderr

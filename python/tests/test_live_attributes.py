@@ -73,6 +73,31 @@ def test_a_new_interval_applies_to_later_elements(name):
     del waiting
 
 
+@pytest.mark.parametrize("name", ["debounce", "sample", "timed_window", "timed_window_unique"])
+def test_later_elements_do_not_wait_for_the_interval_before(name):
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    node = getattr(source, name)("1h")
+    L = node.sink_to_list()
+    source.emit(1)
+    node.interval = "1s"
+    source.emit(2)
+    clock.advance("1s")
+    assert len(L) == 1
+
+
+def test_a_new_timeout_applies_to_open_groups_too():
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    groups = source.partition(5, timeout="1h", key=lambda x: x)
+    L = groups.sink_to_list()
+    source.emit(1)
+    groups._timeout = "1s"
+    source.emit(2)
+    clock.advance("1s")
+    assert L == [(1,), (2,)]
+
+
 def test_map_async_continues_with_a_new_function():
     async def doubled(x):
         return 2 * x
@@ -124,7 +149,10 @@ def test_read_only_attributes_raise():
     partition = Stream().partition(2, key=len)
     with pytest.raises(ValueError, match="partition"):
         partition._key = None
+    with pytest.raises(ValueError, match="partition"):
+        partition._timeout = 1
     assert partition._key is len
+    assert partition._timeout is None
 
 
 def test_waiting_elements_are_readable():

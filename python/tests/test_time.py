@@ -196,6 +196,16 @@ def test_a_year_passes_in_no_time(clock, source):
     assert len(seen) == 365
 
 
+@pytest.mark.parametrize("steps", [3, 8, 10, 100])
+def test_steps_add_up_to_the_timers_they_reach(clock, source, steps):
+    L = source.timed_window("100ms").sink_to_list()
+    source.emit(1)
+    for _ in range(steps):
+        clock.advance(0.1)
+    assert len(L) == steps
+    assert clock.time() == steps / 10
+
+
 def test_an_emit_that_would_wait_for_ever_raises(clock, source):
     source.sink(lambda x: clock.asyncio_loop.create_future())
     with pytest.raises(RuntimeError, match="never happen"):

@@ -175,6 +175,11 @@ def test_a_wrong_sampling_rate_is_refused(wrong, provider):
         Stream().trace(wrong, provider)
 
 
+def test_a_provider_of_another_type_is_refused():
+    with pytest.raises(TypeError, match="trace: `provider` is a tracer provider of OpenTelemetry, not 5"):
+        Stream().trace(provider=5)
+
+
 def test_failures_are_in_the_span_of_their_node(spans, provider):
     def fail(x):
         raise ValueError("no price")

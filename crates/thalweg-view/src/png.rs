@@ -11,6 +11,9 @@ use super::GraphView;
 /// Pixels of the picture per pixel of the drawing; more than one, for sharpness on dense screens.
 const SCALE: f32 = 2.0;
 
+/// Pixels of the largest picture, of four bytes each. Pictures of wide or deep pipelines would take all memory there is.
+const MOST_PIXELS: f32 = 64.0 * 1024.0 * 1024.0;
+
 /// The system's fonts, cached since finding them takes a while.
 static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut fonts = Database::new();
@@ -27,8 +30,8 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
 });
 
 impl GraphView {
-    /// The picture of [`to_svg`](Self::to_svg) as a PNG file, on white, with the system's fonts. `None` if the system
-    /// has no fonts, or if the picture does not fit in memory.
+    /// The picture of [`to_svg`](Self::to_svg) as a PNG file, on white, with the system's fonts; that of a large pipeline
+    /// is scaled down to 64 million pixels. `None` if the system has no fonts.
     ///
     /// ```
     /// use thalweg_view::{GraphView, NodeView};
@@ -48,14 +51,35 @@ impl GraphView {
         };
         let tree = Tree::from_str(&self.to_svg(), &options).ok()?;
         let size = tree.size();
-        let (width, height) = (size.width() * SCALE, size.height() * SCALE);
+        let scale = scale(size.width(), size.height());
+        let (width, height) = (size.width() * scale, size.height() * scale);
         let mut picture = Pixmap::new(width.ceil() as u32, height.ceil() as u32)?;
         picture.fill(Color::WHITE);
         resvg::render(
             &tree,
-            Transform::from_scale(SCALE, SCALE),
+            Transform::from_scale(scale, scale),
             &mut picture.as_mut(),
         );
         picture.encode_png().ok()
+    }
+}
+
+/// The scale for a drawing of this size.
+fn scale(width: f32, height: f32) -> f32 {
+    SCALE.min((MOST_PIXELS / (width * height)).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_drawings_are_scaled_down() {
+        assert_eq!(scale(800.0, 600.0), SCALE);
+        for (width, height) in [(150.0, 600_000.0), (150_000.0, 70_000.0)] {
+            let scale = scale(width, height);
+            let pixels = (width * scale) * (height * scale);
+            assert!((0.99..1.01).contains(&(pixels / MOST_PIXELS)), "{pixels}");
+        }
     }
 }

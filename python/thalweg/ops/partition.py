@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from thalweg._types import Interval, Placement
 
 
+def _check_timeout(timeout: Interval | None, operator: str, argument: str) -> float | None:
+    return None if timeout is None else check_interval(timeout, operator, argument.strip("_"))
+
+
 @Stream.register_api()
 class partition(Stream[tuple[T, ...]]):
     """Group elements into tuples of equal size.
@@ -46,13 +50,14 @@ class partition(Stream[tuple[T, ...]]):
     _graphviz_shape = "diamond"
 
     n: Any = Live(check_count)
+    _timeout: Any = Live(_check_timeout)
     _key: Any = Live(check_key)
 
     def __init__(
         self, upstream: Stream[T], n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any
     ) -> None:
         self.n = n
-        self._timeout = None if timeout is None else check_interval(timeout, "partition", "timeout")
+        self._timeout = timeout
         self._key = key
         super().__init__(upstream, **kwargs)
 

@@ -11,7 +11,7 @@ from thalweg.parallel.reports import Site
 from thalweg.parallel.stream import ParallelStream, session_of
 from thalweg.stream import Stream, no_default
 from thalweg.stream.arguments import check_callable, check_streams, is_awaited
-from thalweg.stream.node import describe
+from thalweg.stream.names import own_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class accumulate(ParallelStream):
             check_streams((reset_stream,), "accumulate", "reset_stream")
         self.func, self.kwargs = func, kwargs
         self.returns_state, self.with_state = bool(returns_state), bool(with_state)
-        self._site = Site(stream_name or describe(self), on_error)
+        self._site = Site(own_name(self, stream_name), on_error)
         self._session = session_of(upstream)
         self._made = Accumulation(
             self._site,
@@ -91,7 +91,7 @@ class accumulate(ParallelStream):
         )
         self._site.apply_to(self._made)
         super().__init__(upstream, stream_name=stream_name)
-        self._site.name = stream_name or describe(self)
+        self._site.name = own_name(self, stream_name)
         if self._site.target is not None:
             super()._set_on_error(on_error)
         if reset_stream is not None:

@@ -11,6 +11,7 @@ from thalweg.parallel.steps import Stepping
 from thalweg.parallel.stream import ParallelStream, be_awaited, is_driven, places, settled
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_key
+from thalweg.stream.names import readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class keyed(Stepping):
     def __init__(self, upstream: Stream, key: Any, name: str, **kwargs: Any) -> None:
         self._key = check_key(key, name, "key")
         super().__init__(upstream, **kwargs)
-        self._site.name = self.name or name
+        self._site.name = readable(self.name or name)
 
     def _step(self, site: Site) -> Step:
         return Step.key(site, self._key)

@@ -12,7 +12,7 @@ from thalweg.parallel.stream import ParallelStream, session_of
 from thalweg.parallel.time_limits import check_can_stop, check_limit
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, check_runs, is_awaited
-from thalweg.stream.node import describe
+from thalweg.stream.names import own_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Stepping(ParallelStream):
         _time_limit: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._site = Site(stream_name or describe(self), on_error)
+        self._site = Site(own_name(self, stream_name), on_error)
         #: Maximum time of one call for one element, in seconds.
         self._limit = check_limit(_time_limit, self._site.name)
         self._session = session_of(upstream)
@@ -44,7 +44,7 @@ class Stepping(ParallelStream):
         self._made = self._step(self._site)
         self._site.apply_to(self._made)
         super().__init__(upstream, stream_name=stream_name, **kwargs)
-        self._site.name = stream_name or describe(self)
+        self._site.name = own_name(self, stream_name)
         if self._site.target is not None:
             # In that case both are in one pipeline.
             super()._set_on_error(on_error)

@@ -10,6 +10,12 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_PER_SECOND = 1_000_000_000
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * _PER_SECOND)
+
 
 @contextlib.contextmanager
 def _no_other_loop() -> Iterator[None]:
@@ -56,7 +62,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     _ready: Sized
 
     def __init__(self) -> None:
-        self._now = 0.0
+        #: The time in whole nanoseconds: a sum of seconds such as 0.1 falls short of the timer it should reach.
+        self._now = 0
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
@@ -74,10 +81,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         0.0
         >>> loop.close()
         """
-        return self._now
+        return self._now / _PER_SECOND
 
     def _move_to(self, time: float) -> None:
-        self._now = max(self._now, time)
+        self._now = max(self._now, _nanoseconds(time))
 
     def _next_timer(self) -> float | None:
         """The time of the first timer; None if there is none."""
@@ -149,15 +156,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         60.0
         >>> loop.close()
         """
-        end = self._now + seconds
+        end = self._now + _nanoseconds(seconds)
         while True:
             timer = self._next_timer()
             if not self._ready:
-                if timer is None or timer > end:
+                if timer is None or _nanoseconds(timer) > end:
                     break
                 self._move_to(timer)
             self._round()
-        self._move_to(end)
+        self._now = max(self._now, end)
 
     def __del__(self, _warn: Any = None) -> None:
         # A clock without references has been dropped on purpose. Its sockets may have been collected first.

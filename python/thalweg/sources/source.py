@@ -6,6 +6,7 @@ from thalweg import _thalweg
 from thalweg.runtime import loops, pipelines
 from thalweg.sources.run import Run
 from thalweg.stream import Stream
+from thalweg.stream.names import pipeline_name
 from thalweg.stream.typevars import T
 
 __all__ = ["Source"]
@@ -257,8 +258,7 @@ class Source(Stream[T]):
 
     def _pipeline_name(self) -> str | None:
         """Return the names of the pipeline's beginnings, as the dashboard shows them."""
-        names = [node.name for node in self._pipeline.nodes() if node.name and not node.upstreams]
-        return ", ".join(names) or None
+        return pipeline_name(self._pipeline.nodes()) or None
 
     def _set_on_error(self, on_error: Any) -> None:
         super()._set_on_error(on_error)

@@ -9,6 +9,7 @@ from thalweg.stream.arguments import check_runs, check_streams
 from thalweg.stream.composed import Composed
 from thalweg.stream.downstreams import Downstreams
 from thalweg.stream.inspection import Inspected
+from thalweg.stream.names import own_name
 from thalweg.stream.registry import APIRegisterMixin
 from thalweg.stream.typevars import T
 
@@ -104,7 +105,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
             if getattr(above, "_dialect", None) is not None:
                 self._dialect = above._dialect
         self.name = stream_name
-        self._build((self, upstreams, stream_name or describe(self), on_error, _overrides_operator(type(self))))
+        self._build((self, upstreams, self._own_name(), on_error, _overrides_operator(type(self))))
         self._is_built = True
         if asynchronous is not None:
             self._set_asynchronous(asynchronous)
@@ -485,7 +486,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         return self
 
     def _own_name(self) -> str:
-        return self.name or describe(self)
+        return own_name(self, self.name)
 
     __del__: Callable[[Any], None] = _thalweg.Node._let_go
 
@@ -556,13 +557,3 @@ def _without_metadata(update: Any) -> Any:
 def _overrides_operator(cls: type[Stream]) -> bool:
     """Whether a class derives from an operator and has its own `update`."""
     return cls.update is not Stream.update and cls._build is not Stream._build
-
-
-def describe(node: Stream) -> str:
-    """Default name of a node: its kind and its function."""
-    for attribute in ("func", "predicate"):
-        function = getattr(node, attribute, None)
-        name = getattr(function, "__name__", None)
-        if name is not None:
-            return f"{type(node).__name__}({name})"
-    return type(node).__name__

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from collections.abc import Iterable
 
 from thalweg import _thalweg
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["Dashboard", "dashboard", "running"]
 
@@ -126,6 +123,8 @@ def dashboard(
     ------
     OSError
         Listening there is not permitted.
+    TypeError
+        An argument is of another type.
     ValueError
         An argument is invalid, or a dashboard that is already running lacks what is asked for.
 
@@ -148,6 +147,11 @@ def dashboard(
         raise ValueError(f"dashboard: `port` is a number from 0 to 65535, not {port!r}")
     if isinstance(show_elements, bool) or not isinstance(show_elements, int) or not 0 <= show_elements <= 100:
         raise ValueError(f"dashboard: `show_elements` is a number from 0 to 100, not {show_elements!r}")
+    if not isinstance(host, str):
+        raise TypeError(f"dashboard: `host` is an address as text, not {host!r}")
+    if not isinstance(allow_control, bool):
+        raise TypeError(f"dashboard: `allow_control` is True or False, not {allow_control!r}")
+    names = _checked_names(hosts)
     with _lock:
         if _running is not None and _running.is_running:
             if allow_control and _running.token is None:
@@ -155,10 +159,18 @@ def dashboard(
             if show_elements > _running._show_elements:
                 raise ValueError("dashboard: one that shows fewer elements is served already: close it first")
             return _running
-        made = _running = Dashboard(host, port, hosts, allow_control, show_elements)
+        made = _running = Dashboard(host, port, names, allow_control, show_elements)
     if port not in (0, made.port):
         warnings.warn(f"port {port} is taken: the dashboard is at {made.link}", stacklevel=2)
     return made
+
+
+def _checked_names(hosts: Iterable[str]) -> list[str]:
+    if isinstance(hosts, Iterable) and not isinstance(hosts, str):
+        names = list(hosts)
+        if all(isinstance(name, str) for name in names):
+            return names
+    raise TypeError(f"dashboard: `hosts` is a list of host names, not {hosts!r}")
 
 
 def running() -> Dashboard | None:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from thalweg.runtime.pipelines import alive
+from thalweg.stream.names import pipeline_name, readable
 
 #: The longest text of a stack, in frames.
 _FRAMES = 20
@@ -26,8 +27,7 @@ def pipelines() -> list[tuple[str, Any]]:
     for number, pipeline in enumerate(alive(), 1):
         nodes = pipeline.nodes()
         if nodes:
-            names = [node.name for node in nodes if node.name and not node.upstreams]
-            found.append((", ".join(names) or f"pipeline {number}", nodes[0]))
+            found.append((pipeline_name(nodes) or f"pipeline {number}", nodes[0]))
     return found
 
 
@@ -56,7 +56,7 @@ def engines() -> list[dict[str, Any]]:
         client = client and client()
         found.append(
             {
-                "name": getattr(client, "name", None) or f"engine {number}",
+                "name": readable(getattr(client, "name", None) or f"engine {number}"),
                 "kind": engine.kind,
                 "waiting": info["pending"],
                 "running": info["running"],
@@ -115,12 +115,12 @@ def describe_element(element: object) -> str:
     from thalweg.errors.reprs import LONGEST, hide_passwords, is_built_in, may_be_large, short
 
     if is_built_in(element) or may_be_large(element):
-        return short(element)
+        return readable(short(element))
     try:
         text = hide_passwords(repr(element))
     except BaseException as error:
         return f"<{type(element).__name__}: its repr raised {type(error).__name__}>"
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return readable(text if len(text) <= LONGEST else text[: LONGEST - 3] + "...")
 
 
 def describe_failure(error: BaseException) -> tuple[str, str, str]:
@@ -142,4 +142,4 @@ def describe_failure(error: BaseException) -> tuple[str, str, str]:
         text = f"(its text can't be had: {short(problem)})"
     summary = f"{type(error).__name__}: {text}" if text else type(error).__name__
     stack = traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAMES)
-    return type(error).__name__, summary, "".join(stack)
+    return readable(type(error).__name__), readable(summary), readable("".join(stack))

@@ -108,12 +108,13 @@ def ask(address: str) -> dict[str, Any]:
 def run(address: str, interval: float, once: bool) -> int:
     """Show the table repeatedly, until the dashboard is gone or Ctrl-C; return the program's exit code."""
     import shutil
+    from http.client import HTTPException
 
     is_terminal = sys.stdout.isatty()
     while True:
         try:
             info = ask(address)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             print(f"thalweg top: no dashboard at {address}: {error}", file=sys.stderr)  # noqa: T201
             return 1
         text = table(info, shutil.get_terminal_size().columns)

@@ -6,6 +6,7 @@ import os
 
 from thalweg import _thalweg
 from thalweg.errors.missing_packages import need
+from thalweg.stream.names import pipeline_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,17 +30,20 @@ def trace(node: Stream[Any], one_in: int, provider: TracerProvider | None) -> No
     ------
     ImportError
         `opentelemetry-api` is not installed.
+    TypeError
+        `provider` is no tracer provider.
     ValueError
         `one_in` is not a number of elements.
     """
     if isinstance(one_in, bool) or not isinstance(one_in, int) or not 0 <= one_in < 1 << 32:
         raise ValueError(f"trace: `one_in` is a number of elements, 0 for none, not {one_in!r}")
+    if provider is not None and not callable(getattr(provider, "get_tracer", None)):
+        raise TypeError(f"trace: `provider` is a tracer provider of OpenTelemetry, not {provider!r}")
     need("opentelemetry.trace", "trace", "opentelemetry")
     from opentelemetry.trace import get_tracer
 
-    names = [each.name for each in node._pipeline.nodes() if each.name and not each.upstreams]
     tracer = get_tracer(_SCOPE, _thalweg.__version__, tracer_provider=provider)
-    node._trace(_Tracer(tracer, ", ".join(names)), one_in)
+    node._trace(_Tracer(tracer, pipeline_name(node._pipeline.nodes())), one_in)
 
 
 def untrace(node: Stream[Any]) -> None:

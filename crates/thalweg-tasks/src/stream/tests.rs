@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::Duration;
 use thalweg::OnError::Skip;
-use thalweg::{EventLoop, Failure};
+use thalweg::{EventLoop, Failure, VirtualClock};
 
 /// An operation on a stream of numbers, here or on a client.
 #[derive(Debug, Clone)]
@@ -355,4 +355,28 @@ fn results_arrive_after_the_end_of_the_event_loop() {
     drop(keep);
     source.drain("1min").wait().expect("all arrive");
     assert_eq!(list.to_vec(), [0, 1, 2]);
+}
+
+#[test]
+fn a_virtual_clock_waits_for_the_client() {
+    let client = Client::threads(1).expect("threads start");
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let (keep, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let wait = move |x: i32| {
+        // Until the other end is dropped.
+        let _ = lock(&gate).recv();
+        x
+    };
+    let gathered = source.scatter(&client).map(wait).gather();
+    let list = gathered.timed_window("1h").sink_to_list();
+    clock.block_on(async {
+        let emit = source.emit(1);
+        drop(keep);
+        emit.await.expect("it is computed");
+        source.drain("1min").await.expect("it is delivered");
+    });
+    assert_eq!(list.to_vec(), [[1]]);
+    assert_eq!(clock.now(), Duration::ZERO);
 }

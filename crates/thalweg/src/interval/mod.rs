@@ -314,15 +314,17 @@ pub fn wait(interval: impl IntoInterval) -> Result<Duration, IntervalError> {
     }
 }
 
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
+
 /// The first time after `now` on the grid of times that began at `start`: errors do not accumulate, and missed times
 /// are skipped.
 pub(crate) fn next_tick(start: Duration, interval: Duration, now: Duration) -> Duration {
     let since = now.saturating_sub(start).as_nanos();
     let ticks = since / interval.as_nanos().max(1) + 1;
     let after = ticks.saturating_mul(interval.as_nanos());
-    start.saturating_add(Duration::from_nanos(
-        u64::try_from(after).unwrap_or(u64::MAX),
-    ))
+    // `Duration::from_nanos` ends after 584 years, so that the next tick would be in the past.
+    let seconds = u64::try_from(after / NANOS_PER_SECOND).unwrap_or(u64::MAX);
+    start.saturating_add(Duration::new(seconds, (after % NANOS_PER_SECOND) as u32))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::ack::Acks;
 use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::graph::{AnyNode, Node, OperatorNode, Pass};
-use crate::runtime::CallerContext;
+use crate::runtime::{CallerContext, OutsideWork};
 use crate::trace::Visit;
 
 /// The surroundings of a running operator: it emits elements through it, and requests wakes and futures.
@@ -175,6 +175,13 @@ impl<Op: Operator> Context<'_, Op> {
     pub fn waker(&mut self, key: u64, event: fn() -> Op::Event) -> Waker {
         self.pass.graph().need_runtime(self.pass);
         self.node.waker(key, event, self.pass)
+    }
+
+    /// Tells a clock that does not follow real time of work on other threads, until the result is dropped.
+    pub(crate) fn outside_work(&self) -> Option<OutsideWork> {
+        let runtime = self.pass.graph().runtime();
+        let virtual_clock = runtime.filter(|runtime| !runtime.is_real_time());
+        virtual_clock.cloned().map(OutsideWork::new)
     }
 
     /// Whether the thread that brought the current element is a [guest](crate::Stream::emit_as_guest), which must not

@@ -56,6 +56,7 @@ impl<T: Element> Debounce<T> {
 impl<T> Reconfigure for Debounce<T> {
     fn reconfigure(&mut self, new: Self) {
         self.interval = new.interval;
+        self.timer.outdate();
     }
 }
 

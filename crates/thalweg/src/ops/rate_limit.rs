@@ -52,7 +52,7 @@ impl<T: Element> Operator for RateLimit<T> {
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let now = cx.now();
         if self.queue.is_empty() && now >= self.next {
-            self.next = now + self.interval;
+            self.next = now.saturating_add(self.interval);
             return cx.emit(x);
         }
         if self.queue.is_empty() {

@@ -58,6 +58,7 @@ impl<T> Reconfigure for Sample<T> {
     fn reconfigure(&mut self, new: Self) {
         self.interval = new.interval;
         self.ticks.reconfigure(new.ticks);
+        self.timer.outdate();
     }
 }
 

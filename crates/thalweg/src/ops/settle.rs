@@ -5,6 +5,7 @@ use std::task::{self, Poll, Waker};
 use super::parts::at_least_one;
 use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
+use crate::runtime::OutsideWork;
 use crate::{Context, Delivery, Element, EmitResult, Lease, Operator, Reconfigure};
 
 /// An element whose value is still being computed elsewhere.
@@ -73,6 +74,8 @@ pub struct Settle<P> {
     is_ordered: bool,
     queue: VecDeque<(P, Lease)>,
     waker: Option<Waker>,
+    /// There while the next element is waited for.
+    outside_work: Option<OutsideWork>,
     /// Whether emitters wait for a place only.
     is_buffer: bool,
     /// Whether the last output has not been accepted yet.
@@ -108,6 +111,7 @@ impl<P: Promise> Settle<P> {
             is_ordered,
             queue: VecDeque::new(),
             waker: None,
+            outside_work: None,
             is_buffer: false,
             is_delivering: false,
             begin: None,
@@ -130,13 +134,20 @@ impl<P: Promise> Settle<P> {
     /// The next element to emit, if it has settled. If not, the node is woken when it has.
     fn next(&mut self, cx: &mut Context<'_, Self>) -> Option<usize> {
         if self.queue.is_empty() {
+            self.outside_work = None;
             return None;
         }
         let waker = self.waker.get_or_insert_with(|| cx.waker(0, || ()));
         let mut task = task::Context::from_waker(waker);
         let looked_at = if self.is_ordered { 1 } else { self.places };
         let mut first = self.queue.iter().take(looked_at);
-        first.position(|(x, _)| x.poll_settled(&mut task).is_ready())
+        let settled = first.position(|(x, _)| x.poll_settled(&mut task).is_ready());
+        match settled {
+            Some(_) => self.outside_work = None,
+            None if self.outside_work.is_none() => self.outside_work = cx.outside_work(),
+            None => {}
+        }
+        settled
     }
 
     /// Emits settled elements whose turn it is.
@@ -220,6 +231,9 @@ impl<P: Promise> Operator for Settle<P> {
     fn withdraw(&mut self) {
         self.queue
             .retain(|(_, lease)| lease.is_admitted() || lease.stays());
+        if self.queue.is_empty() {
+            self.outside_work = None;
+        }
     }
 
     fn in_flight(&self) -> usize {
@@ -504,5 +518,30 @@ mod tests {
         one.settle(1);
         clock.block_on(drain).expect("it has settled");
         assert_eq!(list.to_vec(), [1]);
+    }
+
+    #[test]
+    fn a_virtual_clock_waits_for_what_is_settled_by_another_thread() {
+        let (clock, source, numbers) = line(Settle::ordered(3));
+        let list = numbers.timed_window("1h").sink_to_list();
+        let [one, two] = promises();
+        let (begun, begins) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                begins.iter().for_each(|promise: Later| promise.settle(7));
+            });
+            clock.block_on(async {
+                let emit = source.emit(one.clone());
+                begun.send(one).expect("the thread is there");
+                emit.await.expect("it has settled");
+                drop(source.emit(two.clone()));
+                begun.send(two).expect("the thread is there");
+                drop(begun);
+                let drained = source.drain("1min").await;
+                drained.expect("it has settled");
+            });
+        });
+        assert_eq!(list.to_vec(), [[7, 7]]);
+        assert_eq!(clock.now(), Duration::ZERO);
     }
 }

@@ -70,6 +70,29 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Identity of this runtime: equal for handles of the same loop.
     fn identity(&self) -> usize;
+
+    /// Work on other threads begins that this runtime waits for, such as that of an engine. A clock whose time jumps to
+    /// the next timer waits for it first. By default it does nothing.
+    fn begin_outside_work(&self) {}
+
+    /// Such work has ended.
+    fn end_outside_work(&self) {}
+}
+
+/// Work on other threads, until it is dropped; see [`Runtime::begin_outside_work`].
+pub(crate) struct OutsideWork(RuntimeHandle);
+
+impl OutsideWork {
+    pub(crate) fn new(runtime: RuntimeHandle) -> Self {
+        runtime.begin_outside_work();
+        Self(runtime)
+    }
+}
+
+impl Drop for OutsideWork {
+    fn drop(&mut self) {
+        self.0.end_outside_work();
+    }
 }
 
 /// The time since its first call, for measurements in pipelines without a runtime.

@@ -3,7 +3,7 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -40,7 +40,12 @@ pub struct VirtualClock(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    /// Notified when a thread may have something for [`VirtualClock::block_on`].
+    changed: Condvar,
 }
+
+/// The end of time: pipelines count nanoseconds in 64 bits.
+const LATEST: Duration = Duration::from_nanos(u64::MAX);
 
 #[derive(Default)]
 struct State {
@@ -49,6 +54,8 @@ struct State {
     calls: HashMap<u64, Alarm>,
     ready: VecDeque<Arc<Job>>,
     counter: u64,
+    /// Pieces of work under way on other threads.
+    outside_work: usize,
 }
 
 /// A spawned future; its waker adds it to the ready ones.
@@ -64,16 +71,23 @@ impl Wake for Job {
         if !*queued {
             *queued = true;
             lock(&self.clock.state).ready.push_back(self.clone());
+            self.clock.changed.notify_all();
         }
     }
 }
 
 /// The waker of the future in `block_on`.
-struct Main(Mutex<bool>);
+struct Main {
+    clock: Arc<Shared>,
+    woken: Mutex<bool>,
+}
 
 impl Wake for Main {
     fn wake(self: Arc<Self>) {
-        *lock(&self.0) = true;
+        *lock(&self.woken) = true;
+        // Who has looked at the flag holds the state until it waits.
+        drop(lock(&self.clock.state));
+        self.clock.changed.notify_all();
     }
 }
 
@@ -98,36 +112,64 @@ impl VirtualClock {
         while self.step() || self.jump(Some(self.now())) {}
     }
 
-    /// Advances time by `duration`, from timer to timer, running everything that becomes due.
+    /// Advances time by `duration`, from timer to timer, running everything that becomes due; at most to 584 years.
     pub fn advance(&self, duration: Duration) {
-        let end = self.now().saturating_add(duration);
+        let end = self.now().saturating_add(duration).min(LATEST);
         self.run_until_idle();
         while self.jump(Some(end)) {
             self.run_until_idle();
         }
-        self.state().now = end;
+        {
+            let mut state = self.state();
+            // A function that ran meanwhile, or another thread, may have advanced it further.
+            state.now = state.now.max(end);
+        }
         self.run_until_idle();
     }
 
-    /// Runs `future` to its end. Whenever everything waits for time, time advances to the next timer.
+    /// Runs `future` to its end. Whenever everything waits for time, time advances to the next timer. Functions on the
+    /// threads of an engine take real time: while a stream waits for them, so does this, at most as long as to the next
+    /// timer.
     ///
     /// # Panics
-    /// Everything waits, and nothing for time: the future would never complete.
+    /// Everything waits, and nothing for time or an engine: the future would never complete.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
-        let main = Arc::new(Main(Mutex::new(true)));
+        let main = Arc::new(Main {
+            clock: self.0.clone(),
+            woken: Mutex::new(true),
+        });
         let waker = Waker::from(main.clone());
         let mut cx = Context::from_waker(&waker);
         loop {
-            if std::mem::take(&mut *lock(&main.0))
+            if std::mem::take(&mut *lock(&main.woken))
                 && let Poll::Ready(output) = future.as_mut().poll(&mut cx)
             {
                 return output;
             }
-            if !self.step() && !*lock(&main.0) && !self.jump(None) {
+            let goes_on = self.step() || *lock(&main.woken) || self.wait_for_outside_work(&main);
+            if !goes_on && !self.jump(None) {
                 panic!("deadlock on the virtual clock: everything waits, and no timer is set");
             }
         }
+    }
+
+    /// Waits for other threads if there is work outside, until the next timer is due. Returns whether there may be
+    /// something to do.
+    fn wait_for_outside_work(&self, main: &Main) -> bool {
+        let state = self.state();
+        if state.outside_work == 0 {
+            return false;
+        }
+        if !state.ready.is_empty() || *lock(&main.woken) {
+            return true;
+        }
+        let next = state.alarms.peek().map(|Reverse((at, _))| *at);
+        let limit = next.map_or(Duration::MAX, |at| at.saturating_sub(state.now));
+        let waited = self.0.changed.wait_timeout(state, limit);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        drop(state);
+        !timeout.timed_out()
     }
 
     /// Polls one ready future; returns whether there was one.
@@ -199,6 +241,16 @@ impl Runtime for VirtualClock {
             queued: Mutex::new(true),
         });
         self.state().ready.push_back(job);
+        self.0.changed.notify_all();
+    }
+
+    fn begin_outside_work(&self) {
+        self.state().outside_work += 1;
+    }
+
+    fn end_outside_work(&self) {
+        self.state().outside_work -= 1;
+        self.0.changed.notify_all();
     }
 
     fn is_real_time(&self) -> bool {
@@ -227,5 +279,59 @@ impl fmt::Debug for VirtualClock {
         f.debug_struct("VirtualClock")
             .field("now", &self.now())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Stream;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_function_that_advances_the_clock_further_does_not_set_it_back() -> Result<(), crate::Error>
+    {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let inner = clock.clone();
+        source
+            .shift("1s")
+            .sink(move |_| inner.advance(seconds(100)));
+        source.emit(1).wait()?;
+        clock.advance(seconds(10));
+        assert_eq!(clock.now(), seconds(101));
+        Ok(())
+    }
+
+    #[test]
+    fn time_never_goes_back_when_several_threads_advance_it() {
+        let clock = VirtualClock::new();
+        let goes_on = |step: u64| {
+            let before = clock.now();
+            clock.advance(Duration::from_millis(step));
+            clock.now() > before
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (1..=4_u64)
+                .map(|step| scope.spawn(move || (0..2000).all(|_| goes_on(step))))
+                .collect();
+            for thread in threads {
+                assert!(thread.join().is_ok_and(|goes_on| goes_on));
+            }
+        });
+    }
+
+    #[test]
+    fn windows_end_with_time_itself() -> Result<(), crate::Error> {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let list = source.timed_window("100000d").sink_to_list();
+        source.emit(1).wait()?;
+        clock.advance(Duration::MAX);
+        assert_eq!((clock.now(), list.len()), (LATEST, 2));
+        Ok(())
     }
 }

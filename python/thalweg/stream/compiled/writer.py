@@ -263,4 +263,5 @@ def _listed(held: list[Held]) -> str:
 
 def comment(node: Stream) -> str:
     """Return a node's name, on one line."""
-    return " ".join(f"{node._own_name()}".split())
+    name = node._own_name()
+    return name if name.isprintable() else repr(name)

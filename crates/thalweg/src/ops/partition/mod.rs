@@ -31,7 +31,8 @@ shows!([T, K, F, const TIMED: bool] Partition<T, K, F, TIMED> { size, timeout, g
 /// A group that is not complete.
 struct Open<T> {
     group: Group<T>,
-    deadline: Duration,
+    /// Arrival of its first element, for its timeout.
+    begun: Duration,
 }
 
 impl<T, K, E, F, const TIMED: bool> Partition<T, K, F, TIMED>
@@ -59,12 +60,8 @@ where
                 let mut group = Group::default();
                 group.push(x, cx);
                 if group.len() < self.size {
-                    let deadline = if TIMED {
-                        cx.now().saturating_add(self.timeout)
-                    } else {
-                        Duration::MAX
-                    };
-                    none.insert(Open { group, deadline });
+                    let begun = if TIMED { cx.now() } else { Duration::ZERO };
+                    none.insert(Open { group, begun });
                     return None;
                 }
                 group
@@ -79,8 +76,9 @@ where
         while self.outbox.is_clear()
             && let Some(first) = self.groups.front()
         {
-            if first.deadline > cx.now() {
-                self.timer.set(first.deadline, cx);
+            let deadline = first.begun.saturating_add(self.timeout);
+            if deadline > cx.now() {
+                self.timer.set(deadline, cx);
                 return;
             }
             self.send_first(cx);
@@ -103,6 +101,7 @@ impl<T, K, F, const TIMED: bool> Reconfigure for Partition<T, K, F, TIMED> {
     fn reconfigure(&mut self, new: Self) {
         self.size = new.size;
         self.timeout = new.timeout;
+        self.timer.outdate();
         self.key = new.key;
     }
 }

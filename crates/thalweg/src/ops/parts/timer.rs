@@ -5,29 +5,39 @@ use crate::{Context, Operator};
 
 /// The wake time of an operator.
 #[derive(Default)]
-pub(in crate::ops) struct Timer(Option<Duration>);
+pub(in crate::ops) struct Timer {
+    at: Option<Duration>,
+    is_outdated: bool,
+}
 
 impl Timer {
     /// Requests `wake` at the given time or earlier. A timer that is set is not postponed: set it again when
     /// [`rang`](Self::rang) says that it has rung.
     pub(in crate::ops) fn set<Op: Operator>(&mut self, at: Duration, cx: &mut Context<'_, Op>) {
-        if self.0.is_none_or(|set| at < set) {
-            self.0 = Some(at);
+        if !self.is_set() || self.at.is_none_or(|set| at < set) {
+            self.at = Some(at);
+            self.is_outdated = false;
             cx.wake_at(at);
         }
     }
 
+    /// Lets the next time replace the current one, whichever is earlier: the interval has changed. Until then it rings
+    /// at the current one.
+    pub(in crate::ops) fn outdate(&mut self) {
+        self.is_outdated = true;
+    }
+
     /// Whether the time has come, true once: `wake` may be called for other reasons.
     pub(in crate::ops) fn rang<Op: Operator>(&mut self, cx: &Context<'_, Op>) -> bool {
-        let rang = self.0.is_some_and(|at| at <= cx.now());
+        let rang = self.at.is_some_and(|at| at <= cx.now());
         if rang {
-            self.0 = None;
+            self.at = None;
         }
         rang
     }
 
     pub(in crate::ops) fn is_set(&self) -> bool {
-        self.0.is_some()
+        self.at.is_some() && !self.is_outdated
     }
 }
 

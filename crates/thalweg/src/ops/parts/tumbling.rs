@@ -34,6 +34,7 @@ impl<W: Element> Tumbling<W> {
     /// Uses another length after the current window.
     pub(in crate::ops) fn reconfigure(&mut self, new: Self) {
         self.ticks.reconfigure(new.ticks);
+        self.timer.outdate();
         self.empty = new.empty;
     }
 
