@@ -254,6 +254,9 @@ impl Client {
     /// Waits for the tasks that have been [detached](Future::detach), unless a task calls it. Then accepts no more tasks,
     /// drops those that have not started, and waits for running ones; for calls of [`when_done`](Future::when_done), a
     /// second at most.
+    ///
+    /// Streams are to be [drained](thalweg::Stream::drain) before: elements that have come to the client are computed, but
+    /// may be delivered after it returns, and later ones fail.
     pub fn close(&self) {
         if !runs_task() {
             wait_all(&self.engine().detached(), None);
