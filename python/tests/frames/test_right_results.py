@@ -41,6 +41,17 @@ def test_the_variance_of_large_numbers_is_precise():
     assert results == [0.5, 0.5]
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64"])
+def test_the_mean_of_large_integers_does_not_overflow(dtype):
+    def large(count):
+        return frame(None, x=pd.array([1_700_000_000 * 10**9] * count, dtype), name=["a"] * count)
+
+    expected = pytest.approx(1.7e18)
+    assert collect(lambda sdf: sdf.x.mean(), large(6), large(6))[-1] == expected
+    assert collect(lambda sdf: sdf.window(n=8).x.mean(), large(6), large(6))[-1] == expected
+    assert collect(lambda sdf: sdf.groupby("name").x.mean(), large(6), large(6))[-1].tolist() == [expected]
+
+
 def test_infinities_leave_the_window_with_their_row():
     assert collect(lambda sdf: sdf.window(n=1).x.sum(), frame([math.inf]), frame([2.0])) == [math.inf, 2.0]
 

@@ -238,8 +238,8 @@ def _numbers(column: Column, name: str) -> Column:
     kind = find_kind(values)
     if kind in ("text", "time"):
         raise TypeError(f"{name} needs numbers, and not {kind}")
-    # Totals that come from many batches would lose digits in less.
-    return Column(values.astype(float), valid) if values.dtype.kind == "f" and values.dtype != float else column
+    # Totals of many batches would lose digits in smaller numbers, and overflow in integers.
+    return Column(values.astype(float), valid) if values.dtype.kind in "iuf" and values.dtype != float else column
 
 
 def _floats(column: Column, name: str) -> Any:
