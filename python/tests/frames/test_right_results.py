@@ -61,6 +61,19 @@ def test_rounding_errors_do_not_accumulate_in_a_window():
     assert results[-1] == 0.1
 
 
+@pytest.mark.parametrize("has_loops", [True, False])
+@pytest.mark.parametrize("statistic", ["sum", "mean", "count"])
+@pytest.mark.parametrize("window", [2, "2min"])
+def test_rounding_errors_do_not_spread_in_a_rolling_window(statistic, window, has_loops, monkeypatch):
+    if not has_loops:
+        monkeypatch.setattr("thalweg.dataframe.rolling._LOOPS", {})
+    whole = frame([1e16, 1.0, 1.0, 0.0, 0.0, None, 0.1, 0.1, 0.0, 0.0], at(*range(10)))
+    expected = getattr(whole.x.rolling(window), statistic)()
+    for pieces in ([whole], [whole[:3], whole[3:]], [whole[i : i + 1] for i in range(10)]):
+        results = collect(lambda sdf: getattr(sdf.rolling(window).x, statistic)(), *pieces)
+        assert np.array_equal(pd.concat(results), expected, equal_nan=True)
+
+
 def test_a_gap_empties_the_window():
     results = collect(
         lambda sdf: sdf.window(value="10min").x.sum(), frame([1, 2], at(0, 1)), frame([4], at(60)), frame([8], at(61))
