@@ -9,8 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from thalweg.dataframe.backend.column import Column
-from thalweg.dataframe.backend.labelled import key_columns, time_column, value_names, without_missing
+from thalweg.dataframe.backend.column import Column, rank
+from thalweg.dataframe.backend.labelled import (
+    key_columns,
+    python_value,
+    time_column,
+    value_names,
+    with_zone,
+    without_missing,
+)
 
 __all__ = ["ARROW"]
 
@@ -88,6 +95,12 @@ class _Arrow:
         valid = pc.is_valid(series).to_numpy() if series.null_count else None
         if kind.id in _NUMERIC:
             return Column(_to_numpy(series if valid is None else pc.fill_null(series, pa.scalar(0).cast(kind))), valid)
+        if _is_zoned(kind):
+            return with_zone(_to_numpy(series), kind.tz)
+        if pa.types.is_dictionary(kind) and kind.ordered:
+            ranked = series.unify_dictionaries().combine_chunks()
+            places = pc.fill_null(ranked.indices.cast(pa.int64()), -1)
+            return rank(places.to_numpy(), ranked.dictionary.to_pylist())
         if pa.types.is_temporal(kind) and not pa.types.is_time(kind):
             return Column(_to_numpy(series), valid)
         return Column(np.asarray(_to_numpy(series), dtype=object), valid)
@@ -101,7 +114,8 @@ class _Arrow:
     def times(self, piece: Any, on: Any) -> Any:
         fields = piece.schema if self.is_frame(piece) else ()
         times = [field.name for field in fields if pa.types.is_temporal(field.type)]
-        return self.column(self.series(piece, time_column(times, on))).values
+        series = self.series(piece, time_column(times, on))
+        return _to_numpy(series) if _is_zoned(series.type) else self.column(series).values
 
     def slice(self, piece: Any, start: int, stop: int) -> Any:
         return piece.slice(start, stop - start)
@@ -118,17 +132,17 @@ class _Arrow:
         return piece
 
     def scalar(self, value: Any) -> Any:
-        return value.item() if isinstance(value, np.generic) else value
+        return python_value(value)
 
     def row(self, names: list[Any], values: list[Any]) -> Any:
         return pa.table({name: [self.scalar(value)] for name, value in zip(names, values, strict=True)})
 
     def name_keys(self, keys: Any, names: list[Any]) -> Any:
-        return {name: pa.array(values) for name, values in key_columns(keys, names).items()}
+        return {name: _array(values) for name, values in key_columns(keys, names).items()}
 
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         names = value_names(names, list(keys), "count_all")
-        return pa.Table.from_arrays([*keys.values(), *map(pa.array, arrays)], names=[*keys, *names])
+        return pa.Table.from_arrays([*keys.values(), *map(_array, arrays)], names=[*keys, *names])
 
     def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
         if self.is_frame(piece) and not is_series:
@@ -137,7 +151,7 @@ class _Arrow:
 
     def counted(self, keys: Any, counts: Any, series: Any) -> Any:
         order = np.argsort(-counts, kind="stable")
-        return pa.table({"values": keys[order].to_numpy(), "counts": counts[order]})
+        return pa.table({"values": _array(keys[order].to_numpy()), "counts": counts[order]})
 
     def cumulate(self, operation: str, carry: Any, new: Any) -> tuple[Any, Any]:
         rows = new if carry is None else self.concat([carry, new])
@@ -166,6 +180,14 @@ class _Arrow:
 
     def adopt(self, thing: Any) -> Any:
         return pa.table(thing)
+
+
+def _array(values: Any) -> Any:
+    return pa.array(values, from_pandas=values.dtype == object)
+
+
+def _is_zoned(kind: Any) -> bool:
+    return pa.types.is_timestamp(kind) and kind.tz is not None
 
 
 def _to_numpy(series: Any) -> Any:

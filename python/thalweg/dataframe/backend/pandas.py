@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thalweg.dataframe.backend.column import Column
+from thalweg.dataframe.backend.column import Column, rank
 
 __all__ = ["PANDAS"]
+
+#: Types for what `infer_dtype` finds.
+_MASKED = {"integer": "Int64", "boolean": "boolean"}
 
 #: From this version on, a shallow copy does not see changes to the original.
 _COPIES_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
@@ -78,6 +81,8 @@ class _Pandas:
             else:
                 valid = ~pd.isna(values)
             return Column(values, None if valid.all() else valid)
+        if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
+            return rank(np.asarray(getattr(series, "cat", series).codes), dtype.categories)
         missing = np.asarray(series.isna())
         valid = None if not missing.any() else ~missing
         numeric = getattr(dtype, "numpy_dtype", None)
@@ -129,10 +134,9 @@ class _Pandas:
 
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         if is_frame:
-            frame = pd.DataFrame(dict(enumerate(arrays)), index=keys, copy=True).set_axis(pd.Index(names), axis=1)
-            return frame.infer_objects() if any(array.dtype == object for array in arrays) else frame
-        series = pd.Series(arrays[0], index=keys, name=names[0], copy=True)
-        return series.infer_objects() if arrays[0].dtype == object else series
+            columns = dict(enumerate(map(_infer, arrays)))
+            return pd.DataFrame(columns, index=keys, copy=True).set_axis(pd.Index(names), axis=1)
+        return pd.Series(_infer(arrays[0]), index=keys, name=names[0], copy=True)
 
     def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
         if self.is_frame(piece) and not is_series:
@@ -176,6 +180,16 @@ def _package(piece: Any) -> Any:
     from thalweg.dataframe.kinds import get_dataframe_package
 
     return get_dataframe_package(piece)
+
+
+def _infer(array: Any) -> Any:
+    """Values as the type that all of them have; integers and flags stay such beside missing values."""
+    if array.dtype != object:
+        return array
+    masked = _MASKED.get(pd.api.types.infer_dtype(array, skipna=True))
+    if masked is None or not pd.isna(array).any():
+        return pd.Series(array).infer_objects().array
+    return pd.array(array, dtype=masked)
 
 
 def _as_numbers(new: Any) -> Any:
