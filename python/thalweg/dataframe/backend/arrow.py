@@ -174,9 +174,7 @@ class _Arrow:
         if self.is_frame(rows[0]):
             return self.concat(rows)
         names = self.names(example)
-        if not isinstance(rows[0], dict):
-            rows = [dict(zip(names, row, strict=True)) for row in rows]
-        return pa.Table.from_pylist(rows, schema=example.schema)
+        return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema=example.schema)
 
     def adopt(self, thing: Any) -> Any:
         return pa.table(thing)

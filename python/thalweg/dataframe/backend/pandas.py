@@ -44,7 +44,7 @@ class _Pandas:
         known, positions = self._layout
         if columns is not known and not columns.equals(known):
             if not columns.is_unique:
-                return [frame[name] for name in names]
+                return _read_repeated(frame, names)
             positions = {name: i for i, name in enumerate(columns)}
             self._layout = (columns, positions)
         return [take(positions[name]) for name in names]
@@ -160,13 +160,7 @@ class _Pandas:
         return filled.ffill().iloc[-1:], result
 
     def from_rows(self, rows: list[Any], example: Any) -> Any:
-        first = rows[0]
-        if isinstance(first, (pd.DataFrame, pd.Series)):
-            return self.concat(rows) if isinstance(first, pd.DataFrame) else pd.DataFrame(rows)
-        names = list(example.columns)
-        if isinstance(first, dict):
-            return pd.DataFrame({name: [row[name] for row in rows] for name in names})
-        return pd.DataFrame(rows, columns=names)
+        return self.concat(rows) if self.is_frame(rows[0]) else pd.DataFrame(rows, columns=example.columns)
 
     def adopt(self, thing: Any) -> Any:
         if hasattr(pd.DataFrame, "from_arrow"):
@@ -174,6 +168,17 @@ class _Pandas:
         import pyarrow as pa
 
         return pa.table(thing).to_pandas()
+
+
+def _read_repeated(frame: Any, names: list[Any]) -> list[Any]:
+    """Columns of a frame in which several have the same name: all of them, in their order, or none."""
+    places: dict[Any, list[int]] = {}
+    for place, name in enumerate(frame.columns):
+        places.setdefault(name, []).append(place)
+    for name in set(names):
+        if len(places[name]) != names.count(name):
+            raise ValueError(f"the frame has {len(places[name])} columns {name!r}: give each a name of its own")
+    return [frame.iloc[:, places[name].pop(0)] for name in names]
 
 
 def _package(piece: Any) -> Any:

@@ -131,8 +131,6 @@ class _Polars:
     def from_rows(self, rows: list[Any], example: Any) -> Any:
         if isinstance(rows[0], pl.DataFrame):
             return pl.concat(rows)
-        if isinstance(rows[0], dict):
-            rows = [tuple(row[name] for name in example.columns) for row in rows]
         return pl.DataFrame(rows, schema=example.schema, orient="row")
 
     def adopt(self, thing: Any) -> Any:
