@@ -16,6 +16,10 @@ from thalweg.dataframe.schema import Schema, SchemaError
 __all__ = ["Rolling"]
 
 
+#: More rows than there are, and few enough for the loops of numpy.
+_MOST = 2**62
+
+
 class Rolling:
     """Rolling aggregations over a streaming frame or series, with the results of pandas on the whole.
 
@@ -62,12 +66,22 @@ class Rolling:
         if isinstance(window, (bool, float)):
             raise TypeError(f"rolling needs a whole number of rows or a duration such as '10s', and not {window!r}")
         has_rows = hasattr(window, "__index__")
-        self.window: Any = window if has_rows else pd.Timedelta(window)
+        self.window: Any = min(window.__index__(), _MOST) if has_rows else pd.Timedelta(window)
         if not self.window > (0 if has_rows else pd.Timedelta(0)):
             raise ValueError(f"rolling needs at least 1 row, or a duration above zero, and not {window!r}")
-        self.min_periods = min_periods
+        self.min_periods = self._check_periods(min_periods)
         self.with_state = with_state
         self.start = start
+
+    def _check_periods(self, min_periods: Any) -> Any:
+        if min_periods is None:
+            return None
+        if isinstance(min_periods, bool) or not hasattr(min_periods, "__index__"):
+            raise TypeError(f"rolling needs a whole number as min_periods, and not {min_periods!r}")
+        most = _MOST if isinstance(self.window, pd.Timedelta) else self.window
+        if not 0 <= min_periods <= most:
+            raise ValueError(f"rolling needs min_periods from 0 to the rows of the window, and not {min_periods!r}")
+        return min_periods
 
     def __getitem__(self, key: Any) -> Rolling:
         return type(self)(self.root[key], self.window, self.min_periods, self.with_state, self.start, self.on)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import operator
 from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ class Var:
     """Variance of the non-missing values, or their standard deviation."""
 
     def __init__(self, ddof: int = 1, *, is_std: bool = False) -> None:
-        self.ddof = ddof
+        self.ddof = _checked_ddof(ddof)
         self.is_std = is_std
         self.name = "std" if is_std else "var"
 
@@ -220,6 +221,12 @@ class Extreme:
 
     def _either(self, x: Any, y: Any) -> Any:
         return y if x is None else x if y is None else self._choose(x, y)
+
+
+def _checked_ddof(ddof: Any) -> Any:
+    if not isinstance(ddof, Real):
+        raise TypeError(f"ddof: a number that is subtracted from the count, not {ddof!r}")
+    return ddof
 
 
 def _present(column: Column, codes: Any) -> tuple[Any, Any]:
