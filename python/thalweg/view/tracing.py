@@ -34,6 +34,8 @@ def trace(node: Stream[Any], one_in: int, provider: TracerProvider | None) -> No
     """
     if isinstance(one_in, bool) or not isinstance(one_in, int) or not 0 <= one_in < 1 << 32:
         raise ValueError(f"trace: `one_in` is a number of elements, 0 for none, not {one_in!r}")
+    if provider is not None and not hasattr(provider, "get_tracer"):
+        raise TypeError(f"trace: `provider`: a tracer provider of OpenTelemetry, not {provider!r}")
     need("opentelemetry.trace", "trace", "opentelemetry")
     from opentelemetry.trace import get_tracer
 
