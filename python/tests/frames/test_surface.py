@@ -13,7 +13,7 @@ pytest.importorskip("streamz")
 
 from test_names_of_peers import public_names, takes  # noqa: E402
 from thalweg import Stream, VirtualClock  # noqa: E402
-from thalweg.dataframe import DataFrame, DataFrames, PeriodicDataFrame, Seriess, Window  # noqa: E402
+from thalweg.dataframe import DataFrame, DataFrames, PeriodicDataFrame, Random, Seriess, Window  # noqa: E402
 
 #: Functions that streamz passes to `accumulate`; thalweg has classes instead.
 INSIDE = {
@@ -133,6 +133,9 @@ def test_rows_wait_at_most_the_given_time():
         (lambda sdf: sdf.rolling(2, min_periods=-1), ValueError, "min_periods.*-1"),
         (lambda sdf: sdf.rolling(2, min_periods=3), ValueError, "min_periods.*3"),
         (lambda sdf: sdf.ewm(com="1"), TypeError, "com has to be a number.*'1'"),
+        (lambda sdf: PeriodicDataFrame(sdf), TypeError, "PeriodicDataFrame: `datafn`.*DataFrame"),
+        (lambda _: Random(freq=0), ValueError, "freq.*0"),
+        (lambda _: Random(freq="-1s"), ValueError, "freq.*-1s"),
         (lambda sdf: sdf.ewm(halflife="1s"), TypeError, "halflife has to be a number.*'1s'"),
     ],
 )
