@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import operator
 import pickle
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
+np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
 
+from thalweg import Stream  # noqa: E402
 from thalweg.dataframe import DataFrame  # noqa: E402
 
 SIZES = ["small", "middle", "large"]
@@ -122,6 +125,45 @@ def test_a_group_without_values_leaves_the_others_as_they_are(make, values, tota
     assert largest == {"a": values[2], "b": None}
     totals = groups(collect(lambda sdf: sdf.groupby("k").x.sum(), whole)[-1], "x")
     assert totals == {"a": total, "b": type(total)()}
+
+
+@pytest.mark.parametrize("operation", [operator.truediv, operator.floordiv, operator.mod])
+@pytest.mark.parametrize("other", [2, -3, 2.5, np.int64(2)])
+@pytest.mark.parametrize("values", [[7, -7, 6, -6], [7.5, -7.5, 6.0, -0.5]])
+def test_arrow_divides_as_python_does(operation, other, values):
+    source = Stream()
+    columns = DataFrame(source, with_arrow([""], values[:1])).x
+    forth = operation(columns, other).stream.sink_to_list()
+    back = operation(other, columns).stream.sink_to_list()
+    source.emit(with_arrow([""] * len(values), values))
+    assert forth[0].to_pylist() == pytest.approx([operation(value, other) for value in values])
+    assert back[0].to_pylist() == pytest.approx([operation(other, value) for value in values])
+
+
+def test_rows_of_record_batches_can_be_selected():
+    whole = pa.RecordBatch.from_pydict({"k": ["a", "b"], "x": [1, 2]})
+    assert collect(lambda sdf: sdf[sdf.x > 1].x.sum(), whole, whole.slice(0, 0), whole) == [2, 2, 4]
+
+
+@EACH_LIBRARY
+def test_keys_may_be_days(make):
+    days = [datetime.date(2024, 1, 2), datetime.date(2024, 1, 1)]
+    counts = collect(lambda sdf: sdf.groupby("k").x.sum(), make(days, [1, 2]), make(days[:1], [3]))[-1]
+    assert groups(counts, "x") == {days[1]: 2, days[0]: 4}
+
+
+@EACH_LIBRARY
+def test_keys_and_extremes_may_be_large(make):
+    large = np.array([2**63, 5], np.uint64)
+    whole = make(large, large)
+    assert groups(collect(lambda sdf: sdf.groupby("k").x.sum(), whole)[-1], "x") == {5: 5, 2**63: 2**63}
+    values = pd.array([2**63, None, 5], "UInt64") if make is with_pandas else [2**63, None, 5]
+    if make is with_polars:
+        values = pl.Series(values, dtype=pl.UInt64)
+    if make is with_arrow:
+        values = pa.array(values, pa.uint64())
+    largest = collect(lambda sdf: sdf.groupby("k").x.max(), make(["a", "b", "a"], values))[-1]
+    assert groups(largest, "x") == {"a": 2**63, "b": None}
 
 
 def test_the_variance_of_complex_numbers_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,11 @@ import pyarrow.compute as pc
 from thalweg.dataframe.backend.column import Column, rank
 from thalweg.dataframe.backend.labelled import (
     key_columns,
+    labels_of,
     python_value,
     time_column,
     value_names,
     with_zone,
-    without_missing,
 )
 
 __all__ = ["ARROW"]
@@ -32,12 +33,34 @@ _SIGNED = pa.int8(), pa.int16(), pa.int32(), pa.int64()
 _UNSIGNED = pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()
 _NUMERIC = {kind.id for kind in (*_SIGNED, *_UNSIGNED, pa.float16(), pa.float32(), pa.float64(), pa.bool_())}
 
+
+def _divide(x: Any, y: Any) -> Any:
+    # Arrow divides integers without a rest.
+    return pc.divide(pc.cast(x, pa.float64()) if _is_whole(x) and _is_whole(y) else x, y)
+
+
+def _floor_divide(x: Any, y: Any) -> Any:
+    quotient = pc.divide(x, y)
+    if not _is_whole(quotient):
+        return pc.floor(quotient)
+    # Arrow rounds towards zero.
+    has_rest = pc.not_equal(pc.multiply(quotient, y), x)
+    is_negative = pc.xor(pc.less(x, 0), pc.less(y, 0))
+    return pc.subtract(quotient, pc.cast(pc.and_kleene(has_rest, is_negative), quotient.type))
+
+
+def _is_whole(x: Any) -> bool:
+    return isinstance(x, Integral) or (hasattr(x, "type") and pa.types.is_integer(x.type))
+
+
 #: Arrow's columns have no operators.
 _OPERATIONS = {
     operator.add: pc.add,
     operator.sub: pc.subtract,
     operator.mul: pc.multiply,
-    operator.truediv: pc.divide,
+    operator.truediv: _divide,
+    operator.floordiv: _floor_divide,
+    operator.mod: lambda x, y: pc.subtract(x, pc.multiply(_floor_divide(x, y), y)),
     operator.pow: pc.power,
     operator.neg: pc.negate,
     operator.abs: pc.abs,
@@ -106,10 +129,7 @@ class _Arrow:
         return Column(np.asarray(_to_numpy(series), dtype=object), valid)
 
     def labels(self, series: Any) -> Any:
-        column = self.column(series)
-        if column.valid is None:
-            return column.values
-        return without_missing(column)
+        return labels_of(self.column(series))
 
     def times(self, piece: Any, on: Any) -> Any:
         fields = piece.schema if self.is_frame(piece) else ()
@@ -121,7 +141,12 @@ class _Arrow:
         return piece.slice(start, stop - start)
 
     def take(self, piece: Any, mask: Any) -> Any:
-        return piece.filter(pa.array(mask) if isinstance(mask, np.ndarray) else mask)
+        if isinstance(mask, np.ndarray):
+            mask = pa.array(mask)
+        if isinstance(mask, pa.ChunkedArray) and isinstance(piece, pa.RecordBatch):
+            # A record batch takes a single chunk.
+            mask = pa.concat_arrays(mask.chunks) if mask.num_chunks else pa.array([], pa.bool_())
+        return piece.filter(mask)
 
     def concat(self, pieces: list[Any]) -> Any:
         if self.is_frame(pieces[0]):
@@ -181,7 +206,12 @@ class _Arrow:
 
 
 def _array(values: Any) -> Any:
-    return pa.array(values, from_pandas=values.dtype == object)
+    if values.dtype != object:
+        return pa.array(values)
+    try:
+        return pa.array(values, from_pandas=True)
+    except OverflowError:
+        return pa.array(values, pa.uint64(), from_pandas=True)
 
 
 def _is_zoned(kind: Any) -> bool:

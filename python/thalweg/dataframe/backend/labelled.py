@@ -9,7 +9,7 @@ import pandas as pd
 
 from thalweg.dataframe.backend.column import Column
 
-__all__ = ["key_columns", "python_value", "time_column", "value_names", "with_zone", "without_missing"]
+__all__ = ["key_columns", "labels_of", "python_value", "time_column", "value_names", "with_zone"]
 
 
 def with_zone(instants: np.ndarray[Any, Any], zone: str) -> Column:
@@ -47,19 +47,22 @@ def _is_finer(value: Any) -> bool:
     return value.dtype.kind in "mM" and np.datetime_data(value.dtype)[0] == "ns"
 
 
-def without_missing(column: Column) -> Any:
-    """Labels of a column with missing values, as what `pandas.factorize` takes.
+def labels_of(column: Column) -> Any:
+    """Labels of a column, as what `pandas.factorize` takes. Days are objects: it would make times of them.
 
     Examples
     --------
     >>> import numpy as np
     >>> from thalweg.dataframe.backend import Column
-    >>> from thalweg.dataframe.backend.labelled import without_missing
-    >>> without_missing(Column(np.array([1, 2]), np.array([True, False]))).tolist()
+    >>> from thalweg.dataframe.backend.labelled import labels_of
+    >>> labels_of(Column(np.array([1, 2]), np.array([True, False]))).tolist()
     [1, None]
     """
+    if column.valid is None and column.values.dtype != "datetime64[D]":
+        return column.values
     labels = column.values.astype(object)
-    labels[~column.valid] = None  # type: ignore[operator]
+    if column.valid is not None:
+        labels[~column.valid] = None
     return pd.array(labels, dtype=object)
 
 

@@ -194,7 +194,10 @@ def _infer(array: Any) -> Any:
     masked = _MASKED.get(pd.api.types.infer_dtype(array, skipna=True))
     if masked is None or not pd.isna(array).any():
         return pd.Series(array).infer_objects().array
-    return pd.array(array, dtype=masked)
+    try:
+        return pd.array(array, dtype=masked)
+    except OverflowError:
+        return pd.array(array, dtype="UInt64")
 
 
 def _as_numbers(new: Any) -> Any:

@@ -11,11 +11,11 @@ import polars as pl
 from thalweg.dataframe.backend.column import Column, is_missing, rank
 from thalweg.dataframe.backend.labelled import (
     key_columns,
+    labels_of,
     python_value,
     time_column,
     value_names,
     with_zone,
-    without_missing,
 )
 
 __all__ = ["POLARS"]
@@ -72,10 +72,7 @@ class _Polars:
         return Column(values, valid)
 
     def labels(self, series: Any) -> Any:
-        column = self.column(series)
-        if column.valid is None:
-            return column.values
-        return without_missing(column)
+        return labels_of(self.column(series))
 
     def times(self, piece: Any, on: Any) -> Any:
         times = [name for name, dtype in piece.schema.items() if dtype.is_temporal()] if self.is_frame(piece) else []
@@ -148,7 +145,8 @@ def _series(name: str, values: Any) -> Any:
     objects = [None if is_missing(value) else value for value in values]
     zone = next((value.tz for value in objects if isinstance(value, pd.Timestamp)), None)
     if zone is None:
-        return pl.Series(name, objects)
+        is_large = any(isinstance(value, int) and value >= 2**63 for value in objects)
+        return pl.Series(name, objects, dtype=pl.UInt64 if is_large else None)
     instants = pd.DatetimeIndex(objects).tz_convert(None).to_numpy()
     return pl.Series(name, instants).dt.replace_time_zone("UTC").dt.convert_time_zone(str(zone))
 
