@@ -11,7 +11,7 @@ from threading import Barrier
 import pytest
 
 from support import PATIENCE
-from thalweg import Stream
+from thalweg import Stream, ops
 from thalweg.parallel import ParallelStream
 from thalweg.tasks import Client
 
@@ -39,6 +39,34 @@ class latest_pair(ParallelStream):
             client = self.default_client()
             return self._emit(tuple(client.submit(abs, self.latest[place]) for place in (0, 1)), metadata=metadata)
         return []
+
+
+class every_other(Stream):
+    """An operator that knows nothing of engines."""
+
+    def __init__(self, upstream, **kwargs):
+        self.count = 0
+        super().__init__(upstream, **kwargs)
+
+    def update(self, x, who=None, metadata=None):
+        self.count += 1
+        return self._emit(x, metadata=metadata) if self.count % 2 else []
+
+
+# As streamz' own module `dask` makes its classes.
+@ParallelStream.register_api()
+class every_other_for_tests(ParallelStream, every_other):
+    pass
+
+
+@ParallelStream.register_api()
+class pairs_for_tests(ParallelStream, ops.partition):
+    pass
+
+
+@ParallelStream.register_api()
+class zip_for_tests(ParallelStream, ops.zip):
+    pass
 
 
 ENGINES = {
@@ -74,6 +102,21 @@ def collected(build, elements, engine):
 )
 def test_results_of_emitted_futures_go_on_in_order(build, expected, engine):
     assert collected(build, [1, 2], engine) == expected
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda s: s.map(abs).every_other_for_tests(), [1, 3]),
+        (lambda s: s.every_other_for_tests().map(str), ["-1", "-3"]),
+        (lambda s: s.map(abs).pairs_for_tests(2), [(1, 2), (3, 4)]),
+        (lambda s: s.map(abs).pairs_for_tests(2).map(sum), [3, 7]),
+        (lambda s: s.map(abs).zip_for_tests(s.map(str)), [(1, "-1"), (2, "-2"), (3, "-3"), (4, "-4")]),
+        (lambda s: s.zip_for_tests(s.map(abs)).map(sum), [0, 0, 0, 0]),
+    ],
+)
+def test_operators_of_streams_can_be_derived_for_engines(build, expected, engine):
+    assert collected(build, [-1, -2, -3, -4], engine) == expected
 
 
 def test_sinks_of_such_a_node_get_the_futures(engine):

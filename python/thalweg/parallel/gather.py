@@ -138,6 +138,8 @@ def results_of(node: ParallelStream) -> Any:
 class _results(ParallelStream, ops.map):
     """Waits for the futures among the elements, or directly in them."""
 
+    _takes_elements = True
+
     def _sources(self, given: list[ParallelStream]) -> dict[Any, Any]:
         return {node: node for node in given}
 

@@ -137,6 +137,7 @@ class buffer(ParallelStream, ops.buffer):
     """
 
     _buffers = True
+    _takes_elements = True
 
     def _sources(self, given: list[ParallelStream]) -> dict[Any, Any]:
         # Calls that are on their way wait here as futures, so that they run at the same time.
@@ -167,6 +168,8 @@ class union(ParallelStream, ops.union):
     >>> L
     [1, 2]
     """
+
+    _takes_elements = True
 
 
 _key, _value = itemgetter(0), itemgetter(1)

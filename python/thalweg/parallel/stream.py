@@ -89,8 +89,11 @@ class ParallelStream(Stream[T]):
     #: Whether emitters wait for room in it only.
     _buffers = False
 
-    #: Whether it runs an operator that is made for streams of values.
+    #: Whether it runs an operator that is made for streams of values, and has replaced its upstreams.
     _is_local = False
+
+    #: Whether it derives from such an operator, but is made for elements of the engine.
+    _takes_elements = False
 
     #: Whether its elements may be futures of a program's own.
     _emits_futures = False
@@ -104,7 +107,7 @@ class ParallelStream(Stream[T]):
     _results: Callable[[], Any] | None = None
 
     def __init__(self, *args: Any, backend: Any = None, **kwargs: Any) -> None:
-        self._emits_futures = self._is_own()
+        self._emits_futures = self._has_own_update()
         given = [node for node in (*args, *_upstreams_in(kwargs)) if isinstance(node, ParallelStream)]
         sources = self._sources(list(dict.fromkeys(given)))
         args, kwargs = _replaced(args, kwargs, sources)
@@ -120,16 +123,21 @@ class ParallelStream(Stream[T]):
     def _sources(self, given: list[ParallelStream]) -> dict[Any, Any]:
         """The streams that elements come from, by the upstreams that were given."""
         outcomes = [node._outcome() for node in given]
-        if not self._is_own():
+        if not self._needs_values():
             return dict(zip(given, outcomes, strict=True))
         if len(given) > 1 and not all(node._is_settled for node in outcomes):
             return dict(zip(given, self._in_turn(outcomes), strict=True))
         return {node: node._values() for node in given}
 
     @classmethod
-    def _is_own(cls) -> bool:
-        """Whether it is a class of a program's own, which may emit futures."""
+    def _has_own_update(cls) -> bool:
+        """Whether a program has written what it does, and so may emit futures."""
         return cls.update is not Stream.update and not cls._is_local
+
+    @classmethod
+    def _needs_values(cls) -> bool:
+        """Whether it is a class of a program's own that knows nothing of the engine's elements."""
+        return cls._has_own_update() or not (cls._is_local or cls._takes_elements or all(map(_is_base, cls.__mro__)))
 
     def default_client(self) -> Any:
         """Return the client or executor whose engine the stream is on, for nodes that submit calls by themselves.
@@ -214,6 +222,11 @@ class ParallelStream(Stream[T]):
         [2, 3]
         """
         return self.map(func, *args, **kwargs)
+
+
+def _is_base(kind: type) -> bool:
+    """Whether a class of which a stream on an engine is made is not an operator for streams of values."""
+    return kind is Stream or issubclass(kind, ParallelStream) or not issubclass(kind, Stream)
 
 
 def _upstreams_in(kwargs: dict[str, Any]) -> list[Any]:
