@@ -11,6 +11,8 @@ core = pytest.importorskip("thalweg.core")
 from thalweg.batch import Batch  # noqa: E402
 from thalweg.collection import Streaming, map_partitions  # noqa: E402
 
+from thalweg import Stream, VirtualClock  # noqa: E402
+
 
 def test_operators_with_a_collection_on_either_side():
     numbers = Streaming(example=1)
@@ -175,3 +177,14 @@ class TestDataFrames:
         with pytest.raises(TypeError, match="Index needs an example of its kind, and not Series"):
             Index(example=self.pd.Series([1]))
         assert {"x", "y", "tail"} <= set(dir(points))
+
+
+def test_empty_batches_become_frames_without_rows():
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    batches = source.timed_window("1s").to_batch(example=[{"x": 0}])
+    totals = batches.to_dataframe().x.sum().stream.sink_to_list()
+    clock.advance("2.5s")
+    source.emit({"x": 2})
+    clock.advance("1s")
+    assert totals == [0, 0, 2]

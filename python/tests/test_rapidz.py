@@ -172,6 +172,16 @@ def test_periodic_callbacks_use_milliseconds():
     assert L == [(1, 1), (1, 1)]
 
 
+@pytest.mark.parametrize(
+    ("element", "result"), [(1, (1, 10, 0)), ((1,), (1, 10, 0)), ([1], (1, 10, 0)), ("ab", ("ab", 10, 0))]
+)
+def test_elements_of_starmap_on_an_engine_need_not_be_sequences(element, result):
+    source = Stream()
+    L = source.scatter(backend="thread").starmap(lambda *args, z: (*args, z), 10, z=0).gather().sink_to_list()
+    source.emit(element)
+    assert L == [result]
+
+
 def test_programs_find_modules_of_rapidz(python):
     program = """
         import thalweg
@@ -180,7 +190,9 @@ def test_programs_find_modules_of_rapidz(python):
         from rapidz import *
         from rapidz.link import link
         from rapidz.clients import DEFAULT_BACKENDS, executor_to_client, result_maybe, thread_default_client
-        from rapidz.parallel import ParallelStream
+        from rapidz.parallel import ParallelStream, buffer, combine_latest, map, zip
+        from rapidz.utils import M
+        from rapidz.utils_test import gen_test, inc, tmpfile, wait_for
         from rapidz.core import Stream as S, _truthy, args_kwargs
         from rapidz.sources import filenames, from_textfile
         from rapidz.graph import build_node_set

@@ -5,6 +5,7 @@ import gc
 import pytest
 
 from thalweg import Stream
+from thalweg.tasks import Client
 
 NODES = 30_000
 
@@ -68,3 +69,18 @@ def test_branches_outlive_their_source():
         del source, branch
         while branches:
             branches.pop(0 if order == 1 and len(branches) % 2 else -1)
+
+
+def test_a_client_has_any_number_of_threads():
+    with Client(n_workers=200_000) as client:
+        counter = client.submit(Counter, actor=True).result()
+        assert [counter.increment().result() for _ in range(3)] == [1, 2, 3]
+
+
+class Counter:
+    def __init__(self):
+        self.count = 0
+
+    def increment(self):
+        self.count += 1
+        return self.count

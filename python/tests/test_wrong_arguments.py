@@ -7,11 +7,26 @@ import inspect
 import types
 from contextlib import suppress
 from datetime import timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from thalweg import BuildError, Retry, Stream, VirtualClock, convert_interval, ops, sinks, sources
+from thalweg import (
+    BuildError,
+    Retry,
+    Stream,
+    VirtualClock,
+    build_node_set,
+    convert_interval,
+    destroy_pipeline,
+    link,
+    move_to_first,
+    ops,
+    sinks,
+    sources,
+    visualize,
+)
 
 
 def refused(error, *words):
@@ -383,3 +398,29 @@ def test_any_wrong_argument_is_a_type_error_or_a_value_error(method, tmp_path, m
         for wrong in WRONG:
             with suppress(TypeError, ValueError, BuildError, OSError):
                 getattr(Stream(), method)(**{**others, parameter.name: wrong})
+
+
+FIVE: Any = 5
+ANY_TYPE: Any = int
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: Stream().map(str).destroy(FIVE), ["destroy", "streams", "a stream", "5"]),
+        (lambda: Stream().map(str).destroy([FIVE]), ["destroy", "streams", "a stream", "5"]),
+        (lambda: destroy_pipeline(FIVE), ["destroy_pipeline", "source_node", "5"]),
+        (lambda: move_to_first(FIVE), ["move_to_first", "node", "5"]),
+        (lambda: Stream().map(str).move_to_first(FIVE), ["move_to_first", "`f`", "5"]),
+        (lambda: link(FIVE), ["link", "5"]),
+        (lambda: build_node_set(None), ["node", "None"]),
+        (lambda: visualize("abc"), ["node", "abc"]),
+        (lambda: Stream().progress(file=FIVE), ["progress", "file", "5"]),
+        (lambda: Stream().trace(provider=FIVE), ["trace", "provider", "5"]),
+        (lambda: Stream().combine_latest(Stream(), emit_on=ANY_TYPE), ["combine_latest", "emit_on", "int"]),
+        (lambda: Stream(FIVE, FIVE), ["Stream", "upstreams", "5"]),
+    ],
+)
+def test_wrong_objects_are_named(call, words):
+    with refused(TypeError, *words):
+        call()

@@ -41,6 +41,17 @@ def test_the_variance_of_large_numbers_is_precise():
     assert results == [0.5, 0.5]
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64"])
+def test_the_mean_of_large_integers_does_not_overflow(dtype):
+    def large(count):
+        return frame(None, x=pd.array([1_700_000_000 * 10**9] * count, dtype), name=["a"] * count)
+
+    expected = pytest.approx(1.7e18)
+    assert collect(lambda sdf: sdf.x.mean(), large(6), large(6))[-1] == expected
+    assert collect(lambda sdf: sdf.window(n=8).x.mean(), large(6), large(6))[-1] == expected
+    assert collect(lambda sdf: sdf.groupby("name").x.mean(), large(6), large(6))[-1].tolist() == [expected]
+
+
 def test_infinities_leave_the_window_with_their_row():
     assert collect(lambda sdf: sdf.window(n=1).x.sum(), frame([math.inf]), frame([2.0])) == [math.inf, 2.0]
 
@@ -48,6 +59,19 @@ def test_infinities_leave_the_window_with_their_row():
 def test_rounding_errors_do_not_accumulate_in_a_window():
     results = collect(lambda sdf: sdf.window(n=1).x.sum(), frame([1e16]), *[frame([0.1])] * 10)
     assert results[-1] == 0.1
+
+
+@pytest.mark.parametrize("has_loops", [True, False])
+@pytest.mark.parametrize("statistic", ["sum", "mean", "count"])
+@pytest.mark.parametrize("window", [2, "2min"])
+def test_rounding_errors_do_not_spread_in_a_rolling_window(statistic, window, has_loops, monkeypatch):
+    if not has_loops:
+        monkeypatch.setattr("thalweg.dataframe.rolling._LOOPS", {})
+    whole = frame([1e16, 1.0, 1.0, 0.0, 0.0, None, 0.1, 0.1, 0.0, 0.0], at(*range(10)))
+    expected = getattr(whole.x.rolling(window), statistic)()
+    for pieces in ([whole], [whole[:3], whole[3:]], [whole[i : i + 1] for i in range(10)]):
+        results = collect(lambda sdf: getattr(sdf.rolling(window).x, statistic)(), *pieces)
+        assert np.array_equal(pd.concat(results), expected, equal_nan=True)
 
 
 def test_a_gap_empties_the_window():

@@ -9,7 +9,7 @@ import pytest
 pd = pytest.importorskip("pandas")
 
 from thalweg import Stream  # noqa: E402
-from thalweg.dataframe import DataFrame, SchemaError  # noqa: E402
+from thalweg.dataframe import DataFrame, SchemaError, Series  # noqa: E402
 
 EXAMPLE = pd.DataFrame({"x": [1], "k": ["a"]})
 
@@ -83,3 +83,56 @@ def test_the_error_can_be_pickled():
     error = pickle.loads(pickle.dumps(SchemaError("x", "int64", "str")))
     assert (error.column, error.expected, error.found) == ("x", "int64", "str")
     assert isinstance(error, TypeError) and isinstance(error, IndexError)
+
+
+@pytest.mark.parametrize("element", [{"x": 1, "k": "a"}, [1, "a"], None, EXAMPLE.x])
+def test_elements_that_are_no_frames_say_what_is_expected(element):
+    for entrance in ENTRANCES.values():
+        source = Stream()
+        results = entrance(DataFrame(source, EXAMPLE)).stream.sink_to_list()
+        with pytest.raises(TypeError, match=rf"expected a frame.*not {type(element).__name__}.*n=\.\.\."):
+            source.emit(element)
+        assert results == []
+
+
+def test_elements_that_are_no_series_say_what_is_expected():
+    source = Stream()
+    total = Series(source, EXAMPLE.x).sum().stream
+    total.sink_to_list()
+    for element in (EXAMPLE, None, {"x": 1}):
+        with pytest.raises(TypeError, match=f"expected a series.*not {type(element).__name__}"):
+            source.emit(element)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"k": "b"}, r"column 'x': expected int64, found none; the row has \['k'\]"),
+        ((1, "b", 2), r"a row needs 2 values, for \['x', 'k'\]"),
+        ((1,), r"a row needs 2 values, for \['x', 'k'\]"),
+        (5, r"a row is a dict, a tuple or a frame with the columns \['x', 'k'\], and not 5"),
+    ],
+)
+def test_a_row_that_does_not_fit_fails_alone(row, message):
+    source = Stream()
+    totals = source.to_dataframe(EXAMPLE, n=2).groupby("k").x.sum().stream.sink_to_list()
+    source.emit({"x": 1, "k": "a"})
+    with pytest.raises(TypeError, match=message):
+        source.emit(row)
+    source.emit((2, "b"))
+    assert [total.to_dict() for total in totals] == [{"a": 1, "b": 2}]
+
+
+def test_columns_of_the_same_name_are_aggregated_side_by_side():
+    twice = pd.DataFrame([[1, 2, 3]], columns=["x", "y", "x"])
+    for build in (lambda sdf: sdf, lambda sdf: sdf.window(n=9)):
+        source = Stream()
+        sums = build(DataFrame(source, twice)).sum().stream.sink_to_list()
+        source.emit_many([twice, twice])
+        pd.testing.assert_series_equal(sums[-1], pd.concat([twice, twice]).sum())
+
+
+def test_one_of_several_columns_of_the_same_name_is_refused():
+    twice = pd.DataFrame([[1, 2]], columns=["x", "x"])
+    with pytest.raises(ValueError, match="the frame has 2 columns 'x': give each a name of its own"):
+        DataFrame(example=twice).x.sum()

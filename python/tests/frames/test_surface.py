@@ -13,7 +13,7 @@ pytest.importorskip("streamz")
 
 from test_names_of_peers import public_names, takes  # noqa: E402
 from thalweg import Stream, VirtualClock  # noqa: E402
-from thalweg.dataframe import DataFrame, DataFrames, PeriodicDataFrame, Seriess, Window  # noqa: E402
+from thalweg.dataframe import DataFrame, DataFrames, PeriodicDataFrame, Random, Seriess, Window  # noqa: E402
 
 #: Functions that streamz passes to `accumulate`; thalweg has classes instead.
 INSIDE = {
@@ -118,3 +118,34 @@ def test_rows_wait_at_most_the_given_time():
     assert totals == [2.0] and both == []
     clock.advance("4s")
     assert totals == [2.0] and both == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "message"),
+    [
+        (lambda sdf: sdf.groupby(None), TypeError, "groupby needs .*None"),
+        (lambda sdf: sdf.groupby([]), TypeError, r"groupby needs .*\[\]"),
+        (lambda sdf: sdf.groupby(["k", None]), TypeError, "groupby needs .*None"),
+        (lambda sdf: sdf.groupby("k").x.std(ddof="1"), TypeError, "ddof.*'1'"),
+        (lambda sdf: sdf.window(n=2).x.var(ddof=None), TypeError, "ddof.*None"),
+        (lambda sdf: sdf.rolling(2, min_periods="1"), TypeError, "min_periods.*'1'"),
+        (lambda sdf: sdf.rolling(2, min_periods=1.5), TypeError, "min_periods.*1.5"),
+        (lambda sdf: sdf.rolling(2, min_periods=-1), ValueError, "min_periods.*-1"),
+        (lambda sdf: sdf.rolling(2, min_periods=3), ValueError, "min_periods.*3"),
+        (lambda sdf: sdf.ewm(com="1"), TypeError, "com has to be a number.*'1'"),
+        (lambda sdf: PeriodicDataFrame(sdf), TypeError, "PeriodicDataFrame: `datafn`.*DataFrame"),
+        (lambda _: Random(freq=0), ValueError, "freq.*0"),
+        (lambda _: Random(freq="-1s"), ValueError, "freq.*-1s"),
+        (lambda sdf: sdf.ewm(halflife="1s"), TypeError, "halflife has to be a number.*'1s'"),
+    ],
+)
+def test_wrong_arguments_are_named(build, error, message):
+    with pytest.raises(error, match=message):
+        build(DataFrame(example=EXAMPLE))
+
+
+def test_a_rolling_window_may_have_any_number_of_rows():
+    frames = DataFrame(example=EXAMPLE)
+    results = frames.rolling(10**20, min_periods=1).x.sum().stream.sink_to_list()
+    frames.emit(EXAMPLE)
+    assert results[0].tolist() == EXAMPLE.x.cumsum().tolist()

@@ -20,6 +20,10 @@ from thalweg.tasks import (
     ClosedClientError,
     Event,
     LocalCluster,
+    Lock,
+    Queue,
+    Semaphore,
+    Variable,
     current_token,
     default_client,
     fire_and_forget,
@@ -65,7 +69,10 @@ def test_dask_options_without_effect_are_accepted():
         ({"n_workers": 0}, ValueError, "n_workers"),
         ({"n_workers": 2.5}, ValueError, "n_workers"),
         ({"n_workers": True}, ValueError, "n_workers"),
+        ({"n_workers": 10**30}, ValueError, "n_workers"),
+        ({"address": 10**30}, ValueError, "n_workers"),
         ({"threads_per_worker": -1}, ValueError, "threads_per_worker"),
+        ({"threads_per_worker": 10**30}, ValueError, "threads_per_worker"),
         ({"memory_limit": "2 GiB"}, ValueError, "processes=True"),
         ({"memory_limit": "much", "processes": True}, ValueError, "'much'"),
         ({"memory_limit": -1, "processes": True}, ValueError, "-1"),
@@ -78,6 +85,17 @@ def test_dask_options_without_effect_are_accepted():
 def test_invalid_arguments_of_the_constructor(kwargs, error, names):
     with pytest.raises(error, match=names):
         Client(**kwargs)
+
+
+@pytest.mark.parametrize("kind", [Event, Lock, Queue, Semaphore, Variable])
+def test_the_client_of_a_shared_object_is_a_client(kind):
+    with pytest.raises(TypeError, match="client: a Client, and not 10"):
+        kind(name="q", client=10)
+
+
+def test_any_number_of_retries():
+    with Client(n_workers=1) as client:
+        assert client.submit(increment, 1, retries=10**30).result() == 2
 
 
 @pytest.mark.parametrize("limit", [None, 0, "auto"])
@@ -107,6 +125,10 @@ def test_no_memory_limit(limit):
         ("wait_for_workers", (5,), {}, TimeoutError, "5"),
         ("publish_dataset", (1,), {}, ValueError, "name"),
         ("get_executor", (), {"retrys": 1}, TypeError, "retrys"),
+        ("sync", (None,), {}, TypeError, "sync.*None"),
+        ("log_event", (5, "message"), {}, TypeError, "topic.*5"),
+        ("get_task_stream", (), {"count": "all"}, TypeError, "count.*'all'"),
+        ("nthreads", (1.5,), {}, ValueError, "1.5"),
     ],
 )
 def test_invalid_arguments_of_calls(client, method, args, kwargs, error, names):

@@ -106,7 +106,7 @@ class Batch(Streaming):
         return map_partitions(_call_on_each, self, func, kwargs)
 
     def to_dataframe(self) -> Streaming:
-        """Convert each batch to a data frame. Needs pandas.
+        """Convert each batch to a data frame; an empty one has the columns of the example. Needs pandas.
 
         Examples
         --------
@@ -119,7 +119,8 @@ class Batch(Streaming):
         """
         import pandas as pd
 
-        frames: Streaming = self.stream.map(pd.DataFrame).to_dataframe(example=pd.DataFrame(self.example))
+        example = pd.DataFrame(self.example)
+        frames: Streaming = self.stream.map(_to_frame, example.iloc[:0]).to_dataframe(example=example)
         return frames
 
     def to_stream(self) -> Any:
@@ -135,6 +136,13 @@ class Batch(Streaming):
         [1, 2]
         """
         return self.stream.flatten()
+
+
+def _to_frame(batch: Any, empty: Any) -> Any:
+    import pandas as pd
+
+    frame = pd.DataFrame(batch)
+    return frame if len(frame.columns) else empty
 
 
 def _add_up(total: Any, batch: Iterable[Any]) -> Any:

@@ -35,7 +35,8 @@ FORMER_MODULES = {
     "thalweg.compat.rapidz.dataframe": "thalweg.dataframe",
     "thalweg.compat.rapidz.graph": "thalweg.view.graph",
     "thalweg.compat.rapidz.orderedweakset": "thalweg.compat.streamz.orderedweakset",
-    "thalweg.compat.rapidz.parallel": "thalweg.parallel",
+    "thalweg.compat.rapidz.utils": "thalweg.compat.streamz.method_calls",
+    "thalweg.compat.rapidz.utils_test": "thalweg.compat.streamz.testing",
 }
 
 #: Targets of names that are not the package itself.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, NoReturn
 
 import numpy as np
@@ -124,6 +125,9 @@ def _find_com(com: float | None, span: float | None, halflife: float | None, alp
     given = {name: value for name, value in given.items() if value is not None}
     if len(given) > 1:
         raise ValueError(f"Can only provide one of com, span, halflife and alpha, and not {', '.join(given)}")
+    for name, value in given.items():
+        if not isinstance(value, Real):
+            raise TypeError(f"{name} has to be a number, and not {value!r}")
     if com is not None:
         return _checked(com, com >= 0, "com", "at least 0", com)
     if span is not None:

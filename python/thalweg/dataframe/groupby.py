@@ -41,6 +41,9 @@ class GroupBy:
     """
 
     def __init__(self, root: Any, grouper: Any, index: Any = None) -> None:
+        groupers = grouper if isinstance(grouper, list) else [grouper]
+        if not groupers or any(one is None for one in groupers):
+            raise TypeError(f"groupby needs the name of a column, a series, a function or a list, and not {grouper!r}")
         self.root = root
         self.grouper = grouper
         self.index = index

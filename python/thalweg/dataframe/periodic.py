@@ -121,6 +121,8 @@ class PeriodicDataFrame(DataFrame):
         start: bool = True,
         **kwargs: Any,
     ) -> None:
+        if not callable(datafn):
+            raise TypeError(f"PeriodicDataFrame: `datafn`: a function that returns a frame, not {datafn!r}")
         call = _Call(datafn, kwargs)
         now = pd.Timestamp.now()
         example = call({"last": now, "now": now})
@@ -175,4 +177,7 @@ class Random(PeriodicDataFrame):
         start: bool = True,
         datafn: Callable[..., pd.DataFrame] = random_datablock,
     ) -> None:
-        super().__init__(datafn, interval, dask, start, freq=_timedelta(freq))
+        step = _timedelta(freq)
+        if not step > pd.Timedelta(0):
+            raise ValueError(f"Random: `freq`: a length of time above zero, not {freq!r}")
+        super().__init__(datafn, interval, dask, start, freq=step)

@@ -16,6 +16,10 @@ from thalweg.dataframe.schema import Schema, SchemaError
 __all__ = ["Rolling"]
 
 
+#: More rows than there are, and few enough for the loops of numpy.
+_MOST = 2**62
+
+
 class Rolling:
     """Rolling aggregations over a streaming frame or series, with the results of pandas on the whole.
 
@@ -62,12 +66,22 @@ class Rolling:
         if isinstance(window, (bool, float)):
             raise TypeError(f"rolling needs a whole number of rows or a duration such as '10s', and not {window!r}")
         has_rows = hasattr(window, "__index__")
-        self.window: Any = window if has_rows else pd.Timedelta(window)
+        self.window: Any = min(window.__index__(), _MOST) if has_rows else pd.Timedelta(window)
         if not self.window > (0 if has_rows else pd.Timedelta(0)):
             raise ValueError(f"rolling needs at least 1 row, or a duration above zero, and not {window!r}")
-        self.min_periods = min_periods
+        self.min_periods = self._check_periods(min_periods)
         self.with_state = with_state
         self.start = start
+
+    def _check_periods(self, min_periods: Any) -> Any:
+        if min_periods is None:
+            return None
+        if isinstance(min_periods, bool) or not hasattr(min_periods, "__index__"):
+            raise TypeError(f"rolling needs a whole number as min_periods, and not {min_periods!r}")
+        most = _MOST if isinstance(self.window, pd.Timedelta) else self.window
+        if not 0 <= min_periods <= most:
+            raise ValueError(f"rolling needs min_periods from 0 to the rows of the window, and not {min_periods!r}")
+        return min_periods
 
     def __getitem__(self, key: Any) -> Rolling:
         return type(self)(self.root[key], self.window, self.min_periods, self.with_state, self.start, self.on)
@@ -225,11 +239,16 @@ class _Step:
         return int(np.searchsorted(times, times[-1] - self.window.to_timedelta64(), side="right"))
 
     def _roll(self, column: Column, is_finite: bool, before: int, starts: Any) -> Any:
-        fast = _FAST.get(self.name) if not self.args and not self.kwargs else None
-        if fast is not None and is_finite:
-            return fast(column, before, starts, self.least)
+        is_plain = is_finite and not self.args and not self.kwargs
+        if is_plain and self.name == "count":
+            return _count(column, before, starts, self.least)
         values = column.values if column.valid is None else np.where(column.valid, column.values, np.nan)
-        rolling = pd.Series(values).rolling(_Bounds(before, starts), min_periods=self.least)
+        bounds = _Bounds(before, starts)
+        loop = _LOOPS.get(self.name) if is_plain else None
+        if loop is not None:
+            start, end = bounds.get_window_bounds(len(values))
+            return loop(values.astype(float, copy=False), start, end, max(self.least, 0))[before:]
+        rolling = pd.Series(values).rolling(bounds, min_periods=self.least)
         return getattr(rolling, self.name)(*self.args, **self.kwargs).to_numpy()[before:]
 
 
@@ -257,19 +276,16 @@ def _is_finite(column: Any) -> bool:
     return values.dtype.kind != "f" or bool(np.isfinite(values if valid is None else values[valid]).all())
 
 
-def _sums(column: Column, before: int, starts: Any) -> tuple[Any, Any]:
-    """Sums and counts of the windows that end at each new row."""
-    values, valid = column
-    if valid is not None:
-        values = np.where(valid, values, 0)
-    counts = np.arange(before + 1, len(values) + 1) - starts
-    if valid is not None:
-        counts = _slide(valid.astype(np.int64), before, starts)
-    return _slide(values.astype(float, copy=False), before, starts), counts
+def _count(column: Column, before: int, starts: Any, least: int) -> Any:
+    """Numbers of values in the windows that end at each new row."""
+    # To a count, a missing value is one, too.
+    rows = np.arange(before + 1, len(column.values) + 1) - starts
+    counts = rows if column.valid is None else _slide(column.valid.astype(np.int64), before, starts)
+    return np.where(rows >= least, counts, np.nan)
 
 
 def _slide(values: Any, before: int, starts: Any) -> Any:
-    """Sums of the windows: that of the first, with what enters later ones, without what leaves them."""
+    """Sums of integers in the windows: that of the first, with what enters later ones, without what leaves them."""
     if not len(starts):
         return values[:0]
     first, last = int(starts[0]), int(starts[-1])
@@ -281,21 +297,14 @@ def _slide(values: Any, before: int, starts: Any) -> Any:
     return entered
 
 
-def _rolling_sum(column: Any, before: int, starts: Any, least: int) -> Any:
-    totals, counts = _sums(column, before, starts)
-    return np.where(counts >= max(least, 0), totals, np.nan)
+def _find_loops() -> dict[str, Any]:
+    """Compiled loops of pandas, whose public methods take ten times as long for a few rows."""
+    try:
+        from pandas._libs.window import aggregations
+
+        return {"sum": aggregations.roll_sum, "mean": aggregations.roll_mean}
+    except (ImportError, AttributeError):
+        return {}
 
 
-def _rolling_mean(column: Any, before: int, starts: Any, least: int) -> Any:
-    totals, counts = _sums(column, before, starts)
-    return np.where(counts >= max(least, 1), totals / counts, np.nan)
-
-
-def _rolling_count(column: Any, before: int, starts: Any, least: int) -> Any:
-    _, counts = _sums(column, before, starts)
-    # To a count, a missing value is one, too.
-    rows = np.arange(before + 1, len(column.values) + 1) - starts
-    return np.where(rows >= least, counts, np.nan)
-
-
-_FAST = {"sum": _rolling_sum, "mean": _rolling_mean, "count": _rolling_count}
+_LOOPS = _find_loops()

@@ -7,6 +7,7 @@ from typing import Any
 
 from thalweg.dataframe.backend import backend_of
 from thalweg.dataframe.frame import DataFrame
+from thalweg.dataframe.schema import Schema, SchemaError
 
 __all__ = ["frames_of"]
 
@@ -17,7 +18,7 @@ def frames_of(stream: Any, example: Any, n: int | None, interval: Any) -> DataFr
     Parameters
     ----------
     stream
-        Its elements are dictionaries, tuples in the order of the columns, or small frames.
+        Its elements are dictionaries, tuples in the order of the columns, or small frames. Other elements fail alone.
     example
         A frame with the same columns, or data to create one, or a function that returns one.
     n
@@ -37,9 +38,37 @@ def frames_of(stream: Any, example: Any, n: int | None, interval: Any) -> DataFr
     [1, 2]
     """
     example = DataFrame(example=example).example
+    rows = stream.map(partial(_read, Schema(example)))
     if n is None:
-        batches = stream.timed_window(interval).filter(bool)
+        batches = rows.timed_window(interval).filter(bool)
     else:
-        batches = stream.partition(n) if interval is None else stream.partition(n, timeout=interval)
+        batches = rows.partition(n) if interval is None else rows.partition(n, timeout=interval)
     make = partial(backend_of(example).from_rows, example=example)
     return DataFrame(batches.map(make), example)
+
+
+def _read(schema: Schema, row: Any) -> Any:
+    """A row as a tuple in the order of the columns; a small frame as it is."""
+    names = schema.names
+    if isinstance(row, (tuple, list)):
+        if len(row) != len(names):
+            raise TypeError(f"a row needs {len(names)} values, for {names}, and not {row!r}")
+        return tuple(row)
+    if backend_of(row).is_frame(row):
+        return row
+    if hasattr(row, "keys"):
+        return _pick(schema, row)
+    if len(names) != 1:
+        raise TypeError(f"a row is a dict, a tuple or a frame with the columns {names}, and not {row!r}")
+    return (row,)
+
+
+def _pick(schema: Schema, row: Any) -> tuple[Any, ...]:
+    try:
+        return tuple([row[name] for name in schema.names])
+    except (KeyError, IndexError):
+        there = list(row.keys())
+        missing = next((i for i, name in enumerate(schema.names) if name not in there), None)
+        if missing is None:
+            raise
+        raise SchemaError(schema.names[missing], schema.types[missing], None, f"the row has {there}") from None

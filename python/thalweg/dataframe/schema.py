@@ -23,6 +23,8 @@ class SchemaError(TypeError, IndexError, KeyError):
         The type in the example, such as ``"int64"``; None if it has no such column.
     found
         The type in the batch; None if it has no such column.
+    note
+        What else the message says.
 
     Examples
     --------
@@ -31,18 +33,20 @@ class SchemaError(TypeError, IndexError, KeyError):
     "column 'x': expected int64, found str"
     """
 
-    def __init__(self, column: Any, expected: str | None, found: str | None) -> None:
+    def __init__(self, column: Any, expected: str | None, found: str | None, note: str | None = None) -> None:
         self.column: Any = column
         self.expected: Any = expected
         self.found: Any = found
-        super().__init__(f"column {column!r}: expected {expected or 'no such column'}, found {found or 'none'}")
+        self._note = note
+        message = f"column {column!r}: expected {expected or 'no such column'}, found {found or 'none'}"
+        super().__init__(message if note is None else f"{message}; {note}")
 
     def __str__(self) -> str:
         # A KeyError would quote it.
         return str(self.args[0])
 
     def __reduce__(self) -> Any:
-        return type(self), (self.column, self.expected, self.found), self.__dict__
+        return type(self), (self.column, self.expected, self.found, self._note), self.__dict__
 
 
 class Schema:
@@ -68,11 +72,12 @@ class Schema:
             columns = [example]
         else:
             self.names = backend.names(example) if names is None else names
-            columns = [backend.series(example, name) for name in self.names]
+            columns = backend.read(example, self.names)
         #: An example without columns says nothing about them.
         self._is_open = self.is_frame and self._is_whole and not self.names
         self._kinds = [_kind_of_example(backend.column(column)) for column in columns]
-        self._types = [backend.describe(column) for column in columns]
+        #: Type of each column, for messages.
+        self.types: list[str] = [backend.describe(column) for column in columns]
 
     def read(self, batch: Any) -> list[Column]:
         """Columns of a batch, in the order of the example.
@@ -83,11 +88,14 @@ class Schema:
             If the batch does not look like the example.
         """
         backend = backend_of(batch)
+        is_frame = backend.is_frame(batch)
+        if is_frame != self.is_frame or not (is_frame or hasattr(batch, "dtype") or hasattr(batch, "type")):
+            raise _wrong_kind("a frame" if self.is_frame else "a series", batch)
         if not self.is_frame:
             return [self._check(0, batch, backend)]
         if self._is_open:
             return [backend.column(backend.series(batch, name)) for name in backend.names(batch)]
-        found = read_columns(batch, self.names, self._types)
+        found = read_columns(batch, self.names, self.types)
         if self._is_whole:
             self._refuse_others(batch, backend)
         return [self._check(i, values, backend) for i, values in enumerate(found)]
@@ -108,7 +116,7 @@ class Schema:
         if expected is not None and len(column.values):
             kind = find_kind(column.values)
             if kind is not None and kind != expected:
-                raise SchemaError(self.names[i], self._types[i], backend.describe(series))
+                raise SchemaError(self.names[i], self.types[i], backend.describe(series))
         return column
 
 
@@ -117,6 +125,15 @@ def _kind_of_example(column: Column) -> str | None:
         # What an empty frame has where nobody said a type.
         return None
     return find_kind(column.values)
+
+
+def _wrong_kind(expected: str, found: Any) -> TypeError:
+    text = " ".join(repr(found).split())
+    shown = text if len(text) <= 80 else f"{text[:77]}..."
+    return TypeError(
+        f"expected {expected} like the example, and not {type(found).__name__}: {shown}; "
+        "`to_dataframe(example, n=...)` makes frames of rows"
+    )
 
 
 def read_columns(frame: Any, names: list[Any], expected: list[str]) -> list[Any]:
@@ -139,13 +156,13 @@ def read_columns(frame: Any, names: list[Any], expected: list[str]) -> list[Any]
     try:
         return backend.read(frame, names)
     except Exception:
+        if not backend.is_frame(frame):
+            raise _wrong_kind("a frame", frame) from None
         found = backend.names(frame)
         missing = next((i for i, name in enumerate(names) if name not in found), None)
         if missing is None:
             raise
-        error = SchemaError(names[missing], expected[missing], None)
-        error.args = (f"{error.args[0]}; the batch has {found}",)
-        raise error from None
+        raise SchemaError(names[missing], expected[missing], None, f"the batch has {found}") from None
 
 
 def pick(frame: Any, name: Any) -> Any:

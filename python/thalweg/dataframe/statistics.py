@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import operator
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from thalweg.dataframe.backend.column import Column, find_kind
+from thalweg.dataframe.backend.column import Column, Ranked, find_kind
 
 __all__ = ["Count", "Extreme", "Mean", "Size", "Sum", "Var"]
 
@@ -29,20 +31,13 @@ class Sum:
 
     def whole(self, column: Column) -> State:
         """State of a whole column."""
-        present = column.present()
-        kind = present.dtype.kind
-        if kind == "M":
-            raise TypeError("sum needs numbers, durations or text, and not times")
-        if kind == "O":
-            return (_fold(present),)
-        return (present.sum(),)
+        present = _summable(column).present()
+        return (_fold(present) if present.dtype == object else present.sum(),)
 
     def grouped(self, column: Column, codes: Any, groups: int) -> State:
         """State of each group."""
-        values, codes = _present(column, codes)
+        values, codes = _present(_summable(column), codes)
         kind = values.dtype.kind
-        if kind == "M":
-            raise TypeError("sum needs numbers, durations or text, and not times")
         if kind == "O":
             return (_fold_groups(values, codes, groups, _plus),)
         if kind == "f":
@@ -65,7 +60,8 @@ class Sum:
 
     def finish(self, state: State) -> Any:
         """Result, or results, that a state stands for."""
-        return _fill(state[0], 0)
+        total = state[0]
+        return _fill(total, _zero(total) if _is_object(total) else 0)
 
 
 class Count:
@@ -138,7 +134,7 @@ class Var:
     """Variance of the non-missing values, or their standard deviation."""
 
     def __init__(self, ddof: int = 1, *, is_std: bool = False) -> None:
-        self.ddof = ddof
+        self.ddof = _checked_ddof(ddof)
         self.is_std = is_std
         self.name = "std" if is_std else "var"
 
@@ -200,14 +196,12 @@ class Extreme:
         kind = values.dtype.kind
         if kind in "O":
             return (_fold_groups(values, codes, groups, self._either),)
-        if kind in "iub" and column.valid is None:
-            # Each group has a row, with a value: the first one is as good as any to begin with.
+        if kind in "iub":
+            # A group's first value is as good as any to begin with.
             found = np.empty(groups, values.dtype)
             found[codes] = values
             self._reduce.at(found, codes, values)
-            return (found,)
-        if kind in "iub":
-            values = values.astype(float)
+            return (found if column.valid is None else _without_empty(found, codes),)
         found = np.full(groups, np.array("NaT", values.dtype) if kind in "mM" else np.nan, values.dtype)
         self._merge.at(found, codes, values)
         return (found,)
@@ -229,22 +223,38 @@ class Extreme:
         return y if x is None else x if y is None else self._choose(x, y)
 
 
+def _checked_ddof(ddof: Any) -> Any:
+    if not isinstance(ddof, Real):
+        raise TypeError(f"ddof: a number that is subtracted from the count, not {ddof!r}")
+    return ddof
+
+
 def _present(column: Column, codes: Any) -> tuple[Any, Any]:
     return column.present(), codes if column.valid is None else codes[column.valid]
+
+
+def _summable(column: Column) -> Column:
+    kind = find_kind(column.values)
+    if kind in ("time", "category"):
+        raise TypeError(f"sum needs numbers, durations or text, and not {kind}")
+    return column
 
 
 def _numbers(column: Column, name: str) -> Column:
     values, valid = column
     kind = find_kind(values)
-    if kind in ("text", "time"):
+    if kind in ("text", "time", "category"):
         raise TypeError(f"{name} needs numbers, and not {kind}")
-    # Totals that come from many batches would lose digits in less.
-    return Column(values.astype(float), valid) if values.dtype.kind == "f" and values.dtype != float else column
+    # Totals of many batches would lose digits in smaller numbers, and overflow in integers.
+    return Column(values.astype(float), valid) if values.dtype.kind in "iuf" and values.dtype != float else column
 
 
 def _floats(column: Column, name: str) -> Any:
-    if find_kind(column.values) in ("text", "time", "duration"):
-        raise TypeError(f"{name} needs numbers, and not {find_kind(column.values)}")
+    kind = find_kind(column.values)
+    if kind in ("text", "time", "duration", "category"):
+        raise TypeError(f"{name} needs numbers, and not {kind}")
+    if column.values.dtype.kind == "c":
+        raise TypeError(f"{name} needs numbers, and not complex ones")
     return column.present().astype(float, copy=False)
 
 
@@ -267,6 +277,18 @@ def _fold_groups(values: Any, codes: Any, groups: int, function: Any) -> Any:
     return found
 
 
+def _without_empty(found: Any, codes: Any) -> Any:
+    """Values of groups, with None for those without a row: as floating-point numbers, integers would lose digits."""
+    has_rows = np.bincount(codes, minlength=len(found)) > 0
+    return found if has_rows.all() else np.where(has_rows, found.astype(object), None)
+
+
+def _zero(totals: Any) -> Any:
+    """Total of no values, of the same type as those of other groups."""
+    known = next((total for total in totals if total is not None), 0)
+    return type(known)() if isinstance(known, (str, bytes, Decimal)) else 0
+
+
 def _is_object(thing: Any) -> bool:
     return isinstance(thing, np.ndarray) and thing.dtype == object
 
@@ -283,5 +305,10 @@ def _divide(total: Any, count: Any) -> Any:
 
 def _fill(found: Any, default: Any) -> Any:
     if _is_object(found):
-        return np.array([default if value is None else value for value in found], dtype=object)
+        filled = np.empty(len(found), object)
+        for i, value in enumerate(found):
+            filled[i] = _fill(value, default)
+        return filled
+    if isinstance(found, Ranked):
+        return found.value
     return default if found is None else found

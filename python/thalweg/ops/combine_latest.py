@@ -120,12 +120,12 @@ class combine_latest(Stream[R]):
 
 def _places(emit_on: int | Stream | Iterable[int | Stream], upstreams: tuple[Stream, ...]) -> list[int]:
     """The indices of the streams whose elements cause an emission."""
-    chosen: Any = (emit_on,) if isinstance(emit_on, Stream) or hasattr(emit_on, "__index__") else emit_on
+    chosen: Any = emit_on if hasattr(emit_on, "__iter__") else (emit_on,)
     from operator import index
 
     places = []
     for one in chosen:
-        if hasattr(one, "__index__"):
+        if hasattr(type(one), "__index__"):
             one = index(one)
             if not -len(upstreams) <= one < len(upstreams):
                 raise ValueError(f"combine_latest: `emit_on`: there is no upstream {one}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from thalweg import _thalweg
+from thalweg import _thalweg, ops
 from thalweg._thalweg.parallel import Step
 from thalweg.parallel.reports import Site, report
 from thalweg.parallel.steps import Stepping
@@ -17,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from thalweg._types import Placement
 
-__all__ = ["gather", "in_turn", "keyed"]
+__all__ = ["gather", "in_turn", "keyed", "results_of", "value_of"]
 
 
 @ParallelStream.register_api()
@@ -54,6 +55,8 @@ class gather(Stream):
     _may_need_engine = True
 
     def __init__(self, upstream: Stream, unordered: bool | None = None, **kwargs: Any) -> None:
+        if isinstance(upstream, ParallelStream):
+            upstream = upstream._outcome()
         session = getattr(upstream, "_session", None)
         if unordered is None:
             unordered = session is not None and not session.is_ordered
@@ -106,6 +109,81 @@ def in_turn(upstreams: list[ParallelStream]) -> list[ParallelStream]:
     """
     turn = settled(*(_tagged(node, number) for number, node in enumerate(upstreams)), is_in_turn=True)
     return [_untagged(turn, number) for number, _ in enumerate(upstreams)]
+
+
+ParallelStream._in_turn = staticmethod(in_turn)
+
+
+def results_of(node: ParallelStream) -> Any:
+    """Return a stream of the results, in order, of the futures that a node emits.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from thalweg.parallel import ParallelStream
+    >>> class absolute(ParallelStream):
+    ...     def update(self, x, who=None, metadata=None):
+    ...         return self._emit(self.default_client().submit(abs, x), metadata=metadata)
+    >>> from thalweg import Stream
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     source = Stream()
+    ...     L = absolute(source.scatter(pool)).map(str).gather().sink_to_list()
+    ...     source.emit(-1)
+    ...     source.drain()
+    >>> L
+    ['1']
+    """
+    return _results(node, value_of, concurrency=places(node), stream_name="results")
+
+
+class _results(ParallelStream, ops.map):
+    """Waits for the futures among the elements, or directly in them."""
+
+    _takes_elements = True
+
+    def _sources(self, given: list[ParallelStream]) -> dict[Any, Any]:
+        return {node: node for node in given}
+
+
+ParallelStream._results_of = staticmethod(results_of)
+
+
+async def value_of(x: Any) -> Any:
+    """Return the result of a future, or a list or tuple with the results of those in it; anything else as it is.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from concurrent.futures import Future
+    >>> from thalweg.parallel.gather import value_of
+    >>> future = Future()
+    >>> future.set_result(2)
+    >>> asyncio.run(value_of((1, future)))
+    (1, 2)
+    """
+    if _is_future(x):
+        return await _result(x)
+    if type(x) in (tuple, list) and any(map(_is_future, x)):
+        return type(x)([await _result(each) if _is_future(each) else each for each in x])
+    return x
+
+
+def _is_future(x: Any) -> bool:
+    kind = type(x)
+    return hasattr(kind, "add_done_callback") and hasattr(kind, "result")
+
+
+async def _result(future: Any) -> Any:
+    home = getattr(getattr(future, "client", None), "loop", None)
+    home = getattr(home, "asyncio_loop", None)
+    if home is None or home is asyncio.get_running_loop():
+        return await (asyncio.wrap_future(future) if not hasattr(type(future), "__await__") else future)
+    # One of Dask's, whose client has another event loop.
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_awaiting(future), home))
+
+
+async def _awaiting(future: Any) -> Any:
+    return await future._result()
 
 
 class keyed(Stepping):

@@ -28,6 +28,8 @@ __all__ = ["buffer", "flatten", "here", "partition", "partition_unique", "timed_
 class _Here(ParallelStream):
     """An operator that runs locally."""
 
+    _is_local = True
+
     #: Whether the order of elements from different upstreams matters.
     _order_matters = False
 
@@ -135,6 +137,12 @@ class buffer(ParallelStream, ops.buffer):
     """
 
     _buffers = True
+    _takes_elements = True
+
+    def _sources(self, given: list[ParallelStream]) -> dict[Any, Any]:
+        # Calls that are on their way wait here as futures, so that they run at the same time.
+        self._emits_futures = any(node._emits_futures for node in given)
+        return {node: node for node in given} if self._emits_futures else super()._sources(given)
 
     def __init__(self, upstream: ParallelStream, n: int, **kwargs: Any) -> None:
         self._is_driven = is_driven(upstream)
@@ -160,6 +168,8 @@ class union(ParallelStream, ops.union):
     >>> L
     [1, 2]
     """
+
+    _takes_elements = True
 
 
 _key, _value = itemgetter(0), itemgetter(1)

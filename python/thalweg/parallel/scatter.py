@@ -61,7 +61,9 @@ class scatter(ParallelStream[T]):
         if isinstance(upstream, ParallelStream) and client is None and backend is None:
             self._session = upstream._session
         else:
-            self._session = Session(find(client, backend), is_ordered=not unordered)
+            if client is None and callable(backend):
+                client = backend()
+            self._session = Session(find(client, backend), is_ordered=not unordered, client=client)
         if isinstance(upstream, ParallelStream) and upstream._session is not self._session:
             common_session([upstream, self])
         super().__init__(upstream, **kwargs)

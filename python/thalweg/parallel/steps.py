@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from thalweg import _thalweg
@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from thalweg._types import Interval, Placement
 
-__all__ = ["Stepping", "filter", "map", "pluck", "starmap"]
+__all__ = ["Stepping", "filter", "map", "pluck", "splay", "starmap"]
 
 
 class Stepping(ParallelStream):
@@ -140,6 +140,32 @@ class starmap(map):
     """
 
     _is_splayed = True
+
+    def __init__(
+        self, upstream: Stream, func: Callable[..., Any], *args: Any, _takes_any: bool = False, **kwargs: Any
+    ) -> None:
+        #: Whether elements that are no sequences are arguments by themselves, as in rapidz.
+        self._takes_any = _takes_any
+        super().__init__(upstream, func, *args, **kwargs)
+
+    def _step(self, site: Site) -> Step:
+        if not self._takes_any:
+            return super()._step(site)
+        args = (self.func, self.args)
+        return Step.call(site, splay, args, self.kwargs, splayed=False, awaited=is_awaited(self.func))
+
+
+def splay(x: Any, func: Callable[..., Any], args: tuple[Any, ...], /, **kwargs: Any) -> Any:
+    """Call a function with the items of a sequence, or with text or anything else, and further arguments.
+
+    Examples
+    --------
+    >>> from thalweg.parallel.steps import splay
+    >>> splay((2, 3), pow, ()), splay(2, pow, (3,))
+    (8, 8)
+    """
+    is_sequence = isinstance(x, Sequence) and not isinstance(x, str)
+    return func(*(x if is_sequence else (x,)), *args, **kwargs)
 
 
 @ParallelStream.register_api()

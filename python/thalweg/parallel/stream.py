@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import ref
 
 from thalweg import _thalweg
 from thalweg.parallel.backends import Backend, find
@@ -24,9 +25,11 @@ __all__ = ["ParallelStream", "Session", "common_session", "is_driven", "places",
 class Session:
     """State shared by the nodes downstream of one `scatter`: the engine, and whether results stay in order."""
 
-    def __init__(self, backend: Backend, *, is_ordered: bool = True) -> None:
+    def __init__(self, backend: Backend, *, is_ordered: bool = True, client: Any = None) -> None:
         self.backend = backend
         self.is_ordered = is_ordered
+        #: What the program named as the engine; None if it named none.
+        self.client = client
 
     @property
     def queue(self) -> Any:
@@ -50,6 +53,9 @@ class ParallelStream(Stream[T]):
     flight, and under load as many as amortize a round trip. Consecutive steps are one round trip; at a `buffer`, a
     window or a fork the values return to this process. A function is pickled again for a batch if it may have changed:
     if it has a closure, or uses globals other than modules.
+
+    A class of your own that derives from this one, with an `update`, is called with values. It may emit futures of any
+    client or executor: whatever follows waits for their results, in order, and only its own sinks get the futures.
 
     A function on threads that emits into its own pipeline does not wait for its element, which follows the current one.
 
@@ -83,8 +89,29 @@ class ParallelStream(Stream[T]):
     #: Whether emitters wait for room in it only.
     _buffers = False
 
+    #: Whether it runs an operator that is made for streams of values, and has replaced its upstreams.
+    _is_local = False
+
+    #: Whether it derives from such an operator, but is made for elements of the engine.
+    _takes_elements = False
+
+    #: Whether its elements may be futures of a program's own.
+    _emits_futures = False
+
+    #: What makes a stream of results from one of futures, and streams whose elements take turns: modules that need
+    #: this one set them.
+    _results_of: Callable[[Any], Any]
+    _in_turn: Callable[[Any], Any]
+
+    #: The stream of its results, if something follows.
+    _results: Callable[[], Any] | None = None
+
     def __init__(self, *args: Any, backend: Any = None, **kwargs: Any) -> None:
-        above = [node for node in (*args, *(kwargs.get("upstreams") or ())) if isinstance(node, ParallelStream)]
+        self._emits_futures = self._has_own_update()
+        given = [node for node in (*args, *_upstreams_in(kwargs)) if isinstance(node, ParallelStream)]
+        sources = self._sources(list(dict.fromkeys(given)))
+        args, kwargs = _replaced(args, kwargs, sources)
+        above = [sources[node] for node in given]
         if self._session is None:
             self._session = common_session(above)
         self._is_settled = self._is_settled and all(node._is_settled for node in above)
@@ -93,9 +120,54 @@ class ParallelStream(Stream[T]):
             # A result arrives later than it is requested, and something has to wait for it.
             loops.attach(self)
 
+    def _sources(self, given: list[ParallelStream]) -> dict[Any, Any]:
+        """The streams that elements come from, by the upstreams that were given."""
+        outcomes = [node._outcome() for node in given]
+        if not self._needs_values():
+            return dict(zip(given, outcomes, strict=True))
+        if len(given) > 1 and not all(node._is_settled for node in outcomes):
+            return dict(zip(given, self._in_turn(outcomes), strict=True))
+        return {node: node._values() for node in given}
+
+    @classmethod
+    def _has_own_update(cls) -> bool:
+        """Whether a program has written what it does, and so may emit futures."""
+        return cls.update is not Stream.update and not cls._is_local
+
+    @classmethod
+    def _needs_values(cls) -> bool:
+        """Whether it is a class of a program's own that knows nothing of the engine's elements."""
+        return cls._has_own_update() or not (cls._is_local or cls._takes_elements or all(map(_is_base, cls.__mro__)))
+
+    def default_client(self) -> Any:
+        """Return the client or executor whose engine the stream is on, for nodes that submit calls by themselves.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from thalweg import Stream
+        >>> with ThreadPoolExecutor(2) as pool:
+        ...     Stream().scatter(pool).default_client() is pool
+        True
+        """
+        from thalweg.parallel.backends import client_of
+
+        return client_of(self._session)
+
+    def _outcome(self) -> Any:
+        """The stream that other nodes follow: that of its results, if it emits futures."""
+        if not self._emits_futures:
+            return self
+        known = None if self._results is None else self._results()
+        if known is None:
+            known = self._results_of(self)
+            self._results = ref(known)
+        return known
+
     def _values(self) -> Stream:
         """A stream of the values, in order, for local nodes."""
-        return self if self._is_settled else settled(self)
+        outcome = self._outcome()
+        return outcome if outcome._is_settled else settled(outcome)
 
     def _launched(self) -> Stream:
         """The same elements, bound for the engine."""
@@ -150,6 +222,27 @@ class ParallelStream(Stream[T]):
         [2, 3]
         """
         return self.map(func, *args, **kwargs)
+
+
+def _is_base(kind: type) -> bool:
+    """Whether a class of which a stream on an engine is made is not an operator for streams of values."""
+    return kind is Stream or issubclass(kind, ParallelStream) or not issubclass(kind, Stream)
+
+
+def _upstreams_in(kwargs: dict[str, Any]) -> list[Any]:
+    return [kwargs.get("upstream"), *(kwargs.get("upstreams") or ())]
+
+
+def _replaced(args: Any, kwargs: dict[str, Any], sources: dict[Any, Any]) -> tuple[Any, dict[str, Any]]:
+    """Arguments of a constructor with other upstreams."""
+
+    def source(given: Any) -> Any:
+        return sources.get(given, given) if isinstance(given, ParallelStream) else given
+
+    kwargs = {name: source(value) for name, value in kwargs.items()}
+    if kwargs.get("upstreams"):
+        kwargs["upstreams"] = [source(node) for node in kwargs["upstreams"]]
+    return tuple([source(arg) for arg in args]), kwargs
 
 
 def _count(counts: dict[Any, int], x: Any) -> dict[Any, int]:

@@ -267,6 +267,24 @@ def check_keep(keep: object, operator: str) -> None:
         raise ValueError(f'{operator}: `keep` is "first" or "last", not {keep!r}')
 
 
+def listed(streams: Any, operator: str, argument: str) -> list[Any]:
+    """Return one stream or several as a list; raise a `TypeError` that names the argument for anything else.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.stream.arguments import listed
+    >>> listed(Stream(), "destroy", "streams")
+    [<Stream>]
+    >>> listed(5, "destroy", "streams")
+    Traceback (most recent call last):
+    TypeError: destroy: `streams`: a stream, not 5
+    """
+    several = list(streams) if hasattr(streams, "__iter__") else [streams]
+    check_streams(several, operator, argument)
+    return several
+
+
 def check_streams(streams: Iterable[object], operator: str, argument: str = "upstreams") -> None:
     """Raise a `TypeError` that names the argument, unless all are streams.
 

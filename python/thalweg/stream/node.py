@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from thalweg import _thalweg
-from thalweg.stream.arguments import check_runs, check_streams
+from thalweg.stream.arguments import check_runs, check_streams, listed
 from thalweg.stream.composed import Composed
 from thalweg.stream.downstreams import Downstreams
 from thalweg.stream.inspection import Inspected
@@ -135,7 +135,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
 
     def _checked(self, upstreams: Iterable[Any]) -> list[Any]:
         """The given upstreams; raises an error if one is not a stream."""
-        if isinstance(upstreams, Stream):
+        if isinstance(upstreams, Stream) or not hasattr(upstreams, "__iter__"):
             raise TypeError(f"{type(self).__name__}: `upstreams` is a list of streams, not one: {upstreams!r}")
         if self._takes_literals:
             return list(upstreams)
@@ -296,7 +296,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         >>> node.upstreams
         []
         """
-        upstreams = self.upstreams if streams is None else streams
+        upstreams = self.upstreams if streams is None else listed(streams, "destroy", "streams")
         for upstream in {id(upstream): upstream for upstream in upstreams}.values():
             upstream.disconnect(self)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_streams
+from thalweg.stream.arguments import check_streams, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,12 +38,11 @@ def move_to_first(node: S, f: bool | Stream | Sequence[Stream] = True) -> S:
     >>> L
     ['second', 'first']
     """
+    check_streams([node], "move_to_first", "node")
     if f is True:
         node._move_to_first(None)
     elif f:
-        upstreams = [f] if isinstance(f, Stream) else list(f)
-        check_streams(upstreams, "move_to_first", "f")
-        for upstream in upstreams:
+        for upstream in listed(f, "move_to_first", "f"):
             node._move_to_first(upstream)
     return node
 
@@ -61,6 +60,7 @@ def destroy_pipeline(source_node: Stream) -> None:
     >>> L
     []
     """
+    check_streams([source_node], "destroy_pipeline", "source_node")
     seen: dict[int, Stream] = {}
     waiting = [source_node]
     while waiting:
@@ -90,6 +90,9 @@ def link(*funcs: Callable[..., dict[str, Any] | None], **kwargs: Any) -> dict[st
     >>> names["L"]
     [2]
     """
+    for func in funcs:
+        if not callable(func):
+            raise TypeError(f"link: functions, and not {func!r}")
     namespace = dict(kwargs)
     for func in funcs:
         found = dict(func(**namespace) or {})

@@ -59,6 +59,8 @@ def build_node_set(node: Any, s: set[Any] | None = None) -> set[Any]:
 
 def _nodes(node: Any) -> list[Any]:
     """All nodes connected with one, always in the same order."""
+    if not hasattr(node, "upstreams"):
+        raise TypeError(f"a node of a pipeline is needed, and not {node!r}")
     found = {node: None}
     unseen = [node]
     while unseen:

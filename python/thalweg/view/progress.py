@@ -171,6 +171,8 @@ def bar(file: TextIO | None = None, label: str = "", notebook: bool | None = Non
     '\\rorders: [###############               ] 1 of 2, 1/s, 1 s left\\n'
     """
     if file is not None:
+        if not hasattr(file, "write"):
+            raise TypeError(f"progress: `file`: a file that is open for writing, not {file!r}")
         return _TerminalBar(file, label)
     if notebook if notebook is not None else _is_notebook():
         try:

@@ -514,7 +514,7 @@ impl<W: TaskTypes> TaskEngine<W> {
     }
 
     pub(crate) fn add_worker(&self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
-        lock(&self.scheduler).add_worker(resources)
+        lock(&self.scheduler).add_worker(&resources)
     }
 
     /// Nobody wants a task any more. A running one continues, unless it is to be stopped.

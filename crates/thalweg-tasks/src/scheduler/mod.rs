@@ -133,7 +133,7 @@ pub(crate) struct Scheduler<W: TaskTypes> {
     workers: Slab<Worker<W>>,
     /// The resources that workers have had, with the largest amount of each: those of a dead worker come back with its
     /// replacement.
-    most: Vec<(Box<str>, f64)>,
+    most: workers::Amounts,
     closed: bool,
 }
 
@@ -148,7 +148,7 @@ impl<W: TaskTypes> Default for Scheduler<W> {
             suspects: VecDeque::new(),
             emptied: None,
             workers: Slab::new(),
-            most: Vec::new(),
+            most: workers::Amounts::new(),
             closed: false,
         }
     }

@@ -5,6 +5,7 @@ use super::task::State;
 use super::{Assignment, DEATHS, Deferred, Scheduler, TaskId, ToDrop};
 use crate::slot::{SlotState, Watchers};
 use crate::task_types::{Failure, TaskTypes};
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -38,9 +39,9 @@ pub(super) struct Worker<W: TaskTypes> {
     /// Tasks that need values at this worker.
     pub local: Ready,
     /// Resources that tasks take while they run, with the free amounts.
-    pub free: Vec<(Box<str>, f64)>,
-    /// Total amount.
-    pub all: Vec<(Box<str>, f64)>,
+    pub free: Amounts,
+    /// Total amounts.
+    pub all: Amounts,
     /// Number of its tasks.
     pub running: usize,
     /// It has one task, and is to get no other.
@@ -50,43 +51,52 @@ pub(super) struct Worker<W: TaskTypes> {
     task_types: PhantomData<fn(W)>,
 }
 
+/// Amounts of resources by name. An engine of many threads has as many names: the turns of its actors.
+pub(super) type Amounts = HashMap<Box<str>, f64>;
+
 /// Whether that amount is free.
-pub(super) fn has(free: &[(Box<str>, f64)], wanted: &[(Box<str>, f64)]) -> bool {
-    wanted.iter().all(|(name, amount)| {
-        free.iter()
-            .any(|(have, left)| have == name && left >= amount)
-    })
+pub(super) fn has(free: &Amounts, wanted: &[(Box<str>, f64)]) -> bool {
+    wanted
+        .iter()
+        .all(|(name, amount)| free.get(name).is_some_and(|left| left >= amount))
 }
 
-pub(super) fn take(free: &mut [(Box<str>, f64)], wanted: &[(Box<str>, f64)]) {
+pub(super) fn take(free: &mut Amounts, wanted: &[(Box<str>, f64)]) {
     for (name, amount) in wanted {
-        for (_, left) in free.iter_mut().filter(|(have, _)| have == name) {
+        if let Some(left) = free.get_mut(name) {
             *left -= amount;
         }
     }
 }
 
-pub(super) fn give_back(free: &mut [(Box<str>, f64)], taken: &[(Box<str>, f64)]) {
+pub(super) fn give_back(free: &mut Amounts, taken: &[(Box<str>, f64)]) {
     for (name, amount) in taken {
-        for (_, left) in free.iter_mut().filter(|(have, _)| have == name) {
+        if let Some(left) = free.get_mut(name) {
             *left += amount;
         }
     }
 }
 
+/// Raises each amount to at least the given one.
+fn raise(amounts: &mut Amounts, others: &[(Box<str>, f64)]) {
+    for (name, amount) in others {
+        amounts
+            .entry(name.clone())
+            .and_modify(|most| *most = most.max(*amount))
+            .or_insert(*amount);
+    }
+}
+
 impl<W: TaskTypes> Scheduler<W> {
     /// Adds a worker with these resources.
-    pub(crate) fn add_worker(&mut self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
-        for (name, amount) in &resources {
-            match self.most.iter_mut().find(|(known, _)| known == name) {
-                Some((_, most)) => *most = most.max(*amount),
-                None => self.most.push((name.clone(), *amount)),
-            }
-        }
+    pub(crate) fn add_worker(&mut self, resources: &[(Box<str>, f64)]) -> WorkerId {
+        raise(&mut self.most, resources);
+        let mut all = Amounts::new();
+        raise(&mut all, resources);
         let worker = Worker {
             local: Ready::default(),
-            free: resources.clone(),
-            all: resources,
+            free: all.clone(),
+            all,
             running: 0,
             runs_alone: false,
             asking: 0,

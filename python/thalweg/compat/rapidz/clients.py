@@ -21,8 +21,6 @@ __all__ = [
 
 FILL_COLOR_LOOKUP = {"dask": "cornflowerblue", "threads": "coral"}
 
-_threads: list[ThreadPoolExecutor] = []
-
 
 def thread_default_client() -> ThreadPoolExecutor:
     """Return the executor that all share; a new one if it has been shut down.
@@ -33,11 +31,9 @@ def thread_default_client() -> ThreadPoolExecutor:
     >>> thread_default_client() is thread_default_client()
     True
     """
-    from concurrent.futures import ThreadPoolExecutor
+    from thalweg.parallel.backends import shared_pool
 
-    if not _threads or _threads[0]._shutdown:
-        _threads[:] = [ThreadPoolExecutor()]
-    return _threads[0]
+    return shared_pool()
 
 
 def dask_default_client() -> Any:

@@ -39,5 +39,24 @@ def unique(upstream: Any, history: int | None = None, key: Function = identity, 
     return (upstream,), {"maxsize": history, "key": key, "hashable": None, "fifo": True, **kwargs}
 
 
+def starmap(upstream: Any, func: Function, *args: Any, **kwargs: Any) -> Call:
+    """On an engine, elements need not be sequences.
+
+    Examples
+    --------
+    >>> from thalweg.compat.rapidz import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").starmap(pow, 2).gather().sink_to_list()
+    >>> source.emit(3)
+    >>> L
+    [9]
+    """
+    from thalweg.parallel import ParallelStream
+
+    if isinstance(upstream, ParallelStream):
+        kwargs["_takes_any"] = True
+    return (upstream, func, *args), kwargs
+
+
 #: By the method's name: what its arguments are in our words.
-DIALECT: dict[str, Callable[..., Call]] = {"sliding_window": sliding_window, "unique": unique}
+DIALECT: dict[str, Callable[..., Call]] = {"sliding_window": sliding_window, "starmap": starmap, "unique": unique}

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import operator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from thalweg.dataframe.backend.column import Column
-from thalweg.dataframe.backend.labelled import key_columns, time_column, value_names, without_missing
+from thalweg.dataframe.backend.column import Column, rank
+from thalweg.dataframe.backend.labelled import (
+    key_columns,
+    labels_of,
+    python_value,
+    time_column,
+    value_names,
+    with_zone,
+)
 
 __all__ = ["ARROW"]
 
@@ -25,12 +33,34 @@ _SIGNED = pa.int8(), pa.int16(), pa.int32(), pa.int64()
 _UNSIGNED = pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()
 _NUMERIC = {kind.id for kind in (*_SIGNED, *_UNSIGNED, pa.float16(), pa.float32(), pa.float64(), pa.bool_())}
 
+
+def _divide(x: Any, y: Any) -> Any:
+    # Arrow divides integers without a rest.
+    return pc.divide(pc.cast(x, pa.float64()) if _is_whole(x) and _is_whole(y) else x, y)
+
+
+def _floor_divide(x: Any, y: Any) -> Any:
+    quotient = pc.divide(x, y)
+    if not _is_whole(quotient):
+        return pc.floor(quotient)
+    # Arrow rounds towards zero.
+    has_rest = pc.not_equal(pc.multiply(quotient, y), x)
+    is_negative = pc.xor(pc.less(x, 0), pc.less(y, 0))
+    return pc.subtract(quotient, pc.cast(pc.and_kleene(has_rest, is_negative), quotient.type))
+
+
+def _is_whole(x: Any) -> bool:
+    return isinstance(x, Integral) or (hasattr(x, "type") and pa.types.is_integer(x.type))
+
+
 #: Arrow's columns have no operators.
 _OPERATIONS = {
     operator.add: pc.add,
     operator.sub: pc.subtract,
     operator.mul: pc.multiply,
-    operator.truediv: pc.divide,
+    operator.truediv: _divide,
+    operator.floordiv: _floor_divide,
+    operator.mod: lambda x, y: pc.subtract(x, pc.multiply(_floor_divide(x, y), y)),
     operator.pow: pc.power,
     operator.neg: pc.negate,
     operator.abs: pc.abs,
@@ -88,26 +118,35 @@ class _Arrow:
         valid = pc.is_valid(series).to_numpy() if series.null_count else None
         if kind.id in _NUMERIC:
             return Column(_to_numpy(series if valid is None else pc.fill_null(series, pa.scalar(0).cast(kind))), valid)
+        if _is_zoned(kind):
+            return with_zone(_to_numpy(series), kind.tz)
+        if pa.types.is_dictionary(kind) and kind.ordered:
+            ranked = series.unify_dictionaries().combine_chunks()
+            places = pc.fill_null(ranked.indices.cast(pa.int64()), -1)
+            return rank(places.to_numpy(), ranked.dictionary.to_pylist())
         if pa.types.is_temporal(kind) and not pa.types.is_time(kind):
             return Column(_to_numpy(series), valid)
         return Column(np.asarray(_to_numpy(series), dtype=object), valid)
 
     def labels(self, series: Any) -> Any:
-        column = self.column(series)
-        if column.valid is None:
-            return column.values
-        return without_missing(column)
+        return labels_of(self.column(series))
 
     def times(self, piece: Any, on: Any) -> Any:
         fields = piece.schema if self.is_frame(piece) else ()
         times = [field.name for field in fields if pa.types.is_temporal(field.type)]
-        return self.column(self.series(piece, time_column(times, on))).values
+        series = self.series(piece, time_column(times, on))
+        return _to_numpy(series) if _is_zoned(series.type) else self.column(series).values
 
     def slice(self, piece: Any, start: int, stop: int) -> Any:
         return piece.slice(start, stop - start)
 
     def take(self, piece: Any, mask: Any) -> Any:
-        return piece.filter(pa.array(mask) if isinstance(mask, np.ndarray) else mask)
+        if isinstance(mask, np.ndarray):
+            mask = pa.array(mask)
+        if isinstance(mask, pa.ChunkedArray) and isinstance(piece, pa.RecordBatch):
+            # A record batch takes a single chunk.
+            mask = pa.concat_arrays(mask.chunks) if mask.num_chunks else pa.array([], pa.bool_())
+        return piece.filter(mask)
 
     def concat(self, pieces: list[Any]) -> Any:
         if self.is_frame(pieces[0]):
@@ -118,17 +157,17 @@ class _Arrow:
         return piece
 
     def scalar(self, value: Any) -> Any:
-        return value.item() if isinstance(value, np.generic) else value
+        return python_value(value)
 
     def row(self, names: list[Any], values: list[Any]) -> Any:
         return pa.table({name: [self.scalar(value)] for name, value in zip(names, values, strict=True)})
 
     def name_keys(self, keys: Any, names: list[Any]) -> Any:
-        return {name: pa.array(values) for name, values in key_columns(keys, names).items()}
+        return {name: _array(values) for name, values in key_columns(keys, names).items()}
 
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         names = value_names(names, list(keys), "count_all")
-        return pa.Table.from_arrays([*keys.values(), *map(pa.array, arrays)], names=[*keys, *names])
+        return pa.Table.from_arrays([*keys.values(), *map(_array, arrays)], names=[*keys, *names])
 
     def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
         if self.is_frame(piece) and not is_series:
@@ -137,7 +176,7 @@ class _Arrow:
 
     def counted(self, keys: Any, counts: Any, series: Any) -> Any:
         order = np.argsort(-counts, kind="stable")
-        return pa.table({"values": keys[order].to_numpy(), "counts": counts[order]})
+        return pa.table({"values": _array(keys[order].to_numpy()), "counts": counts[order]})
 
     def cumulate(self, operation: str, carry: Any, new: Any) -> tuple[Any, Any]:
         rows = new if carry is None else self.concat([carry, new])
@@ -160,12 +199,23 @@ class _Arrow:
         if self.is_frame(rows[0]):
             return self.concat(rows)
         names = self.names(example)
-        if not isinstance(rows[0], dict):
-            rows = [dict(zip(names, row, strict=True)) for row in rows]
-        return pa.Table.from_pylist(rows, schema=example.schema)
+        return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema=example.schema)
 
     def adopt(self, thing: Any) -> Any:
         return pa.table(thing)
+
+
+def _array(values: Any) -> Any:
+    if values.dtype != object:
+        return pa.array(values)
+    try:
+        return pa.array(values, from_pandas=True)
+    except OverflowError:
+        return pa.array(values, pa.uint64(), from_pandas=True)
+
+
+def _is_zoned(kind: Any) -> bool:
+    return pa.types.is_timestamp(kind) and kind.tz is not None
 
 
 def _to_numpy(series: Any) -> Any:

@@ -86,7 +86,7 @@ class Backend(Protocol):
         """Running ``"cumsum"``, ``"cumprod"``, ``"cummin"`` or ``"cummax"``: the row to go on from, and the result."""
 
     def from_rows(self, rows: list[Any], example: Any) -> Any:
-        """A frame of dictionaries, tuples or small frames, with the columns of an example."""
+        """A frame of tuples or small frames, with the columns of an example."""
 
     def adopt(self, thing: Any) -> Any:
         """A frame of this library made of another library's, by Arrow's PyCapsule interface; no copy if possible."""

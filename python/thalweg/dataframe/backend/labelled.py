@@ -4,26 +4,65 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from thalweg.dataframe.backend.column import Column
 
-__all__ = ["key_columns", "time_column", "value_names", "without_missing"]
+__all__ = ["key_columns", "labels_of", "python_value", "time_column", "value_names", "with_zone"]
 
 
-def without_missing(column: Column) -> Any:
-    """Labels of a column with missing values, as what `pandas.factorize` takes.
+def with_zone(instants: np.ndarray[Any, Any], zone: str) -> Column:
+    """Column of times in a time zone, as objects that have it; `instants` are UTC.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from thalweg.dataframe.backend.labelled import with_zone
+    >>> str(with_zone(np.array(["2024-01-01"], "datetime64[us]"), "Europe/Berlin").values[0])
+    '2024-01-01 01:00:00+01:00'
+    """
+    times = pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(zone)
+    missing = np.asarray(times.isna())
+    return Column(times.to_numpy(dtype=object), ~missing if missing.any() else None)
+
+
+def python_value(value: Any) -> Any:
+    """Value of Python's own for one of numpy or pandas; nanoseconds are cut off.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from thalweg.dataframe.backend.labelled import python_value
+    >>> python_value(np.datetime64("2024-01-01T00:00:00", "ns"))
+    datetime.datetime(2024, 1, 1, 0, 0)
+    """
+    if isinstance(value, np.generic):
+        whole = value.astype("m8[us]" if value.dtype.kind == "m" else "M8[us]") if _is_finer(value) else value
+        return whole.item()
+    return value.to_pydatetime(warn=False) if isinstance(value, pd.Timestamp) else value
+
+
+def _is_finer(value: Any) -> bool:
+    return value.dtype.kind in "mM" and np.datetime_data(value.dtype)[0] == "ns"
+
+
+def labels_of(column: Column) -> Any:
+    """Labels of a column, as what `pandas.factorize` takes. Days are objects: it would make times of them.
 
     Examples
     --------
     >>> import numpy as np
     >>> from thalweg.dataframe.backend import Column
-    >>> from thalweg.dataframe.backend.labelled import without_missing
-    >>> without_missing(Column(np.array([1, 2]), np.array([True, False]))).tolist()
+    >>> from thalweg.dataframe.backend.labelled import labels_of
+    >>> labels_of(Column(np.array([1, 2]), np.array([True, False]))).tolist()
     [1, None]
     """
+    if column.valid is None and column.values.dtype != "datetime64[D]":
+        return column.values
     labels = column.values.astype(object)
-    labels[~column.valid] = None  # type: ignore[operator]
+    if column.valid is not None:
+        labels[~column.valid] = None
     return pd.array(labels, dtype=object)
 
 

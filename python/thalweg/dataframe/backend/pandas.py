@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thalweg.dataframe.backend.column import Column
+from thalweg.dataframe.backend.column import Column, rank
 
 __all__ = ["PANDAS"]
+
+#: Types for what `infer_dtype` finds.
+_MASKED = {"integer": "Int64", "boolean": "boolean"}
 
 #: From this version on, a shallow copy does not see changes to the original.
 _COPIES_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
@@ -41,7 +44,7 @@ class _Pandas:
         known, positions = self._layout
         if columns is not known and not columns.equals(known):
             if not columns.is_unique:
-                return [frame[name] for name in names]
+                return _read_repeated(frame, names)
             positions = {name: i for i, name in enumerate(columns)}
             self._layout = (columns, positions)
         return [take(positions[name]) for name in names]
@@ -78,6 +81,8 @@ class _Pandas:
             else:
                 valid = ~pd.isna(values)
             return Column(values, None if valid.all() else valid)
+        if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
+            return rank(np.asarray(getattr(series, "cat", series).codes), dtype.categories)
         missing = np.asarray(series.isna())
         valid = None if not missing.any() else ~missing
         numeric = getattr(dtype, "numpy_dtype", None)
@@ -129,10 +134,9 @@ class _Pandas:
 
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         if is_frame:
-            frame = pd.DataFrame(dict(enumerate(arrays)), index=keys, copy=True).set_axis(pd.Index(names), axis=1)
-            return frame.infer_objects() if any(array.dtype == object for array in arrays) else frame
-        series = pd.Series(arrays[0], index=keys, name=names[0], copy=True)
-        return series.infer_objects() if arrays[0].dtype == object else series
+            columns = dict(enumerate(map(_infer, arrays)))
+            return pd.DataFrame(columns, index=keys, copy=True).set_axis(pd.Index(names), axis=1)
+        return pd.Series(_infer(arrays[0]), index=keys, name=names[0], copy=True)
 
     def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
         if self.is_frame(piece) and not is_series:
@@ -156,13 +160,7 @@ class _Pandas:
         return filled.ffill().iloc[-1:], result
 
     def from_rows(self, rows: list[Any], example: Any) -> Any:
-        first = rows[0]
-        if isinstance(first, (pd.DataFrame, pd.Series)):
-            return self.concat(rows) if isinstance(first, pd.DataFrame) else pd.DataFrame(rows)
-        names = list(example.columns)
-        if isinstance(first, dict):
-            return pd.DataFrame({name: [row[name] for row in rows] for name in names})
-        return pd.DataFrame(rows, columns=names)
+        return self.concat(rows) if self.is_frame(rows[0]) else pd.DataFrame(rows, columns=example.columns)
 
     def adopt(self, thing: Any) -> Any:
         if hasattr(pd.DataFrame, "from_arrow"):
@@ -172,10 +170,34 @@ class _Pandas:
         return pa.table(thing).to_pandas()
 
 
+def _read_repeated(frame: Any, names: list[Any]) -> list[Any]:
+    """Columns of a frame in which several have the same name: all of them, in their order, or none."""
+    places: dict[Any, list[int]] = {}
+    for place, name in enumerate(frame.columns):
+        places.setdefault(name, []).append(place)
+    for name in set(names):
+        if len(places[name]) != names.count(name):
+            raise ValueError(f"the frame has {len(places[name])} columns {name!r}: give each a name of its own")
+    return [frame.iloc[:, places[name].pop(0)] for name in names]
+
+
 def _package(piece: Any) -> Any:
     from thalweg.dataframe.kinds import get_dataframe_package
 
     return get_dataframe_package(piece)
+
+
+def _infer(array: Any) -> Any:
+    """Values as the type that all of them have; integers and flags stay such beside missing values."""
+    if array.dtype != object:
+        return array
+    masked = _MASKED.get(pd.api.types.infer_dtype(array, skipna=True))
+    if masked is None or not pd.isna(array).any():
+        return pd.Series(array).infer_objects().array
+    try:
+        return pd.array(array, dtype=masked)
+    except OverflowError:
+        return pd.array(array, dtype="UInt64")
 
 
 def _as_numbers(new: Any) -> Any:

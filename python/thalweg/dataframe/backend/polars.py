@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 
-from thalweg.dataframe.backend.column import Column
-from thalweg.dataframe.backend.labelled import key_columns, time_column, value_names, without_missing
+from thalweg.dataframe.backend.column import Column, is_missing, rank
+from thalweg.dataframe.backend.labelled import (
+    key_columns,
+    labels_of,
+    python_value,
+    time_column,
+    value_names,
+    with_zone,
+)
 
 __all__ = ["POLARS"]
 
@@ -47,8 +55,11 @@ class _Polars:
 
     def column(self, series: Any) -> Column:
         dtype = series.dtype
-        if getattr(dtype, "time_zone", None) is not None:
-            series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        zone = getattr(dtype, "time_zone", None)
+        if zone is not None:
+            return with_zone(_instants(series), zone)
+        if isinstance(dtype, pl.Enum):
+            return rank(series.to_physical().cast(pl.Int64).fill_null(-1).to_numpy(), dtype.categories)
         valid = series.is_not_null().to_numpy() if series.null_count() else None
         if dtype.is_numeric() and not dtype.is_decimal():
             return Column((series if valid is None else series.fill_null(0)).to_numpy(), valid)
@@ -61,14 +72,13 @@ class _Polars:
         return Column(values, valid)
 
     def labels(self, series: Any) -> Any:
-        column = self.column(series)
-        if column.valid is None:
-            return column.values
-        return without_missing(column)
+        return labels_of(self.column(series))
 
     def times(self, piece: Any, on: Any) -> Any:
         times = [name for name, dtype in piece.schema.items() if dtype.is_temporal()] if self.is_frame(piece) else []
-        return self.column(self.series(piece, time_column(times, on))).values
+        series = self.series(piece, time_column(times, on))
+        is_zoned = getattr(series.dtype, "time_zone", None) is not None
+        return _instants(series) if is_zoned else self.column(series).values
 
     def slice(self, piece: Any, start: int, stop: int) -> Any:
         return piece.slice(start, stop - start)
@@ -83,17 +93,17 @@ class _Polars:
         return piece
 
     def scalar(self, value: Any) -> Any:
-        return value.item() if isinstance(value, np.generic) else value
+        return python_value(value)
 
     def row(self, names: list[Any], values: list[Any]) -> Any:
         return pl.DataFrame({name: [self.scalar(value)] for name, value in zip(names, values, strict=True)})
 
     def name_keys(self, keys: Any, names: list[Any]) -> Any:
-        return [pl.Series(name, values) for name, values in key_columns(keys, names).items()]
+        return [_series(name, values) for name, values in key_columns(keys, names).items()]
 
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         names = value_names(names, [key.name for key in keys], "len")
-        return pl.DataFrame([*keys, *map(pl.Series, names, arrays)])
+        return pl.DataFrame([*keys, *map(_series, names, arrays)])
 
     def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
         if self.is_frame(piece) and not is_series:
@@ -102,7 +112,7 @@ class _Polars:
 
     def counted(self, keys: Any, counts: Any, series: Any) -> Any:
         order = np.argsort(-counts, kind="stable")
-        return pl.DataFrame({series.name: keys[order].to_numpy(), "count": counts[order]})
+        return pl.DataFrame([_series(series.name, keys[order].to_numpy()), pl.Series("count", counts[order])])
 
     def cumulate(self, operation: str, carry: Any, new: Any) -> tuple[Any, Any]:
         is_frame = self.is_frame(new)
@@ -118,12 +128,27 @@ class _Polars:
     def from_rows(self, rows: list[Any], example: Any) -> Any:
         if isinstance(rows[0], pl.DataFrame):
             return pl.concat(rows)
-        if isinstance(rows[0], dict):
-            rows = [tuple(row[name] for name in example.columns) for row in rows]
         return pl.DataFrame(rows, schema=example.schema, orient="row")
 
     def adopt(self, thing: Any) -> Any:
         return pl.DataFrame(thing)
+
+
+def _instants(series: Any) -> Any:
+    return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()
+
+
+def _series(name: str, values: Any) -> Any:
+    """Series of an array; Polars takes objects in arrays for none of its types."""
+    if values.dtype != object:
+        return pl.Series(name, values)
+    objects = [None if is_missing(value) else value for value in values]
+    zone = next((value.tz for value in objects if isinstance(value, pd.Timestamp)), None)
+    if zone is None:
+        is_large = any(isinstance(value, int) and value >= 2**63 for value in objects)
+        return pl.Series(name, objects, dtype=pl.UInt64 if is_large else None)
+    instants = pd.DatetimeIndex(objects).tz_convert(None).to_numpy()
+    return pl.Series(name, instants).dt.replace_time_zone("UTC").dt.convert_time_zone(str(zone))
 
 
 POLARS = _Polars()

@@ -11,9 +11,11 @@ from thalweg.runtime import program_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from thalweg._thalweg import Pipeline
 
-__all__ = ["Backend", "find", "pipelines_on_executors"]
+__all__ = ["Backend", "client_of", "find", "pipelines_on_executors", "shared_pool"]
 
 #: One backend for each engine, while it is in use: two streams on one engine are on one backend.
 _known: WeakValueDictionary[int, Backend] = WeakValueDictionary()
@@ -62,6 +64,42 @@ def find(client: Any = None, backend: Any = None) -> Backend:
     if ours is None:
         ours = _active_dask()
     return _threads() if ours is None else _of(ours)
+
+
+def client_of(session: Any) -> Any:
+    """Return a client or an executor for calls beside those of a stream: on its engine, if the program has named one.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.parallel.backends import client_of
+    >>> client_of(Stream().scatter(backend="thread")._session).submit(abs, -1).result()
+    1
+    """
+    if session is not None and session.client is not None:
+        return session.client
+    if session is not None and session.backend is _shared:
+        return shared_pool()
+    return _current() or _active_dask()
+
+
+_pools: list[ThreadPoolExecutor] = []
+
+
+def shared_pool() -> ThreadPoolExecutor:
+    """Return an executor that all share; a new one if it has been shut down.
+
+    Examples
+    --------
+    >>> from thalweg.parallel.backends import shared_pool
+    >>> shared_pool() is shared_pool()
+    True
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    if not _pools or _pools[0]._shutdown:
+        _pools[:] = [ThreadPoolExecutor()]
+    return _pools[0]
 
 
 def pipelines_on_executors() -> list[Pipeline]:

@@ -451,6 +451,8 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         ...     client.sync(add, client, -1)
         2
         """
+        if not callable(func):
+            raise TypeError(f"sync: an asynchronous function, and not {func!r}")
         if asynchronous or (asynchronous is None and self.asynchronous):
             return func(*args, **kwargs)
         from thalweg.runtime import loops

@@ -83,6 +83,8 @@ class Events(Base):
         ...     [message for when, message in client.get_events("progress")]
         [{'done': 5}]
         """
+        if not hasattr(topic, "__iter__"):
+            raise TypeError(f"log_event: `topic`: text, or a list of texts, not {topic!r}")
         return either(self.asynchronous, self._log_event, [topic] if isinstance(topic, str) else list(topic), msg)
 
     def _log_event(self, topics: list[str], message: Any) -> None:

@@ -365,7 +365,7 @@ class Inspection(Base):
     def _chosen(self, workers: Any) -> Callable[[Any], bool]:
         if workers is None:
             return lambda name: True
-        names = {workers} if isinstance(workers, (str, int)) else set(workers)
+        names = set(workers) if isinstance(workers, Iterable) and not isinstance(workers, str) else {workers}
         unknown = names - {worker["id"] for worker in self._workers()}
         if unknown:
             raise ValueError(f"workers: there is no worker {unknown.pop()!r}")

@@ -72,6 +72,9 @@ def turn(place: int) -> str:
     return f"turn of an actor {place}"
 
 
+#: More workers, and more threads of each, than a machine can run.
+_MOST = 2**20
+
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -198,8 +201,8 @@ class Options:
 
 
 def _check_count(name: str, count: object) -> None:
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise ValueError(f"{name}: a number of at least 1, not {count!r}")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= _MOST):
+        raise ValueError(f"{name}: a number from 1 to {_MOST}, not {count!r}")
 
 
 def _cores() -> int:

@@ -69,6 +69,8 @@ def between(
     """Return the records between two times, seconds since 1970 or text that says how long ago, and record all future
     tasks. At most `count` are returned, the latest; a page of them is written to the file, if given.
     """
+    if count is not None and not hasattr(count, "__index__"):
+        raise TypeError(f"count: a number of tasks, and not {count!r}")
     mine = registry.shared(client.engine)
     with mine.lock:
         if not mine.records_all:

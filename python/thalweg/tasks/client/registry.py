@@ -246,6 +246,8 @@ def default_client(client: Client | None = None) -> Client:
     ...     default_client() is client
     True
     """
+    if client is not None and not hasattr(client, "_engine"):
+        raise TypeError(f"client: a Client, and not {client!r}")
     found = client or _of_task() or current.get() or latest_default()
     if found is None:
         raise ValueError("there is no client: make one by `Client()` first")

@@ -339,7 +339,8 @@ class Submission(Base):
 
 def _retries(retries: Any) -> int:
     try:
-        return index(retries)
+        # More than an engine counts are as good as any number.
+        return min(index(retries), 2**32 - 1)
     except TypeError:
         raise TypeError(f"retries: a whole number, not {retries!r}") from None
 
