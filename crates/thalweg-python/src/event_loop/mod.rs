@@ -312,7 +312,7 @@ impl EventLoop {
         const PATIENCE: Duration = Duration::from_micros(30);
         for turn in 1..=TURNS {
             self.run_queue(py)?;
-            parallel::send_held();
+            parallel::send_held_on_loop();
             let is_awaited = self.0.is_awaited.swap(false, Ordering::Relaxed);
             // At the program's end, this thread may not get the GIL again.
             let is_over = interpreter::ends_elsewhere();

@@ -33,8 +33,11 @@ struct Held {
     is_watched: bool,
 }
 
-/// How long elements are held back, if nothing sends them before.
+/// How long elements are held back at least.
 const MOMENT: Duration = Duration::from_micros(500);
+
+/// The same as a part of the time that a batch is in flight.
+const PART: f64 = 0.2;
 
 /// Elements in flight to other processes, and those that wait to be sent alone.
 pub(super) struct Away<S: Steps> {
@@ -105,6 +108,11 @@ impl<S: Steps> Away<S> {
         }
         self.held.is_holding = is_held;
         goes.then_some(Next::Jobs(room))
+    }
+
+    /// How long elements are held back, if nothing sends them before.
+    fn moment(&self) -> Duration {
+        MOMENT.max(self.pace.overhead().mul_f64(PART))
     }
 
     /// Schedules a check of held-back elements; returns how often elements have been held back, unless one is
@@ -184,8 +192,10 @@ impl<S: Steps> Queue<S> {
     /// Checks in a moment whether elements are still held back.
     fn look_at_held(self: &Arc<Self>, count: u64) {
         let queue = Arc::downgrade(self);
-        let pauses = lock(&self.state).away.pauses();
-        pauses.call_after(MOMENT, move || {
+        let state = lock(&self.state);
+        let (pauses, moment) = (state.away.pauses(), state.away.moment());
+        drop(state);
+        pauses.call_after(moment, move || {
             if let Some(queue) = queue.upgrade() {
                 queue.send_if_held_since(count);
             }
@@ -203,7 +213,7 @@ impl<S: Steps> Queue<S> {
         let next = away.held.is_watched.then_some(away.held.count);
         drop(state);
         if is_held {
-            S::enter(|| self.clone().send_held());
+            S::enter(|| self.clone().send_held(false));
         } else if let Some(count) = next {
             self.look_at_held(count);
         }
@@ -293,9 +303,10 @@ impl<S: Steps> Queue<S> {
 }
 
 impl<S: Steps> Holding for Queue<S> {
-    fn send_held(self: Arc<Self>) {
+    fn send_held(self: Arc<Self>, may_come: bool) {
         let mut state = lock(&self.state);
-        let is_held = state.away.held.is_holding;
+        let is_left = may_come && state.away.moment() > MOMENT;
+        let is_held = state.away.held.is_holding && !is_left;
         state.away.held.is_all = is_held;
         drop(state);
         if is_held {

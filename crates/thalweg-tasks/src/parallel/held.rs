@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 /// A queue that may hold back elements.
 pub(super) trait Holding: Send + Sync {
-    /// Sends held-back elements.
-    fn send_held(self: Arc<Self>);
+    /// Sends held-back elements; or, if more `may_come` soon, leaves them for a moment if batches take much longer.
+    fn send_held(self: Arc<Self>, may_come: bool);
 }
 
 thread_local! {
@@ -26,8 +26,17 @@ pub(super) fn note(queue: &Arc<impl Holding + 'static>) {
 /// Sends the elements that this thread has left in queues which hold them back: it is about to wait, and adds no more.
 /// Without this, elements are held back for a moment.
 pub fn send_held() {
+    send(false);
+}
+
+/// The same for a thread that goes on with its event loop, where those may add more that it has just given room.
+pub fn send_held_on_loop() {
+    send(true);
+}
+
+fn send(may_come: bool) {
     let held = HELD.take();
     for queue in held.iter().filter_map(Weak::upgrade) {
-        queue.send_held();
+        queue.send_held(may_come);
     }
 }

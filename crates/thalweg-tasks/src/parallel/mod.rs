@@ -86,7 +86,7 @@ mod trace;
 mod turns;
 
 pub use batch::{Batch, BatchEngine, Trip};
-pub use held::send_held;
+pub use held::{send_held, send_held_on_loop};
 pub use part::{Outcome, Part, Steps, pause_aside, run_step};
 pub use queue::{Engine, Over, Queue, Runner};
 pub use strand::Strand;

@@ -1,5 +1,7 @@
 //! Sizes of the batches that are sent to another process.
 
+use std::time::Duration;
+
 /// Target time of a batch in seconds, by the measured cost of its elements.
 const LONGEST: f64 = 0.005;
 
@@ -67,6 +69,11 @@ impl Pace {
             waiting as f64 / width as f64
         };
         (share.ceil() as usize).clamp(1, self.at_most())
+    }
+
+    /// How long a batch is in flight, besides the work.
+    pub(super) fn overhead(&self) -> Duration {
+        Duration::try_from_secs_f64(self.overhead).unwrap_or_default()
     }
 
     /// Number of elements that are worth a trip.
