@@ -530,3 +530,52 @@ def test_emitters_wait_for_room_at_a_join_that_lacks_elements():
         return waiting, L
 
     assert asyncio.run(main()) == ([True, True, False, False], [])
+
+
+def emitter_into_held():
+    """A source whose elements are held for a join while a function emits to a list beside it, which is another way."""
+    source, beside = Stream(), []
+    one = source.map(lambda x: x)
+    way = one.map(lambda x: x)
+    way.sink(beside.append)
+    return source, one, way, beside
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_function_behind_a_join_that_emits_does_not_send_what_was_held_twice(fails):
+    def pairs():
+        source, one, way, beside = emitter_into_held()
+        joined = one.zip(source.map(lambda x: way.emit("before") or -x))
+        L, raised = [], []
+
+        def behind(pair):
+            L.append(pair)
+            way.emit("behind")
+            if fails and pair[0] == 1:
+                raise ValueError(pair)
+
+        joined.sink(behind)
+        for x in range(4):
+            try:
+                source.emit(x)
+            except ValueError as error:
+                raised.append(str(error))
+        return L, raised, beside, joined.counters()["received"], list(joined.buffers.values())
+
+    assert pairs() == interpreted(pairs)
+    assert pairs()[0] == [(0, 0), (1, -1), (2, -2), (3, -3)]
+
+
+def test_a_failure_handler_that_emits_does_not_send_what_was_held_twice():
+    def pairs():
+        source, one, way, beside = emitter_into_held()
+        failures = Stream()
+        failures.sink(lambda failure: way.emit("failed"))
+        joined = one.zip(source.map(lambda x: 1 // x, on_error=failures))
+        L = joined.sink_to_list()
+        for x in range(4):
+            source.emit(x)
+        return L, beside, list(joined.buffers.values())
+
+    assert pairs() == interpreted(pairs)
+    assert pairs()[0] == [(0, 1), (1, 0), (2, 0)]

@@ -337,13 +337,13 @@ impl Compiled {
         if told.is(&signals.failed) {
             let (error, elements, held) =
                 call::resume(generator, &none)?.extract::<Failed<'_>>()?;
-            self.send_held(held, py, cx);
-            if is_abandoned {
-                return Ok((Ok(()), None));
-            }
-            return self
-                .fail(&error, &elements, cx)
-                .map(|emitted| (emitted, None));
+            self.send_held(&held, py, cx);
+            let failed = match is_abandoned {
+                true => Ok(Ok(())),
+                false => self.fail(&error, &elements, cx),
+            };
+            self.forget_held(&held);
+            return failed.map(|emitted| (emitted, None));
         }
         if told.is(&signals.ended) {
             let (node, x, result) =
@@ -359,22 +359,27 @@ impl Compiled {
         }
         if told.is(&signals.left) {
             let (begin, end, node, held) = call::resume(generator, &none)?.extract::<Left<'_>>()?;
-            self.send_held(held, py, cx);
+            self.send_held(&held, py, cx);
             let left = self.left.bind(py);
             left.set_slice(0, left.len(), PyList::empty(py).as_any())?;
             match node {
                 Some(node) => self.attending(node, || cx.take_up(begin..end, Some(node))),
                 None => cx.take_up(begin..end, None),
             }
+            self.forget_held(&held);
             return Ok((Ok(()), None));
         }
         if told.is(&signals.joined) {
             let (exit, x, held) = call::resume(generator, &none)?.extract::<Joined<'_>>()?;
-            self.send_held(held, py, cx);
+            self.send_held(&held, py, cx);
             let result = match exit {
                 Some(exit) => self.send_to_join(exit, Value::from(x), py, cx),
                 None => Ok(()),
             };
+            // Otherwise the chain tells of them once more, with its failure.
+            if result.is_ok() {
+                self.forget_held(&held);
+            }
             return Ok((result, None));
         }
         let (exit, x) = if self.exits == 1 {
