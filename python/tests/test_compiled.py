@@ -579,3 +579,22 @@ def test_a_failure_handler_that_emits_does_not_send_what_was_held_twice():
 
     assert pairs() == interpreted(pairs)
     assert pairs()[0] == [(0, 1), (1, 0), (2, 0)]
+
+
+def test_an_element_dropped_after_its_filter_was_looked_at_is_not_counted_as_sent():
+    def counted():
+        seen = []
+
+        def is_odd(x):
+            seen.append(odd.counters()["sent"])
+            return x % 2
+
+        source = Stream()
+        odd = source.filter(is_odd)
+        L = odd.sink_to_list()
+        for x in range(2, 5):
+            source.emit(x)
+        return seen, odd.counters(), L
+
+    assert counted() == interpreted(counted)
+    assert counted()[1]["sent"] == 1

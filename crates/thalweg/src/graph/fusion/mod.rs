@@ -82,6 +82,30 @@ pub struct Progress {
     pub made: u64,
 }
 
+impl Progress {
+    fn dropped(self) -> u64 {
+        self.received.saturating_sub(self.made)
+    }
+
+    /// What has been added since `before`. An element that a node was deciding about may have been dropped since: it
+    /// counted as emitted.
+    fn since(self, before: Self) -> Added {
+        Added {
+            received: self.received.saturating_sub(before.received),
+            made: self.made.saturating_sub(before.made),
+            dropped: self.dropped().saturating_sub(before.dropped()),
+        }
+    }
+}
+
+/// Elements that are new in a node's counters.
+#[derive(Clone, Copy)]
+pub(crate) struct Added {
+    pub(crate) received: u64,
+    pub(crate) made: u64,
+    pub(crate) dropped: u64,
+}
+
 /// Active nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AtWork {

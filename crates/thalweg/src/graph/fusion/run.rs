@@ -185,8 +185,7 @@ impl<T: Element> Run<T> {
         let now = self.body.progress();
         let before = std::mem::replace(&mut *self.counted.get(pass), now.clone());
         for ((member, now), before) in self.members.iter().zip(now).zip(before) {
-            let received = now.received.saturating_sub(before.received);
-            member.add_progress(received, now.made.saturating_sub(before.made), pass);
+            member.add_progress(now.since(before), pass);
         }
     }
 }
