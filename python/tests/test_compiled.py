@@ -598,3 +598,50 @@ def test_an_element_dropped_after_its_filter_was_looked_at_is_not_counted_as_sen
 
     assert counted() == interpreted(counted)
     assert counted()[1]["sent"] == 1
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_constants_of_a_join_stay_where_they_are_when_upstreams_come_and_go(gone):
+    def rows():
+        source = Stream()
+        ways = [source.map(lambda x, place=place: (place, x)) for place in range(2)]
+        joined = ways[0].zip("a", ways[1], "b")
+        L = joined.sink_to_list()
+        source.emit_many([1, 2])
+        ways[gone].disconnect(joined)
+        source.emit_many([3, 4])
+        ways[gone].connect(joined)
+        for x in range(5, 9):
+            source.emit(x)
+        ways[1 - gone].emit("waits")
+        return L, list(joined.buffers.values()), source.explain().count("left to the engine")
+
+    L, buffers, left = rows()
+    assert (L, buffers) == interpreted(rows)[:2]
+    assert len(L[-1]) == 4
+    assert buffers == [["waits"], []]
+    assert left == 1
+
+
+def test_a_join_with_constants_whose_upstream_goes_is_compiled(monkeypatch):
+    errors = []
+    monkeypatch.setattr(sys, "unraisablehook", errors.append)
+    source = Stream()
+    one, two = source.map(abs), source.map(abs)
+    joined = one.zip(two, "constant")
+    L = joined.sink_to_list()
+    source.emit_many([1, 2])
+    two.disconnect(joined)
+    for x in range(3, 6):
+        source.emit(x)
+    assert L == [(1, 1, "constant"), (2, 2, "constant"), (3, "constant"), (4, "constant"), (5, "constant")]
+    assert errors == []
+
+
+def test_a_function_behind_a_join_may_look_at_its_buffers(monkeypatch):
+    monkeypatch.setenv("THALWEG_COMPILE", "0")
+    source, _, _, joined, _ = forked_and_zipped()
+    seen = []
+    joined.sink(lambda pair: seen.append(list(joined.buffers.values())))
+    source.emit(1)
+    assert seen == [[[], []]]
