@@ -645,3 +645,26 @@ def test_a_function_behind_a_join_may_look_at_its_buffers(monkeypatch):
     joined.sink(lambda pair: seen.append(list(joined.buffers.values())))
     source.emit(1)
     assert seen == [[[], []]]
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_what_is_held_for_a_join_is_seen_in_the_middle_of_an_element(is_batch):
+    def looked():
+        seen = []
+
+        def look(x):
+            counters = joined.counters()
+            seen.append((list(joined.buffers.values()), counters["received"], counters["held"]))
+            return -x
+
+        source, _, _, joined, L = forked_and_zipped(second=look)
+        if is_batch:
+            source.emit_many([5, 6])
+        else:
+            source.emit(5)
+            source.emit(6)
+        return seen, L
+
+    seen, L = looked()
+    assert (seen, L) == interpreted(looked)
+    assert seen == [([[5], []], 1, 1), ([[6], []], 3, 1)]

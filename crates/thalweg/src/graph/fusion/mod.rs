@@ -208,6 +208,15 @@ impl<T: Element> FusedContext<'_, T> {
     }
 }
 
+impl Pass {
+    /// Sends what fused code holds in the middle of an element to the nodes where others join it: they are about to
+    /// get other elements, or to be looked at.
+    pub(crate) fn send_held(&mut self) {
+        let runs = self.graph().state.get(self).runs.clone();
+        runs.iter().for_each(|run| run.let_go(self));
+    }
+}
+
 impl Graph {
     /// Fuses nodes; returns whether they are as described and can be fused. The first of them receives elements from
     /// outside, or, if it is `fork`, passes them to the others by itself.
@@ -307,8 +316,8 @@ impl Graph {
 
     /// Runs `f`, which sends an element in the middle of others, with active fused nodes marked as such.
     pub(super) fn amid_runs<R>(&self, pass: &mut Pass, f: impl FnOnce(&mut Pass) -> R) -> R {
+        pass.send_held();
         let runs = self.state.get(pass).runs.clone();
-        runs.iter().for_each(|run| run.let_go(pass));
         let marked: Vec<_> = runs
             .into_iter()
             .filter_map(|run| run.mark(pass).map(|marks| (run, marks)))
