@@ -668,3 +668,30 @@ def test_what_is_held_for_a_join_is_seen_in_the_middle_of_an_element(is_batch):
     seen, L = looked()
     assert (seen, L) == interpreted(looked)
     assert seen == [([[5], []], 1, 1), ([[6], []], 3, 1)]
+
+
+@pytest.mark.parametrize("metadata", [None, [{"id": 1}]])
+@pytest.mark.parametrize("is_source", [False, True])
+def test_an_element_emitted_at_a_node_is_not_overtaken_by_its_own_feedback(is_source, metadata):
+    def calls():
+        log = []
+
+        def feed(x):
+            log.append(("feed", x))
+            if x < 3:
+                source.emit(x + 1)
+            return x
+
+        source, failures = Stream(), Stream()
+        fork = source if is_source else source.map(lambda x: x)
+        # Its policy leaves it to the engine, where more comes after it.
+        fork.map(lambda x: x, on_error=failures).map(feed).sink(lambda x: log.append(("fed", x)))
+        one, two = fork.map(lambda x: x), fork.map(lambda x: -x)
+        one.zip(two).sink(lambda pair: log.append(("pair", pair)))
+        fork.sink(lambda x: log.append(("beside", x)))
+        failures.sink(print)
+        fork.emit(1, metadata=metadata)
+        return log
+
+    assert calls() == interpreted(calls)
+    assert [x for name, x in calls() if name == "beside"] == [1, 2, 3]

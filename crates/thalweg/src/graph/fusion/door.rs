@@ -75,8 +75,8 @@ impl<T: Element> Receive<T> for FusedEdge<T> {
         self.run.receive_many(xs, &self.around, pass);
     }
 
-    fn takes(&self, batch: &dyn Any, _: &Pass) -> bool {
-        self.run.takes(batch)
+    fn takes(&self, batch: &dyn Any, pass: &Pass) -> bool {
+        self.run.takes(batch, pass)
     }
 
     fn receive_host_batch(&self, batch: &mut dyn Any, pass: &mut Pass) {

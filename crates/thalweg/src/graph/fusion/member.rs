@@ -21,6 +21,8 @@ pub(crate) trait Fusing: AnyNode {
     fn begin_work(&self, is_handing: bool, pass: &Pass) -> bool;
     /// Undoes that; returns whether elements have arrived meanwhile.
     fn end_work(&self, is_handing: bool, pass: &Pass) -> bool;
+    /// Whether it is sending an element to its downstreams, or others wait for that.
+    fn is_handing(&self, pass: &Pass) -> bool;
     /// Processes elements waiting before it.
     fn take_up(&self, pass: &mut Pass);
     /// Processes elements waiting after it.
@@ -157,6 +159,14 @@ impl<T: Element> Member<T> {
                     node.hand_on(pass);
                 }
             }
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_handing(&self, pass: &Pass) -> bool {
+        match self {
+            Self::Fork(fork) => !fork.output().is_at_rest(pass),
+            other => other.fusing().is_some_and(|node| node.is_handing(pass)),
         }
     }
 

@@ -242,7 +242,9 @@ impl Graph {
         let Some(doors) = self.doors(parts[0].id, fork, pass) else {
             return false;
         };
-        let run = Run::new(members, exits, doors, body);
+        let fans = parts.iter().enumerate();
+        let fans = fans.filter_map(|(place, part)| (part.downstream.len() > 1).then_some(place));
+        let run = Run::new(members, fans.collect(), exits, doors, body);
         run.begin(pass);
         let mut state = self.state.get(pass);
         state.runs.push(run);

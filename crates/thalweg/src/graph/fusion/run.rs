@@ -38,6 +38,9 @@ pub(crate) struct Run<T: Element> {
     doors: Vec<Door<T>>,
     is_running: AtomicBool,
     has_joins: bool,
+    /// Indices of the nodes with several downstreams. If one of them is sending to them by itself, other elements wait
+    /// for their turn there.
+    fans: Vec<usize>,
     counted: Slot<Vec<Progress>>,
     me: Weak<Self>,
 }
@@ -65,6 +68,7 @@ impl<T: Element> Drop for Running<'_, T> {
 impl<T: Element> Run<T> {
     pub(super) fn new(
         members: Vec<Member<T>>,
+        fans: Vec<usize>,
         exits: Vec<Link<T>>,
         doors: Vec<Door<T>>,
         body: Box<dyn Fused<T>>,
@@ -80,6 +84,7 @@ impl<T: Element> Run<T> {
             doors,
             is_running: AtomicBool::new(false),
             has_joins,
+            fans,
             counted,
             me: me.clone(),
         })
@@ -123,12 +128,19 @@ impl<T: Element> Run<T> {
     /// Whether an element goes to the nodes themselves. What is held for a join does not keep its tokens.
     #[inline(always)]
     fn leaves_out(&self, pass: &Pass) -> bool {
-        self.occupied.load(Ordering::Relaxed) != 0 || self.has_joins && !pass.lease.acks.is_none()
+        self.is_occupied(pass) || self.has_joins && !pass.lease.acks.is_none()
+    }
+
+    /// Whether the body is running, or nodes are at work by themselves.
+    #[inline(always)]
+    fn is_occupied(&self, pass: &Pass) -> bool {
+        let is_handing = |fan: &usize| self.members[*fan].is_handing(pass);
+        self.occupied.load(Ordering::Relaxed) != 0 || self.fans.iter().any(is_handing)
     }
 
     /// Whether its body accepts a host batch, and is not running.
-    pub(super) fn takes(&self, batch: &dyn Any) -> bool {
-        self.occupied.load(Ordering::Relaxed) == 0 && self.body.takes(batch)
+    pub(super) fn takes(&self, batch: &dyn Any, pass: &Pass) -> bool {
+        !self.is_occupied(pass) && self.body.takes(batch)
     }
 
     pub(super) fn with_body(

@@ -51,6 +51,10 @@ impl<B: NodeKind> Fusing for Node<B> {
         self.is_queued(pass)
     }
 
+    fn is_handing(&self, pass: &Pass) -> bool {
+        !self.output.is_at_rest(pass)
+    }
+
     fn take_up(&self, pass: &mut Pass) {
         if self.is_queued(pass) {
             self.drain_backlog(pass);
