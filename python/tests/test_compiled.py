@@ -695,3 +695,49 @@ def test_an_element_emitted_at_a_node_is_not_overtaken_by_its_own_feedback(is_so
 
     assert calls() == interpreted(calls)
     assert [x for name, x in calls() if name == "beside"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("change", ["destroy", "disconnect", "connect"])
+def test_edges_of_a_pipeline_with_a_join_change_between_two_elements_of_a_batch(change):
+    def seen():
+        source, _, _, _, pairs = forked_and_zipped()
+        late = []
+
+        def act(x):
+            if x == 2 and change == "destroy":
+                sink.destroy()
+            elif x == 2 and change == "disconnect":
+                source.disconnect(sink)
+            elif x == 2:
+                source.sink(late.append)
+            beside.append(x)
+
+        beside = []
+        sink = source.sink(act)
+        source.emit_many(list(range(6)))
+        return beside, late, pairs, source.counters()["sent"]
+
+    assert seen() == interpreted(seen)
+    beside, late, pairs, sent = seen()
+    assert (len(pairs), sent) == (6, 6)
+    assert len(beside) + len(late) == (6 + 3 if change == "connect" else 3)
+
+
+def test_a_batch_waits_for_room_at_a_join_from_the_first_element_that_does():
+    async def main():
+        source = Stream(asynchronous=True)
+        reached = []
+        one, two = source.map(lambda x: reached.append(x) or x), source.filter(lambda x: x < 0)
+        joined = one.zip(two, maxsize=2)
+        joined.sink(print)
+
+        async def emit():
+            await source.emit_many(list(range(100)))
+
+        task = asyncio.ensure_future(emit())
+        await asyncio.sleep(0)
+        waiting = list(reached)
+        task.cancel()
+        return waiting
+
+    assert asyncio.run(main()) == [0, 1, 2]

@@ -187,7 +187,8 @@ impl Fused<Value> for Body {
         gil::held(|py| {
             let objects: Vec<_> = xs.drain(..).map(Value::into_object).collect();
             if let Ok(list) = PyList::new(py, objects) {
-                self.0.run_batch(list.as_any(), cx);
+                let rest = self.0.run_batch(list.as_any(), cx);
+                self.0.hand_back(rest, cx);
             }
         });
     }
@@ -198,12 +199,17 @@ impl Fused<Value> for Body {
 
     fn run_host_batch(&self, batch: &mut dyn Any, cx: &mut FusedContext<'_, Value>) {
         if let Some(SequenceBatch(batch)) = batch.downcast_ref() {
-            gil::held(|py| self.0.run_batch(batch.bind(py), cx));
+            let rest = gil::held(|py| self.0.run_batch(batch.bind(py), cx));
+            cx.leave(rest.len());
         }
     }
 
     fn let_go(&self) -> Vec<(usize, Value)> {
         gil::attach(|py| self.0.let_go(py))
+    }
+
+    fn stop(&self) {
+        gil::attach(|py| self.0.stop_batch(py));
     }
 
     fn progress(&self) -> Vec<Progress> {
@@ -439,12 +445,17 @@ impl Compiled {
         }
     }
 
+    /// Runs a batch; returns the elements that are left.
     #[inline(never)]
-    fn run_batch(&self, elements: &Bound<'_, PyAny>, cx: &mut FusedContext<'_, Value>) {
+    fn run_batch(
+        &self,
+        elements: &Bound<'_, PyAny>,
+        cx: &mut FusedContext<'_, Value>,
+    ) -> Vec<Value> {
         let (py, len) = (elements.py(), elements.len().unwrap_or(0));
         let last = elements.get_item(len.wrapping_sub(1)).map(Value::from);
         let (Ok(last), Ok(begun)) = (last, self.begin_batch(elements)) else {
-            return;
+            return Vec::new();
         };
         let Begun {
             iterator,
@@ -487,13 +498,18 @@ impl Compiled {
                 cx.send_many(0, &mut made);
             }
         }
-        for x in rest {
+        rest
+    }
+
+    /// Passes elements to the nodes themselves.
+    fn hand_back(&self, elements: Vec<Value>, cx: &mut FusedContext<'_, Value>) {
+        for x in elements {
             let result = cx.hand_back(x);
             cx.keep_failure(result);
         }
     }
 
-    /// Passes the rest of a batch to the nodes themselves, after the current element is done.
+    /// Leaves the rest of a batch, after the current element is done.
     pub(crate) fn stop_batch(&self, py: Python<'_>) {
         if let Some(batch) = &mut *lock(&self.batch) {
             let left = take_rest(batch.iterator.bind(py));

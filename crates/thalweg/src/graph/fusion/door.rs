@@ -79,9 +79,9 @@ impl<T: Element> Receive<T> for FusedEdge<T> {
         self.run.takes(batch, pass)
     }
 
-    fn receive_host_batch(&self, batch: &mut dyn Any, pass: &mut Pass) {
+    fn receive_host_batch(&self, batch: &mut dyn Any, pass: &mut Pass) -> usize {
         self.run
-            .with_body(pass, |body, cx| body.run_host_batch(batch, cx));
+            .with_body(pass, |body, cx| body.run_host_batch(batch, cx))
     }
 
     fn link(&self) -> Link<T> {

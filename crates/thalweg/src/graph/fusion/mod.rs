@@ -55,6 +55,10 @@ pub trait Fused<T: Element>: Send + Sync + 'static {
     /// Passes such a batch through the nodes, like [`run_many`](Self::run_many).
     fn run_host_batch(&self, _batch: &mut dyn Any, _cx: &mut FusedContext<'_, T>) {}
 
+    /// Ends a batch after the current element, in the middle of which this is called: the pipeline changes, or an
+    /// emitter has to wait. The rest of a host batch is to be [left](FusedContext::leave).
+    fn stop(&self) {}
+
     /// Number of elements that each node has received and emitted, in total.
     fn progress(&self) -> Vec<Progress>;
 
@@ -131,6 +135,7 @@ pub struct FusedPart {
 pub struct FusedContext<'a, T: Element> {
     run: &'a Run<T>,
     pass: &'a mut Pass,
+    left: usize,
 }
 
 shows!([T: Element] FusedContext<'_, T> {});
@@ -189,6 +194,11 @@ impl<T: Element> FusedContext<'_, T> {
         });
     }
 
+    /// Leaves the last elements of a host batch: they are emitted again, once the others have been accepted.
+    pub fn leave(&mut self, elements: usize) {
+        self.left += elements;
+    }
+
     /// Lets nodes process elements that arrived while they were active: those whose element has been everywhere
     /// downstream; and the elements that arrived behind `node`, which makes several elements of one.
     pub fn take_up(&mut self, nodes: std::ops::Range<usize>, node: Option<usize>) {
@@ -214,6 +224,15 @@ impl Pass {
     pub(crate) fn send_held(&mut self) {
         let runs = self.graph().state.get(self).runs.clone();
         runs.iter().for_each(|run| run.let_go(self));
+    }
+
+    /// Ends batches that fused code is in the middle of, after the current element, if the nodes would have taken the
+    /// elements one by one.
+    pub(crate) fn stop_batches(&self) {
+        let runs = self.graph().state.get(self).runs.clone();
+        if runs.iter().any(|run| run.has_joins()) {
+            runs.iter().for_each(|run| run.stop());
+        }
     }
 }
 

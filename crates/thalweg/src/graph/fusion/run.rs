@@ -17,6 +17,10 @@ pub(crate) trait AnyRun: Send + Sync {
     fn settle(&self, pass: &Pass);
     /// Sends what it holds in the middle of an element to where others join it, if it is running.
     fn let_go(&self, pass: &mut Pass);
+    /// Whether it has nodes that suspend, and take no batches by themselves.
+    fn has_joins(&self) -> bool;
+    /// Ends a batch after the current element, if it is running.
+    fn stop(&self);
     /// Marks the active nodes, if it is running; returns those it has marked.
     fn mark(&self, pass: &Pass) -> Option<AtWork>;
     fn unmark(&self, marks: AtWork, pass: &Pass);
@@ -110,7 +114,14 @@ impl<T: Element> Run<T> {
             return around.receive(x, pass);
         }
         let running = Running::begin(self);
-        let result = self.body.run(x, &mut FusedContext { run: self, pass });
+        let result = self.body.run(
+            x,
+            &mut FusedContext {
+                run: self,
+                pass,
+                left: 0,
+            },
+        );
         drop(running);
         if self.has_left.load(Ordering::Relaxed) {
             self.take_up_all(pass);
@@ -143,17 +154,25 @@ impl<T: Element> Run<T> {
         !self.is_occupied(pass) && self.body.takes(batch)
     }
 
+    /// Returns the number of elements that the body has left.
     pub(super) fn with_body(
         &self,
         pass: &mut Pass,
         f: impl FnOnce(&dyn Fused<T>, &mut FusedContext<'_, T>),
-    ) {
+    ) -> usize {
         let running = Running::begin(self);
-        f(&*self.body, &mut FusedContext { run: self, pass });
+        let mut cx = FusedContext {
+            run: self,
+            pass,
+            left: 0,
+        };
+        f(&*self.body, &mut cx);
+        let left = cx.left;
         drop(running);
         if self.has_left.load(Ordering::Relaxed) {
             self.take_up_all(pass);
         }
+        left
     }
 
     /// Runs `f` with no node active here.
@@ -225,6 +244,16 @@ impl<T: Element> AnyRun for Run<T> {
         for (exit, x) in self.body.let_go() {
             // They have no tokens, and room is there.
             pass.with_lease(Lease::default(), |pass| self.exits[exit].send(x, pass));
+        }
+    }
+
+    fn has_joins(&self) -> bool {
+        self.has_joins
+    }
+
+    fn stop(&self) {
+        if self.is_running.load(Ordering::Relaxed) {
+            self.body.stop();
         }
     }
 
