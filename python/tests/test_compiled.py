@@ -16,6 +16,7 @@ import pytest
 
 import thalweg
 from thalweg import RefCounter, Retry, Stream
+from thalweg.stream import compiled
 
 
 def test_the_source_is_available_to_linecache():
@@ -741,3 +742,22 @@ def test_a_batch_waits_for_room_at_a_join_from_the_first_element_that_does():
         return waiting
 
     assert asyncio.run(main()) == [0, 1, 2]
+
+
+def test_a_pipeline_whose_join_is_given_up_is_compiled_once_more(monkeypatch):
+    pipelines = []
+    compile_chains = compiled.compile_chains
+
+    def count(pipeline):
+        pipelines.append(pipeline)
+        return compile_chains(pipeline)
+
+    monkeypatch.setattr(compiled, "compile_chains", count)
+    source = Stream()
+    joined = source.map(abs).zip(source.filter(lambda x: x % 2), maxsize=10_000)
+    L = joined.sink_to_list()
+    for x in range(1000):
+        source.emit(x)
+    assert len(L) == 500
+    assert "do not have their elements at the same time" in source.explain()
+    assert len(pipelines) == 2
