@@ -761,3 +761,24 @@ def test_a_pipeline_whose_join_is_given_up_is_compiled_once_more(monkeypatch):
     assert len(L) == 500
     assert "do not have their elements at the same time" in source.explain()
     assert len(pipelines) == 2
+
+
+@pytest.mark.parametrize("change", ["destroy", "disconnect"])
+def test_a_function_that_has_changed_the_upstreams_of_a_join_may_look_at_its_buffers(change):
+    def looked():
+        seen = []
+
+        def look(x):
+            if change == "destroy":
+                joined.destroy()
+            else:
+                one.disconnect(joined)
+            seen.append(list(joined.buffers.values()))
+            return -x
+
+        source, one, _, joined, _ = forked_and_zipped(second=look)
+        source.emit(5)
+        return seen
+
+    assert looked() == interpreted(looked)
+    assert looked() == ([[]] if change == "destroy" else [[[]]])

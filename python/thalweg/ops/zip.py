@@ -106,6 +106,12 @@ class zip(Stream[R]):
 
     @property
     def buffers(self) -> dict[Stream, list[Any]]:
-        """The waiting elements, by upstream; none are seen by functions that are called while this node emits."""
-        lanes = waiting(self) or [[] for _ in self.upstreams]
+        """The waiting elements, by upstream.
+
+        Functions of the pipeline see none while this node emits, nor once they have changed its upstreams: that takes
+        effect after the current element.
+        """
+        lanes = waiting(self)
+        if len(lanes) != len(self.upstreams):
+            lanes = [[] for _ in self.upstreams]
         return dict(builtins.zip(self.upstreams, lanes, strict=True))
