@@ -70,8 +70,8 @@ pub(crate) trait Inlet: Traverse {
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
     /// The node of the engine, for downcasting.
     fn as_any(&self) -> &dyn Any;
-    /// The waiting elements of each inlet of a join, in order.
-    fn lanes(&self) -> Option<Vec<Vec<Value>>> {
+    /// The waiting elements of each inlet of a join, in order; none for a literal.
+    fn lanes(&self) -> Option<Vec<Option<Vec<Value>>>> {
         None
     }
     /// Passes an element to the node as an upstream does, at an inlet if the node has distinct ones; `None` if it has to
@@ -155,7 +155,7 @@ impl<U: Element> Inlet for OpenJoin<Value, U> {
         self.stream()
     }
 
-    fn lanes(&self) -> Option<Vec<Vec<Value>>> {
+    fn lanes(&self) -> Option<Vec<Option<Vec<Value>>>> {
         join::lanes(self.stream())
     }
 }

@@ -178,7 +178,7 @@ impl Inlet for Overridden {
         self.inner.as_any()
     }
 
-    fn lanes(&self) -> Option<Vec<Vec<Value>>> {
+    fn lanes(&self) -> Option<Vec<Option<Vec<Value>>>> {
         self.inner.lanes()
     }
 

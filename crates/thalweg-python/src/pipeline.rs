@@ -143,8 +143,12 @@ impl Pipeline {
             elements: 0,
             has_settled: true,
         };
-        self.is_unsettled.store(false, Ordering::Relaxed);
         true
+    }
+
+    /// Records that the pipeline is about to be compiled as it is now.
+    pub(crate) fn note_settled(&self) {
+        self.is_unsettled.store(false, Ordering::Relaxed);
     }
 
     /// The pipeline that this one has become part of, or itself.

@@ -91,7 +91,7 @@ class Node(Generic[T]):
     def _kept(self) -> list[Any]:
         """Return the objects held by the operator: elements, keys, a state."""
 
-    def _lanes(self) -> list[list[Any]]:
+    def _lanes(self) -> list[list[Any] | None]:
         """Return the elements that wait at each inlet of a join, in order."""
 
     def _flush(self) -> Any:

@@ -96,15 +96,22 @@ class zip(Stream[R]):
     def _written(self, code: Code) -> bool | str:
         if self._unevenness:
             return "its upstreams do not have their elements at the same time"
-        upstreams = iter(range(len(self.upstreams)))
-        literals = dict(self.literals)
-        places = range(len(self.upstreams) + len(literals))
-        parts = [code.name("c", literals[place]) if place in literals else f"{{{next(upstreams)}}}" for place in places]
+        # Constants keep their places among the others when upstreams come and go.
+        lanes = self._lanes()
+        if sum(lane is not None for lane in lanes) != len(self.upstreams):
+            return "its upstreams are changing"
+        upstreams, literals = iter(range(len(self.upstreams))), iter(self.literals)
+        parts = [code.name("c", next(literals)[1]) if lane is None else f"{{{next(upstreams)}}}" for lane in lanes]
         return code.joins(f"({', '.join(parts)},)", self._unevenness)
 
     @property
     def buffers(self) -> dict[Stream, list[Any]]:
-        """The waiting elements, by upstream."""
-        literals = dict(self.literals)
-        lanes = [elements for place, elements in enumerate(waiting(self)) if place not in literals]
+        """The waiting elements, by upstream.
+
+        Functions of the pipeline see none while this node emits, nor once they have changed its upstreams: that takes
+        effect after the current element.
+        """
+        lanes = waiting(self)
+        if len(lanes) != len(self.upstreams):
+            lanes = [[] for _ in self.upstreams]
         return dict(builtins.zip(self.upstreams, lanes, strict=True))

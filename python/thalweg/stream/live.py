@@ -143,7 +143,7 @@ class Kept(Sequence["Any"]):
 
 
 def waiting(join: Stream) -> list[list[Any]]:
-    """Return the elements that wait at each inlet of a join, in order.
+    """Return the elements that wait at each upstream of a join, in order; nothing while it is emitting.
 
     Examples
     --------
@@ -155,4 +155,4 @@ def waiting(join: Stream) -> list[list[Any]]:
     >>> waiting(pairs)
     [[1], []]
     """
-    return join._lanes()
+    return [lane for lane in join._lanes() if lane is not None]

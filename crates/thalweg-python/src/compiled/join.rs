@@ -48,6 +48,13 @@ struct Place {
     is_taken: AtomicBool,
 }
 
+impl Place {
+    /// Takes the element for the engine's node; returns whether nobody has before.
+    fn take(&self) -> bool {
+        !self.is_taken.swap(true, Ordering::Relaxed)
+    }
+}
+
 impl From<JoinPlan<'_>> for Join {
     fn from(plan: JoinPlan<'_>) -> Self {
         let held = plan.held.into_iter();
@@ -129,22 +136,33 @@ impl Compiled {
         result
     }
 
-    /// Sends elements that are held, since others may come to their joins.
+    /// Sends elements that are held, since others may come to their joins. The chain still has them, until it goes on:
+    /// see [`forget_held`](Self::forget_held).
     pub(super) fn send_held(
         &self,
-        held: Held<'_>,
+        held: &Held<'_>,
         py: Python<'_>,
         cx: &mut FusedContext<'_, Value>,
     ) {
         for (exit, x) in held {
-            let mut places = self.joins.iter().flat_map(|join| &join.held);
-            let place = places.find(|place| place.exit == exit);
-            let is_taken = place.is_some_and(|place| place.is_taken.swap(false, Ordering::Relaxed));
-            if !is_taken && !x.is(&self.signals.done) {
-                let result = self.send_to_join(exit, Value::from(x), py, cx);
+            let is_held = !x.is(&self.signals.done);
+            if is_held && self.place(*exit).is_some_and(Place::take) {
+                let result = self.send_to_join(*exit, Value::from(x.clone()), py, cx);
                 cx.keep_failure(result);
             }
         }
+    }
+
+    /// Notes that the chain now drops what it has held.
+    pub(super) fn forget_held(&self, held: &Held<'_>) {
+        for place in held.iter().filter_map(|(exit, _)| self.place(*exit)) {
+            place.is_taken.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn place(&self, exit: usize) -> Option<&Place> {
+        let mut places = self.joins.iter().flat_map(|join| &join.held);
+        places.find(|place| place.exit == exit)
     }
 
     #[cold]
@@ -167,9 +185,8 @@ impl Compiled {
         let places = self.joins.iter().flat_map(|join| &join.held);
         let held = places.filter_map(|place| {
             let x = variables.get(&place.variable)?;
-            let is_held =
-                !x.is(&self.signals.done) && !place.is_taken.swap(true, Ordering::Relaxed);
-            is_held.then(|| (place.exit, Value::from(x)))
+            let is_held = !x.is(&self.signals.done);
+            (is_held && place.take()).then(|| (place.exit, Value::from(x)))
         });
         held.collect()
     }

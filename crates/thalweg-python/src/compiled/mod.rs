@@ -187,7 +187,8 @@ impl Fused<Value> for Body {
         gil::held(|py| {
             let objects: Vec<_> = xs.drain(..).map(Value::into_object).collect();
             if let Ok(list) = PyList::new(py, objects) {
-                self.0.run_batch(list.as_any(), cx);
+                let rest = self.0.run_batch(list.as_any(), cx);
+                self.0.hand_back(rest, cx);
             }
         });
     }
@@ -198,12 +199,17 @@ impl Fused<Value> for Body {
 
     fn run_host_batch(&self, batch: &mut dyn Any, cx: &mut FusedContext<'_, Value>) {
         if let Some(SequenceBatch(batch)) = batch.downcast_ref() {
-            gil::held(|py| self.0.run_batch(batch.bind(py), cx));
+            let rest = gil::held(|py| self.0.run_batch(batch.bind(py), cx));
+            cx.leave(rest.len());
         }
     }
 
     fn let_go(&self) -> Vec<(usize, Value)> {
         gil::attach(|py| self.0.let_go(py))
+    }
+
+    fn stop(&self) {
+        gil::attach(|py| self.0.stop_batch(py));
     }
 
     fn progress(&self) -> Vec<Progress> {
@@ -337,13 +343,13 @@ impl Compiled {
         if told.is(&signals.failed) {
             let (error, elements, held) =
                 call::resume(generator, &none)?.extract::<Failed<'_>>()?;
-            self.send_held(held, py, cx);
-            if is_abandoned {
-                return Ok((Ok(()), None));
-            }
-            return self
-                .fail(&error, &elements, cx)
-                .map(|emitted| (emitted, None));
+            self.send_held(&held, py, cx);
+            let failed = match is_abandoned {
+                true => Ok(Ok(())),
+                false => self.fail(&error, &elements, cx),
+            };
+            self.forget_held(&held);
+            return failed.map(|emitted| (emitted, None));
         }
         if told.is(&signals.ended) {
             let (node, x, result) =
@@ -359,22 +365,27 @@ impl Compiled {
         }
         if told.is(&signals.left) {
             let (begin, end, node, held) = call::resume(generator, &none)?.extract::<Left<'_>>()?;
-            self.send_held(held, py, cx);
+            self.send_held(&held, py, cx);
             let left = self.left.bind(py);
             left.set_slice(0, left.len(), PyList::empty(py).as_any())?;
             match node {
                 Some(node) => self.attending(node, || cx.take_up(begin..end, Some(node))),
                 None => cx.take_up(begin..end, None),
             }
+            self.forget_held(&held);
             return Ok((Ok(()), None));
         }
         if told.is(&signals.joined) {
             let (exit, x, held) = call::resume(generator, &none)?.extract::<Joined<'_>>()?;
-            self.send_held(held, py, cx);
+            self.send_held(&held, py, cx);
             let result = match exit {
                 Some(exit) => self.send_to_join(exit, Value::from(x), py, cx),
                 None => Ok(()),
             };
+            // Otherwise the chain tells of them once more, with its failure.
+            if result.is_ok() {
+                self.forget_held(&held);
+            }
             return Ok((result, None));
         }
         let (exit, x) = if self.exits == 1 {
@@ -434,12 +445,17 @@ impl Compiled {
         }
     }
 
+    /// Runs a batch; returns the elements that are left.
     #[inline(never)]
-    fn run_batch(&self, elements: &Bound<'_, PyAny>, cx: &mut FusedContext<'_, Value>) {
+    fn run_batch(
+        &self,
+        elements: &Bound<'_, PyAny>,
+        cx: &mut FusedContext<'_, Value>,
+    ) -> Vec<Value> {
         let (py, len) = (elements.py(), elements.len().unwrap_or(0));
         let last = elements.get_item(len.wrapping_sub(1)).map(Value::from);
         let (Ok(last), Ok(begun)) = (last, self.begin_batch(elements)) else {
-            return;
+            return Vec::new();
         };
         let Begun {
             iterator,
@@ -482,13 +498,18 @@ impl Compiled {
                 cx.send_many(0, &mut made);
             }
         }
-        for x in rest {
+        rest
+    }
+
+    /// Passes elements to the nodes themselves.
+    fn hand_back(&self, elements: Vec<Value>, cx: &mut FusedContext<'_, Value>) {
+        for x in elements {
             let result = cx.hand_back(x);
             cx.keep_failure(result);
         }
     }
 
-    /// Passes the rest of a batch to the nodes themselves, after the current element is done.
+    /// Leaves the rest of a batch, after the current element is done.
     pub(crate) fn stop_batch(&self, py: Python<'_>) {
         if let Some(batch) = &mut *lock(&self.batch) {
             let left = take_rest(batch.iterator.bind(py));

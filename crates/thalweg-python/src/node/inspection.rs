@@ -24,10 +24,11 @@ impl Node {
         Ok(kept)
     }
 
-    /// The waiting elements of each inlet of a join, in order; empty for other nodes.
-    fn _lanes(&self) -> PyResult<Vec<Vec<Py<PyAny>>>> {
+    /// The waiting elements of each inlet of a join, in order; `None` for a constant. Empty for other nodes, and while
+    /// the join is emitting.
+    fn _lanes(&self) -> PyResult<Vec<Option<Vec<Py<PyAny>>>>> {
         let lanes = self.parts()?.inlet.lanes().unwrap_or_default();
         let objects = |lane: Vec<Value>| lane.into_iter().map(Value::into_object).collect();
-        Ok(lanes.into_iter().map(objects).collect())
+        Ok(lanes.into_iter().map(|lane| lane.map(objects)).collect())
     }
 }

@@ -124,6 +124,8 @@ impl Parts {
             return Ok(());
         }
         self.out.unfuse();
+        // Only now: that chains are undone counts as a change.
+        pipeline.get().note_settled();
         crate::compiled::settle(py, pipeline)
     }
 

@@ -12,18 +12,17 @@ use crate::value::Value;
 
 type Lanes = OpenLanes<Value>;
 
-/// The waiting elements at each inlet of a join with distinct inlets.
-pub(crate) fn lanes<U: Element>(join: &Stream<U>) -> Option<Vec<Vec<Value>>> {
+/// The waiting elements at each inlet of a join with distinct inlets; none for a literal.
+pub(crate) fn lanes<U: Element>(join: &Stream<U>) -> Option<Vec<Option<Vec<Value>>>> {
     let zip = join.with_operator(|zip: &mut Zip<Lanes>| elements(zip.lanes()));
     let combine = || join.with_operator(|op: &mut CombineLatest<Lanes>| elements(op.lanes()));
     let latest = || join.with_operator(|op: &mut ZipLatest<Lanes>| elements(op.lanes()));
     zip.or_else(combine).or_else(latest)
 }
 
-fn elements(lanes: &Lanes) -> Vec<Vec<Value>> {
-    let lanes = lanes.elements();
-    lanes
-        .map(|lane| lane.into_iter().cloned().collect())
+fn elements(lanes: &Lanes) -> Vec<Option<Vec<Value>>> {
+    let all = lanes.elements().zip(lanes.literals());
+    all.map(|(lane, is_literal)| (!is_literal).then(|| lane.into_iter().cloned().collect()))
         .collect()
 }
 

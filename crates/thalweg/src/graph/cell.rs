@@ -188,8 +188,11 @@ pub(crate) trait Receive<T>: Send + Sync {
         false
     }
 
-    /// Processes such a batch, like [`receive_many`](Self::receive_many).
-    fn receive_host_batch(&self, _batch: &mut dyn Any, _: &mut Pass) {}
+    /// Processes such a batch, like [`receive_many`](Self::receive_many); returns the number of elements at its end
+    /// that are left for later.
+    fn receive_host_batch(&self, _batch: &mut dyn Any, _: &mut Pass) -> usize {
+        0
+    }
 
     /// The receiver as a link.
     fn link(&self) -> Link<T>;

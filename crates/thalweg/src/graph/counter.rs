@@ -12,6 +12,11 @@ impl Counter {
             .store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
     }
 
+    pub(crate) fn take_back(&self, n: u64) {
+        let less = self.0.load(Ordering::Relaxed).saturating_sub(n);
+        self.0.store(less, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -285,6 +285,7 @@ impl Graph {
     pub(crate) fn begin_to_suspend(&self, node: &Core, pass: &Pass) {
         if node.begin_to_suspend() {
             self.state.get(pass).is_batchable = Some(false);
+            pass.stop_batches();
         }
     }
 
@@ -303,21 +304,26 @@ impl Graph {
         })
     }
 
-    /// Sends a host batch, if all of it goes to one receiver that accepts it.
+    /// Sends a host batch, if all of it goes to one receiver that accepts it; returns also how many elements at its end
+    /// are left.
     pub(crate) fn emit_host_batch<T: Element>(
         self: &Arc<Self>,
         node: &Outlet<T>,
         batch: &mut dyn Any,
         len: usize,
         origin: Origin,
-    ) -> Option<Emit> {
-        self.emit_at_once(node, len, origin, |pass| {
+    ) -> Option<(Emit, usize)> {
+        let mut left = 0;
+        let rest = &mut left;
+        let emit = self.emit_at_once(node, len, origin, |pass| {
             let receiver = node.output().receiver_of(batch, pass)?;
             Some(move |pass: &mut Pass| {
                 node.output().count(len as u64);
-                receiver.receive_host_batch(batch, pass);
+                *rest = receiver.receive_host_batch(batch, pass);
+                node.output().discount(*rest as u64);
             })
-        })
+        })?;
+        Some((emit, left))
     }
 
     /// Sends `len` elements prepared by `prepare`, if they may pass as one batch.

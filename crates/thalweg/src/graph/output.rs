@@ -102,6 +102,11 @@ impl<T: Element> Output<T> {
         self.sent.add(elements);
     }
 
+    /// Undoes that for elements that are sent later.
+    pub(crate) fn discount(&self, elements: u64) {
+        self.sent.take_back(elements);
+    }
+
     pub(crate) fn sent(&self) -> u64 {
         self.sent.get()
     }

@@ -509,13 +509,14 @@ impl<T: Element, I: HostBatches<Item = T>> EmitMany<T, I> {
     fn send_host_batch(&mut self) -> Option<Emit> {
         let (mut batch, len) = self.elements.next_batch(self.batch_size())?;
         let stream = &self.stream;
-        let emit = stream
+        let sent = stream
             .graph()
             .emit_host_batch(stream.outlet(), &mut batch, len, self.origin);
-        if emit.is_none() {
-            self.batch.extend(batch);
+        let left = sent.as_ref().map_or(len, |(_, left)| *left);
+        if left > 0 {
+            self.batch.extend(batch.into_iter().skip(len - left));
         }
-        emit
+        sent.map(|(emit, _)| emit)
     }
 }
 

@@ -161,6 +161,7 @@ impl<T: Element> Stream<T> {
         let node = self.node().clone();
         self.graph()
             .query(|pass| {
+                pass.send_held();
                 pass.graph().settle_runs(pass);
                 counters(&*node, pass)
             })
@@ -241,6 +242,7 @@ impl<T: Element> Stream<T> {
     pub fn with_operator<Op: 'static, R>(&self, f: impl FnOnce(&mut Op) -> R) -> Option<R> {
         let node = self.node().clone();
         self.graph().query(move |pass| {
+            pass.send_held();
             let (mut f, mut found) = (Some(f), None);
             node.operate(
                 &mut |operator| {
@@ -522,6 +524,7 @@ impl<T: Element> WeakStream<T> {
 }
 
 fn view(pass: &mut Pass) -> GraphView {
+    pass.send_held();
     let graph = pass.graph();
     graph.settle_runs(pass);
     let nodes = graph.nodes(pass);

@@ -136,7 +136,11 @@ impl<T: Element> Stream<T> {
     ) -> Result<(), Error> {
         let graph = self.graph();
         // Inside a pass edges must not change: then it is done right after, and assumed to succeed.
-        match graph.query(|pass| pass.is_between().then(|| change(pass))) {
+        let begin = |pass: &mut Pass| {
+            pass.stop_batches();
+            pass.is_between().then(|| change(pass))
+        };
+        match graph.query(begin) {
             Some(Some(true)) => Ok(()),
             Some(Some(false)) => Err(Error::new(Kind::NotConnected {
                 upstream: self.name(),
@@ -155,6 +159,7 @@ impl<T: Element> Stream<T> {
     /// handles are freed; elements they hold are lost.
     pub fn destroy(&self) {
         let id = self.id();
+        self.graph().query(|pass| pass.stop_batches());
         self.graph()
             .run_exclusive(Box::new(move |pass| pass.graph().destroy(id, pass)));
     }

@@ -75,13 +75,13 @@ impl<T: Element> Receive<T> for FusedEdge<T> {
         self.run.receive_many(xs, &self.around, pass);
     }
 
-    fn takes(&self, batch: &dyn Any, _: &Pass) -> bool {
-        self.run.takes(batch)
+    fn takes(&self, batch: &dyn Any, pass: &Pass) -> bool {
+        self.run.takes(batch, pass)
     }
 
-    fn receive_host_batch(&self, batch: &mut dyn Any, pass: &mut Pass) {
+    fn receive_host_batch(&self, batch: &mut dyn Any, pass: &mut Pass) -> usize {
         self.run
-            .with_body(pass, |body, cx| body.run_host_batch(batch, cx));
+            .with_body(pass, |body, cx| body.run_host_batch(batch, cx))
     }
 
     fn link(&self) -> Link<T> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AnyRun, FusedPart};
+use super::{Added, AnyRun, FusedPart};
 use crate::failure::BoxError;
 use crate::graph::cell::{Outlet, Receive};
 use crate::graph::node::AnyNode;
@@ -16,11 +16,13 @@ pub(crate) trait Fusing: AnyNode {
     /// Sets the run that it belongs to, or none.
     fn set_run(&self, run: Option<&Arc<dyn AnyRun>>, pass: &Pass);
     /// Adds elements that fused code has processed to its counters.
-    fn add_progress(&self, received: u64, made: u64, pass: &Pass);
+    fn add_progress(&self, added: Added, pass: &Pass);
     /// Marks it as running, or as sending an element to its downstreams; returns whether that has changed.
     fn begin_work(&self, is_handing: bool, pass: &Pass) -> bool;
     /// Undoes that; returns whether elements have arrived meanwhile.
     fn end_work(&self, is_handing: bool, pass: &Pass) -> bool;
+    /// Whether it is sending an element to its downstreams, or others wait for that.
+    fn is_handing(&self, pass: &Pass) -> bool;
     /// Processes elements waiting before it.
     fn take_up(&self, pass: &mut Pass);
     /// Processes elements waiting after it.
@@ -116,9 +118,9 @@ impl<T: Element> Member<T> {
     }
 
     /// Adds elements to its counters, unless it counts them itself.
-    pub(super) fn add_progress(&self, received: u64, made: u64, pass: &Pass) {
+    pub(super) fn add_progress(&self, added: Added, pass: &Pass) {
         if let Some(node) = self.fusing() {
-            node.add_progress(received, made, pass);
+            node.add_progress(added, pass);
         }
     }
 
@@ -157,6 +159,14 @@ impl<T: Element> Member<T> {
                     node.hand_on(pass);
                 }
             }
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_handing(&self, pass: &Pass) -> bool {
+        match self {
+            Self::Fork(fork) => !fork.output().is_at_rest(pass),
+            other => other.fusing().is_some_and(|node| node.is_handing(pass)),
         }
     }
 

@@ -55,6 +55,10 @@ pub trait Fused<T: Element>: Send + Sync + 'static {
     /// Passes such a batch through the nodes, like [`run_many`](Self::run_many).
     fn run_host_batch(&self, _batch: &mut dyn Any, _cx: &mut FusedContext<'_, T>) {}
 
+    /// Ends a batch after the current element, in the middle of which this is called: the pipeline changes, or an
+    /// emitter has to wait. The rest of a host batch is to be [left](FusedContext::leave).
+    fn stop(&self) {}
+
     /// Number of elements that each node has received and emitted, in total.
     fn progress(&self) -> Vec<Progress>;
 
@@ -82,6 +86,30 @@ pub struct Progress {
     pub made: u64,
 }
 
+impl Progress {
+    fn dropped(self) -> u64 {
+        self.received.saturating_sub(self.made)
+    }
+
+    /// What has been added since `before`. An element that a node was deciding about may have been dropped since: it
+    /// counted as emitted.
+    fn since(self, before: Self) -> Added {
+        Added {
+            received: self.received.saturating_sub(before.received),
+            made: self.made.saturating_sub(before.made),
+            dropped: self.dropped().saturating_sub(before.dropped()),
+        }
+    }
+}
+
+/// Elements that are new in a node's counters.
+#[derive(Clone, Copy)]
+pub(crate) struct Added {
+    pub(crate) received: u64,
+    pub(crate) made: u64,
+    pub(crate) dropped: u64,
+}
+
 /// Active nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AtWork {
@@ -107,6 +135,7 @@ pub struct FusedPart {
 pub struct FusedContext<'a, T: Element> {
     run: &'a Run<T>,
     pass: &'a mut Pass,
+    left: usize,
 }
 
 shows!([T: Element] FusedContext<'_, T> {});
@@ -165,6 +194,11 @@ impl<T: Element> FusedContext<'_, T> {
         });
     }
 
+    /// Leaves the last elements of a host batch: they are emitted again, once the others have been accepted.
+    pub fn leave(&mut self, elements: usize) {
+        self.left += elements;
+    }
+
     /// Lets nodes process elements that arrived while they were active: those whose element has been everywhere
     /// downstream; and the elements that arrived behind `node`, which makes several elements of one.
     pub fn take_up(&mut self, nodes: std::ops::Range<usize>, node: Option<usize>) {
@@ -180,6 +214,24 @@ impl<T: Element> FusedContext<'_, T> {
     pub fn keep_failure(&mut self, result: EmitResult) {
         if result.is_err() {
             self.pass.keep_failure();
+        }
+    }
+}
+
+impl Pass {
+    /// Sends what fused code holds in the middle of an element to the nodes where others join it: they are about to
+    /// get other elements, or to be looked at.
+    pub(crate) fn send_held(&mut self) {
+        let runs = self.graph().state.get(self).runs.clone();
+        runs.iter().for_each(|run| run.let_go(self));
+    }
+
+    /// Ends batches that fused code is in the middle of, after the current element, if the nodes would have taken the
+    /// elements one by one.
+    pub(crate) fn stop_batches(&self) {
+        let runs = self.graph().state.get(self).runs.clone();
+        if runs.iter().any(|run| run.has_joins()) {
+            runs.iter().for_each(|run| run.stop());
         }
     }
 }
@@ -209,7 +261,9 @@ impl Graph {
         let Some(doors) = self.doors(parts[0].id, fork, pass) else {
             return false;
         };
-        let run = Run::new(members, exits, doors, body);
+        let fans = parts.iter().enumerate();
+        let fans = fans.filter_map(|(place, part)| (part.downstream.len() > 1).then_some(place));
+        let run = Run::new(members, fans.collect(), exits, doors, body);
         run.begin(pass);
         let mut state = self.state.get(pass);
         state.runs.push(run);
@@ -283,8 +337,8 @@ impl Graph {
 
     /// Runs `f`, which sends an element in the middle of others, with active fused nodes marked as such.
     pub(super) fn amid_runs<R>(&self, pass: &mut Pass, f: impl FnOnce(&mut Pass) -> R) -> R {
+        pass.send_held();
         let runs = self.state.get(pass).runs.clone();
-        runs.iter().for_each(|run| run.let_go(pass));
         let marked: Vec<_> = runs
             .into_iter()
             .filter_map(|run| run.mark(pass).map(|marks| (run, marks)))

@@ -17,6 +17,10 @@ pub(crate) trait AnyRun: Send + Sync {
     fn settle(&self, pass: &Pass);
     /// Sends what it holds in the middle of an element to where others join it, if it is running.
     fn let_go(&self, pass: &mut Pass);
+    /// Whether it has nodes that suspend, and take no batches by themselves.
+    fn has_joins(&self) -> bool;
+    /// Ends a batch after the current element, if it is running.
+    fn stop(&self);
     /// Marks the active nodes, if it is running; returns those it has marked.
     fn mark(&self, pass: &Pass) -> Option<AtWork>;
     fn unmark(&self, marks: AtWork, pass: &Pass);
@@ -38,6 +42,9 @@ pub(crate) struct Run<T: Element> {
     doors: Vec<Door<T>>,
     is_running: AtomicBool,
     has_joins: bool,
+    /// Indices of the nodes with several downstreams. If one of them is sending to them by itself, other elements wait
+    /// for their turn there.
+    fans: Vec<usize>,
     counted: Slot<Vec<Progress>>,
     me: Weak<Self>,
 }
@@ -65,6 +72,7 @@ impl<T: Element> Drop for Running<'_, T> {
 impl<T: Element> Run<T> {
     pub(super) fn new(
         members: Vec<Member<T>>,
+        fans: Vec<usize>,
         exits: Vec<Link<T>>,
         doors: Vec<Door<T>>,
         body: Box<dyn Fused<T>>,
@@ -80,6 +88,7 @@ impl<T: Element> Run<T> {
             doors,
             is_running: AtomicBool::new(false),
             has_joins,
+            fans,
             counted,
             me: me.clone(),
         })
@@ -105,7 +114,14 @@ impl<T: Element> Run<T> {
             return around.receive(x, pass);
         }
         let running = Running::begin(self);
-        let result = self.body.run(x, &mut FusedContext { run: self, pass });
+        let result = self.body.run(
+            x,
+            &mut FusedContext {
+                run: self,
+                pass,
+                left: 0,
+            },
+        );
         drop(running);
         if self.has_left.load(Ordering::Relaxed) {
             self.take_up_all(pass);
@@ -123,25 +139,40 @@ impl<T: Element> Run<T> {
     /// Whether an element goes to the nodes themselves. What is held for a join does not keep its tokens.
     #[inline(always)]
     fn leaves_out(&self, pass: &Pass) -> bool {
-        self.occupied.load(Ordering::Relaxed) != 0 || self.has_joins && !pass.lease.acks.is_none()
+        self.is_occupied(pass) || self.has_joins && !pass.lease.acks.is_none()
+    }
+
+    /// Whether the body is running, or nodes are at work by themselves.
+    #[inline(always)]
+    fn is_occupied(&self, pass: &Pass) -> bool {
+        let is_handing = |fan: &usize| self.members[*fan].is_handing(pass);
+        self.occupied.load(Ordering::Relaxed) != 0 || self.fans.iter().any(is_handing)
     }
 
     /// Whether its body accepts a host batch, and is not running.
-    pub(super) fn takes(&self, batch: &dyn Any) -> bool {
-        self.occupied.load(Ordering::Relaxed) == 0 && self.body.takes(batch)
+    pub(super) fn takes(&self, batch: &dyn Any, pass: &Pass) -> bool {
+        !self.is_occupied(pass) && self.body.takes(batch)
     }
 
+    /// Returns the number of elements that the body has left.
     pub(super) fn with_body(
         &self,
         pass: &mut Pass,
         f: impl FnOnce(&dyn Fused<T>, &mut FusedContext<'_, T>),
-    ) {
+    ) -> usize {
         let running = Running::begin(self);
-        f(&*self.body, &mut FusedContext { run: self, pass });
+        let mut cx = FusedContext {
+            run: self,
+            pass,
+            left: 0,
+        };
+        f(&*self.body, &mut cx);
+        let left = cx.left;
         drop(running);
         if self.has_left.load(Ordering::Relaxed) {
             self.take_up_all(pass);
         }
+        left
     }
 
     /// Runs `f` with no node active here.
@@ -185,8 +216,7 @@ impl<T: Element> Run<T> {
         let now = self.body.progress();
         let before = std::mem::replace(&mut *self.counted.get(pass), now.clone());
         for ((member, now), before) in self.members.iter().zip(now).zip(before) {
-            let received = now.received.saturating_sub(before.received);
-            member.add_progress(received, now.made.saturating_sub(before.made), pass);
+            member.add_progress(now.since(before), pass);
         }
     }
 }
@@ -214,6 +244,16 @@ impl<T: Element> AnyRun for Run<T> {
         for (exit, x) in self.body.let_go() {
             // They have no tokens, and room is there.
             pass.with_lease(Lease::default(), |pass| self.exits[exit].send(x, pass));
+        }
+    }
+
+    fn has_joins(&self) -> bool {
+        self.has_joins
+    }
+
+    fn stop(&self) {
+        if self.is_running.load(Ordering::Relaxed) {
+            self.body.stop();
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Node, NodeKind, Pass, gate};
 use crate::failure::BoxError;
 use crate::graph::cell::Receive;
-use crate::graph::fusion::{AnyRun, Fusable, Fusing};
+use crate::graph::fusion::{Added, AnyRun, Fusable, Fusing};
 use crate::operator::EmitResult;
 
 impl<B: NodeKind> Fusing for Node<B> {
@@ -24,12 +24,12 @@ impl<B: NodeKind> Fusing for Node<B> {
         self.recovery.get(pass).set_run(run.map(Arc::downgrade));
     }
 
-    fn add_progress(&self, received: u64, made: u64, pass: &Pass) {
-        self.cell.count(received, pass);
+    fn add_progress(&self, added: Added, pass: &Pass) {
+        self.cell.count(added.received, pass);
         if B::PASSES_ON {
-            self.dropped.add(received - made);
+            self.dropped.add(added.dropped);
         } else {
-            self.output.count(made);
+            self.output.count(added.made);
         }
     }
 
@@ -49,6 +49,10 @@ impl<B: NodeKind> Fusing for Node<B> {
         }
         self.cell.open_gate(gate::BUSY, pass);
         self.is_queued(pass)
+    }
+
+    fn is_handing(&self, pass: &Pass) -> bool {
+        !self.output.is_at_rest(pass)
     }
 
     fn take_up(&self, pass: &mut Pass) {

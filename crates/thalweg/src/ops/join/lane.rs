@@ -41,6 +41,10 @@ impl<T: Element> Lane<T> {
         waiting.chain(&self.literal).collect()
     }
 
+    pub(super) fn is_literal(&self) -> bool {
+        self.literal.is_some()
+    }
+
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         let waiting = self.waiting.iter().map(|(x, _)| x);
         waiting.chain(&self.literal).for_each(|x| visit(x));

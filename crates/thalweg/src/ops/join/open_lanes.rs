@@ -32,6 +32,11 @@ impl<T: Element> OpenLanes<T> {
         self.lanes.iter().map(Lane::elements)
     }
 
+    /// Whether each inlet is a literal, in the order of the inlets.
+    pub fn literals(&self) -> impl Iterator<Item = bool> {
+        self.lanes.iter().map(Lane::is_literal)
+    }
+
     fn add(&mut self, key: InletKey, lane: Lane<T>) {
         // Two threads that attach may overtake each other.
         let place = self.keys.partition_point(|other| *other < key);
