@@ -437,7 +437,8 @@ def test_random_pipelines_are_freed():
 
     rounds(20)
     before = rounds(20)
-    assert rounds(300) < before + 500
+    # Up to 256 compiled functions are kept, of four objects each; the pipelines have ten times as many.
+    assert rounds(300) < before + 1500
 
 
 def test_building_and_dropping_pipelines_does_not_leak(python):
