@@ -112,15 +112,14 @@ def chains_of(parts: list[Part]) -> list[Chain]:
     for part in parts:
         if part.number in taken:
             continue
+        chain = None
         # Nodes with upstreams are part of their upstreams' chains where possible.
         if part.ways and is_writable(part) and not part.is_join:
-            chains.append(_Growth(part, by_number, taken).grow())
+            chain = _Growth(part, by_number, taken).grow()
         elif 1 < len(part.behind) < LONGEST and not part.fork_reason:
-            growth = _Growth(part, by_number, taken, is_fork=True)
-            taken_along = sum(growth.takes(by_number[number]) for number in part.behind)
-            # Each way out costs as much as a chain of its own.
-            if taken_along > max(1, len(part.behind) // 2):
-                chains.append(growth.grow())
+            chain = _Growth(part, by_number, taken, is_fork=True).grow()
+        if chain is not None:
+            chains.append(chain)
     return chains
 
 
@@ -153,8 +152,8 @@ class _Growth:
             return False
         return part.number not in self.open if part.is_join else part.ways == 1
 
-    def grow(self) -> Chain:
-        """Return the chain."""
+    def grow(self) -> Chain | None:
+        """Return the chain; none if those of each way would be as good."""
         while True:
             chain, places, ways = self._try()
             still_open = {number for number, found in ways.items() if len(found) < self.by_number[number].ways}
@@ -164,6 +163,11 @@ class _Growth:
                 self.has_joins = True
             else:
                 break
+        if self.is_fork and not ways:
+            within = sum(parent == 0 for parent in chain.parents)
+            # Each way out costs as much as a chain of its own.
+            if len(chain.exits) >= within:
+                return None
         self._connect(chain, places, ways)
         write_function(chain)
         self.taken.update(places)
