@@ -46,7 +46,7 @@ def explain(self: Stream[Any]) -> str:
     >>> source = Stream()
     >>> L = source.map(str).sink_to_list()
     >>> print(source.explain())  # doctest: +ELLIPSIS
-    def chain(DONE, MANY, FAILED, ENDED, LEFT, left, f1, f2):
+    def chain(DONE, MANY, FAILED, ENDED, LEFT, JOINED, left, f1, f2):
         # x1: map(str)
         # x2: sink(append)
     ...
