@@ -14,8 +14,8 @@ const TINY: f64 = 1e-8;
 /// Part of a fair share that need not wait for more.
 const ENOUGH: f64 = 0.9;
 
-/// How slowly earlier numbers of elements are forgotten.
-const FADING: f64 = 0.99;
+/// How much of earlier numbers of elements is remembered after a batch.
+const FADING: f64 = 0.9;
 
 /// Measured cost of elements on an engine, and of the round trip.
 ///
@@ -52,7 +52,7 @@ impl Pace {
         if self.seconds.is_none() {
             return 1;
         }
-        self.recent_load = ((waiting + away) as f64).max(FADING * self.recent_load);
+        self.recent_load = self.recent_load.max((waiting + away) as f64);
         let share = self.share(width);
         let enough = self.worth().min(ENOUGH * share);
         let is_short = match batches {
@@ -117,6 +117,7 @@ impl Pace {
 
     /// Records a returned batch: its number of elements, its seconds of work, and its total seconds.
     pub(super) fn learn(&mut self, elements: usize, worked: f64, passed: f64) {
+        self.recent_load *= FADING;
         let each = worked.max(0.0) / elements.max(1) as f64;
         self.seconds = Some(self.seconds.map_or(each, |before| mean(before, each)));
         let overhead = (passed - worked).max(0.0);
@@ -191,6 +192,17 @@ mod tests {
         assert_eq!(pace.room(2, 0, 0, 2, true), 6);
         pace.forget_load();
         assert_eq!(pace.room(1, 0, 0, 2, false), 1);
+    }
+
+    #[test]
+    fn a_load_is_remembered_while_its_elements_come_one_by_one() {
+        let mut pace = after(1e-7, 1e-2);
+        assert_eq!(pace.room(100, 0, 0, 1, true), 100);
+        pace.learn(100, 1e-5, 1e-2);
+        for waiting in 1..80 {
+            assert_eq!(pace.room(waiting, 0, 0, 1, false), 0, "{waiting}");
+        }
+        assert_eq!(pace.room(80, 0, 0, 1, false), 90);
     }
 
     #[test]
