@@ -178,7 +178,7 @@ async def _result(future: Any) -> Any:
     home = getattr(home, "asyncio_loop", None)
     if home is None or home is asyncio.get_running_loop():
         return await (asyncio.wrap_future(future) if not hasattr(type(future), "__await__") else future)
-    # One of Dask's, whose client has another event loop.
+    # A future of Dask is awaited on the event loop of its client.
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_awaiting(future), home))
 
 

@@ -112,12 +112,10 @@ def chains_of(parts: list[Part]) -> list[Chain]:
     for part in parts:
         if part.number in taken:
             continue
-        chain = None
         # Nodes with upstreams are part of their upstreams' chains where possible.
-        if part.ways and is_writable(part) and not part.is_join:
-            chain = _Growth(part, by_number, taken).grow()
-        elif 1 < len(part.behind) < LONGEST and not part.fork_reason:
-            chain = _Growth(part, by_number, taken, is_fork=True).grow()
+        is_head = bool(part.ways) and is_writable(part) and not part.is_join
+        is_fork = not is_head and 1 < len(part.behind) < LONGEST and not part.fork_reason
+        chain = _Growth(part, by_number, taken, is_fork=is_fork).grow() if is_head or is_fork else None
         if chain is not None:
             chains.append(chain)
     return chains

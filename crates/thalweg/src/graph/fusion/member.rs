@@ -89,6 +89,7 @@ impl<T: Element> Member<T> {
     pub(super) fn fail_at(&self, element: T, cause: BoxError, pass: &mut Pass) -> EmitResult {
         match self {
             Self::Node(node) => node.fail_at(element, cause, pass),
+            // Fused code calls no function of these.
             Self::Join(node) => {
                 node.report(cause, pass);
                 Ok(())
@@ -100,11 +101,17 @@ impl<T: Element> Member<T> {
         }
     }
 
-    /// Processes an element that arrives another way. There is none for a join, which has inlets for that.
+    /// Processes an element that arrives another way.
     pub(super) fn take(&self, element: T, pass: &mut Pass) -> EmitResult {
         match self {
             Self::Node(node) => node.take(element, pass),
-            Self::Join(_) => Ok(()),
+            // It cannot be known at which of its inlets.
+            Self::Join(node) => {
+                let cause =
+                    "fused code passed an element to a node with several inlets: use an exit";
+                node.report(cause.into(), pass);
+                Ok(())
+            }
             Self::Fork(fork) => fork.output().receive(element, pass),
         }
     }
