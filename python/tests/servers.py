@@ -18,8 +18,16 @@ from support import PATIENCE
 FETCHED = "install Debian's package of that name, or have `cargo xtask services up` fetch it"
 BUILT = "have `cargo xtask services up` build it, which needs Go"
 
+#: Whether a test without its server fails; otherwise it is skipped.
+REQUIRED = os.environ.get("THALWEG_TEST_SERVERS") == "required"
+
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or Path(__file__).parents[2] / "target")
 BROUGHT = TARGET / "services"
+
+
+def skip(reason):
+    """Skip the test for want of a server; fail it where servers are required."""
+    (pytest.fail if REQUIRED else pytest.skip)(reason)
 
 
 def free_port():
@@ -44,12 +52,20 @@ def environment(program):
     return env
 
 
+def kafka():
+    """Return the address of a real Kafka; skip the test if there is none."""
+    address = os.environ.get("THALWEG_TEST_KAFKA")
+    if not address:
+        skip("THALWEG_TEST_KAFKA does not say where a server is")
+    return address
+
+
 @contextlib.contextmanager
 def server(program, remedy, arguments):
     """Start a server, and yield its port; skip the test if the program is not installed."""
     found = find(program)
     if found is None:
-        pytest.skip(f"there is no program `{program}`; {remedy}")
+        skip(f"there is no program `{program}`; {remedy}")
     port = free_port()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     running = subprocess.Popen([found, *arguments(port)], env=environment(found), **quiet)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import sqlite3
 import types
 import uuid
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from servers import kafka
 from support import PATIENCE, until
 from thalweg import Database, RefCounter, Stream
 from thalweg.errors import PipelineError
@@ -286,9 +286,7 @@ def test_options_are_a_dict_whose_values_stay_hidden():
 
 
 def test_a_real_server_is_read_and_written():
-    address = os.environ.get("THALWEG_TEST_KAFKA")
-    if not address:
-        pytest.skip("THALWEG_TEST_KAFKA does not say where a server is")
+    address = kafka()
 
     class Server:
         pass
@@ -321,9 +319,7 @@ def copy_in_transactions(broker, topic, target):
 
 
 def test_transactions_on_a_real_server_write_exactly_once():
-    address = os.environ.get("THALWEG_TEST_KAFKA")
-    if not address:
-        pytest.skip("THALWEG_TEST_KAFKA does not say where a server is")
+    address = kafka()
     server = types.SimpleNamespace(address=address)
     topic, target = f"thalweg-{uuid.uuid4().hex}", f"thalweg-{uuid.uuid4().hex}"
     write(server, topic, [str(x) for x in range(500)])

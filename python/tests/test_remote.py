@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from servers import BROUGHT, FETCHED, find, server
+from servers import BROUGHT, FETCHED, find, server, skip
 from support import PATIENCE
 from thalweg import Database, Stream
 from thalweg._thalweg import sources
@@ -369,7 +369,7 @@ def sftp(tmp_path, monkeypatch):
         assert made.returncode == 0
     sshd = find("sshd")
     if sshd is None:
-        pytest.skip(f"there is no program `sshd`; {FETCHED}")
+        skip(f"there is no program `sshd`; {FETCHED}")
     user, before = getpass.getuser(), []
     if os.geteuid() == 0:
         # As root, `sshd` would need a user for privilege separation: run it as `nobody`.

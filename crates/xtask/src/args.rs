@@ -36,7 +36,7 @@ pub(crate) enum Language {
 pub(crate) enum Request {
     Help(&'static str),
     ListSteps,
-    Test(test::Choice),
+    Test(test::Plan),
     Demo {
         language: Language,
         args: Vec<OsString>,
@@ -83,11 +83,12 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error
 
 fn parse_test(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     let mut only = Vec::new();
-    let (mut list, mut quick, mut pythons) = (false, false, false);
+    let (mut list, mut quick, mut pythons, mut with_servers) = (false, false, false, false);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(test::HELP)),
             Arg::Long("list") => list = true,
+            Arg::Long("servers") => with_servers = true,
             Arg::Long("quick") => quick = true,
             Arg::Long("pythons") => pythons = true,
             Arg::Value(step) => only.push(known_step(step.string()?)?),
@@ -97,13 +98,19 @@ fn parse_test(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     if usize::from(quick) + usize::from(pythons) + usize::from(!only.is_empty()) > 1 {
         return Err("either --quick or --pythons or the names of steps".into());
     }
-    Ok(match (list, quick) {
-        (true, _) => Request::ListSteps,
-        (_, true) => Request::Test(test::Choice::Quick),
-        _ if pythons => Request::Test(test::Choice::Pythons),
-        _ if only.is_empty() => Request::Test(test::Choice::All),
-        _ => Request::Test(test::Choice::Named(only)),
-    })
+    if list {
+        return Ok(Request::ListSteps);
+    }
+    let choice = match quick {
+        true => test::Choice::Quick,
+        false if pythons => test::Choice::Pythons,
+        false if only.is_empty() => test::Choice::All,
+        false => test::Choice::Named(only),
+    };
+    Ok(Request::Test(test::Plan {
+        choice,
+        with_servers,
+    }))
 }
 
 fn known_step(name: String) -> Result<String, lexopt::Error> {
@@ -281,13 +288,27 @@ mod tests {
 
     #[test]
     fn steps_can_be_chosen_and_listed() {
-        assert_eq!(parse_line("test"), Ok(Request::Test(test::Choice::All)));
-        let quick = Ok(Request::Test(test::Choice::Quick));
+        let test = |choice| {
+            Ok(Request::Test(test::Plan {
+                choice,
+                with_servers: false,
+            }))
+        };
+        assert_eq!(parse_line("test"), test(test::Choice::All));
+        let quick = test(test::Choice::Quick);
         assert_eq!(parse_line("test --quick"), quick);
-        let pythons = Ok(Request::Test(test::Choice::Pythons));
+        let pythons = test(test::Choice::Pythons);
         assert_eq!(parse_line("test --pythons"), pythons);
         let named = test::Choice::Named(vec!["fmt".into(), "unit".into()]);
-        assert_eq!(parse_line("test fmt unit"), Ok(Request::Test(named)));
+        assert_eq!(parse_line("test fmt unit"), test(named));
+        let with_servers = test::Plan {
+            choice: test::Choice::All,
+            with_servers: true,
+        };
+        assert_eq!(
+            parse_line("test --servers"),
+            Ok(Request::Test(with_servers))
+        );
         assert_eq!(parse_line("test --list"), Ok(Request::ListSteps));
     }
 
@@ -346,7 +367,7 @@ mod tests {
             ("tset", "there is no command `tset`; the commands are"),
             (
                 "test ftm",
-                "there is no step `ftm`; the steps are fmt, clippy",
+                "there is no step `ftm`; the steps are servers, fmt, clippy",
             ),
             ("test --fast", "--fast"),
             ("test --quick fmt", "either --quick or"),

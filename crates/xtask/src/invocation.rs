@@ -132,6 +132,7 @@ impl Invocation {
             Program::At(path) => path.into(),
         });
         command.args(&self.args).current_dir(&project.root);
+        command.envs(project.variables.borrow().iter().cloned());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

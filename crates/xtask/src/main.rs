@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             test::list();
             ExitCode::SUCCESS
         }
-        Request::Test(choice) => test::run(&project, &choice),
+        Request::Test(plan) => test::run(&project, &plan),
         Request::Demo { language, args } => demo::run(&project, language, args),
         Request::Bench { language, args } => bench::run(&project, language, args),
         Request::Docs { open } => docs::run(&project, open),

@@ -1,5 +1,6 @@
 //! Locations of the project.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 pub(crate) struct Project {
@@ -7,6 +8,8 @@ pub(crate) struct Project {
     pub root: PathBuf,
     /// Target directory of cargo.
     pub target: PathBuf,
+    /// Environment variables of all programs started from now on.
+    pub variables: RefCell<Vec<(&'static str, String)>>,
 }
 
 impl Project {
@@ -20,7 +23,11 @@ impl Project {
             .ok()
             .and_then(|program| ancestor(&program, 2));
         let target = target.unwrap_or_else(|| root.join("target"));
-        Self { root, target }
+        Self {
+            root,
+            target,
+            variables: RefCell::default(),
+        }
     }
 }
 

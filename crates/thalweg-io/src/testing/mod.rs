@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 pub(crate) mod kills;
+mod missing;
 #[cfg(any(feature = "http-client", feature = "websocket"))]
 mod proxy;
 #[cfg(any(
@@ -15,6 +16,7 @@ mod server;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 
+pub(crate) use self::missing::missing;
 #[cfg(any(feature = "http-client", feature = "websocket"))]
 pub(crate) use self::proxy::{Fault, Proxy, RunningProxy};
 #[cfg(any(

@@ -10,6 +10,8 @@ use std::{env, thread};
 
 use tempfile::TempDir;
 
+use super::missing;
+
 /// Timeout of starting a server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -33,8 +35,7 @@ impl TestServer {
         arguments: Arguments,
     ) -> Result<Option<Self>, Box<dyn Error>> {
         let Some(path) = find(program) else {
-            eprintln!("skipped: there is no program `{program}`; {remedy}");
-            return Ok(None);
+            return missing(&format!("there is no program `{program}`; {remedy}"));
         };
         let mut server = Self {
             program: path,

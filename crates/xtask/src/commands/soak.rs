@@ -1,6 +1,6 @@
 //! `cargo xtask soak`
 
-use super::services::Brokers;
+use super::services::{self, Brokers, StopsKafka};
 use super::{bench, give_up};
 use crate::console::short_time;
 use crate::invocation::Invocation;
@@ -52,6 +52,9 @@ const SYSTEMS: [(&str, &str); 10] = [
     (NETWORK, "network_tests"),
 ];
 
+/// The systems whose tests need the real Kafka.
+const ON_KAFKA: [&str; 2] = ["transactions", "group"];
+
 /// The system whose test has no kills.
 const NETWORK: &str = "network";
 
@@ -72,9 +75,19 @@ pub(crate) fn run(project: &Project, plan: &Plan) -> ExitCode {
     {
         return give_up(&stop);
     }
+    let is_wanted = |name: &str| {
+        let systems = &plan.systems;
+        systems.is_empty() || systems.iter().any(|wanted| wanted == name)
+    };
+    let _stops_kafka = StopsKafka::new(project);
+    if ON_KAFKA.iter().any(|name| is_wanted(name))
+        && let Err(stop) = services::start_kafka(project)
+    {
+        return give_up(&stop);
+    }
     let mut rows = Vec::new();
     for (name, tests) in SYSTEMS {
-        if !plan.systems.is_empty() && !plan.systems.iter().any(|wanted| wanted == name) {
+        if !is_wanted(name) {
             continue;
         }
         let ran = match name {

@@ -62,7 +62,7 @@ async fn write(brokers: &str, topic: &str, slice: i32) {
 fn killing_two_of_four_members_loses_and_reorders_nothing() -> Outcome {
     // The real server, or else librdkafka's mock.
     let mut mock = None;
-    let (brokers, from, to) = match (real::topic(PARTITIONS), real::topic(PARTITIONS)) {
+    let (brokers, from, to) = match (real::topic(PARTITIONS)?, real::topic(PARTITIONS)?) {
         (Some((brokers, from)), Some((_, to))) => (brokers, from, to),
         _ => {
             let topics = [("from", PARTITIONS), ("to", PARTITIONS)];

@@ -9,12 +9,14 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use super::*;
+use crate::testing::missing;
 
 /// A new topic at the server; `None` if there is no server.
-pub(super) fn topic(partitions: i32) -> Option<(String, String)> {
+pub(super) fn topic(
+    partitions: i32,
+) -> Result<Option<(String, String)>, Box<dyn std::error::Error>> {
     let Ok(brokers) = std::env::var("THALWEG_TEST_KAFKA") else {
-        println!("skipped: THALWEG_TEST_KAFKA does not say where a server is");
-        return None;
+        return missing("THALWEG_TEST_KAFKA does not say where a server is");
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.expect("it is later").as_nanos();
@@ -26,7 +28,7 @@ pub(super) fn topic(partitions: i32) -> Option<(String, String)> {
     let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
     let made = block_on(admin.create_topics([&topic], &AdminOptions::new()));
     assert!(made.expect("there is a server").iter().all(Result::is_ok));
-    Some((brokers, name))
+    Ok(Some((brokers, name)))
 }
 
 async fn write(brokers: &str, topic: &str, numbers: std::ops::Range<i32>) {
@@ -39,7 +41,7 @@ async fn write(brokers: &str, topic: &str, numbers: std::ops::Range<i32>) {
 
 #[test]
 fn a_group_on_a_real_server_resumes_where_it_was() -> Outcome {
-    let Some((brokers, topic)) = topic(3) else {
+    let Some((brokers, topic)) = topic(3)? else {
         return Ok(());
     };
     block_on(async {
@@ -62,7 +64,7 @@ fn a_group_on_a_real_server_resumes_where_it_was() -> Outcome {
 
 #[test]
 fn members_at_a_real_server_share_partitions_and_read_nothing_twice() -> Outcome {
-    let Some((brokers, topic)) = topic(4) else {
+    let Some((brokers, topic)) = topic(4)? else {
         return Ok(());
     };
     block_on(async {
@@ -108,7 +110,7 @@ fn members_at_a_real_server_share_partitions_and_read_nothing_twice() -> Outcome
 
 #[test]
 fn a_missing_topic_on_a_real_server_ends_the_source() -> Outcome {
-    let Some((brokers, topic)) = topic(1) else {
+    let Some((brokers, topic)) = topic(1)? else {
         return Ok(());
     };
     block_on(async {

@@ -50,7 +50,7 @@ fn child() {
 
 #[test]
 fn a_killed_transactional_pipeline_loses_and_doubles_nothing() -> Outcome {
-    let (Some((brokers, from)), Some((_, to))) = (real::topic(PARTITIONS), real::topic(2)) else {
+    let (Some((brokers, from)), Some((_, to))) = (real::topic(PARTITIONS)?, real::topic(2)?) else {
         return Ok(());
     };
     block_on(async {

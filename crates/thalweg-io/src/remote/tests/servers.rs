@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::testing::{TestServer, find_file};
+use crate::testing::{TestServer, find_file, missing};
 
 const REMEDY: &str = "`cargo xtask services up` brings it";
 
@@ -55,7 +55,8 @@ fn exercise(base: &str, folder: Option<&Path>, remote: &Remote) {
 #[test]
 fn nginx_webdav_round_trip() {
     let Some(module) = find_file("lib/nginx/modules/ngx_http_dav_ext_module.so") else {
-        eprintln!("skipped: there is no module `dav-ext` of nginx; {REMEDY}");
+        let what = format!("there is no module `dav-ext` of nginx; {REMEDY}");
+        assert!(missing::<()>(&what).is_ok(), "{what}");
         return;
     };
     let module = module.display().to_string();

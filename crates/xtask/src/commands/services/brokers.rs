@@ -1,7 +1,7 @@
 //! Brokers that run for as long as a benchmark needs them.
 
-use super::kafka::Kafka;
-use super::{PORT, refused};
+use super::kafka::{Kafka, StopsKafka, VARIABLE as KAFKA};
+use super::refused;
 use crate::project::Project;
 use crate::step::Stop;
 use std::ffi::OsString;
@@ -13,9 +13,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The variable with the address of Kafka, also of the tests.
-const KAFKA: &str = "THALWEG_TEST_KAFKA";
 
 /// A server, and how it is started.
 struct Kind {
@@ -59,8 +56,7 @@ const KINDS: [Kind; 3] = [
 
 /// Running brokers. Dropping them kills those that were started for this.
 pub(crate) struct Brokers<'a> {
-    project: &'a Project,
-    kafka: Option<Kafka>,
+    _kafka: StopsKafka<'a>,
     servers: Vec<Server>,
     addresses: Vec<(&'static str, String)>,
 }
@@ -74,22 +70,14 @@ impl<'a> Brokers<'a> {
     /// Starts the brokers that are installed, and names the others.
     pub(crate) fn start(project: &'a Project) -> Result<Self, Stop> {
         let mut brokers = Self {
-            project,
-            kafka: None,
+            _kafka: StopsKafka::new(project),
             servers: Vec::new(),
             addresses: Vec::new(),
         };
-        if std::env::var_os(KAFKA).is_none() {
-            let kafka = Kafka::new(project);
-            if kafka.is_running() {
-                eprintln!("skipped: Kafka runs already; {KAFKA}=127.0.0.1:PORT says where");
-            } else if kafka.is_installed() {
-                kafka.up(project, PORT)?;
-                brokers.addresses.push((KAFKA, format!("127.0.0.1:{PORT}")));
-                brokers.kafka = Some(kafka);
-            } else {
-                eprintln!("skipped: there is no Kafka; `cargo xtask services up` brings it");
-            }
+        match Kafka::new(project).for_this_command(project)? {
+            Some(address) => brokers.addresses.push((KAFKA, address)),
+            None if std::env::var_os(KAFKA).is_some() => {}
+            None => eprintln!("skipped: there is no Kafka; `cargo xtask services up` brings it"),
         }
         for kind in KINDS {
             let Some(program) = find(project, kind.program) else {
@@ -117,11 +105,6 @@ impl Drop for Brokers<'_> {
             let _ = server.process.kill();
             let _ = server.process.wait();
             let _ = fs::remove_dir_all(&server.dir);
-        }
-        if let Some(kafka) = &self.kafka
-            && let Err(stop) = kafka.down(self.project)
-        {
-            eprintln!("Kafka: {}", stop.why());
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Debian's packages of servers and of a browser, unpacked without being installed, which needs no privileges.
 
-use super::{is_there, refused};
+use super::{has_program, refused};
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
+use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Packages, and a file of each below `/usr`.
-const PROGRAMS: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("mosquitto", "sbin/mosquitto"),
     ("redis-server", "bin/redis-server"),
     ("vsftpd", "sbin/vsftpd"),
@@ -18,54 +19,116 @@ const PROGRAMS: [(&str, &str); 7] = [
         "lib/nginx/modules/ngx_http_dav_ext_module.so",
     ),
     ("openssh-server", "sbin/sshd"),
-    ("chromium", "lib/chromium/chromium"),
+    (CHROMIUM, "lib/chromium/chromium"),
 ];
 
-/// Downloads and unpacks missing programs, with the libraries that the system lacks.
-pub(super) fn bring(project: &Project) -> Result<(), Stop> {
-    let root = project.target.join("services/debian");
-    let is_missing = |file: &str| {
-        let places = [root.join("usr").join(file), Path::new("/usr").join(file)];
-        !places.iter().any(|place| place.is_file())
-    };
-    let missing: Vec<&str> = PROGRAMS
+const CHROMIUM: &str = "chromium";
+
+/// Browsers that serve as well.
+const CHROMIUMS: [&str; 3] = ["chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// Whether all are there.
+pub(super) fn is_installed(project: &Project) -> bool {
+    missing(project).is_empty()
+}
+
+/// The packages whose files are neither installed nor unpacked.
+pub(super) fn missing(project: &Project) -> Vec<&'static str> {
+    let roots = [folder(project).join("usr"), PathBuf::from("/usr")];
+    let is_there = |file: &str| roots.iter().any(|root| root.join(file).is_file());
+    let mut missing: Vec<&str> = PACKAGES
         .iter()
-        .filter(|(_, file)| is_missing(file))
+        .filter(|(_, file)| !is_there(file))
         .map(|(package, _)| *package)
         .collect();
-    if missing.is_empty() {
-        println!("Mosquitto, Redis, vsftpd, nginx, OpenSSH and Chromium are there");
-        return Ok(());
+    if CHROMIUMS.map(|name| has_program(project, name, "--version")) != [false; 3] {
+        missing.retain(|package| *package != CHROMIUM);
     }
-    if !is_there(project, "apt-get", "--version") {
+    missing
+}
+
+/// Downloads and unpacks the missing ones, with the libraries that the system lacks.
+pub(super) fn install(project: &Project) -> Result<(), Stop> {
+    let missing = missing(project);
+    if !has_program(project, "apt-get", "--version") {
         let names = missing.join(" and ");
         return Err(Stop::Skipped(format!(
             "this system has no `apt-get`: install {names} as it does"
         )));
     }
-    let packages = root.join("packages");
-    fs::create_dir_all(&packages).map_err(refused(&packages))?;
-    // The packages to install, with dependencies: file names like `libuv1_1.44.2-1_amd64.deb`.
-    let wanted = Invocation::program(
-        "apt-get",
-        "install --print-uris -qq --no-install-recommends",
-    )
-    .args(missing.iter().map(Into::into))
-    .read(project)?;
-    let wanted: Vec<Package<'_>> = packages_of(&wanted).collect();
-    // Verifies downloads against Debian's signed index.
-    Invocation::program("env", "-C")
-        .arg(&packages)
-        .args(["apt-get", "download", "-qq"].map(Into::into))
-        .args(wanted.iter().map(|package| package.name.into()))
-        .run(project)?;
-    for package in wanted {
+    let root = folder(project);
+    let files = Apt::of_system(&root).download(project, &missing);
+    let files = files.or_else(|_| {
+        println!("again, with the archive's present lists of packages");
+        Apt::with_new_lists(project, &root)?.download(project, &missing)
+    })?;
+    for file in files {
         Invocation::program("dpkg", "-x")
-            .arg(packages.join(package.file))
+            .arg(file)
             .arg(&root)
             .run(project)?;
     }
     Ok(())
+}
+
+fn folder(project: &Project) -> PathBuf {
+    project.target.join("services/debian")
+}
+
+/// `apt-get` with a folder for the packages.
+struct Apt {
+    packages: PathBuf,
+    options: Vec<OsString>,
+}
+
+impl Apt {
+    fn of_system(root: &Path) -> Self {
+        Self {
+            packages: root.join("packages"),
+            options: Vec::new(),
+        }
+    }
+
+    /// With lists of its own. The system's may be missing or name versions that are gone, and only an administrator can
+    /// update them.
+    fn with_new_lists(project: &Project, root: &Path) -> Result<Self, Stop> {
+        let mut apt = Self::of_system(root);
+        for (option, name) in [("Dir::State::Lists", "lists"), ("Dir::Cache", "cache")] {
+            let folder = root.join(name);
+            fs::create_dir_all(&folder).map_err(refused(&folder))?;
+            apt.options.push("-o".into());
+            apt.options
+                .push(format!("{option}={}", folder.display()).into());
+        }
+        apt.get("update -qq").run(project)?;
+        Ok(apt)
+    }
+
+    fn get(&self, arguments: &str) -> Invocation {
+        Invocation::program("env", "-C")
+            .arg(&self.packages)
+            .arg("apt-get")
+            .args(arguments.split(' ').map(Into::into))
+            .args(self.options.iter().cloned())
+    }
+
+    /// The files of packages and of what they depend on.
+    fn download(&self, project: &Project, names: &[&str]) -> Result<Vec<PathBuf>, Stop> {
+        fs::create_dir_all(&self.packages).map_err(refused(&self.packages))?;
+        let wanted = self
+            .get("install --print-uris -qq --no-install-recommends")
+            .args(names.iter().map(Into::into))
+            .read(project)?;
+        let wanted: Vec<Package<'_>> = packages_of(&wanted).collect();
+        // Verifies downloads against Debian's signed index.
+        self.get("download -qq")
+            .args(wanted.iter().map(|package| package.name.into()))
+            .run(project)?;
+        let files = wanted
+            .iter()
+            .map(|package| self.packages.join(package.file));
+        Ok(files.collect())
+    }
 }
 
 /// A package to download.

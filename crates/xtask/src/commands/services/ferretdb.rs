@@ -1,7 +1,7 @@
 //! FerretDB, a server for MongoDB's protocol, built by Go as part of a small program.
 
-use super::{is_there, refused};
-use crate::invocation::Invocation;
+use super::go::{go_in, needs_go};
+use super::refused;
 use crate::project::Project;
 use crate::step::Stop;
 use std::fs;
@@ -36,18 +36,15 @@ func main() {
 }
 "#;
 
-/// Builds the server, unless it exists.
-pub(super) fn bring(project: &Project) -> Result<(), Stop> {
+pub(super) fn is_installed(project: &Project) -> bool {
     let dir = project.target.join("services/ferretdb");
-    if dir.join("ferretdb-sqlite").is_file() {
-        println!("FerretDB is there");
-        return Ok(());
-    }
-    if !is_there(project, "go", "version") {
-        let why = "there is no program `go`, 1.25 or later, of https://go.dev";
-        return Err(Stop::Skipped(why.to_string()));
-    }
-    let source = dir.join("source");
+    dir.join("ferretdb-sqlite").is_file()
+}
+
+/// Builds the server.
+pub(super) fn install(project: &Project) -> Result<(), Stop> {
+    needs_go(project)?;
+    let source = project.target.join("services/ferretdb/source");
     fs::create_dir_all(&source).map_err(refused(&source))?;
     let write = |name: &str, text: &str| {
         let path = source.join(name);
@@ -59,8 +56,7 @@ pub(super) fn bring(project: &Project) -> Result<(), Stop> {
     )?;
     write("main.go", MAIN)?;
     let go = |arguments: &str| {
-        Invocation::program("go", "-C")
-            .arg(&source)
+        go_in(&source)
             .args(arguments.split(' ').map(Into::into))
             .run(project)
     };

@@ -3,15 +3,17 @@
 mod brokers;
 mod debian;
 mod ferretdb;
-mod gofakes3;
+mod go;
 mod kafka;
-mod nats;
 
 pub(crate) use self::brokers::Brokers;
+pub(crate) use self::kafka::StopsKafka;
+use self::kafka::{Kafka, Lifetime, VARIABLE as KAFKA};
 use super::give_up;
+use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
-use kafka::Kafka;
+use go::{GOFAKES3, NATS};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,8 +30,8 @@ It installs, unless they are there:
   gofakes3, with S3's protocol, built by Go in one minute
   Mosquitto, Redis, vsftpd, nginx, OpenSSH and Chromium, from Debian's packages, unpacked only
 
-Servers that cannot be installed are named. Tests start all but Kafka by themselves, and find Kafka by the variable
-THALWEG_TEST_KAFKA=127.0.0.1:PORT. All files are in `target/services`.
+Servers that cannot be installed are named. Tests start all but Kafka by themselves; `cargo xtask test` starts Kafka for
+them, others find it by the variable THALWEG_TEST_KAFKA=127.0.0.1:PORT. All files are in `target/services`.
 
 Options:
       --port PORT  Port of Kafka (default: 19092); its controller uses the next one
@@ -45,6 +47,41 @@ pub(crate) enum Order {
     Down,
 }
 
+/// A server, or several that are installed in one go.
+struct Service {
+    name: &'static str,
+    is_installed: fn(&Project) -> bool,
+    install: fn(&Project) -> Result<(), Stop>,
+}
+
+const SERVICES: [Service; 5] = [
+    Service {
+        name: "NATS",
+        is_installed: |project| NATS.is_installed(project),
+        install: |project| NATS.install(project),
+    },
+    Service {
+        name: "FerretDB",
+        is_installed: ferretdb::is_installed,
+        install: ferretdb::install,
+    },
+    Service {
+        name: "gofakes3",
+        is_installed: |project| GOFAKES3.is_installed(project),
+        install: |project| GOFAKES3.install(project),
+    },
+    Service {
+        name: "Debian's packages",
+        is_installed: debian::is_installed,
+        install: debian::install,
+    },
+    Service {
+        name: "Kafka",
+        is_installed: |project| Kafka::new(project).is_installed(),
+        install: |project| Kafka::new(project).install(project),
+    },
+];
+
 pub(crate) fn run(project: &Project, order: Order) -> ExitCode {
     let kafka = Kafka::new(project);
     let done = match order {
@@ -57,27 +94,67 @@ pub(crate) fn run(project: &Project, order: Order) -> ExitCode {
     }
 }
 
-/// Installs all servers; one that cannot be installed does not stop the others.
+/// Installs all servers, and starts Kafka.
 fn up(project: &Project, kafka: &Kafka, port: u16) -> Result<(), Stop> {
-    let mut done = Ok(());
-    for (name, one) in [
-        ("NATS", nats::bring(project)),
-        ("FerretDB", ferretdb::bring(project)),
-        ("gofakes3", gofakes3::bring(project)),
-        ("Debian's packages", debian::bring(project)),
-        ("Kafka", kafka.up(project, port)),
-    ] {
-        match one {
-            Err(Stop::Skipped(why)) => println!("{name}: skipped: {why}"),
-            one => done = done.and(one),
+    let installed = install(project);
+    if kafka.is_installed() {
+        let address = kafka.up(project, port, Lifetime::UntilStopped)?;
+        println!("Kafka listens: {}={address}", KAFKA);
+    }
+    match installed {
+        // Named already.
+        Err(Stop::Skipped(_)) => Ok(()),
+        installed => installed,
+    }
+}
+
+/// Installs the missing servers. One that cannot be installed is named, and does not stop the others.
+pub(crate) fn install(project: &Project) -> Result<(), Stop> {
+    let (mut skipped, mut failed) = (Vec::new(), Vec::new());
+    for service in SERVICES {
+        let name = service.name;
+        if (service.is_installed)(project) {
+            println!("{name}: there already");
+            continue;
+        }
+        if let Err(stop) = (service.install)(project) {
+            println!("{name}: not installed: {}", stop.why());
+            let why = format!("{name}: {}", stop.why());
+            match stop {
+                Stop::Skipped(_) => skipped.push(why),
+                _ => failed.push(why),
+            }
         }
     }
-    done
+    if !failed.is_empty() {
+        return Err(Stop::Failed(failed.join("; ")));
+    }
+    match skipped.is_empty() {
+        true => Ok(()),
+        false => Err(Stop::Skipped(skipped.join("; "))),
+    }
+}
+
+/// Starts Kafka, if it is installed, for the tests of a command. A [`StopsKafka`] made before stops it.
+pub(crate) fn start_kafka(project: &Project) -> Result<(), Stop> {
+    if let Some(address) = Kafka::new(project).for_this_command(project)? {
+        println!("Kafka listens: {KAFKA}={address}");
+        project.variables.borrow_mut().push((KAFKA, address));
+    }
+    Ok(())
+}
+
+/// Names of the servers that are not installed.
+pub(crate) fn missing(project: &Project) -> Vec<&'static str> {
+    let missing = SERVICES
+        .iter()
+        .filter(|service| !(service.is_installed)(project));
+    missing.map(|service| service.name).collect()
 }
 
 /// Whether a program with this name exists and succeeds with this argument.
-fn is_there(project: &Project, program: &str, argument: &str) -> bool {
-    crate::invocation::Invocation::program(program, argument).succeeds(project)
+fn has_program(project: &Project, program: &str, argument: &str) -> bool {
+    Invocation::program(program, argument).succeeds(project)
 }
 
 fn refused(path: &Path) -> impl Fn(io::Error) -> Stop + '_ {

@@ -8,8 +8,10 @@ mod memory;
 mod platforms;
 mod pytest;
 mod python;
+mod servers;
 mod tests;
 
+use super::services::StopsKafka;
 use crate::console::Palette;
 use crate::invocation::Invocation;
 use crate::project::Project;
@@ -20,20 +22,22 @@ use std::process::ExitCode;
 pub(crate) const HELP: &str = "\
 Run all tests and lints. All steps run, even if one fails; steps without their tools on this machine are skipped.
 
-Usage: cargo xtask test [--quick | --pythons | STEP...]
+Usage: cargo xtask test [--servers] [--quick | --pythons | STEP...]
 
 Arguments:
   [STEP]...  Run these steps only
 
 Options:
       --list   List the steps
+      --servers  First install the servers to which tests connect; then a test without one fails
       --quick  Run only the lints and the unit tests of the core
       --pythons  Run all Python tests on every installed Python from 3.10 on
   -h, --help   Print this help
 ";
 
 /// The tests come last, so that their results end the log.
-pub(crate) const STEPS: [Step; 20] = [
+pub(crate) const STEPS: [Step; 21] = [
+    SERVERS,
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -136,6 +140,26 @@ pub(crate) const STEPS: [Step; 20] = [
     },
 ];
 
+const SERVERS: Step = Step {
+    name: "servers",
+    claim: "the servers to which tests connect are there",
+    action: servers::find,
+};
+
+/// The step `servers` of `--servers`.
+const SERVERS_BROUGHT: Step = Step {
+    action: servers::bring,
+    ..SERVERS
+};
+
+/// What to run.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) choice: Choice,
+    /// Whether missing servers are installed first.
+    pub(crate) with_servers: bool,
+}
+
 /// The selected steps.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Choice {
@@ -143,6 +167,18 @@ pub(crate) enum Choice {
     Quick,
     Pythons,
     Named(Vec<String>),
+}
+
+impl Choice {
+    /// Whether a step of [`STEPS`] is among them.
+    fn includes(&self, step: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Quick => QUICK.contains(&step),
+            Self::Pythons => step == SERVERS.name,
+            Self::Named(names) => names.iter().any(|name| name == step),
+        }
+    }
 }
 
 /// Steps of `--quick`, before the unit tests of the core.
@@ -183,16 +219,19 @@ pub(crate) fn list() {
 }
 
 /// Runs the selected steps.
-pub(crate) fn run(project: &Project, choice: &Choice) -> ExitCode {
-    let of_all = STEPS.iter().filter(|step| match choice {
-        Choice::All => true,
-        Choice::Quick => QUICK.contains(&step.name),
-        Choice::Pythons => false,
-        Choice::Named(names) => names.iter().any(|name| name == step.name),
-    });
-    let of_pythons = PYTHONS.iter().filter(|_| *choice == Choice::Pythons);
-    let chosen = of_all
-        .chain((*choice == Choice::Quick).then_some(&CORE))
+pub(crate) fn run(project: &Project, plan: &Plan) -> ExitCode {
+    let _stops_kafka = StopsKafka::new(project);
+    let includes = |step: &&Step| plan.choice.includes(step.name);
+    let servers = match plan.with_servers {
+        true => Some(&SERVERS_BROUGHT),
+        false => Some(&SERVERS).filter(includes),
+    };
+    let others = STEPS.iter().filter(|step| step.name != SERVERS.name);
+    let of_pythons = PYTHONS.iter().filter(|_| plan.choice == Choice::Pythons);
+    let chosen = servers
+        .into_iter()
+        .chain(others.filter(includes))
+        .chain((plan.choice == Choice::Quick).then_some(&CORE))
         .chain(of_pythons);
     let reports: Vec<Report> = chosen.map(|step| step.run(project)).collect();
     let summary = Summary::new(reports);
