@@ -1,6 +1,5 @@
-//! Pipelines over a network with outages, stalls and delays: nothing is lost.
-//!
-//! `THALWEG_SECONDS` sets the duration; `cargo xtask soak network` runs each test for a minute.
+//! Pipelines over a network with outages, stalls and delays: nothing is lost. `cargo xtask soak network` runs each test for
+//! a minute.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -8,67 +7,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::thread;
+use std::time::Duration;
 
 use thalweg::Stream;
 
-use crate::testing::kills::{Chance, seed};
-use crate::testing::{Fault, Proxy, RunningProxy};
+use crate::testing::Proxy;
+use crate::testing::trouble::{Memory, trouble};
 use crate::{Fetch, HttpRequest, HttpServer, HttpSink, Method, Sse, prelude::*};
 
 type Tested = Result<(), Box<dyn Error>>;
-
-/// Maximum growth of memory within a minute, in bytes.
-const MAX_GROWTH: u64 = 64 << 20;
-
-fn time() -> Duration {
-    let seconds = env::var("THALWEG_SECONDS").ok();
-    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(1))
-}
-
-/// Memory of this process, in bytes; 0 if it is unknown.
-fn memory() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let pages = pages.and_then(|pages| pages.split(' ').nth(1)?.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
-}
-
-/// Alternates between a faulty and a working network until the time is over; returns the number of changes, and the
-/// longest time until something arrived after a recovery.
-fn trouble(proxy: &RunningProxy, arrived: &AtomicU64, is_over: &AtomicBool) -> (u32, Duration) {
-    let (mut chance, end) = (Chance::new(seed()), Instant::now() + time());
-    let (mut times, mut longest) = (0, Duration::ZERO);
-    while Instant::now() < end && !is_over.load(Ordering::SeqCst) {
-        let bytes = chance.below(20_000) as usize;
-        proxy.set_fault(match chance.below(4) {
-            0 => Fault::StallAfter(bytes),
-            1 => Fault::Slow(Duration::from_millis(1)),
-            _ => Fault::CutAfter(bytes),
-        });
-        proxy.cut();
-        thread::sleep(Duration::from_millis(chance.below(150)));
-        proxy.set_fault(Fault::Nothing);
-        proxy.cut();
-        let (before, since) = (arrived.load(Ordering::SeqCst), Instant::now());
-        while arrived.load(Ordering::SeqCst) == before && !is_over.load(Ordering::SeqCst) {
-            thread::sleep(Duration::from_millis(1));
-        }
-        longest = longest.max(since.elapsed());
-        times += 1;
-    }
-    proxy.set_fault(Fault::Nothing);
-    proxy.cut();
-    (times, longest)
-}
-
-fn tell(what: &str, count: u64, (times, longest): (u32, Duration), grown: u64) {
-    let (longest, grown) = (longest.as_millis(), grown >> 10);
-    println!(
-        "{what}: {count} elements, {times} troubles, went on within {longest} ms, {grown} KiB more"
-    );
-}
 
 #[test]
 fn requests_by_idempotent_methods_arrive() -> Tested {
@@ -98,24 +46,22 @@ fn requests_by_idempotent_methods_arrive() -> Tested {
     let sink = HttpSink::new(format!("http://{}/", proxy.address())).method(Method::PUT);
     source.to_http(sink.fetch(fetch));
     let is_over = Arc::new(AtomicBool::new(false));
-    let (troubled, counted, over) = (proxy.clone(), arrived.clone(), is_over.clone());
-    let troubles = thread::spawn(move || trouble(&troubled, &counted, &over));
-    let (mut sent, mut before) = (0, 0);
+    let (mut troubled, counted, over) = (proxy.clone(), arrived.clone(), is_over.clone());
+    let troubles = thread::spawn(move || trouble(&mut troubled, &counted, &over));
+    let (mut sent, mut before) = (0, Memory::now());
     while !troubles.is_finished() {
         source.emit(sent.to_string()).wait()?;
         sent += 1;
         if sent == 200 {
-            before = memory();
+            before = Memory::now();
         }
     }
     let troubles = troubles.join().expect("it is only trouble");
     source.drain("1min").wait()?;
     requests.drain("1min").wait()?;
-    let grown = memory().saturating_sub(before.max(1));
     let seen = seen.lock().expect("nobody panics");
     assert_eq!(seen.len() as u64, sent, "some are missing");
-    assert!(sent < 200 || grown < MAX_GROWTH, "{grown} bytes more");
-    tell("http", sent, troubles, grown);
+    troubles.tell("http", sent, &before);
     Ok(())
 }
 
@@ -185,9 +131,8 @@ fn events_arrive_once_and_in_order() -> Tested {
     while arrived.load(Ordering::SeqCst) < 200 {
         thread::sleep(Duration::from_millis(1));
     }
-    let before = memory();
-    let troubles = trouble(&proxy, &arrived, &AtomicBool::new(false));
-    let grown = memory().saturating_sub(before);
+    let before = Memory::now();
+    let troubles = trouble(&mut Arc::new(proxy), &arrived, &AtomicBool::new(false));
     is_over.store(true, Ordering::SeqCst);
     drop(events.drain("1min").wait());
     assert_eq!(
@@ -195,7 +140,6 @@ fn events_arrive_once_and_in_order() -> Tested {
         0,
         "events are missing, or came twice"
     );
-    assert!(grown < MAX_GROWTH, "{grown} bytes more");
-    tell("sse", arrived.load(Ordering::SeqCst), troubles, grown);
+    troubles.tell("sse", arrived.load(Ordering::SeqCst), &before);
     Ok(())
 }

@@ -30,9 +30,20 @@ pub(super) enum Request {
     Disconnect,
 }
 
-/// Acknowledges a message: the id of its packet.
+/// Acknowledges a message. It is valid on the connection over which the message came: on another one, its packet's id may
+/// be that of another message.
 #[derive(Clone, Copy)]
-pub(super) struct Receipt(pub(super) u16);
+pub(super) struct Receipt {
+    pub(super) id: u16,
+    pub(super) connection: u64,
+}
+
+impl Receipt {
+    /// The receipt of a packet with this id; its session adds the connection.
+    pub(super) fn of_packet(id: u16) -> Self {
+        Self { id, connection: 0 }
+    }
+}
 
 /// An event of a connection.
 pub(super) enum Happened {
@@ -64,6 +75,8 @@ pub(super) struct Link {
     /// Whether the broker should remember the client.
     keeps: bool,
     requests: Receiver<Request>,
+    /// Number of connections so far.
+    connections: u64,
     open: Option<Open>,
 }
 
@@ -80,6 +93,7 @@ pub(super) fn open(mqtt: &Mqtt, keeps: bool) -> (Client, Link) {
         id: mqtt.client_id.clone().unwrap_or_else(new_id),
         keeps,
         requests,
+        connections: 0,
         open: None,
     };
     (Client(sender), link)
@@ -124,22 +138,23 @@ impl Link {
         };
         if happened.is_err() {
             self.open = None;
-            // They are invalid on another connection.
+            // Messages of sinks are sent again, subscriptions are renewed.
             while self.requests.try_recv().is_ok() {}
         }
         happened
     }
 
     async fn connect(&mut self) -> Result<Happened, Lost> {
-        let (mqtt, id, keeps) = (&self.mqtt, &self.id, self.keeps);
+        self.connections += 1;
+        let (mqtt, id, keeps, number) = (&self.mqtt, &self.id, self.keeps, self.connections);
         let connecting = async {
             Ok::<_, Lost>(match mqtt.version {
                 MqttVersion::V3 => {
-                    let (session, is_known) = Session::open(mqtt, id, keeps).await?;
+                    let (session, is_known) = Session::open(mqtt, id, keeps, number).await?;
                     (Open::Three(Box::new(session)), is_known)
                 }
                 MqttVersion::V5 => {
-                    let (session, is_known) = Session::open(mqtt, id, keeps).await?;
+                    let (session, is_known) = Session::open(mqtt, id, keeps, number).await?;
                     (Open::Five(Box::new(session)), is_known)
                 }
             })

@@ -30,6 +30,7 @@ type Framing<V> = Framed<Box<dyn Duplex>, <V as Version>::Codec>;
 
 /// A connection accepted by the broker.
 pub(super) struct Session<V: Version> {
+    number: u64,
     framed: Framing<V>,
     version: V,
     keep_alive: Duration,
@@ -40,7 +41,12 @@ pub(super) struct Session<V: Version> {
 
 impl<V: Version> Session<V> {
     /// Connects; returns also whether the broker remembers the client.
-    pub(super) async fn open(mqtt: &Mqtt, id: &str, keeps: bool) -> Result<(Self, bool), Lost> {
+    pub(super) async fn open(
+        mqtt: &Mqtt,
+        id: &str,
+        keeps: bool,
+        number: u64,
+    ) -> Result<(Self, bool), Lost> {
         let stream = connect(mqtt).await?;
         let mut framed = Framed::new(stream, V::codec(mqtt));
         write::<V>(&mut framed, V::connect(mqtt, id, keeps)).await?;
@@ -51,6 +57,7 @@ impl<V: Version> Session<V> {
         let accepted = version.accept(answer, framed.codec_mut())?;
         let keep_alive = accepted.keep_alive.unwrap_or(mqtt.keep_alive);
         let session = Self {
+            number,
             framed,
             version,
             keep_alive,
@@ -67,7 +74,10 @@ impl<V: Version> Session<V> {
         mqtt: &Mqtt,
     ) -> Result<Happened, Lost> {
         loop {
-            if let Some(happened) = self.version.next_event() {
+            if let Some(mut happened) = self.version.next_event() {
+                if let Happened::Message(_, receipt) = &mut happened {
+                    receipt.connection = self.number;
+                }
                 return Ok(happened);
             }
             if let Some(lost) = self.lost.take() {
@@ -124,6 +134,9 @@ impl<V: Version> Session<V> {
     }
 
     async fn ask(&mut self, request: Request, mqtt: &Mqtt) -> Result<(), Lost> {
+        if matches!(request, Request::Acknowledge(receipt) if receipt.connection != self.number) {
+            return Ok(());
+        }
         let is_last = matches!(request, Request::Disconnect);
         if let Some(packet) = self.version.request(request, mqtt)? {
             write::<V>(&mut self.framed, packet).await?;

@@ -100,7 +100,10 @@ async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Ope
             Err(lost) => lost,
         };
         // The earlier messages count as written: this is the one that failed.
-        attempts = if done > before { 1 } else { attempts + 1 };
+        if done > before {
+            (pause, attempts) = (mqtt.retries.first_pause, 0);
+        }
+        attempts += 1;
         if lost.remedy.is_some() || attempts > mqtt.retries.count {
             let remedy = lost.remedy.map(|remedy| format!("; {remedy}"));
             return Err(MqttError::NotWritten {

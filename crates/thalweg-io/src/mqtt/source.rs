@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
@@ -45,14 +43,12 @@ struct Reading {
 struct Received {
     message: MqttMessage,
     receipt: Receipt,
-    /// The number of its connection.
-    connection: u64,
 }
 
 /// Requests to the client.
 enum Order {
     Subscribe,
-    Acknowledge(Receipt, u64),
+    Acknowledge(Receipt),
     Disconnect,
 }
 
@@ -98,7 +94,6 @@ impl MqttSource {
             mqtt: self.mqtt.clone(),
             items: sender,
             orders: orders.clone(),
-            connection: Arc::default(),
         };
         let task = spawn(reader.run(asked, replier)).map_err(MqttError::Start)?;
         self.closer.0.begin(Ending {
@@ -119,15 +114,13 @@ struct Reader {
     mqtt: Mqtt,
     items: Sender<Result<Received, MqttError>>,
     orders: UnboundedSender<Order>,
-    /// Number of the current connection.
-    connection: Arc<AtomicU64>,
 }
 
 impl Reader {
     async fn run(self, asked: UnboundedReceiver<Order>, ended: Replier<()>) {
         let (client, link) = open(&self.mqtt, self.mqtt.client_id.is_some());
         // Separate, since it waits for room, which polling the link makes.
-        let asking = ask(client, asked, self.connection.clone());
+        let asking = ask(client, asked);
         let reading = self.read(link);
         tokio::select! {
             () = reading => {}
@@ -142,8 +135,6 @@ impl Reader {
         loop {
             let error = match link.next().await {
                 Ok(Happened::Up { is_known }) => {
-                    // Receipts of another connection are invalid on this one.
-                    self.connection.fetch_add(1, Ordering::AcqRel);
                     (pause, is_reported) = (self.mqtt.retries.first_pause, false);
                     // The broker has forgotten the subscription with the client.
                     is_subscribed &= is_known;
@@ -157,12 +148,7 @@ impl Reader {
                     continue;
                 }
                 Ok(Happened::Message(message, receipt)) => {
-                    let connection = self.connection.load(Ordering::Acquire);
-                    let received = Received {
-                        message,
-                        receipt,
-                        connection,
-                    };
+                    let received = Received { message, receipt };
                     // Without a receiver it is not acknowledged.
                     let _ = self.items.send(Ok(received)).await;
                     continue;
@@ -207,16 +193,14 @@ impl Reader {
 }
 
 /// Passes requests to the client, until it is to disconnect and has had time for that.
-async fn ask(client: Client, mut asked: UnboundedReceiver<Order>, connection: Arc<AtomicU64>) {
+async fn ask(client: Client, mut asked: UnboundedReceiver<Order>) {
     while let Some(order) = asked.recv().await {
         match order {
             Order::Subscribe => {
                 client.subscribe().await;
             }
-            Order::Acknowledge(receipt, of) => {
-                if of == connection.load(Ordering::Acquire) {
-                    client.acknowledge(receipt).await;
-                }
+            Order::Acknowledge(receipt) => {
+                client.acknowledge(receipt).await;
             }
             Order::Disconnect => {
                 let _ = timeout(PATIENCE, client.disconnect()).await;
@@ -246,11 +230,7 @@ impl Source for MqttSource {
         };
         loop {
             while let Some(received) = self.taken.pop_front() {
-                let Received {
-                    message,
-                    receipt,
-                    connection,
-                } = received;
+                let Received { message, receipt } = received;
                 if message.qos == Qos::AtMostOnce {
                     out.emit(message).await?;
                     continue;
@@ -258,7 +238,7 @@ impl Source for MqttSource {
                 let orders = reading.orders.clone();
                 let ack = Ack::new(move |outcome| {
                     if outcome == Outcome::Delivered {
-                        let _ = orders.send(Order::Acknowledge(receipt, connection));
+                        let _ = orders.send(Order::Acknowledge(receipt));
                     }
                 });
                 out.emit_with(message, ack).await?;

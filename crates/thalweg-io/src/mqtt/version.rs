@@ -135,7 +135,9 @@ impl Version for Three {
                 publish.retain = mqtt.retain;
                 rumqttc::Request::Publish(publish)
             }
-            Request::Acknowledge(Receipt(id)) => rumqttc::Request::PubAck(three::PubAck::new(id)),
+            Request::Acknowledge(Receipt { id, .. }) => {
+                rumqttc::Request::PubAck(three::PubAck::new(id))
+            }
             Request::Disconnect => rumqttc::Request::Disconnect(three::Disconnect),
         };
         self.0.handle_outgoing_packet(request).map_err(Lost::from)
@@ -251,7 +253,9 @@ impl Version for Five {
                 publish.retain = mqtt.retain;
                 v5::Request::Publish(publish)
             }
-            Request::Acknowledge(Receipt(id)) => v5::Request::PubAck(five::PubAck::new(id, None)),
+            Request::Acknowledge(Receipt { id, .. }) => {
+                v5::Request::PubAck(five::PubAck::new(id, None))
+            }
             Request::Disconnect => v5::Request::Disconnect,
         };
         self.state
@@ -292,7 +296,7 @@ fn three_event(event: rumqttc::Event) -> Happened {
                     dup: publish.dup,
                     packet_id: publish.pkid,
                 };
-                Happened::Message(message, Receipt(publish.pkid))
+                Happened::Message(message, Receipt::of_packet(publish.pkid))
             }
             three::Packet::SubAck(ack) => {
                 let refused = |code: &&three::SubscribeReasonCode| {
@@ -326,7 +330,7 @@ fn five_event(event: v5::Event) -> Happened {
                     dup: publish.dup,
                     packet_id: publish.pkid,
                 };
-                Happened::Message(message, Receipt(publish.pkid))
+                Happened::Message(message, Receipt::of_packet(publish.pkid))
             }
             five::Packet::SubAck(ack) => {
                 let refused = |code: &&five::SubscribeReasonCode| {

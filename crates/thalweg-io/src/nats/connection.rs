@@ -12,6 +12,7 @@ use async_nats::jetstream::{Context, ContextBuilder, ErrorCode};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
 use rustls::crypto::{CryptoProvider, ring};
 use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::time::timeout;
 
 use super::{Nats, NatsError};
 
@@ -97,6 +98,8 @@ impl Link {
         let jetstream = ContextBuilder::new()
             .timeout(CONFIRM_TIMEOUT)
             .max_ack_inflight(MAX_UNCONFIRMED)
+            // Messages whose confirmation nobody awaits any more, as after a lost connection, make room at once.
+            .ack_timeout(Duration::ZERO)
             .backpressure_on_inflight(true)
             .build(client.clone());
         Ok(Self {
@@ -104,6 +107,29 @@ impl Link {
             jetstream,
             state,
         })
+    }
+
+    /// Waits until the client has reconnected, if it is about to.
+    pub(super) async fn connected(&self) -> Result<(), Lost> {
+        let mut state = self.state.clone();
+        let connected = state.wait_for(|state| !state.is_lost);
+        match timeout(CONFIRM_TIMEOUT, connected).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Lost::connection()),
+        }
+    }
+
+    /// Waits for answers, unless the connection is lost before: they would not come, and their timeouts are long.
+    pub(super) async fn unless_lost<R>(&self, answers: impl Future<Output = R>) -> Result<R, Lost> {
+        let mut state = self.state.clone();
+        // The client may not have told of the first connection yet.
+        let before = state.borrow_and_update().connections.max(1);
+        let lost = state.wait_for(|state| state.is_lost || state.connections > before);
+        tokio::select! {
+            biased;
+            answered = answers => Ok(answered),
+            _ = lost => Err(Lost::connection()),
+        }
     }
 
     /// Creates the stream if requested.
@@ -116,7 +142,8 @@ impl Link {
             subjects: vec![nats.subject.clone()],
             ..StreamConfig::default()
         };
-        let made = self.jetstream.get_or_create_stream(config).await;
+        let made = self.jetstream.get_or_create_stream(config);
+        let made = self.unless_lost(made).await?;
         made.map(drop).map_err(|error| Lost {
             remedy: match error.kind() {
                 CreateStreamErrorKind::JetStream(error) => stream_remedy(error.error_code()),
@@ -135,8 +162,8 @@ impl Link {
         durable: &str,
     ) -> Result<PullConsumer, Lost> {
         self.make_stream(nats).await?;
-        let found = self.jetstream.get_stream(stream).await;
-        let stream = found.map_err(|error| {
+        let found = self.jetstream.get_stream(stream);
+        let stream = self.unless_lost(found).await?.map_err(|error| {
             let problem = chain(&error);
             let remedy = match error.kind() {
                 GetStreamErrorKind::JetStream(error) => stream_remedy(error.error_code()),
@@ -161,8 +188,8 @@ impl Link {
             max_ack_pending: i64::from(nats.max_in_flight),
             ..ConsumerConfig::default()
         };
-        let made = stream.get_or_create_consumer(durable, config).await;
-        made.map_err(|error| Lost {
+        let made = stream.get_or_create_consumer(durable, config);
+        self.unless_lost(made).await?.map_err(|error| Lost {
             remedy: match error.kind() {
                 ConsumerErrorKind::JetStream(_) => {
                     Some("check the subject, and what the login has a right to")
@@ -178,6 +205,13 @@ impl Link {
 }
 
 impl Lost {
+    pub(super) fn connection() -> Self {
+        Self {
+            problem: "the connection was lost".to_string(),
+            remedy: None,
+        }
+    }
+
     /// Converts it to an error of a source.
     pub(super) fn into_error(self, nats: &Nats) -> NatsError {
         let (address, place, problem) = (nats.address(), nats.place(), self.problem);

@@ -255,7 +255,7 @@ impl Reader {
             self.report(NatsError::Dropped { address, place }).await?;
         }
         if now.is_lost || now.connections > before.connections.max(1) {
-            let error = lost("the connection was lost").into_error(&self.nats);
+            let error = Lost::connection().into_error(&self.nats);
             self.report(error).await?;
             let made = open
                 .link

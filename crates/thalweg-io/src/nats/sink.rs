@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use thalweg::ops::{Batch, BatchSink, SinkBatches};
@@ -187,6 +187,27 @@ async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link
 
 /// Sends the messages that a stream has not confirmed, and waits for confirmation.
 async fn confirm(link: &Link, ready: &[Ready], done: &mut [bool]) -> Result<(), Lost> {
+    link.connected().await?;
+    let Some(error) = link.unless_lost(publish(link, ready, done)).await? else {
+        return Ok(());
+    };
+    let text = chain(&error);
+    Err(Lost {
+        remedy: match error.kind() {
+            PublishErrorKind::StreamNotFound => Some(
+                "no stream keeps this subject, or the server has no JetStream: have the stream made, `create`, or write without one",
+            ),
+            PublishErrorKind::Other if text.contains("expected stream") => {
+                Some("another stream keeps this subject: check the stream's name")
+            }
+            _ => None,
+        },
+        problem: text,
+    })
+}
+
+/// Returns why not all have been confirmed.
+async fn publish(link: &Link, ready: &[Ready], done: &mut [bool]) -> Option<PublishError> {
     let mut sent = Vec::with_capacity(ready.len());
     let mut problem = None;
     for (at, ready) in ready.iter().enumerate().filter(|(at, _)| !done[*at]) {
@@ -205,25 +226,12 @@ async fn confirm(link: &Link, ready: &[Ready], done: &mut [bool]) -> Result<(), 
     for (at, confirmed) in sent {
         match confirmed.await {
             Ok(_) => done[at] = true,
+            // The others have waited as long.
+            Err(error) if error.kind() == PublishErrorKind::TimedOut => return Some(error),
             Err(error) => problem = problem.or(Some(error)),
         }
     }
-    let Some(error) = problem else {
-        return Ok(());
-    };
-    let text = chain(&error);
-    Err(Lost {
-        remedy: match error.kind() {
-            PublishErrorKind::StreamNotFound => Some(
-                "no stream keeps this subject, or the server has no JetStream: have the stream made, `create`, or write without one",
-            ),
-            PublishErrorKind::Other if text.contains("expected stream") => {
-                Some("another stream keeps this subject: check the stream's name")
-            }
-            _ => None,
-        },
-        problem: text,
-    })
+    problem
 }
 
 /// Passes messages to the system, each once.
@@ -253,10 +261,7 @@ async fn hand_over(link: &Link, ready: &[Ready], done: &mut [bool]) -> Result<()
             problem: chain(&error),
             remedy: None,
         }),
-        Err(_) => Err(Lost {
-            problem: "the connection was lost".to_string(),
-            remedy: None,
-        }),
+        Err(_) => Err(Lost::connection()),
     }
 }
 

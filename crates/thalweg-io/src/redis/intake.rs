@@ -154,11 +154,11 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads a stream, after this consumer's unacknowledged entries if this is its first connection: later ones may be
-    /// in flight here.
-    async fn stream(&self, connection: &mut Connection, is_first: bool) -> Result<(), End> {
+    /// Reads a stream, after this consumer's unacknowledged entries that are not in flight here: their answer was lost,
+    /// or their program.
+    async fn stream(&self, connection: &mut Connection) -> Result<(), End> {
         connection.make_group().await?;
-        let mut behind = is_first.then(|| "0".to_string());
+        let mut behind = Some("0".to_string());
         while let Some(id) = behind.take() {
             let entries = connection.unacknowledged(&id).await?;
             if let Some(Read::Entry(RedisEntry { id, .. }) | Read::Deleted(id)) = entries.last() {
@@ -197,16 +197,14 @@ impl Reader {
 
     /// Reads, reconnecting as necessary, until the source is closed or the server refuses permanently.
     async fn run(self, is_list: bool) {
-        let (mut pause, mut is_reported, mut is_first) =
-            (self.redis.retries.first_pause, false, true);
+        let (mut pause, mut is_reported) = (self.redis.retries.first_pause, false);
         loop {
             let end = match Connection::open(&self.redis).await {
                 Ok(mut connection) => {
                     (pause, is_reported) = (self.redis.retries.first_pause, false);
-                    let is_first = std::mem::take(&mut is_first);
                     let read = match is_list {
                         true => self.list(&mut connection).await,
-                        false => self.stream(&mut connection, is_first).await,
+                        false => self.stream(&mut connection).await,
                     };
                     match read {
                         Ok(()) => continue,

@@ -79,6 +79,9 @@ impl<T> RedisSink<T> {
     }
 }
 
+/// Maximum entries written at once. After a lost connection, those without an answer are written again.
+const TOGETHER: usize = 1000;
+
 /// Writes entries, again over a new connection if one is lost.
 async fn send(
     redis: &Redis,
@@ -86,18 +89,21 @@ async fn send(
     mut open: Option<Connection>,
     entries: &[RedisEntry],
 ) -> Result<Connection, RedisError> {
-    let (mut pause, mut attempts) = (redis.retries.first_pause, 0);
+    let (mut done, mut pause, mut attempts) = (0, redis.retries.first_pause, 0);
     let mut outage = redis.retries.outage();
     loop {
-        let is_new = open.is_none();
+        let (before, is_new) = (done, open.is_none());
         let tried = async {
             let mut connection = match open.take() {
                 Some(connection) => connection,
                 None => Connection::open(redis).await?,
             };
-            match is_list {
-                true => connection.push(entries).await?,
-                false => connection.add(entries).await?,
+            for entries in entries[before..].chunks(TOGETHER) {
+                match is_list {
+                    true => connection.push(entries).await?,
+                    false => connection.add(entries).await?,
+                }
+                done += entries.len();
             }
             Ok(connection)
         };
@@ -105,6 +111,10 @@ async fn send(
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
+        // What has been written stays so: the retries are those of what follows.
+        if done > before {
+            (pause, attempts) = (redis.retries.first_pause, 0);
+        }
         attempts += 1;
         let remedy = remedy(&error);
         if remedy.is_some() || attempts > redis.retries.count {

@@ -3,7 +3,6 @@
 #[cfg(unix)]
 pub(crate) mod kills;
 mod missing;
-#[cfg(any(feature = "http-client", feature = "websocket"))]
 mod proxy;
 #[cfg(any(
     feature = "mongodb",
@@ -15,9 +14,10 @@ mod proxy;
 mod server;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
+#[cfg(unix)]
+pub(crate) mod trouble;
 
 pub(crate) use self::missing::missing;
-#[cfg(any(feature = "http-client", feature = "websocket"))]
 pub(crate) use self::proxy::{Fault, Proxy, RunningProxy};
 #[cfg(any(
     feature = "mongodb",

@@ -85,6 +85,15 @@ impl TestServer {
         }
     }
 
+    /// Ends it by SIGTERM, so that it stores what it holds.
+    #[cfg(feature = "mqtt")]
+    pub(crate) fn end(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            let _ = Command::new("kill").arg(running.id().to_string()).status();
+            let _ = running.wait();
+        }
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

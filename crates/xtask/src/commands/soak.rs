@@ -16,8 +16,9 @@ Kill pipelines by SIGKILL at random moments, start them again, and look for miss
 Usage: cargo xtask soak [OPTIONS] [SYSTEM]...
 
 Systems: file, sql, kafka, transactions, group, mqtt, redis, jetstream, python, network; all of them if none is named.
-`python` runs pipelines of Python with worker processes and with Dask's workers. `network` kills nothing: it runs HTTP and
-server-sent events over a network with many faults, for a minute each. Systems without a server are named;
+`python` runs pipelines of Python with worker processes and with Dask's workers. `network` kills nothing: it runs HTTP,
+server-sent events, MQTT, Redis and JetStream over a network with many faults, and brokers that are stopped and started, for
+a minute each. Systems without a server are named;
 `cargo xtask services up` installs servers. `peers`, if named, kills pipelines of streamz, quixstreams, bytewax and faust
 beside one of thalweg, on a Kafka started for it.
 
@@ -49,7 +50,7 @@ const SYSTEMS: [(&str, &str); 10] = [
     ("redis", "redis::tests::kills"),
     ("jetstream", "nats::tests::kills"),
     ("python", "python/tests/test_kills.py"),
-    (NETWORK, "network_tests"),
+    (NETWORK, "network_tests troubles"),
 ];
 
 /// The systems whose tests need the real Kafka.
@@ -157,11 +158,11 @@ fn peers(project: &Project, plan: &Plan) -> Result<(), Stop> {
     Ok(killed.run(project)?)
 }
 
-/// Runs pipelines over a faulty network.
+/// Runs pipelines over a faulty network, and with faulty brokers.
 fn trouble(project: &Project, plan: &Plan, tests: &str) -> Result<String, Stop> {
     let begin = Instant::now();
     let written = Invocation::cargo("test -q --package thalweg-io --all-features --lib --")
-        .arg(tests)
+        .args(tests.split(' ').map(Into::into))
         .args(["--nocapture", "--test-threads=1"].map(Into::into))
         .variable("THALWEG_SECONDS", NETWORK_SECONDS.to_string())
         .variable("THALWEG_SEED", plan.seed.to_string())

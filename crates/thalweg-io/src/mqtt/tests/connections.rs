@@ -1,5 +1,8 @@
 //! Connections that break at awkward moments.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::*;
@@ -76,5 +79,59 @@ fn messages_arriving_with_the_end_of_a_connection_are_delivered() -> Tested {
     })?;
     assert_eq!(read_through(port, 3)?, ["one", "two", "three"]);
     served.join().expect("it connects again");
+    Ok(())
+}
+
+#[test]
+fn a_late_acknowledgement_is_not_sent_over_the_next_connection() -> Tested {
+    let (gate, opened) = watch::channel(0);
+    let done = Arc::new(AtomicUsize::new(0));
+    let counted = done.clone();
+    let (port, served) = peer::serve(move |mut peer| {
+        peer.accept_subscriber();
+        peer.publish("numbers", 1, "one");
+        drop(peer.next_connection());
+        // It is done between two connections.
+        gate.send_replace(1);
+        while counted.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        peer.accept_again();
+        // Another message has its packet's id.
+        peer.publish("numbers", 1, "two");
+        peer.publish("numbers", 2, "three");
+        let first = peer.acknowledged();
+        gate.send_replace(2);
+        let second = peer.acknowledged();
+        peer.finish();
+        [first, second]
+    })?;
+    runtime().block_on(async {
+        let mqtt = Mqtt::new("127.0.0.1", port, "numbers").client_id("reader");
+        let messages = Stream::from_mqtt(mqtt.wait(Duration::from_millis(1)));
+        messages.errors().sink(drop);
+        let held = messages.map_async_unordered(3, move |message: MqttMessage| {
+            let mut opened = opened.clone();
+            async move {
+                let needed = match text(&message).as_str() {
+                    "one" => 1,
+                    "two" => 2,
+                    _ => 0,
+                };
+                drop(opened.wait_for(|gate| *gate >= needed).await);
+            }
+        });
+        let finished = done.clone();
+        held.sink(move |()| {
+            finished.fetch_add(1, Ordering::SeqCst);
+        });
+        messages.start()?;
+        while done.load(Ordering::SeqCst) < 3 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        messages.drain("30s").await?;
+        Ok::<(), Box<dyn Error>>(())
+    })?;
+    assert_eq!(served.join().expect("it serves"), [2, 1]);
     Ok(())
 }

@@ -5,6 +5,8 @@ mod peer;
 mod server;
 #[cfg(feature = "tcp")]
 mod tls;
+#[cfg(unix)]
+mod troubles;
 
 use std::error::Error;
 use std::sync::{Arc, Mutex};

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::path::Path;
 
 use crate::Mqtt;
 use crate::testing::TestServer;
@@ -15,7 +16,7 @@ impl Mosquitto {
         let remedy =
             "install Debian's package of that name, or have `cargo xtask services up` fetch it";
         let server = TestServer::start("mosquitto", remedy, |dir, port| {
-            let (path, settings) = (dir.join("settings"), settings(port));
+            let (path, settings) = (dir.join("settings"), settings(dir, port));
             fs::write(&path, settings).expect("there is room");
             vec!["-c".into(), path.into()]
         })?;
@@ -32,6 +33,11 @@ impl Mosquitto {
         self.0.stop();
     }
 
+    /// Ends it, after it has stored its sessions and their messages.
+    pub(super) fn end(&mut self) {
+        self.0.end();
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.0.port()
     }
@@ -41,6 +47,11 @@ impl Mosquitto {
     }
 }
 
-fn settings(port: u16) -> String {
-    format!("listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
+fn settings(dir: &Path, port: u16) -> String {
+    // As root, it would become another user, who may not write there.
+    let dir = dir.display();
+    format!(
+        "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nuser root\n\
+         persistence true\npersistence_location {dir}/\n"
+    )
 }

@@ -1,6 +1,8 @@
 #[cfg(unix)]
 mod kills;
 mod server;
+#[cfg(unix)]
+mod troubles;
 
 use std::error::Error;
 

@@ -3,6 +3,8 @@ mod kills;
 mod server;
 #[cfg(feature = "tcp")]
 mod tls;
+#[cfg(unix)]
+mod troubles;
 
 use std::error::Error;
 
