@@ -308,3 +308,14 @@ fn a_source_is_closed_once_when_nothing_is_in_flight() -> Result<(), Error> {
     assert!(log.lock().unwrap().is_empty());
     Ok(())
 }
+
+#[test]
+fn a_channel_of_any_bound_can_be_made() -> Result<(), Error> {
+    let (sender, numbers) = Stream::channel(usize::MAX);
+    let list = numbers.sink_to_list();
+    sender.try_send(1_u32).expect("there is room");
+    drop(sender);
+    numbers.run("1min").wait()?;
+    assert_eq!(list.to_vec(), [1]);
+    Ok(())
+}
