@@ -69,6 +69,47 @@ def test_values_of_each_type_are_read_back(tmp_path):
     assert asyncio.run(read()) == [{**row, "f": 1, "t": "2026-01-02"}]
 
 
+def test_rows_of_frames_of_polars_and_arrow_are_written(tmp_path):
+    pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    path = tmp_path / "frames.db"
+    source = Stream()
+    source.to_sql(f"sqlite:{path}", "frames", create=True)
+    source.emit(pl.DataFrame({"x": [1, None]}))
+    source.emit(pa.table({"x": [2]}))
+    source.emit(pa.record_batch({"x": [3]}))
+    source.drain()
+    assert rows(path, "SELECT x FROM frames ORDER BY rowid") == [(1,), (None,), (2,), (3,)]
+
+
+def test_times_and_missing_values_of_numpy_and_pandas_are_stored_as_those_of_python(tmp_path):
+    np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    path = tmp_path / "scalars.db"
+    source, refused = Stream(), Stream()
+    failed = refused.map(lambda failure: str(failure.exception).splitlines()[0]).sink_to_list()
+    source.to_sql(f"sqlite:{path}", "scalars", create=True, on_error=refused)
+    source.emit(pd.DataFrame({"x": [pd.Timestamp("2020"), pd.NaT]}))
+    for x in (pd.NA, np.datetime64("NaT", "ns"), np.datetime64("2020", "ns"), np.datetime64("2020-01-01")):
+        source.emit({"x": x})
+    source.emit({"x": np.datetime64("2020-01-01T00:00:00.000000001")})
+    source.emit({"x": np.longdouble(1.5)})
+    source.emit({"x": np.timedelta64(1, "ns")})
+    source.drain()
+    day = "2020-01-01"
+    assert rows(path, "SELECT x FROM scalars ORDER BY rowid") == [
+        (f"{day}T00:00:00",), (None,), (None,), (None,), (f"{day}T00:00:00",), (day,), (f"{day}T00:00:00.000000001",),
+    ]  # fmt: skip
+    assert "a longdouble cannot be stored" in failed[0] or "a float128" in failed[0]
+    assert "a timedelta64 cannot be stored" in failed[1]
+
+
+def test_a_key_that_is_no_column_is_named(tmp_path):
+    source = Stream()
+    source.to_sql(f"sqlite:{tmp_path / 'keys.db'}", "keys", key="id", create=True)
+    source.emit({"x": 1})
+    with pytest.raises(PipelineError, match="has to have the columns of `key`"):
+        source.drain()
+
+
 def test_an_element_that_is_no_row_fails_alone(tmp_path):
     path = tmp_path / "rows.db"
     source = Stream()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
 
+from support import rest_of
 from thalweg import Database, Failure, Retry, Stream
 from thalweg.dead_letters import DeadLetters
 from thalweg.testing import KafkaBroker
@@ -193,3 +198,38 @@ def test_the_exit_code_of_a_replay_tells_of_errors(python, tmp_path):
     source.drain()
     failed = python("-m", "thalweg", "replay", "letters", "program:texts")
     assert failed.returncode == 1 and "invalid literal" in failed.stderr
+
+
+SLOW = """
+from thalweg import Stream
+
+texts = Stream()
+texts.rate_limit(0.005).sink(lambda text: print(text, flush=True))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_replay_that_is_interrupted_goes_on_with_the_next_letter(python, tmp_path, number):
+    (tmp_path / "program.py").write_text(SLOW)
+    source, failures = Stream(), Stream()
+    failures.to_dead_letters(tmp_path / "letters")
+    source.map(int, on_error=failures).sink_to_list()
+    texts = [f"letter {x}" for x in range(200)]
+    source.emit_many(texts)
+    source.drain()
+    command = ["-m", "thalweg", "replay", "letters", "program:texts"]
+    with subprocess.Popen(
+        [sys.executable, *command], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            os.kill(process.pid, number)
+            output, errors = rest_of(process)
+        finally:
+            process.kill()
+    sent = (first + output).splitlines()
+    said = "interrupted\n" if number == signal.SIGINT else ""
+    assert (errors, process.returncode) == (f"sent again: {len(sent)}; cannot be sent: 0\n{said}", 128 + number)
+    assert sent + python(*command).stdout.splitlines() == texts

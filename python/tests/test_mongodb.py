@@ -65,6 +65,22 @@ def test_values_are_read_back_unchanged(uri):
     assert type(found[0]["link"]) is ObjectId and found[0]["at"].tzinfo is not None
 
 
+def test_times_and_missing_values_of_numpy_and_pandas_are_stored_as_those_of_python(uri):
+    np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    at = np.datetime64("2026-03-27T08:30:00.123", "ns")
+
+    async def main():
+        failed = await write(
+            uri, [{"_id": 1, "missing": [pd.NaT, pd.NA, np.datetime64("NaT")], "at": [at, pd.Timestamp(at)]}]
+        )
+        return failed, await read(uri)
+
+    failed, found = asyncio.run(main())
+    time = datetime.datetime(2026, 3, 27, 8, 30, 0, 123000, tzinfo=datetime.timezone.utc)
+    assert failed == []
+    assert found == [{"_id": 1, "missing": [None, None, None], "at": [time, time]}]
+
+
 def test_dataclasses_get_ids_and_a_non_document_fails_alone(uri):
     @dataclasses.dataclass
     class Edit:

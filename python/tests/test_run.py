@@ -236,6 +236,7 @@ def test_forked_processes_die_of_sigterm(python, script):
         (["run", "--as", "a-b", "x.py"], "'a-b' is not the name of a package"),
         (["run", "--drain", "soon", "x.py"], "expected a number of seconds"),
         (["run", "--drain", "-1", "x.py"], "expected a number of seconds"),
+        (["run", "--drain", "inf", "x.py"], "expected a number of seconds"),
         (["run", "--fast", "x.py"], "--fast"),
         (["rum"], "rum"),
     ],

@@ -344,6 +344,7 @@ WS = "ws://127.0.0.1:1/"
 CONNECTORS = {
     "from_kafka_batched, npartitions": lambda x: Stream.from_kafka_batched("t", PARAMS, npartitions=x),
     "from_kafka_batched, max_batch_size": lambda x: Stream.from_kafka_batched("t", PARAMS, max_batch_size=x),
+    "from_kafka, topics": lambda x: Stream.from_kafka([x], PARAMS),
     "from_mqtt, client_kwargs": lambda x: Stream.from_mqtt("127.0.0.1", 1, "t", client_kwargs=x),
     "from_periodic, poll_interval": lambda x: Stream.from_periodic(list, x),
     "from_process, open_kwargs": lambda x: Stream.from_process("true", x),

@@ -13,6 +13,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import NoReturn
 
 from thalweg import __version__, install_as
+from thalweg.runtime.intervals import convert_interval
 from thalweg.runtime.program import NoProgramError, Program, of_module, of_script
 
 #: Exit code that shells use for a program ended by Ctrl-C.
@@ -50,8 +51,12 @@ def _top(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     from thalweg.replay import replay
 
+    _end_on_sigterm()
     try:
         return replay(options.letters, options.target, options.timeout)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201
+        return _INTERRUPTED
     except (AttributeError, ImportError, TypeError, ValueError) as error:
         options.parser.error(str(error))
         return _USAGE_ERROR
@@ -154,12 +159,9 @@ def _names(text: str) -> list[str]:
 
 def _seconds(text: str) -> float:
     try:
-        seconds = float(text)
+        return convert_interval(float(text))
     except ValueError:
-        seconds = -1.0
-    if not seconds >= 0:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds, such as 2.5, and not {text!r}")
-    return seconds
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, such as 2.5, and not {text!r}") from None
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -83,15 +83,22 @@ def _replay(place: str, target: str, timeout: float) -> int:
         return False
 
     letters.filter(can_be_sent).map(lambda letter: letter.element).connect(stream)
-    if stream.asynchronous:
-        asyncio.run(_run(letters, timeout))
-    else:
-        letters.start()
-        loop = letters._event_loop
-        if loop is not None:
-            loops.start(loop, letters.finished).result()
-        letters.drain(timeout)
-    print(f"sent again: {counts['sent']}; cannot be sent: {counts['shown']}", file=sys.stderr)  # noqa: T201
+    try:
+        if stream.asynchronous:
+            asyncio.run(_run(letters, timeout))
+        else:
+            letters.start()
+            loop = letters._event_loop
+            if loop is not None:
+                loops.start(loop, letters.finished).result()
+            letters.drain(timeout)
+    except (KeyboardInterrupt, SystemExit):
+        if not stream.asynchronous:
+            # Delivers what has been read, and stores the position. A second signal ends it.
+            letters.drain(timeout)
+        raise
+    finally:
+        print(f"sent again: {counts['sent']}; cannot be sent: {counts['shown']}", file=sys.stderr)  # noqa: T201
     return counts["shown"]
 
 

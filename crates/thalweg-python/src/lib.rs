@@ -27,6 +27,7 @@ mod parallel;
 mod pipeline;
 mod policy;
 mod run_on_loop;
+mod scalars;
 mod sources;
 mod sql;
 mod tasks;

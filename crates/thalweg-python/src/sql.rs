@@ -19,7 +19,7 @@ use crate::node::Placement;
 use crate::ops::sink::sink_made;
 use crate::sources::bridge::{RustSource, Sourced};
 use crate::value::Value;
-use crate::{failure, gil, interval};
+use crate::{failure, gil, interval, scalars};
 
 /// Adds what is about databases to its module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -176,10 +176,7 @@ impl Rows {
             self.fields = Some((x.get_type().unbind(), keys));
         } else if let (Ok(tuple), Some(columns)) = (x.cast::<PyTuple>(), &self.columns) {
             made.push(of_tuple(tuple, columns)?);
-        } else if x.hasattr(intern!(py, "iterrows"))? {
-            let kwargs = PyDict::new(py);
-            kwargs.set_item("orient", "records")?;
-            let rows = x.call_method("to_dict", (), Some(&kwargs))?;
+        } else if let Some(rows) = rows_of_frame(x)? {
             for row in rows.cast::<PyList>()?.iter() {
                 made.push(self.of_dict(row.cast::<PyDict>()?)?);
             }
@@ -226,6 +223,24 @@ impl Rows {
         self.last = Some(keys);
         row
     }
+}
+
+/// The rows of a frame of pandas, Polars or Arrow, as dicts.
+fn rows_of_frame<'py>(x: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = x.py();
+    if x.hasattr(intern!(py, "iterrows"))? {
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("orient", "records")?;
+        return x.call_method("to_dict", (), Some(&kwargs)).map(Some);
+    }
+    // That of an array of Arrow lists values.
+    let has_columns = x.hasattr(intern!(py, "columns"))?;
+    for to_rows in [intern!(py, "to_dicts"), intern!(py, "to_pylist")] {
+        if has_columns && let Some(to_rows) = x.getattr_opt(to_rows)? {
+            return to_rows.call0().map(Some);
+        }
+    }
+    Ok(None)
 }
 
 fn of_tuple(tuple: &Bound<'_, PyTuple>, columns: &Arc<[String]>) -> PyResult<SqlRow> {
@@ -301,14 +316,13 @@ fn to_value(name: &str, x: &Bound<'_, PyAny>) -> PyResult<SqlValue> {
     if let Ok(bytes) = x.cast::<PyByteArray>() {
         return Ok(SqlValue::Blob(bytes.to_vec()));
     }
-    // Numbers of numpy's, times.
-    if let Some(item) = x.getattr_opt(intern!(py, "item"))?
-        && !x.is_instance_of::<PyList>()
-    {
-        return to_value(name, &item.call0()?);
+    if let Some(plain) = scalars::plain(x)? {
+        return to_value(name, &plain);
     }
-    if let Some(iso) = x.getattr_opt(intern!(py, "isoformat"))? {
-        return to_value(name, &iso.call0()?);
+    if let Some(iso) = x.getattr_opt(intern!(py, "isoformat"))?
+        && let Ok(text) = iso.call0()?.cast::<PyString>()
+    {
+        return Ok(SqlValue::Text(text.to_str()?.to_string()));
     }
     let class = x.get_type();
     let kind = class.name()?;

@@ -168,6 +168,53 @@ fn waiting_on_the_loop_itself_is_an_error_not_a_deadlock() {
     });
 }
 
+#[test]
+fn blocking_functions_of_a_loop_wait_for_its_pipelines() {
+    fn feed(source: &Stream<i32>) -> Result<(), thalweg::Error> {
+        source.emit(1).wait()?;
+        source.emit(2).wait_timeout("1h")?;
+        source.emit_many(3..6).wait()?;
+        source.drain("1h").wait()
+    }
+
+    async fn pipeline() -> (Stream<i32>, thalweg::ops::List<i32>) {
+        let source = Stream::new();
+        let list = source.buffer(1).rate_limit("1ms").sink_to_list();
+        (source, list)
+    }
+
+    let mut single = tokio::runtime::Builder::new_current_thread();
+    let mut several = tokio::runtime::Builder::new_multi_thread();
+    for builder in [&mut single, &mut several] {
+        let runtime = builder.worker_threads(1).enable_all().build().unwrap();
+        let list = runtime.block_on(async {
+            let (source, list) = pipeline().await;
+            let fed = tokio::task::spawn_blocking(move || feed(&source));
+            fed.await.unwrap().unwrap();
+            list
+        });
+        assert_eq!(list.to_vec(), [1, 2, 3, 4, 5]);
+    }
+
+    let runtime = several.build().unwrap();
+    let in_place = runtime.spawn(async {
+        let (source, list) = pipeline().await;
+        assert!(feed(&source).unwrap_err().is_would_block());
+        drop((source, list));
+        let (source, list) = pipeline().await;
+        tokio::task::block_in_place(|| feed(&source)).unwrap();
+        list.to_vec()
+    });
+    assert_eq!(runtime.block_on(in_place).unwrap(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_blocking_function_runs_futures_on_another_loop() {
+    let (here, there) = (EventLoop::thread(), EventLoop::thread());
+    let answer = here.run_blocking(move || there.block_on(async { 42 }));
+    assert_eq!(here.block_on(answer).unwrap().unwrap().unwrap(), 42);
+}
+
 /// A clock with its own thread, the only one that calls functions.
 struct Own(VirtualClock, ThreadId);
 

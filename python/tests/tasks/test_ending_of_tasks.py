@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from support import rest_of
-from thalweg.tasks import Client, as_completed, current_token, fire_and_forget, wait
+from thalweg.tasks import Client, as_completed, current_token, fire_and_forget, get_client, wait
 
 WAYS = {
     "result": "client.submit(stuck).result()",
@@ -177,6 +177,25 @@ def test_a_task_that_closes_its_client_does_not_wait_for_itself():
     closed = threading.Event()
     fire_and_forget(client.submit(lambda: (client.close(), closed.set())))
     assert closed.wait(60)
+
+
+def _with_the_client():
+    with get_client() as client:
+        first = client.submit(abs, -1).result()
+    get_client().close(timeout=1)
+    return first, get_client().submit(abs, -2).result()
+
+
+async def _with_the_client_awaited():
+    async with get_client() as client:
+        return await client.submit(abs, -3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="worker processes need Linux")
+def test_a_task_in_a_worker_process_may_leave_the_block_of_its_client():
+    with Client(processes=True, n_workers=1) as client:
+        assert client.submit(_with_the_client).result() == (1, 2)
+        assert client.submit(_with_the_client_awaited).result() == 3
 
 
 def test_an_asynchronous_client_waits_for_detached_tasks():

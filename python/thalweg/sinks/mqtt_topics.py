@@ -111,4 +111,6 @@ def make_topic(
             check_interval(wait, operator, "wait"),
         )
     except ValueError as error:
+        if str(error).startswith(operator):
+            raise
         raise ValueError(f"{operator}: {error}") from None

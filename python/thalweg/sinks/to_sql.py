@@ -24,11 +24,12 @@ class to_sql(Sink[T]):
 
     A batch is the elements that arrived during the transaction before.
 
-    An element is a dict, a dataclass, a named tuple, or a tuple for the `columns`; the rows of a pandas data frame are
-    written together. Values are numbers, text, bytes, booleans and None; times, UUIDs and decimals become text, which
-    PostgreSQL converts to the column's type. An element is acknowledged when its transaction is committed. If the
-    database refuses a row, the others of its batch are written, and its element fails, see `on_error`. Names of tables
-    and columns are quoted, and values are bound: neither is parsed as SQL.
+    An element is a dict, a dataclass, a named tuple, or a tuple for the `columns`; the rows of a data frame of pandas,
+    Polars or Arrow are written together. Values are numbers, text, bytes, booleans and None, as which missing ones of
+    pandas count; times, UUIDs and decimals become text, which PostgreSQL converts to the column's type. An element is
+    acknowledged when its transaction is committed. If the database refuses a row, the others of its batch are written,
+    and its element fails, see `on_error`. Names of tables and columns are quoted, and values are bound: neither is
+    parsed as SQL.
 
     Parameters
     ----------

@@ -41,9 +41,11 @@ class KafkaSource(AcknowledgingSource[T]):
         overdue_after: Interval = 60,
         **kwargs: Any,
     ) -> None:
-        if not hasattr(topics, "__iter__"):
+        given_topics: Any = topics
+        is_list = hasattr(topics, "__iter__") and not isinstance(topics, str)
+        self.topics: list[str] = list(given_topics) if is_list else [given_topics]
+        if not all(isinstance(name, str) for name in self.topics):
             raise TypeError(f"{type(self).__name__}: `topics` are a name or a list of names, not {topics!r}")
-        self.topics: list[str] = [topics] if isinstance(topics, str) else list(topics)
         kind = self._kind
         given = options(consumer_params, kind, "consumer_params")
         self.cpars: dict[str, Any] = dict(consumer_params)

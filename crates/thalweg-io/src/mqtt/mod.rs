@@ -242,6 +242,8 @@ impl Mqtt {
             "a topic needs a name"
         } else if self.topic.len() > usize::from(u16::MAX) || self.topic.contains('\0') {
             "a topic has at most 65,535 bytes, and none of them is 0"
+        } else if !is_filter(&self.topic) {
+            "a wildcard is all there is between two `/`, and `#` comes last"
         } else if self.client_id.as_ref().is_some_and(String::is_empty) {
             "the client's id is empty; leave it out for one that is made up"
         } else {
@@ -274,6 +276,15 @@ impl Mqtt {
     fn label(&self) -> String {
         format!("{} {}", self.address(), self.topic)
     }
+}
+
+/// Whether the wildcards of a topic, if there are any, stand where they may. Brokers close the connection otherwise.
+fn is_filter(topic: &str) -> bool {
+    let mut levels = topic.split('/').rev();
+    let is_plain = |level: &str| !level.contains(['+', '#']);
+    let last = levels.next().unwrap_or_default();
+    (is_plain(last) || last == "+" || last == "#")
+        && levels.all(|level| is_plain(level) || level == "+")
 }
 
 impl fmt::Debug for Mqtt {

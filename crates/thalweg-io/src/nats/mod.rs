@@ -357,7 +357,8 @@ impl Nats {
     /// The URLs without scheme, user, password and query.
     fn address(&self) -> String {
         let address = |url: &str| {
-            let rest = url.trim().split_once("://").map_or("", |(_, rest)| rest);
+            let url = url.trim();
+            let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
             let rest = rest.split(['?', '#', '/']).next().unwrap_or_default();
             rest.rsplit('@').next().unwrap_or_default().to_string()
         };

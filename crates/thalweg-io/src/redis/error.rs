@@ -2,6 +2,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use ::redis::ErrorKind;
 use thalweg::BoxError;
 
 use crate::tls::{REMEDY, TlsError, is_refusal};
@@ -76,6 +77,8 @@ impl RedisError {
     }
 }
 
+const LOGIN: &str = "check user, password and permissions";
+
 /// The remedy for a server's error, if a retry would not help.
 pub(super) fn remedy(error: &::redis::RedisError) -> Option<&'static str> {
     if let Some(error) = as_io_error(error) {
@@ -87,8 +90,17 @@ pub(super) fn remedy(error: &::redis::RedisError) -> Option<&'static str> {
             .is_some_and(|inner| inner.is::<TlsError>())
             .then_some("give files in PEM, or none for the certificates of the system");
     }
-    Some(match error.code()? {
-        "NOAUTH" | "WRONGPASS" | "NOPERM" => "check user, password and permissions",
+    // That of a refused login has no code.
+    if error.kind() == ErrorKind::AuthenticationFailed {
+        return Some(LOGIN);
+    }
+    let code = match error.code() {
+        Some(code) => code.to_string(),
+        // Of several commands sent together.
+        None => error.clone().into_server_errors()?.first()?.1.code().into(),
+    };
+    Some(match code.as_str() {
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => LOGIN,
         "WRONGTYPE" => "the key holds something else: take another, or the source or sink for that",
         "ERR" | "SYNTAX" => "check that the server is Redis 6.2 or later",
         "READONLY" => "write to the server that this one is a copy of",

@@ -191,6 +191,10 @@ impl From<Error> for Problem {
             _ if text.contains("has no column named") => {
                 ("; add the column, or leave it out", true)
             }
+            _ if text.contains("expressions prohibited in PRIMARY KEY") => (
+                "; the row that the table is made for has to have the columns of `key`",
+                true,
+            ),
             _ if text.contains("ON CONFLICT clause does not match") => (
                 "; the columns of `key` need a primary key or a unique index",
                 false,

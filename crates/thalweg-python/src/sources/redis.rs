@@ -1,7 +1,7 @@
 //! Redis: `from_redis_stream`, `from_redis_list`, `to_redis_stream` and `to_redis_list`.
 
 use pollster::block_on;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use thalweg::BoxError;
@@ -133,7 +133,10 @@ fn to_entry(x: &Value, takes_fields: bool) -> Result<RedisEntry, BoxError> {
             Ok(dict) if takes_fields => {
                 let mut entry = RedisEntry::default();
                 for (name, value) in dict.iter() {
-                    entry.fields.push((name.extract()?, bytes(&value)?.into()));
+                    let name = name.extract().map_err(|_| {
+                        PyTypeError::new_err(format!("the name of a field is text, not {name:?}"))
+                    })?;
+                    entry.fields.push((name, bytes(&value)?.into()));
                 }
                 Ok(entry)
             }

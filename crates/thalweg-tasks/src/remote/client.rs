@@ -20,6 +20,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// More threads than the processes of a machine can run.
+const MOST: usize = 1 << 20;
+
 /// Runs [remote](crate::remote!) functions in worker processes, which run this program.
 ///
 /// A function that takes too long, or is cancelled, [can be killed](Future::kill) there; one that crashes takes only
@@ -90,6 +93,13 @@ impl ProcessesBuilder {
             return Err(Error::NoWorkers);
         }
         let failed = |error: io::Error| Error::Start(Arc::new(error));
+        let width = workers.checked_mul(self.threads);
+        let width = width.filter(|width| *width <= MOST).ok_or_else(|| {
+            failed(io::Error::other(format!(
+                "{workers} processes with {} threads each are more than any machine runs, {MOST} threads at most",
+                self.threads
+            )))
+        })?;
         let program = std::env::current_exe().map_err(failed)?;
         let config = PoolConfig {
             workers,
@@ -108,7 +118,7 @@ impl ProcessesBuilder {
         let inner = Inner {
             engine,
             pool,
-            width: workers * self.threads,
+            width,
             names,
         };
         Ok(Processes {
@@ -274,5 +284,22 @@ impl TaskBuilder<'_, Processes> {
     pub fn submit<F: Remote>(self, args: impl Arguments<F::Params>) -> Future<F::Output, Remotes> {
         let (client, options) = self.into_parts();
         client.send(client.spec::<F>(&args, options))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_workers_than_a_machine_runs_are_an_error() {
+        for (workers, threads) in [(usize::MAX, 1), (1, usize::MAX), (1 << 40, 1 << 40)] {
+            let started = Processes::builder()
+                .threads_per_worker(threads)
+                .start(workers);
+            let error = started.map(drop).expect_err("they are too many");
+            let error = error.to_string();
+            assert!(error.contains("more than any machine runs"), "{error}");
+        }
     }
 }

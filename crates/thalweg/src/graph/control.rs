@@ -226,16 +226,21 @@ impl Graph {
         .await;
     }
 
-    /// Closes all sources, now that nothing is in flight.
+    /// Closes all sources, now that nothing is in flight: at the same time, so that none waits for another that is slow.
     pub(crate) async fn close_sources(self: &Arc<Self>) {
         let sources = self
             .query(|pass| pass.graph().sources(pass))
             .unwrap_or_default();
-        for source in sources {
-            if let Some(source) = source.retire() {
-                source.close().await;
+        let retired = sources.iter().filter_map(|source| source.retire());
+        let mut closing: Vec<_> = retired.map(Parked::close).collect();
+        poll_fn(|cx| {
+            closing.retain_mut(|source| source.as_mut().poll(cx).is_pending());
+            match closing.is_empty() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
             }
-        }
+        })
+        .await;
     }
 
     /// Starts the sources upstream of a node, or the node itself.

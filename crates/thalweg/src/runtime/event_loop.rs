@@ -1,6 +1,9 @@
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -126,13 +129,14 @@ impl EventLoop {
     /// The future panicked.
     ///
     /// # Panics
-    /// It is called from within an event loop.
+    /// It is called from within an event loop, other than by a blocking function such as that of
+    /// [`run_blocking`](Self::run_blocking).
     pub fn block_on<R: Send + 'static>(
         &self,
         future: impl Future<Output = R> + Send + 'static,
     ) -> Result<R, crate::failure::BoxError> {
         assert!(
-            Handle::try_current().is_err(),
+            Handle::try_current().is_err() || runs_blocking_function(),
             "blocking here would stop an event loop; await the future instead"
         );
         pollster::block_on(self.0.handle.spawn(future)).map_err(Into::into)
@@ -146,6 +150,28 @@ impl EventLoop {
         let origin = self.0.origin;
         origin.checked_add(at).unwrap_or(origin + DECADES)
     }
+}
+
+/// Whether this thread runs a function that may block, as by `spawn_blocking` or `block_in_place`, beside its loop.
+///
+/// tokio has no such question. But a task that yields is woken at once there, and otherwise after the loop's round.
+fn runs_blocking_function() -> bool {
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    if tokio::task::try_id().is_none() {
+        return false;
+    }
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = woken.clone().into();
+    let yielding = pin!(tokio::task::yield_now());
+    let is_pending = yielding.poll(&mut Context::from_waker(&waker)).is_pending();
+    is_pending && woken.0.load(Ordering::Relaxed)
 }
 
 impl fmt::Debug for EventLoop {
@@ -191,6 +217,7 @@ impl Runtime for EventLoop {
 
     fn is_current(&self) -> bool {
         Handle::try_current().is_ok_and(|current| current.id() == self.0.handle.id())
+            && !runs_blocking_function()
     }
 
     fn identity(&self) -> usize {

@@ -5,6 +5,9 @@ use futures_core::Stream as FutureStream;
 
 use crate::{Element, Emitter, Source, Stop, Stream};
 
+/// Maximum number of elements in a channel.
+const MAX_BOUND: usize = 1 << 20;
+
 /// Emits the items of a `futures` stream; see [`Stream::from_stream`].
 struct FromStream<S>(Pin<Box<S>>);
 
@@ -50,7 +53,7 @@ impl<T: Element> Stream<T> {
     ///
     /// The source ends when the last sender is dropped. The sender is one of the crate `async-channel`:
     /// `send(x).await`, `send_blocking(x)`, `try_send(x)`. A bound of zero is an invalid argument, see
-    /// [`check`](Self::check).
+    /// [`check`](Self::check). The largest is 1,048,576 elements, since memory is allocated for all.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -66,7 +69,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn channel(bound: usize) -> (async_channel::Sender<T>, Self) {
-        let (sender, receiver) = async_channel::bounded(bound.max(1));
+        let (sender, receiver) = async_channel::bounded(bound.clamp(1, MAX_BOUND));
         let stream = Self::from_stream(receiver);
         if bound == 0 {
             stream.build_error(crate::BuildError::new(

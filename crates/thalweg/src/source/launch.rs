@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Emitter, Source, Stop};
 use crate::Element;
+use crate::failure::BoxError;
 use crate::graph::{Control, Parked, caught};
 use crate::runtime::RuntimeHandle;
 use crate::stream::WeakStream;
@@ -37,6 +38,23 @@ impl<T: Element> Drop for Run<T> {
             self.out.report_end("the event loop has ended".into());
             self.control.ended(None, true, self.out.runtime());
         }
+    }
+}
+
+/// The closing of a source. If the drain ends before it, the source says so.
+struct Closing<'a, T: Element>(&'a WeakStream<T>);
+
+impl<T: Element> Closing<'_, T> {
+    fn report(&self, cause: BoxError) {
+        if let Some(stream) = self.0.upgrade() {
+            stream.report_source_failure(cause);
+        }
+    }
+}
+
+impl<T: Element> Drop for Closing<'_, T> {
+    fn drop(&mut self) {
+        self.report("it was not closed in time".into());
     }
 }
 
@@ -80,12 +98,12 @@ impl<S: Source> Parked for Waiting<S> {
             if !S::CLOSES || !self.has_run {
                 return;
             }
+            let closing = Closing(&self.node);
             let closed = caught(self.source.close()).await;
-            if let Err(cause) = closed.unwrap_or_else(Err)
-                && let Some(stream) = self.node.upgrade()
-            {
-                stream.report_source_failure(cause);
+            if let Err(cause) = closed.unwrap_or_else(Err) {
+                closing.report(cause);
             }
+            std::mem::forget(closing);
         })
     }
 }

@@ -308,3 +308,49 @@ fn a_source_is_closed_once_when_nothing_is_in_flight() -> Result<(), Error> {
     assert!(log.lock().unwrap().is_empty());
     Ok(())
 }
+
+#[test]
+fn a_channel_of_any_bound_can_be_made() -> Result<(), Error> {
+    let (sender, numbers) = Stream::channel(usize::MAX);
+    let list = numbers.sink_to_list();
+    sender.try_send(1_u32).expect("there is room");
+    drop(sender);
+    numbers.run("1min").wait()?;
+    assert_eq!(list.to_vec(), [1]);
+    Ok(())
+}
+
+#[test]
+fn a_source_that_is_not_closed_in_time_is_reported_and_holds_up_no_other() -> Result<(), Error> {
+    struct Closing(Option<std::sync::mpsc::Sender<()>>);
+
+    impl Source for Closing {
+        type Item = u32;
+        const KIND: &'static str = "closing";
+        const CLOSES: bool = true;
+
+        async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+            out.emit(1).await
+        }
+
+        async fn close(&mut self) -> Result<(), crate::BoxError> {
+            match &self.0 {
+                Some(closed) => Ok(closed.send(())?),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    let clock = VirtualClock::new();
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    let stuck = Stream::from_source_on(Closing(None), &clock);
+    let quick = Stream::from_source_on(Closing(Some(closed)), &clock);
+    crate::ops::union([&stuck, &quick]).sink(drop);
+    let error = clock.block_on(stuck.run("1min")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "not everything was delivered: `closing#1` failed: it was not closed in time"
+    );
+    assert_eq!(is_closed.try_iter().count(), 1);
+    Ok(())
+}

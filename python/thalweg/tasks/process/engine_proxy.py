@@ -153,6 +153,10 @@ class EngineProxy:
         """Return the events that were logged."""
         return self.ask(requests.Events(topic))
 
+    def detached(self) -> list[RemoteFuture]:
+        """Return the futures that closing waits for: none, since this closes nothing."""
+        return []
+
     def close(self, *, wait: bool = False) -> None:
         """Do nothing: the engine belongs to another process."""
 

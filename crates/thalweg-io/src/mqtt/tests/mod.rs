@@ -155,6 +155,22 @@ fn wrong_arguments_are_build_errors() {
     let reading = Stream::from_mqtt(Mqtt::new("localhost", 1, "x").client_id(""));
     let error = reading.check().expect_err("it is wrong").to_string();
     assert!(error.contains("the client's id is empty"), "{error}");
+    for topic in ["house/#/light", "house+", "house/light#", "##"] {
+        let reading = Stream::from_mqtt(Mqtt::new("localhost", 1, topic));
+        let error = reading.check().expect_err("it is wrong").to_string();
+        assert!(error.contains("`#` comes last"), "{error}");
+    }
+    for topic in [
+        "#",
+        "+",
+        "+/light/#",
+        "house/+/light",
+        "/",
+        "$share/readers/house/#",
+    ] {
+        let reading = Stream::from_mqtt(Mqtt::new("localhost", 1, topic));
+        reading.check().expect("it is right");
+    }
     let source = Stream::<String>::new();
     source.to_mqtt(Mqtt::new("localhost", 1, "house/+"));
     let error = source.check().expect_err("it is wrong").to_string();

@@ -260,6 +260,9 @@ fn wrong_arguments_are_build_errors() {
         .expect_err("there is no consumer")
         .to_string();
     assert!(error.contains("by a durable consumer"), "{error}");
+    let error = Nats::new("me:secret@nats.example", "x y").check();
+    let error = error.expect_err("it is wrong").to_string();
+    assert!(error.starts_with("NATS at nats.example: "), "{error}");
     let source = Stream::<String>::new();
     source.to_nats(Nats::new("nats://me:secret@[", "x"));
     let error = source.check().expect_err("that is no URL").to_string();

@@ -193,6 +193,30 @@ fn a_key_of_another_type_ends_the_source_and_fails_the_sink() -> Tested {
         let written = write(Kind::Stream, redis, &["two"]).await;
         let error = written.expect_err("it is a list").to_string();
         assert!(error.contains("not written to key `list`"), "{error}");
+        // A retry would not help.
+        assert!(
+            error.ends_with("or the source or sink for that; tried 1 times"),
+            "{error}"
+        );
+        Ok::<(), Box<dyn Error>>(())
+    })
+}
+
+#[test]
+fn a_refused_login_ends_the_source_and_fails_the_sink() -> Tested {
+    let Some(server) = Server::start()? else {
+        return Ok(());
+    };
+    runtime().block_on(async {
+        let url = format!("redis://:secret@127.0.0.1:{}", server.port());
+        let redis = Redis::new(url, "entries").group("group");
+        let ended = Stream::from_redis_stream(redis.clone()).run("30s").await;
+        let error = ended.expect_err("there is no password").to_string();
+        assert!(error.contains("check user, password"), "{error}");
+        let written = write(Kind::Stream, redis, &["one"]).await;
+        let error = written.expect_err("there is no password").to_string();
+        assert!(error.contains("permissions; tried 1 times"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
         Ok::<(), Box<dyn Error>>(())
     })
 }

@@ -10,6 +10,7 @@ use thalweg_io::mongodb::{
     Binary, BinarySubtype, Bson, DateTime, Decimal128, Document, ObjectId, to_json,
 };
 
+use crate::scalars;
 use crate::sql::fields;
 
 /// Maximum nesting of documents, as in servers.
@@ -144,6 +145,16 @@ fn other(name: &str, x: &Bound<'_, PyAny>, depth: usize) -> PyResult<Bson> {
     if let Ok(text) = x.cast::<PyString>() {
         return Ok(Bson::String(text.to_str()?.to_string()));
     }
+    if let Some(plain) = scalars::plain(x)? {
+        if kind == "datetime64" && !plain.is_none() {
+            let milliseconds = x.call_method1("astype", ("datetime64[ms]",))?;
+            let milliseconds = milliseconds.call_method1("astype", ("int64",))?;
+            return Ok(Bson::DateTime(DateTime::from_millis(
+                milliseconds.extract()?,
+            )));
+        }
+        return value_of(name, &plain, depth + 1);
+    }
     if let Some(to_timestamp) = x.getattr_opt(intern!(py, "timestamp"))? {
         // A time without a zone is UTC, as in PyMongo.
         let is_naive = x.getattr(intern!(py, "tzinfo"))?.is_none();
@@ -161,14 +172,6 @@ fn other(name: &str, x: &Bound<'_, PyAny>, depth: usize) -> PyResult<Bson> {
         return Ok(Bson::DateTime(DateTime::from_millis(
             micros.div_euclid(1000),
         )));
-    }
-    // Numbers of numpy.
-    if let Some(item) = x.getattr_opt(intern!(py, "item"))? {
-        let item = item.call0()?;
-        if item.get_type().is(&class) {
-            return Err(wrong("it cannot be stored"));
-        }
-        return value_of(name, &item, depth + 1);
     }
     Err(PyTypeError::new_err(format!(
         "field `{name}`: a {kind} cannot be stored; make it a dict, a list, a number, text, bytes or a time"
