@@ -78,6 +78,22 @@ def test_elements_that_do_not_come_together_are_joined_by_the_engine():
     assert joined.buffers == {one: [], two: [-599]}
 
 
+@pytest.mark.parametrize("emit", [Stream.emit_many, lambda source, xs: [source.emit(x) for x in xs]])
+def test_a_failure_behind_a_join_names_the_position_of_its_element(emit):
+    def check(pair):
+        if pair == (11, 10):
+            raise ValueError(pair)
+
+    def note():
+        source = Stream()
+        source.filter(lambda x: x != 3).zip(source.map(lambda x: x)).sink(check)
+        with pytest.raises(ValueError, match="11") as caught:
+            emit(source, range(20))
+        return caught.value.__notes__
+
+    assert note() == ["in sink(check), on element 11: (11, 10)"] == interpreted(note)
+
+
 def test_a_join_pairs_again_once_the_missing_element_has_come():
     source = Stream()
     one, two = source.map(lambda x: x), source.filter(lambda x: x)

@@ -66,14 +66,14 @@ pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
         let message = failure.to_string();
         return raise_ours(py, "PipelineError", (message,));
     };
-    let element = element_of(failure);
-    let arguments = (
-        value_of(py, &error),
-        failure.node(),
-        failure.ordinal(),
-        element.as_ref().map(|element| element.bind(py)),
-    );
-    if let Err(problem) = upcalls::STREAMS.call(py, "add_note", arguments) {
+    let value = value_of(py, &error);
+    let (node, ordinal) = (failure.node(), failure.ordinal());
+    let noted = match element_of(failure) {
+        Some(x) => upcalls::STREAMS.call(py, "add_note", (value, node, ordinal, x.bind(py))),
+        // A panic took it along.
+        None => upcalls::STREAMS.call(py, "add_note", (value, node, ordinal)),
+    };
+    if let Err(problem) = noted {
         problem.write_unraisable(py, None);
     }
     error

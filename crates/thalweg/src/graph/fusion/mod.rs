@@ -147,7 +147,6 @@ impl<T: Element> FusedContext<'_, T> {
     /// The policy is to raise: the element's way ends.
     #[cold]
     pub fn fail(&mut self, node: usize, element: T, cause: impl Into<BoxError>) -> EmitResult {
-        self.run.settle(self.pass);
         self.run.members[node].fail_at(element, cause.into(), self.pass)
     }
 
