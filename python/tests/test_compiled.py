@@ -16,6 +16,7 @@ import pytest
 
 import thalweg
 from thalweg import RefCounter, Retry, Stream
+from thalweg.stream import compiled
 
 
 def test_the_source_is_available_to_linecache():
@@ -397,3 +398,22 @@ def test_a_pipeline_that_changes_with_every_element_is_correct():
         if round % 3 == 0:
             sinks.pop(0).destroy()
     assert len(counts) == sum(round + 1 - (round + 2) // 3 for round in range(40))
+
+
+def test_a_chain_looks_for_arrived_elements_only_while_there_are_any(monkeypatch):
+    chains = []
+    compile_chains = compiled.compile_chains
+
+    def keep(pipeline):
+        chains.extend(compile_chains(pipeline))
+        return chains
+
+    monkeypatch.setattr(compiled, "compile_chains", keep)
+    source = Stream()
+    fed = source.map(lambda x: x)
+    fed.map(lambda x: source.emit(-x) if x == 5 else None).sink(lambda x: None)
+    L = fed.sink_to_list()
+    for x in range(8):
+        source.emit(x)
+    assert [0, 1, 2, 3, 4, 5, -5, 6, 7] == L
+    assert [chain.left for chain in chains] == [[]]

@@ -366,11 +366,12 @@ impl Compiled {
         if told.is(&signals.left) {
             let (begin, end, node, held) = call::resume(generator, &none)?.extract::<Left<'_>>()?;
             self.send_held(&held, py, cx);
-            let left = self.left.bind(py);
-            left.set_slice(0, left.len(), PyList::empty(py).as_any())?;
-            match node {
+            let is_left = match node {
                 Some(node) => self.attending(node, || cx.take_up(begin..end, Some(node))),
                 None => cx.take_up(begin..end, None),
+            };
+            if !is_left {
+                self.forget_left(py);
             }
             self.forget_held(&held);
             return Ok((Ok(()), None));
@@ -555,6 +556,13 @@ impl Compiled {
             // Memory for another record was reserved.
             let _ = left.append(true);
         }
+    }
+
+    /// Records that none are left.
+    fn forget_left(&self, py: Python<'_>) {
+        let left = self.left.bind(py);
+        // Slices of lists can be deleted.
+        let _ = left.del_slice(0, left.len());
     }
 
     /// Whether it is this node that shows the garbage collector what the chain holds: the first that knows the chain.

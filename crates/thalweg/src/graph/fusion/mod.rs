@@ -199,9 +199,10 @@ impl<T: Element> FusedContext<'_, T> {
     }
 
     /// Lets nodes process elements that arrived while they were active: those whose element has been everywhere
-    /// downstream; and the elements that arrived behind `node`, which makes several elements of one.
-    pub fn take_up(&mut self, nodes: std::ops::Range<usize>, node: Option<usize>) {
-        self.run.take_up(nodes, node, self.pass);
+    /// downstream; and the elements that arrived behind `node`, which makes several elements of one. Returns whether
+    /// elements wait at other nodes.
+    pub fn take_up(&mut self, nodes: std::ops::Range<usize>, node: Option<usize>) -> bool {
+        self.run.take_up(nodes, node, self.pass)
     }
 
     /// Whether a node keeps no elements, and none is in flight there.

@@ -64,6 +64,10 @@ impl<B: NodeKind> Fusing for Node<B> {
         self.is_queued(pass)
     }
 
+    fn has_waiting(&self, pass: &Pass) -> bool {
+        self.is_queued(pass) || self.output.backlog_len(pass) > 0
+    }
+
     fn is_handing(&self, pass: &Pass) -> bool {
         !self.output.is_at_rest(pass)
     }
