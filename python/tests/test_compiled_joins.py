@@ -325,6 +325,48 @@ def test_an_element_emitted_at_a_node_is_not_overtaken_by_its_own_feedback(is_so
     assert [x for name, x in calls() if name == "beside"] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("missing", [None, 1])
+@pytest.mark.parametrize("target", ["source", "two"])
+@pytest.mark.parametrize("place", ["one", "two", "pair", "failing"])
+def test_what_a_function_emits_comes_before_the_next_element_of_a_batch(place, target, missing):
+    def pairs(emit):
+        nodes, L = {}, []
+
+        def feed(name, x):
+            if name == place and x in (5, (5, 5), (4, 5)):
+                nodes[target].emit(100)
+            return x
+
+        def fail(x):
+            feed("failing", x)
+            return 1 / (x - 5)
+
+        source = nodes["source"] = Stream()
+        one = source.map(lambda x: feed("one", x))
+        two = nodes["two"] = source.filter(lambda x: x != missing).map(lambda x: feed("two", x))
+        one.zip(two).sink(lambda pair: L.append(feed("pair", pair)))
+        two.sink(L.append)
+        two.sink(fail)
+        for x in range(3):
+            source.emit(x)
+        with pytest.raises(ZeroDivisionError):
+            emit(source, range(3, 8))
+        return L
+
+    def one_by_one(source, xs):
+        errors = []
+        for x in xs:
+            try:
+                source.emit(x)
+            except ZeroDivisionError as error:
+                errors.append(error)
+        raise errors[0]
+
+    L = pairs(Stream.emit_many)
+    assert L == pairs(one_by_one)
+    assert L == interpreted(lambda: pairs(one_by_one))
+
+
 @pytest.mark.parametrize("change", ["destroy", "disconnect", "connect"])
 def test_edges_of_a_pipeline_with_a_join_change_between_two_elements_of_a_batch(change):
     def seen():

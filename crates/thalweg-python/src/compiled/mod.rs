@@ -478,6 +478,7 @@ impl Compiled {
             let has_ended = answer.is_err();
             let result = self.follow(answer, &last, true, cx);
             cx.keep_failure(result);
+            self.take_up_left(py, cx);
             if has_ended {
                 rest = take_rest(&iterator);
                 break;
@@ -500,6 +501,15 @@ impl Compiled {
             }
         }
         rest
+    }
+
+    /// Lets nodes process what arrived before an element failed, ahead of the next one of a batch: see `body` of
+    /// `thalweg.stream.compiled.writer`.
+    fn take_up_left(&self, py: Python<'_>, cx: &mut FusedContext<'_, Value>) {
+        if !self.joins.is_empty() && !self.left.bind(py).is_empty() {
+            cx.take_up(0..self.parts.len(), None);
+            self.forget_left(py);
+        }
     }
 
     /// Passes elements to the nodes themselves.
