@@ -417,3 +417,39 @@ def test_a_chain_looks_for_arrived_elements_only_while_there_are_any(monkeypatch
         source.emit(x)
     assert [0, 1, 2, 3, 4, 5, -5, 6, 7] == L
     assert [chain.left for chain in chains] == [[]]
+
+
+class Unreadable(type):
+    def __getattribute__(cls, name):
+        if name == "__await__":
+            raise ValueError(name)
+        return super().__getattribute__(name)
+
+
+class Result(metaclass=Unreadable):
+    pass
+
+
+class HiddenError(Exception):
+    @property
+    def __traceback__(self):
+        raise RuntimeError("no traceback")
+
+
+@pytest.mark.parametrize("emit", [Stream.emit_many, lambda source, xs: [source.emit(x) for x in xs]])
+@pytest.mark.parametrize("is_raised", [False, True])
+def test_what_cannot_be_looked_at_fails_its_own_element_only(is_raised, emit):
+    def act(x):
+        if x == 4 and is_raised:
+            raise HiddenError(x)
+        return Result() if x == 4 else None
+
+    source = Stream()
+    fork = source.map(lambda x: x)
+    fork.sink(act)
+    L = fork.sink_to_list()
+    emit(source, [0, 1, 2, 3])
+    with pytest.raises((ValueError, RuntimeError)):
+        emit(source, [4])
+    emit(source, [5, 6, 7])
+    assert L == [0, 1, 2, 3, 5, 6, 7]

@@ -273,7 +273,8 @@ def add_note(exception: BaseException, node: str, ordinal: int, *element: Any) -
     if notes is None:
         notes = []
         try:
-            exception.__notes__ = notes  # type: ignore[attr-defined]
+            # Past the class's own method: that of a frozen data class refuses everything.
+            BaseException.__setattr__(exception, "__notes__", notes)
         except AttributeError:
             return
     if note not in notes:
