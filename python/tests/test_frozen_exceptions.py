@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from thalweg import Stream, VirtualClock
-from thalweg.tasks import Client
+from thalweg.tasks import Client, default_client, worker_client
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,3 +84,16 @@ def test_a_task_raises_one(is_process):
             with pytest.raises(FrozenError):
                 source.emit(1)
         assert L == []
+
+
+def test_a_block_of_a_client_raises_one():
+    def ask(x):
+        with worker_client() as client:
+            return client.submit(fail, x).result()
+
+    with Client(n_workers=1) as one, Client(n_workers=1) as other:
+        with pytest.raises(FrozenError):
+            one.submit(ask, 1).result()
+        with pytest.raises(FrozenError), one.as_current():
+            fail(1)
+        assert default_client() is other
