@@ -16,6 +16,7 @@ import pytest
 
 import thalweg
 from thalweg import RefCounter, Retry, Stream
+from thalweg.stream import compiled
 
 
 def test_the_source_is_available_to_linecache():
@@ -397,3 +398,58 @@ def test_a_pipeline_that_changes_with_every_element_is_correct():
         if round % 3 == 0:
             sinks.pop(0).destroy()
     assert len(counts) == sum(round + 1 - (round + 2) // 3 for round in range(40))
+
+
+def test_a_chain_looks_for_arrived_elements_only_while_there_are_any(monkeypatch):
+    chains = []
+    compile_chains = compiled.compile_chains
+
+    def keep(pipeline):
+        chains.extend(compile_chains(pipeline))
+        return chains
+
+    monkeypatch.setattr(compiled, "compile_chains", keep)
+    source = Stream()
+    fed = source.map(lambda x: x)
+    fed.map(lambda x: source.emit(-x) if x == 5 else None).sink(lambda x: None)
+    L = fed.sink_to_list()
+    for x in range(8):
+        source.emit(x)
+    assert [0, 1, 2, 3, 4, 5, -5, 6, 7] == L
+    assert [chain.left for chain in chains] == [[]]
+
+
+class Unreadable(type):
+    def __getattribute__(cls, name):
+        if name == "__await__":
+            raise ValueError(name)
+        return super().__getattribute__(name)
+
+
+class Result(metaclass=Unreadable):
+    pass
+
+
+class HiddenError(Exception):
+    @property
+    def __traceback__(self):
+        raise RuntimeError("no traceback")
+
+
+@pytest.mark.parametrize("emit", [Stream.emit_many, lambda source, xs: [source.emit(x) for x in xs]])
+@pytest.mark.parametrize("is_raised", [False, True])
+def test_what_cannot_be_looked_at_fails_its_own_element_only(is_raised, emit):
+    def act(x):
+        if x == 4 and is_raised:
+            raise HiddenError(x)
+        return Result() if x == 4 else None
+
+    source = Stream()
+    fork = source.map(lambda x: x)
+    fork.sink(act)
+    L = fork.sink_to_list()
+    emit(source, [0, 1, 2, 3])
+    with pytest.raises((ValueError, RuntimeError)):
+        emit(source, [4])
+    emit(source, [5, 6, 7])
+    assert L == [0, 1, 2, 3, 5, 6, 7]

@@ -78,6 +78,22 @@ def test_elements_that_do_not_come_together_are_joined_by_the_engine():
     assert joined.buffers == {one: [], two: [-599]}
 
 
+@pytest.mark.parametrize("emit", [Stream.emit_many, lambda source, xs: [source.emit(x) for x in xs]])
+def test_a_failure_behind_a_join_names_the_position_of_its_element(emit):
+    def check(pair):
+        if pair == (11, 10):
+            raise ValueError(pair)
+
+    def note():
+        source = Stream()
+        source.filter(lambda x: x != 3).zip(source.map(lambda x: x)).sink(check)
+        with pytest.raises(ValueError, match="11") as caught:
+            emit(source, range(20))
+        return caught.value.__notes__
+
+    assert note() == ["in sink(check), on element 11: (11, 10)"] == interpreted(note)
+
+
 def test_a_join_pairs_again_once_the_missing_element_has_come():
     source = Stream()
     one, two = source.map(lambda x: x), source.filter(lambda x: x)
@@ -307,6 +323,48 @@ def test_an_element_emitted_at_a_node_is_not_overtaken_by_its_own_feedback(is_so
 
     assert calls() == interpreted(calls)
     assert [x for name, x in calls() if name == "beside"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("missing", [None, 1])
+@pytest.mark.parametrize("target", ["source", "two"])
+@pytest.mark.parametrize("place", ["one", "two", "pair", "failing"])
+def test_what_a_function_emits_comes_before_the_next_element_of_a_batch(place, target, missing):
+    def pairs(emit):
+        nodes, L = {}, []
+
+        def feed(name, x):
+            if name == place and x in (5, (5, 5), (4, 5)):
+                nodes[target].emit(100)
+            return x
+
+        def fail(x):
+            feed("failing", x)
+            return 1 / (x - 5)
+
+        source = nodes["source"] = Stream()
+        one = source.map(lambda x: feed("one", x))
+        two = nodes["two"] = source.filter(lambda x: x != missing).map(lambda x: feed("two", x))
+        one.zip(two).sink(lambda pair: L.append(feed("pair", pair)))
+        two.sink(L.append)
+        two.sink(fail)
+        for x in range(3):
+            source.emit(x)
+        with pytest.raises(ZeroDivisionError):
+            emit(source, range(3, 8))
+        return L
+
+    def one_by_one(source, xs):
+        errors = []
+        for x in xs:
+            try:
+                source.emit(x)
+            except ZeroDivisionError as error:
+                errors.append(error)
+        raise errors[0]
+
+    L = pairs(Stream.emit_many)
+    assert L == pairs(one_by_one)
+    assert L == interpreted(lambda: pairs(one_by_one))
 
 
 @pytest.mark.parametrize("change", ["destroy", "disconnect", "connect"])

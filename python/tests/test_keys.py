@@ -82,3 +82,12 @@ def test_arrays_have_no_one_truth_value():
     with pytest.raises(ValueError, match="ambiguous"):
         source.emit(np.ones(2))
     assert len(L) == 1
+
+
+def test_the_note_of_a_failing_comparison_shows_no_other_element():
+    source = Stream()
+    source.unique().sink(lambda x: None)
+    source.emit(Key())
+    with pytest.raises(ZeroDivisionError) as caught:
+        source.emit(Key(ZeroDivisionError("no")))
+    assert caught.value.__notes__ == ["in unique, on element 2"]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import operator
+import weakref
+
 import pytest
 
+from support import until
 from thalweg import Stream, VirtualClock
+from thalweg.tasks import Client
 
 
 async def tripled(x):
@@ -273,3 +279,62 @@ def test_streamz_does_the_same():
         for x in after:
             source.emit(x)
         assert L == expected, case
+
+
+async def squared(x):
+    return x * x
+
+
+#: On an engine: builder, attribute, value, elements before and after, and the output of streamz.
+ON_ENGINES = {
+    "map.func": (lambda s: s.map(abs), "func", str, range(9), range(3), [*range(9), "0", "1", "2"]),
+    "map.func, asynchronous": (lambda s: s.map(abs), "func", squared, [-1], [3], [1, 9]),
+    "map.args": (lambda s: s.map(pow, 2), "args", (3,), [2], [2], [4, 8]),
+    "starmap.func": (lambda s: s.starmap(pow), "func", max, [(2, 3)], [(2, 3)], [8, 3]),
+    "filter.predicate": (lambda s: s.filter(abs), "predicate", operator.not_, [0, -1], [0, 1], [-1, 0]),
+    "pluck.pick": (lambda s: s.pluck(0), "pick", [1, 0], ["ab"], ["ab"], ["a", ("b", "a")]),
+    "accumulate.func": (lambda s: s.accumulate(operator.add), "func", operator.mul, [1, 2], [4], [1, 3, 12]),
+}
+
+
+@pytest.mark.parametrize("is_process", [False, True])
+@pytest.mark.parametrize("case", ON_ENGINES)
+def test_an_assigned_attribute_applies_to_the_next_element_on_an_engine(case, is_process):
+    build, name, value, before, after, expected = ON_ENGINES[case]
+    with Client(processes=is_process, n_workers=1) as client, Stream() as source:
+        node = build(source.scatter(client))
+        # Elements wait there until the value has been assigned.
+        L = node.buffer(20).gather().sink_to_list()
+        source.emit_many(before)
+        if case.startswith("accumulate"):
+            # Its function is that of the time of the call.
+            until(lambda: len(L) == len(before))
+        setattr(node, name, value)
+        assert getattr(node, name) == value
+        source.emit_many(after)
+        source.drain()
+    assert L == expected
+
+
+@pytest.mark.parametrize(("name", "attribute"), [("map", "func"), ("filter", "predicate"), ("accumulate", "func")])
+def test_a_wrong_function_is_refused_on_an_engine(name, attribute):
+    node = getattr(Stream().scatter(backend="thread"), name)(abs)
+    with pytest.raises(TypeError, match=f"{name}: `{attribute}`"):
+        setattr(node, attribute, 3)
+    assert getattr(node, attribute) is abs
+
+
+@pytest.mark.parametrize(("name", "attribute"), [("map", "func"), ("filter", "predicate"), ("accumulate", "func")])
+def test_assigned_functions_on_an_engine_are_collected_with_their_node(name, attribute):
+    class Function:
+        def __call__(self, *args):
+            return None
+
+    node = getattr(Stream().scatter(backend="thread"), name)(Function())
+    functions = [weakref.ref(getattr(node, attribute))]
+    setattr(node, attribute, Function())
+    getattr(node, attribute).node = node
+    functions.append(weakref.ref(getattr(node, attribute)))
+    del node
+    gc.collect()
+    assert [function() for function in functions] == [None, None]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime
 import gc
+import pickle
 
 import pytest
 
@@ -364,3 +366,11 @@ def test_a_dropped_clock_warns_of_nothing(recwarn):
     del clock
     gc.collect()
     assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_a_copied_clock_goes_by_the_same_time(clock):
+    settings = {"clock": clock}
+    assert copy.copy(clock) is clock
+    assert copy.deepcopy(settings)["clock"] is clock
+    with pytest.raises(TypeError, match="cannot pickle a 'VirtualClock'"):
+        pickle.dumps(settings)

@@ -5,6 +5,7 @@ use std::io;
 use pyo3::exceptions::{
     PyBaseException, PyRuntimeError, PyStopIteration, PyTimeoutError, PyValueError,
 };
+use pyo3::intern;
 use pyo3::prelude::*;
 use thalweg::{Arrival, Error, Failure, Stream};
 use thalweg_io::FileError;
@@ -36,10 +37,20 @@ pub(crate) fn log_if_peer(py: Python<'_>, stream: &Stream<Value>) -> PyResult<()
 pub(crate) fn value_of<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBaseException> {
     let value = error.value(py).clone();
     if let Some(traceback) = error.traceback(py) {
-        // Setting this attribute of an exception cannot fail.
-        let _ = value.setattr("__traceback__", traceback);
+        // Exceptions take any traceback.
+        let _ = set_traceback(&value, &traceback);
     }
     value
+}
+
+/// Sets the traceback of an exception, past `__setattr__` of its class: that of a frozen data class refuses everything.
+pub(crate) fn set_traceback(
+    error: &Bound<'_, PyAny>,
+    traceback: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let base = error.py().get_type::<PyBaseException>();
+    base.call_method1(intern!(error.py(), "with_traceback"), (error, traceback))?;
+    Ok(())
 }
 
 /// An exception as an object that futures of event loops take: they refuse `StopIteration`, and would never be done.
@@ -66,14 +77,14 @@ pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
         let message = failure.to_string();
         return raise_ours(py, "PipelineError", (message,));
     };
-    let element = element_of(failure);
-    let arguments = (
-        value_of(py, &error),
-        failure.node(),
-        failure.ordinal(),
-        element.as_ref().map(|element| element.bind(py)),
-    );
-    if let Err(problem) = upcalls::STREAMS.call(py, "add_note", arguments) {
+    let value = value_of(py, &error);
+    let (node, ordinal) = (failure.node(), failure.ordinal());
+    let noted = match element_of(failure) {
+        Some(x) => upcalls::STREAMS.call(py, "add_note", (value, node, ordinal, x.bind(py))),
+        // A panic took it along.
+        None => upcalls::STREAMS.call(py, "add_note", (value, node, ordinal)),
+    };
+    if let Err(problem) = noted {
         problem.write_unraisable(py, None);
     }
     error

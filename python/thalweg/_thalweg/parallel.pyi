@@ -138,6 +138,9 @@ class Step:
     def set_policy(self, times: int, first: float, longest: float, skips: bool) -> None:
         """Number of retries, pauses between them in seconds, and whether the element is dropped afterwards."""
 
+    def replace(self, other: Step) -> None:
+        """Does what another step does, with later elements."""
+
 @final
 class Accumulation:
     """A state of an `accumulate` on an engine."""
@@ -155,6 +158,9 @@ class Accumulation:
     ) -> Accumulation: ...
     def set_policy(self, times: int, first: float, longest: float, skips: bool) -> None:
         """Number of retries, pauses between them in seconds, and whether the element is dropped afterwards."""
+
+    def set_function(self, function: Callable[..., Any], awaited: bool) -> None:
+        """Replaces the function, also for elements that wait for the state."""
 
     def reset(self, *_ignored: Any) -> None:
         """Resets the state to its start, for later elements."""

@@ -252,8 +252,8 @@ def short_repr(x: Any) -> str:
     return short(x)
 
 
-def add_note(exception: BaseException, node: str, ordinal: int, element: Any) -> None:
-    """Say on an exception which node and which element it is about, once.
+def add_note(exception: BaseException, node: str, ordinal: int, *element: Any) -> None:
+    """Say on an exception which node and which element it is about, once. The element may be unknown.
 
     Examples
     --------
@@ -263,17 +263,18 @@ def add_note(exception: BaseException, node: str, ordinal: int, element: Any) ->
     >>> error.__notes__
     ["in map(int), on element 2: 'two'"]
     """
-    if getattr(type(element), "is_on_engine", False):
+    if any(getattr(type(x), "is_on_engine", False) for x in element):
         # It has been said where it happened, on the engine.
         return
     note = f"in {node}"
     if ordinal:
-        note += f", on element {ordinal}: {short_repr(element)}"
+        note += ": ".join([f", on element {ordinal}", *map(short_repr, element)])
     notes = getattr(exception, "__notes__", None)
     if notes is None:
         notes = []
         try:
-            exception.__notes__ = notes  # type: ignore[attr-defined]
+            # Past the class's own method: that of a frozen data class refuses everything.
+            BaseException.__setattr__(exception, "__notes__", notes)
         except AttributeError:
             return
     if note not in notes:

@@ -11,6 +11,7 @@ from thalweg.parallel.reports import Site
 from thalweg.parallel.stream import ParallelStream, session_of
 from thalweg.stream import Stream, no_default
 from thalweg.stream.arguments import check_callable, check_streams, is_awaited
+from thalweg.stream.live import Live
 from thalweg.stream.names import own_name
 
 TYPE_CHECKING = False
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from thalweg._types import Placement
 
 __all__ = ["accumulate"]
+
+
+def _check_function(function: Any, operator: str, attribute: str) -> Any:
+    check_callable(function, operator, attribute)
+    return function
 
 
 @ParallelStream.register_api()
@@ -53,6 +59,7 @@ class accumulate(ParallelStream):
     [1, 3, 3]
     """
 
+    func: Any = Live(_check_function)
     kwargs: dict[str, Any]
     returns_state: bool
     with_state: bool
@@ -73,7 +80,6 @@ class accumulate(ParallelStream):
         stream_name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        check_callable(func, "accumulate", "func")
         if reset_stream is not None:
             check_streams((reset_stream,), "accumulate", "reset_stream")
         self.func, self.kwargs = func, kwargs
@@ -98,6 +104,10 @@ class accumulate(ParallelStream):
             reset_stream.sink(self.reset)
 
     def _build(self, placement: Placement) -> None:
+        if self._is_built:
+            # A function has been assigned.
+            self._made.set_function(self.func, is_awaited(self.func))
+            return
         _thalweg.parallel.accumulate(placement, self._session.queue, self._made)
 
     def _set_on_error(self, on_error: Any) -> None:

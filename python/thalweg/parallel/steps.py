@@ -12,6 +12,7 @@ from thalweg.parallel.stream import ParallelStream, session_of
 from thalweg.parallel.time_limits import check_can_stop, check_limit
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, check_runs, is_awaited
+from thalweg.stream.live import Live
 from thalweg.stream.names import own_name
 
 TYPE_CHECKING = False
@@ -54,6 +55,10 @@ class Stepping(ParallelStream):
         raise NotImplementedError
 
     def _build(self, placement: Placement) -> None:
+        if self._is_built:
+            # An attribute has been assigned.
+            self._made.replace(self._step(self._site))
+            return
         _thalweg.parallel.through(placement, self._session.queue, self._made, self._limit)
 
     def _set_on_error(self, on_error: Any) -> None:
@@ -61,6 +66,17 @@ class Stepping(ParallelStream):
         self._site.apply_to(self._made)
         if self._site.target is not None:
             super()._set_on_error(on_error)
+
+
+def _check_function(function: Any, operator: str, attribute: str) -> Any:
+    check_callable(function, operator, attribute)
+    return function
+
+
+def _check_predicate(predicate: Any, operator: str, attribute: str) -> Any:
+    if predicate is not None:
+        check_runs(predicate, operator, attribute)
+    return predicate
 
 
 @ParallelStream.register_api()
@@ -98,8 +114,9 @@ class map(Stepping):
     [1, 3]
     """
 
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    func: Any = Live(_check_function)
+    args: Any = Live()
+    kwargs: Any = Live()
 
     _is_splayed = False
 
@@ -113,7 +130,6 @@ class map(Stepping):
         on_error: Any = None,
         **kwargs: Any,
     ) -> None:
-        check_callable(func, type(self).__name__, "func")
         self.func, self.args, self.kwargs = func, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error, _time_limit=time_limit)
 
@@ -183,6 +199,8 @@ class pluck(Stepping):
     [1]
     """
 
+    pick: Any = Live()
+
     def __init__(self, upstream: Stream, pick: Any, **kwargs: Any) -> None:
         self.pick = pick
         super().__init__(upstream, **kwargs)
@@ -208,8 +226,9 @@ class filter(Stepping):
     [1, 2]
     """
 
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    predicate: Any = Live(_check_predicate)
+    args: Any = Live()
+    kwargs: Any = Live()
 
     def __init__(
         self,
@@ -221,8 +240,6 @@ class filter(Stepping):
         on_error: Any = None,
         **kwargs: Any,
     ) -> None:
-        if predicate is not None:
-            check_runs(predicate, "filter", "predicate")
         self.predicate, self.args, self.kwargs = predicate, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error, _time_limit=time_limit)
 

@@ -7,7 +7,7 @@ from thalweg.runtime.intervals import convert_interval
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
-    from typing import TypeVar
+    from typing import Any, NoReturn, TypeVar
 
     from thalweg._types import Interval
 
@@ -75,6 +75,16 @@ class VirtualClock:
         'an hour later'
         """
         return self.asyncio_loop.run_until_complete(awaitable)
+
+    def __copy__(self) -> VirtualClock:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> VirtualClock:
+        # A copy of what refers to it, such as a program's settings, goes by the same time.
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot pickle a 'VirtualClock': its time is that of this process")
 
     def __repr__(self) -> str:
         return f"<VirtualClock: {self.time()} s>"

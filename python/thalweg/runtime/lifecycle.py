@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 
 from thalweg.errors import UndeliveredError
 from thalweg.runtime import loops, pipelines
@@ -12,7 +11,7 @@ from thalweg.runtime.intervals import convert_interval
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from thalweg._types import Interval
@@ -38,7 +37,7 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     if asynchronous or (node.asynchronous and (running or loop) is not None):
         return _drain_async(node, seconds, runs)
     left = countdown(seconds, loop)
-    with noting_drained(node):
+    with NotingDrained(node):
         late = [source for source, run in runs if not _wait_for(node, run, left())]
         try:
             if late and loop is not None and loop is not running and not _responds(loop):
@@ -80,18 +79,22 @@ async def _given(waiting: Any) -> None:
         del waiting
 
 
-@contextmanager
-def noting_drained(node: Stream) -> Iterator[None]:
+class NotingDrained:
     """Note the end of a drain: the end of the program does not wait again for what one has failed to deliver.
 
-    A drain that was interrupted or cancelled has not ended: the end of the program continues it.
+    A drain that was interrupted or cancelled has not ended: the end of the program continues it. Not a function of
+    `contextlib`: that assigns to exceptions, which frozen data classes refuse.
     """
-    try:
-        yield
-    except Exception:
-        pipelines.note_drained(node._pipeline)
-        raise
-    pipelines.note_drained(node._pipeline)
+
+    def __init__(self, node: Stream) -> None:
+        self._node = node
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or issubclass(kind, Exception):
+            pipelines.note_drained(self._node._pipeline)
 
 
 def stop_sources(node: Stream) -> list[tuple[Stream, Any]]:
@@ -117,7 +120,7 @@ async def _drain_async(node: Stream, seconds: float, runs: list[tuple[Stream, An
     import asyncio
 
     left = countdown(seconds, asyncio.get_running_loop())
-    with noting_drained(node):
+    with NotingDrained(node):
         for _, run in runs:
             try:
                 await asyncio.wait_for(run.wait(), left())

@@ -460,7 +460,7 @@ def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> N
         return
     limit = seconds + _GRACE
     draining = loops.start(loop, lambda: lifecycle.drain(node, seconds, True))
-    with lifecycle.noting_drained(node):
+    with lifecycle.NotingDrained(node):
         try:
             try:
                 draining.result(min(limit, SILENCE))

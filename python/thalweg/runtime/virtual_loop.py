@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import selectors
-from collections.abc import Awaitable, Generator, Iterator, Sized
+from collections.abc import Awaitable, Generator, Sized
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -17,15 +17,18 @@ def _nanoseconds(seconds: float) -> int:
     return round(seconds * _PER_SECOND)
 
 
-@contextlib.contextmanager
-def _no_other_loop() -> Iterator[None]:
-    """Set the event loop that runs on this thread aside, if there is one, until the block ends."""
-    running = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(running)
+class _NoOtherLoop:
+    """Sets the event loop that runs on this thread aside, if there is one, until the block ends.
+
+    Not a function of `contextlib`: that assigns to exceptions, which frozen data classes refuse.
+    """
+
+    def __enter__(self) -> None:
+        self._running = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+
+    def __exit__(self, *_: object) -> None:
+        asyncio._set_running_loop(self._running)
 
 
 class _Selector(selectors.DefaultSelector):
@@ -107,12 +110,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         >>> asyncio.run(cell())
         a minute later
         """
-        with _no_other_loop():
+        with _NoOtherLoop():
             super().run_forever()
 
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         """Run until a future is done, and return its result; also inside another loop."""
-        with _no_other_loop():
+        with _NoOtherLoop():
             return super().run_until_complete(future)
 
     def _round(self) -> None:

@@ -443,7 +443,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         except BaseException as failure:
             # The engine raises without the context that Python's `raise` adds: the block's own error would be lost.
             if error is not None and failure is not error and failure.__context__ is None:
-                failure.__context__ = error
+                BaseException.__setattr__(failure, "__context__", error)
             raise
 
     async def __aenter__(self) -> Self:

@@ -5,6 +5,7 @@
 //! nothing is recorded per element; whoever asks reads its frame. What the generator cannot do itself it hands out:
 //! elements that leave the chain, exceptions, and results of sinks that may have to be awaited.
 
+mod batch;
 mod frame;
 mod join;
 mod plan;
@@ -17,22 +18,22 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::{AtWork, EmitResult, Fused, FusedContext, Progress};
 
+use self::batch::Batch;
 use self::join::Join;
 pub(crate) use self::plan::settle;
 pub(crate) use self::signal::{Signal, Signals};
 use self::values::known;
 use crate::call;
+use crate::failure::set_traceback;
 use crate::gil::{self, Place};
 use crate::interrupt;
 use crate::iterable::SequenceBatch;
 use crate::last_value::LastValue;
-use crate::lock::lock;
 use crate::pipeline::Pipeline;
 use crate::value::Value;
 
@@ -116,20 +117,6 @@ pub(crate) struct Compiled {
     pipeline: Py<Pipeline>,
 }
 
-/// A batch in progress.
-struct Batch {
-    len: usize,
-    iterator: Py<PyAny>,
-    /// The elements that the nodes themselves have to process.
-    rest: Vec<Value>,
-}
-
-/// Takes what is left of a batch, so that the chain finds no more.
-fn take_rest(iterator: &Bound<'_, PyAny>) -> Vec<Value> {
-    let rest = std::iter::from_fn(|| call::next(iterator).ok().flatten());
-    rest.map(Value::from).collect()
-}
-
 /// What a chain tells of a failure: the exception, the elements of all nodes, and those held for joins, with their
 /// exits.
 type Failed<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>, Held<'py>);
@@ -143,15 +130,6 @@ type Joined<'py> = (Option<usize>, Bound<'py, PyAny>, Held<'py>);
 
 /// Exits and elements.
 type Held<'py> = Vec<(usize, Bound<'py, PyAny>)>;
-
-/// A batch about to be sent.
-struct Begun<'py> {
-    iterator: Bound<'py, PyAny>,
-    /// List for the outputs.
-    made: Option<Bound<'py, PyList>>,
-    /// What the generator is sent.
-    message: Bound<'py, PyAny>,
-}
 
 /// A chain as the engine holds it.
 struct Body(Arc<Compiled>);
@@ -292,10 +270,11 @@ impl Compiled {
         loop {
             let told = match answer {
                 Ok(told) => told,
-                // Left by an exception that the code does not catch.
+                // Left by an exception that the code does not catch, or what it has handed out could not be handled.
                 Err(error) => {
                     self.pipeline.get().note_change();
                     return gil::held(|py| {
+                        self.recover(py);
                         interrupt::note(py, &error);
                         cx.fail(0, x.clone(), error)
                     });
@@ -344,12 +323,15 @@ impl Compiled {
             let (error, elements, held) =
                 call::resume(generator, &none)?.extract::<Failed<'_>>()?;
             self.send_held(&held, py, cx);
-            let failed = match is_abandoned {
-                true => Ok(Ok(())),
-                false => self.fail(&error, &elements, cx),
+            let emitted = match is_abandoned {
+                true => Ok(()),
+                false => match self.fail(&error, &elements, cx) {
+                    Ok(emitted) => emitted,
+                    Err(problem) => cx.fail(0, Value::from(elements.get_item(0)?), problem),
+                },
             };
             self.forget_held(&held);
-            return failed.map(|emitted| (emitted, None));
+            return Ok((emitted, None));
         }
         if told.is(&signals.ended) {
             let (node, x, result) =
@@ -366,11 +348,12 @@ impl Compiled {
         if told.is(&signals.left) {
             let (begin, end, node, held) = call::resume(generator, &none)?.extract::<Left<'_>>()?;
             self.send_held(&held, py, cx);
-            let left = self.left.bind(py);
-            left.set_slice(0, left.len(), PyList::empty(py).as_any())?;
-            match node {
+            let is_left = match node {
                 Some(node) => self.attending(node, || cx.take_up(begin..end, Some(node))),
                 None => cx.take_up(begin..end, None),
+            };
+            if !is_left {
+                self.forget_left(py);
             }
             self.forget_held(&held);
             return Ok((Ok(()), None));
@@ -405,6 +388,18 @@ impl Compiled {
         self.generator.bind(py).call_method1("throw", (reason,))
     }
 
+    /// Has a chain that is in the middle of an element wait for the next one. One that has ended stays so.
+    fn recover(&self, py: Python<'_>) {
+        let none = py.None().into_bound(py);
+        let mut answer = self.abandon(py);
+        while let Ok(told) = answer {
+            if self.is_done(&told) {
+                return;
+            }
+            answer = call::resume(self.generator.bind(py), &none);
+        }
+    }
+
     /// Lets a node handle the exception of its function.
     fn fail(
         &self,
@@ -414,7 +409,7 @@ impl Compiled {
     ) -> PyResult<EmitResult> {
         let py = error.py();
         let (line, rest) = frame::split_traceback(error)?;
-        error.setattr("__traceback__", rest)?;
+        set_traceback(error, &rest)?;
         let Some(position) = line.and_then(|line| self.position_at(line)) else {
             // Raised by a signal handler between two elements.
             interrupt::keep(PyErr::from_value(error.clone()));
@@ -445,109 +440,6 @@ impl Compiled {
         }
     }
 
-    /// Runs a batch; returns the elements that are left.
-    #[inline(never)]
-    fn run_batch(
-        &self,
-        elements: &Bound<'_, PyAny>,
-        cx: &mut FusedContext<'_, Value>,
-    ) -> Vec<Value> {
-        let (py, len) = (elements.py(), elements.len().unwrap_or(0));
-        let last = elements.get_item(len.wrapping_sub(1)).map(Value::from);
-        let (Ok(last), Ok(begun)) = (last, self.begin_batch(elements)) else {
-            return Vec::new();
-        };
-        let Begun {
-            iterator,
-            made,
-            message,
-        } = begun;
-        *lock(&self.batch) = Some(Batch {
-            len,
-            iterator: iterator.clone().unbind(),
-            rest: Vec::new(),
-        });
-        let mut rest = Vec::new();
-        if self.known.load(Ordering::Relaxed) != known::BY_CHAIN {
-            self.take_over(py, cx);
-        }
-        self.is_running.store(true, Ordering::Relaxed);
-        loop {
-            let answer = self.send_batch(&message);
-            let has_ended = answer.is_err();
-            let result = self.follow(answer, &last, true, cx);
-            cx.keep_failure(result);
-            if has_ended {
-                rest = take_rest(&iterator);
-                break;
-            }
-            if frame::remaining(&iterator) == 0 {
-                break;
-            }
-        }
-        self.stops(py);
-        let batch = lock(&self.batch).take();
-        let len = batch.as_ref().map_or(len, |batch| batch.len) - rest.len();
-        let received = self.received.load(Ordering::Relaxed);
-        self.received
-            .store(received + len as u64, Ordering::Relaxed);
-        rest.extend(batch.into_iter().flat_map(|batch| batch.rest));
-        if let Some(made) = made {
-            let mut made: Vec<_> = made.iter().map(Value::from).collect();
-            if !made.is_empty() {
-                cx.send_many(0, &mut made);
-            }
-        }
-        rest
-    }
-
-    /// Passes elements to the nodes themselves.
-    fn hand_back(&self, elements: Vec<Value>, cx: &mut FusedContext<'_, Value>) {
-        for x in elements {
-            let result = cx.hand_back(x);
-            cx.keep_failure(result);
-        }
-    }
-
-    /// Leaves the rest of a batch, after the current element is done.
-    pub(crate) fn stop_batch(&self, py: Python<'_>) {
-        if let Some(batch) = &mut *lock(&self.batch) {
-            let left = take_rest(batch.iterator.bind(py));
-            batch.len -= left.len();
-            batch.rest.splice(0..0, left);
-        }
-    }
-
-    fn begin_batch<'py>(&self, elements: &Bound<'py, PyAny>) -> PyResult<Begun<'py>> {
-        let py = elements.py();
-        let iterator = elements.try_iter()?.into_any();
-        let made = self.is_last.then(|| PyList::empty(py));
-        let message = match &made {
-            Some(made) => {
-                let append = made.getattr(intern!(py, "append"))?;
-                (iterator.clone(), append).into_pyobject(py)?.into_any()
-            }
-            None => iterator.clone(),
-        };
-        Ok(Begun {
-            iterator,
-            made,
-            message,
-        })
-    }
-
-    fn send_batch<'py>(&self, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = message.py();
-        let generator = self.generator.bind(py);
-        let answer = call::resume(generator, self.signals.many.bind(py).as_any())?;
-        if self.is_done(&answer) {
-            call::resume(generator, message)
-        } else {
-            // An interrupt arrived.
-            Ok(answer)
-        }
-    }
-
     /// Records that elements arrive at nodes that may be busy.
     fn note_left(&self, py: Python<'_>) {
         let left = self.left.bind(py);
@@ -555,6 +447,13 @@ impl Compiled {
             // Memory for another record was reserved.
             let _ = left.append(true);
         }
+    }
+
+    /// Records that none are left.
+    fn forget_left(&self, py: Python<'_>) {
+        let left = self.left.bind(py);
+        // Slices of lists can be deleted.
+        let _ = left.del_slice(0, left.len());
     }
 
     /// Whether it is this node that shows the garbage collector what the chain holds: the first that knows the chain.

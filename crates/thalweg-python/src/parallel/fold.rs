@@ -1,5 +1,6 @@
 //! States folded over the elements of a stream on an engine.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
@@ -16,7 +17,7 @@ use crate::value::Value;
 /// A state and the function that updates it.
 pub(crate) struct Fold {
     function: Function,
-    is_awaited: bool,
+    is_awaited: Arc<AtomicBool>,
     returns_state: bool,
     with_state: bool,
     state: State,
@@ -56,7 +57,7 @@ impl Fold {
         let sent: Sent<'_> = (
             callable.clone(),
             kwargs.cloned(),
-            self.is_awaited,
+            self.is_awaited.load(Ordering::Relaxed),
             self.returns_state,
             self.with_state,
             self.policy.sent(),
@@ -70,7 +71,7 @@ impl Fold {
             sent.extract::<Sent<'_>>()?;
         Ok(Self {
             function: Function::new(&callable, None, kwargs.as_ref()),
-            is_awaited,
+            is_awaited: Arc::new(AtomicBool::new(is_awaited)),
             returns_state,
             with_state,
             state: Arc::new(Mutex::new(state)),
@@ -140,7 +141,7 @@ impl Fold {
         let call = || {
             finished(
                 self.function.call_on_elsewhere(py, state, x)?,
-                self.is_awaited,
+                self.is_awaited.load(Ordering::Relaxed),
             )
         };
         let result = within(&self.call_of_node, call)?;
@@ -179,6 +180,7 @@ pub(crate) struct Accumulation {
     pub(super) states: [State; 3],
     pub(super) call_of_node: CallOfNode,
     policy: Arc<Policy>,
+    is_awaited: Arc<AtomicBool>,
 }
 
 #[pymethods]
@@ -205,10 +207,11 @@ impl Accumulation {
         ];
         let [state, start, site] = states.clone();
         let policy = Arc::new(Policy::default());
+        let is_awaited = Arc::new(AtomicBool::new(awaited));
         let call_of_node = CallOfNode::default();
         let fold = Fold {
             function: function.clone(),
-            is_awaited: awaited,
+            is_awaited: is_awaited.clone(),
             returns_state,
             with_state,
             state,
@@ -224,7 +227,15 @@ impl Accumulation {
             states,
             call_of_node,
             policy,
+            is_awaited,
         }
+    }
+
+    /// Replaces the function, also for elements that wait for the state.
+    fn set_function(&self, function: &Bound<'_, PyAny>, awaited: bool) {
+        self.is_awaited.store(awaited, Ordering::Relaxed);
+        self.function.replace(function);
+        self.policy.note_change();
     }
 
     /// Sets the number of retries, the pauses in seconds, and whether the element is dropped after them.

@@ -101,21 +101,17 @@ pub(super) fn through(
     step: &Bound<'_, Step>,
     limit: Option<f64>,
 ) -> PyResult<()> {
-    let step = step.get();
-    let action = step.action.clone();
+    let action = step.get().action.clone();
+    let call = action.get().call.clone();
     let limit = limit.map(crate::interval::seconds).transpose()?;
     let make = move |x: &Element| {
         let part: Part<Objects> = match limit {
-            None => x.then(&action),
-            Some(limit) => within(x, &action, limit),
+            None => x.then(&action.get()),
+            Some(limit) => within(x, &action.get(), limit),
         };
         Some(Element::of(part, x.ordinal))
     };
-    placement.apply(
-        making(queue, step.action.call.clone(), make)
-            .calling(step.function())
-            .keeping([step.state()]),
-    )
+    placement.apply(making(queue, call, make).keeping(Step::states(step)))
 }
 
 fn within(x: &Element, action: &Arc<super::step::Action>, limit: Duration) -> Part<Objects> {

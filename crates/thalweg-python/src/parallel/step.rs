@@ -8,6 +8,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 use thalweg::CurrentCall;
 use thalweg::trace::{Current, TraceContext};
 use thalweg_tasks::parallel::{Outcome, StepTrace, Steps};
@@ -133,8 +134,8 @@ pub(super) fn within<R>(call: &CallOfNode, run: impl FnOnce() -> R) -> R {
 
 /// A step and its policy.
 pub(crate) struct Action {
-    what: What,
-    pub(super) policy: Policy,
+    what: Arc<What>,
+    pub(super) policy: Arc<Policy>,
     /// The node whose function it calls, as named in reports of failures.
     pub(super) site: State,
     /// Marks running code as a function of the node.
@@ -286,7 +287,7 @@ impl What {
 impl Action {
     /// The function that it calls.
     pub(super) fn function(&self) -> Option<Function> {
-        match &self.what {
+        match &*self.what {
             What::Call { function, .. } | What::Key { function } => Some(function.clone()),
             What::Filter { predicate, .. } => predicate.clone(),
             _ => None,
@@ -302,8 +303,8 @@ impl Action {
     pub(super) fn received(sent: &Bound<'_, PyAny>) -> PyResult<Self> {
         let (what, policy) = sent.extract::<(Sent<'_>, SentPolicy)>()?;
         Ok(Self {
-            what: What::received(what)?,
-            policy: Policy::received(policy),
+            what: Arc::new(What::received(what)?),
+            policy: Arc::new(Policy::received(policy)),
             site: State::default(),
             call: CallOfNode::default(),
         })
@@ -355,6 +356,11 @@ impl Policy {
         };
         self.times.store(times, Ordering::Relaxed);
         self.skips.store(skips, Ordering::Relaxed);
+        self.note_change();
+    }
+
+    /// Notes that programs with this policy have to be pickled again.
+    pub(super) fn note_change(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -398,31 +404,46 @@ impl Policy {
     }
 }
 
-/// A step of each element on an engine.
+/// What a node does with each element on an engine: elements that have come keep the action of their time.
+#[derive(Clone)]
+pub(super) struct CurrentAction(Arc<Mutex<Arc<Action>>>);
+
+impl CurrentAction {
+    pub(super) fn get(&self) -> Arc<Action> {
+        lock(&self.0).clone()
+    }
+
+    fn set(&self, action: Action) {
+        let before = std::mem::replace(&mut *lock(&self.0), Arc::new(action));
+        // May run code of the user's.
+        drop(before);
+    }
+}
+
+/// A step of each element on an engine. It shows its function to the garbage collector.
 #[pyclass(frozen, module = "thalweg._thalweg.parallel")]
 pub(crate) struct Step {
-    pub(super) action: Arc<Action>,
+    pub(super) action: CurrentAction,
 }
 
 impl Step {
     fn new(what: What, site: Bound<'_, PyAny>) -> Self {
+        let action = Action {
+            what: Arc::new(what),
+            policy: Arc::default(),
+            site: Arc::new(Mutex::new(Some(Value::from(site)))),
+            call: CallOfNode::default(),
+        };
         Self {
-            action: Arc::new(Action {
-                what,
-                policy: Policy::default(),
-                site: Arc::new(Mutex::new(Some(Value::from(site)))),
-                call: CallOfNode::default(),
-            }),
+            action: CurrentAction(Arc::new(Mutex::new(Arc::new(action)))),
         }
     }
 
-    /// References shown to the garbage collector by its node.
-    pub(super) fn state(&self) -> State {
-        self.action.site.clone()
-    }
-
-    pub(super) fn function(&self) -> Option<Function> {
-        self.action.function()
+    /// References shown to the garbage collector by the step's node.
+    pub(super) fn states(step: &Bound<'_, Self>) -> [State; 2] {
+        let itself = Value::from(step.clone().into_any());
+        let site = step.get().action.get().site.clone();
+        [site, Arc::new(Mutex::new(Some(itself)))]
     }
 }
 
@@ -502,6 +523,27 @@ impl Step {
 
     /// Sets the number of retries, the pauses in seconds, and whether the element is dropped after them.
     fn set_policy(&self, times: u32, first: f64, longest: f64, skips: bool) {
-        self.action.policy.set(times, first, longest, skips);
+        let action = self.action.get();
+        action.policy.set(times, first, longest, skips);
+    }
+
+    /// Does what another step does with the elements that come from now on.
+    fn replace(&self, other: &Bound<'_, Self>) {
+        let (now, new) = (self.action.get(), other.get().action.get());
+        self.action.set(Action {
+            what: new.what.clone(),
+            policy: now.policy.clone(),
+            site: now.site.clone(),
+            call: now.call.clone(),
+        });
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(action) = self.action.0.try_lock() else {
+            return Ok(());
+        };
+        action
+            .function()
+            .map_or(Ok(()), |function| function.visit(&visit))
     }
 }

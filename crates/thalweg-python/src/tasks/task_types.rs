@@ -15,6 +15,7 @@ use thalweg_tasks::process::{self, Payload, Portable};
 use super::arguments::Fill;
 use super::processes::{pickle, sending};
 use super::threads::Turn;
+use crate::failure::set_traceback;
 
 /// Tasks that call Python functions.
 pub(crate) enum Calls {}
@@ -243,8 +244,11 @@ impl Raised {
     /// The error, as the task raised it: without the places where it has been raised since.
     pub(crate) fn to_error(&self, py: Python<'_>) -> PyErr {
         let value = self.value.bind(py);
-        let traceback = self.traceback.as_ref().map(|it| it.bind(py));
-        match value.setattr(intern!(py, "__traceback__"), traceback) {
+        let traceback = match &self.traceback {
+            Some(traceback) => traceback.bind(py).clone().into_any(),
+            None => py.None().into_bound(py),
+        };
+        match set_traceback(value, &traceback) {
             Ok(()) => PyErr::from_value(value.clone().into_any()),
             Err(error) => error,
         }

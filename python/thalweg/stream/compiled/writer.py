@@ -138,6 +138,11 @@ class _Writer:
         for join in chain.joins:
             if join.held and self.may_miss(join):
                 self.give_up(join, indent)
+        if self.is_batch and chain.joins:
+            # The nodes of a pipeline with joins take elements one by one: what has arrived comes before the next.
+            self.line(indent, "if left:")
+            self.line(indent + 1, "yield LEFT")
+            self.line(indent + 1, f"yield 0, {len(chain.nodes)}, None, ()")
 
     def node(self, at: _Next) -> list[_Next]:
         """Write a node; return what to write after it."""

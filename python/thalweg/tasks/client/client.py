@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, ValuesView
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 from weakref import ref
 
 from thalweg._thalweg.tasks import Engine, Future
 from thalweg.runtime.intervals import convert_interval
+from thalweg.runtime.with_block import with_block
 from thalweg.tasks.client import absent, closing, registry, tree
 from thalweg.tasks.client.closing import patience
 from thalweg.tasks.client.dask_scheduler import serve_dask, withdraw
@@ -476,7 +476,7 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
 
         return ClientExecutor(self, **kwargs)
 
-    @contextmanager
+    @with_block
     def as_current(self) -> Iterator[Self]:
         """Make this client the current one in a ``with`` block.
 
@@ -488,10 +488,8 @@ class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
         True
         """
         before = registry.current.set(self)
-        try:
-            yield self
-        finally:
-            registry.current.reset(before)
+        yield self
+        registry.current.reset(before)
 
     def close(self, timeout: Interval | None = None, *, asynchronous: bool | None = None) -> Any:
         """Cancel pending tasks, and accept no more. Tasks on threads are asked to stop; processes are ended.

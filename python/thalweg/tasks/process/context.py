@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from thalweg._thalweg.tasks import OutOfTheWay, Token, current_token, rejoin, secede
+from thalweg.runtime.with_block import with_block
 from thalweg.tasks.client import registry
 from thalweg.tasks.client.registry import default_client
 
@@ -77,7 +77,7 @@ def get_client(address: str | None = None, timeout: Interval | None = None, reso
     return registry.default_client()
 
 
-@contextmanager
+@with_block
 def worker_client(timeout: Interval | None = None, separate_thread: bool = True) -> Iterator[Client]:
     """Return the task's client, for a ``with`` block in which others may use its thread.
 

@@ -474,5 +474,6 @@ def _load_error(data: bytes, text: str, places: list[_Place]) -> BaseException:
     if not isinstance(error, BaseException):
         error = RemoteError(text.strip().splitlines()[-1])
     told: BaseException = error
-    told.__cause__ = RemoteTraceback(text, places)
+    # Past the class's own method: that of a frozen data class refuses everything.
+    BaseException.__setattr__(told, "__cause__", RemoteTraceback(text, places))
     return told

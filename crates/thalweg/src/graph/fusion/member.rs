@@ -23,6 +23,8 @@ pub(crate) trait Fusing: AnyNode {
     fn end_work(&self, is_handing: bool, pass: &Pass) -> bool;
     /// Whether it is sending an element to its downstreams, or others wait for that.
     fn is_handing(&self, pass: &Pass) -> bool;
+    /// Whether elements wait before or after it.
+    fn has_waiting(&self, pass: &Pass) -> bool;
     /// Processes elements waiting before it.
     fn take_up(&self, pass: &mut Pass);
     /// Processes elements waiting after it.
@@ -149,6 +151,13 @@ impl<T: Element> Member<T> {
             other => other
                 .fusing()
                 .is_some_and(|node| node.end_work(is_handing, pass)),
+        }
+    }
+
+    pub(super) fn has_waiting(&self, pass: &Pass) -> bool {
+        match self {
+            Self::Fork(fork) => fork.output().backlog_len(pass) > 0,
+            other => other.fusing().is_some_and(|node| node.has_waiting(pass)),
         }
     }
 

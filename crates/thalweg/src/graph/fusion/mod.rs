@@ -147,7 +147,6 @@ impl<T: Element> FusedContext<'_, T> {
     /// The policy is to raise: the element's way ends.
     #[cold]
     pub fn fail(&mut self, node: usize, element: T, cause: impl Into<BoxError>) -> EmitResult {
-        self.run.settle(self.pass);
         self.run.members[node].fail_at(element, cause.into(), self.pass)
     }
 
@@ -200,9 +199,10 @@ impl<T: Element> FusedContext<'_, T> {
     }
 
     /// Lets nodes process elements that arrived while they were active: those whose element has been everywhere
-    /// downstream; and the elements that arrived behind `node`, which makes several elements of one.
-    pub fn take_up(&mut self, nodes: std::ops::Range<usize>, node: Option<usize>) {
-        self.run.take_up(nodes, node, self.pass);
+    /// downstream; and the elements that arrived behind `node`, which makes several elements of one. Returns whether
+    /// elements wait at other nodes.
+    pub fn take_up(&mut self, nodes: std::ops::Range<usize>, node: Option<usize>) -> bool {
+        self.run.take_up(nodes, node, self.pass)
     }
 
     /// Whether a node keeps no elements, and none is in flight there.

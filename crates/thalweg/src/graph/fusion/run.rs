@@ -199,7 +199,13 @@ impl<T: Element> Run<T> {
     }
 
     /// Processes elements that arrived at nodes, and downstream of `node`, while these were active, innermost first.
-    pub(super) fn take_up(&self, nodes: Range<usize>, node: Option<usize>, pass: &mut Pass) {
+    /// Returns whether elements wait at other nodes.
+    pub(super) fn take_up(
+        &self,
+        nodes: Range<usize>,
+        node: Option<usize>,
+        pass: &mut Pass,
+    ) -> bool {
         self.enter();
         for member in self.members[nodes].iter().rev() {
             member.hand_on(pass);
@@ -209,6 +215,7 @@ impl<T: Element> Run<T> {
             self.members[node].hand_on(pass);
         }
         self.leave();
+        self.members.iter().any(|member| member.has_waiting(pass))
     }
 
     /// Updates the nodes' counters.

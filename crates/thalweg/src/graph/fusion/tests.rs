@@ -403,6 +403,15 @@ fn a_failure_names_node_and_element_and_the_batch_continues() {
 }
 
 #[test]
+fn a_failure_at_a_node_by_itself_counts_the_elements_of_the_body() {
+    let pipeline = Pipeline::new(ADD, ODD);
+    pipeline.source.emit_many([2, 4]).wait().expect("odd");
+    let error = pipeline.nodes[0].emit(6).wait().expect_err("6 is even");
+    assert_eq!(error.failures()[0].ordinal(), 3);
+    assert_eq!(pipeline.calls(), 2);
+}
+
+#[test]
 fn a_policy_is_followed_and_a_new_one_ends_the_run() {
     let pipeline = Pipeline::new(ADD, ODD);
     drop(pipeline.nodes[1].clone().on_error(OnError::Skip));

@@ -8,6 +8,19 @@ use crate::graph::cell::Receive;
 use crate::graph::fusion::{Added, AnyRun, Fusable, Fusing};
 use crate::operator::EmitResult;
 
+impl<B: NodeKind> Node<B> {
+    /// Adds the elements that fused code has processed to the counters.
+    pub(super) fn settle_run(&self, pass: &Pass) {
+        if self.cell.gate(pass) & gate::FUSED == 0 {
+            return;
+        }
+        let run = self.recovery.get(pass).run();
+        if let Some(run) = run {
+            run.settle(pass);
+        }
+    }
+}
+
 impl<B: NodeKind> Fusing for Node<B> {
     fn may_fuse(&self, may_skip: bool, pass: &Pass) -> bool {
         let gate = self.cell.gate(pass);
@@ -49,6 +62,10 @@ impl<B: NodeKind> Fusing for Node<B> {
         }
         self.cell.open_gate(gate::BUSY, pass);
         self.is_queued(pass)
+    }
+
+    fn has_waiting(&self, pass: &Pass) -> bool {
+        self.is_queued(pass) || self.output.backlog_len(pass) > 0
     }
 
     fn is_handing(&self, pass: &Pass) -> bool {

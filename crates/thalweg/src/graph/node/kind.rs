@@ -349,13 +349,14 @@ impl<B: NodeKind> Node<B> {
         cause: BoxError,
         pass: &mut Pass,
     ) -> EmitResult {
-        let attempts = self.attempts(pass).saturating_add(1);
+        let ordinal = self.ordinal(pass);
+        let attempts = self.attempts(ordinal, pass).saturating_add(1);
         match (element, self.retry_after(attempts, &cause, pass)) {
             (Some(element), Some(pause)) => {
                 self.retry_later(element, attempts, pause, pass);
                 Ok(())
             }
-            (element, _) => self.give_up(element, self.ordinal(pass), cause, pass),
+            (element, _) => self.give_up(element, ordinal, cause, pass),
         }
     }
 }

@@ -244,8 +244,9 @@ impl<B: NodeKind> Node<B> {
         self.cell.gate(pass) & gate::QUEUED != 0
     }
 
-    /// 1-based position of the current element among those of this node.
+    /// 1-based position of the current element among those of this node, those of fused code included.
     pub(crate) fn ordinal(&self, pass: &Pass) -> u64 {
+        self.settle_run(pass);
         self.cell.counted(pass)
     }
 

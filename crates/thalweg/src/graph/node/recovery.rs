@@ -221,10 +221,11 @@ impl<B: NodeKind> Node<B> {
         }
     }
 
-    /// Number of earlier attempts at the current element. While it continues downstream, others may arrive here.
-    pub(super) fn attempts(&self, pass: &Pass) -> u32 {
+    /// Number of earlier attempts at the current element, by its ordinal. While it continues downstream, others may
+    /// arrive here.
+    pub(super) fn attempts(&self, ordinal: u64, pass: &Pass) -> u32 {
         match self.recovery.get(pass).attempts {
-            (ordinal, attempts) if ordinal == self.ordinal(pass) => attempts,
+            (tried, attempts) if tried == ordinal => attempts,
             _ => 0,
         }
     }
