@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Maximum growth of memory within a minute, in bytes.
 const MAX_GROWTH: u64 = 64 << 20;
 
+/// Time after which the first elements are written again: there was no subscriber yet for them.
+const SUBSCRIBED: Duration = Duration::from_millis(500);
+
 /// Number of elements after which memory is measured.
 const WARM: u64 = 200;
 
@@ -133,7 +136,7 @@ impl Passage {
         what: &str,
         to: &Stream<String>,
         from: &Stream<String>,
-        mut broken: impl Breakable + Send + 'static,
+        mut broken: impl Breakable,
     ) -> Result<(), Box<dyn Error>> {
         let passage = Self::default();
         let noting = passage.clone();
@@ -143,25 +146,32 @@ impl Passage {
         to.on_unhandled(drop);
         from.start()?;
         // A broker that forwards only to present subscribers has none at first.
-        while passage.arrived.load(Ordering::SeqCst) == 0 {
+        let has_begun = || passage.missing(TOGETHER).is_empty();
+        while !has_begun() {
             send(to, 0)?;
-            thread::sleep(Duration::from_millis(10));
+            let since = Instant::now();
+            while !has_begun() && since.elapsed() < SUBSCRIBED {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
-        let mut sent = 0;
+        let mut sent = TOGETHER;
         while sent < WARM {
             sent = send(to, sent)?;
         }
         passage.wait_for(sent)?;
-        let (before, arrived) = (Memory::now(), passage.arrived.clone());
-        let troubles = thread::spawn(move || {
-            let troubles = trouble(&mut broken, &arrived, &AtomicBool::new(false));
-            (troubles, broken)
+        let (before, is_over) = (Memory::now(), Arc::new(AtomicBool::new(false)));
+        let (writing, over) = (to.clone(), is_over.clone());
+        let writing = thread::spawn(move || {
+            let mut sent = sent;
+            while !over.load(Ordering::SeqCst) {
+                // What was not written is written again.
+                sent = send(&writing, sent).unwrap_or(sent);
+            }
+            sent
         });
-        while !troubles.is_finished() {
-            // What was not written is written again.
-            sent = send(to, sent).unwrap_or(sent);
-        }
-        let (troubles, _still_there) = troubles.join().expect("it is only trouble");
+        let troubles = trouble(&mut broken, &passage.arrived, &AtomicBool::new(false));
+        is_over.store(true, Ordering::SeqCst);
+        let sent = writing.join().expect("it only writes");
         passage.wait_for(sent)?;
         to.drain(PATIENCE).wait()?;
         // The last acknowledgements may have been lost: they are not elements.
@@ -177,21 +187,22 @@ impl Passage {
         self.arrived.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// The numbers up to this one that have not arrived.
+    fn missing(&self, end: u64) -> Vec<u64> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..end).filter(|number| !seen.contains(number)).collect()
+    }
+
     fn wait_for(&self, sent: u64) -> Result<(), Box<dyn Error>> {
         let end = Instant::now() + PATIENCE;
         loop {
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let missing: Vec<u64> = (0..sent).filter(|number| !seen.contains(number)).collect();
-            drop(seen);
-            if missing.is_empty() {
+            let missing = self.missing(sent);
+            let Some(first) = missing.first() else {
                 return Ok(());
-            }
+            };
             if Instant::now() > end {
                 let count = missing.len();
-                let first = missing.first();
-                return Err(
-                    format!("{count} of {sent} are missing, the first is {first:?}").into(),
-                );
+                return Err(format!("{count} of {sent} are missing, the first is {first}").into());
             }
             thread::sleep(Duration::from_millis(10));
         }

@@ -9,6 +9,8 @@ mod real;
 mod traces;
 #[cfg(unix)]
 mod transactions;
+#[cfg(unix)]
+mod troubles;
 mod writing;
 
 use std::future::Future;

@@ -1,5 +1,7 @@
 mod server;
 mod stand_in;
+#[cfg(unix)]
+mod troubles;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -5,6 +5,8 @@ mod problem;
 mod server;
 #[cfg(all(test, unix, feature = "textfile"))]
 mod tests;
+#[cfg(all(test, unix))]
+mod troubles;
 mod values;
 
 use std::collections::HashMap;

@@ -53,6 +53,10 @@ impl Server {
         })
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn url(&self) -> String {
         url(self.port)
     }
@@ -81,7 +85,7 @@ impl Drop for Server {
     }
 }
 
-fn url(port: u16) -> String {
+pub(super) fn url(port: u16) -> String {
     format!("postgres://me:secret@127.0.0.1:{port}/postgres")
 }
 
