@@ -20,7 +20,8 @@ impl Breakable for Mosquitto {
 /// The ends of a way through the topic: a sink, and a source.
 fn ends(port: u16, version: MqttVersion) -> (Stream<String>, Stream<String>) {
     let mqtt = Mqtt::new("127.0.0.1", port, "numbers");
-    let mqtt = mqtt.version(version).wait(Duration::from_millis(5));
+    let mqtt = mqtt.version(version).retries(1000);
+    let mqtt = mqtt.wait(Duration::from_millis(5));
     let to = Stream::new();
     to.to_mqtt(mqtt.clone());
     let messages = Stream::from_mqtt(mqtt.client_id("reader"));

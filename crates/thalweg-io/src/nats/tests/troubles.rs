@@ -22,7 +22,7 @@ impl Breakable for Server {
 /// The ends of a way through the stream: a sink, and a source.
 fn ends(port: u16) -> (Stream<String>, Stream<String>) {
     let to = Stream::new();
-    to.to_nats(kept(port, "numbers"));
+    to.to_nats(kept(port, "numbers").retries(1000));
     let numbers = kept(port, "numbers").durable("reader");
     let messages = Stream::from_nats(numbers.ack_wait(Duration::from_millis(500)));
     (

@@ -21,7 +21,7 @@ impl Breakable for Server {
 
 /// The ends of a way through a key: a sink, and a source.
 fn ends(kind: Kind, port: u16) -> (Stream<String>, Stream<String>) {
-    let redis = at(port, "numbers").group("group");
+    let redis = at(port, "numbers").group("group").retries(1000);
     let (to, read) = (Stream::new(), from(kind, redis.clone()));
     match kind {
         Kind::Stream => to.to_redis_stream(redis),
