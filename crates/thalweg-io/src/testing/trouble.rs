@@ -14,7 +14,7 @@ use thalweg::Stream;
 use super::kills::{Chance, seed};
 use super::{Fault, RunningProxy};
 
-/// Timeout for elements to arrive once all is well.
+/// Maximum time without a new element once all is well.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Maximum growth of memory within a minute, in bytes.
@@ -25,6 +25,9 @@ const SUBSCRIBED: Duration = Duration::from_millis(500);
 
 /// Number of elements after which memory is measured.
 const WARM: u64 = 200;
+
+/// Maximum number of elements on their way: a reader may be slower than its writer.
+const AHEAD: u64 = 20_000;
 
 /// Number of elements that are emitted together.
 const TOGETHER: u64 = 50;
@@ -168,9 +171,14 @@ impl Passage {
         passage.wait_for(sent)?;
         let (before, is_over) = (Memory::now(), Arc::new(AtomicBool::new(false)));
         let (writing, over) = (to.clone(), is_over.clone());
+        let arrived = passage.arrived.clone();
         let writing = thread::spawn(move || {
             let mut sent = sent;
             while !over.load(Ordering::SeqCst) {
+                if sent > arrived.load(Ordering::SeqCst) + AHEAD {
+                    thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
                 // What was not written is written again.
                 sent = send(&writing, sent).unwrap_or(sent);
             }
@@ -204,14 +212,16 @@ impl Passage {
     }
 
     fn wait_for(&self, sent: u64) -> Result<(), Box<dyn Error>> {
-        let end = Instant::now() + PATIENCE;
+        let (mut fewest, mut since) = (usize::MAX, Instant::now());
         loop {
             let missing = self.missing(sent);
-            let Some(first) = missing.first() else {
+            let (Some(first), count) = (missing.first(), missing.len()) else {
                 return Ok(());
             };
-            if Instant::now() > end {
-                let count = missing.len();
+            if count < fewest {
+                (fewest, since) = (count, Instant::now());
+            }
+            if since.elapsed() > PATIENCE {
                 return Err(format!("{count} of {sent} are missing, the first is {first}").into());
             }
             thread::sleep(Duration::from_millis(10));

@@ -9,7 +9,7 @@ const PARTITIONS: i32 = 3;
 
 /// Enough elements that a killed run is never the last one.
 fn elements() -> i32 {
-    8000 * (i32::try_from(kills(3)).unwrap_or(100) + 1)
+    3000 * (i32::try_from(kills(3)).unwrap_or(100) + 1)
 }
 
 /// Run by the test in a child process.

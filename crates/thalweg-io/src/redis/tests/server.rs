@@ -18,6 +18,8 @@ impl Server {
             let mut arguments = vec!["--port".into(), port.to_string().into()];
             let fixed = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"];
             arguments.extend(fixed.map(Into::into));
+            // Otherwise it may answer before it has written, while it waits for the disk.
+            arguments.extend(["--appendfsync", "no"].map(Into::into));
             arguments.extend(["--dir".into(), dir.into()]);
             arguments
         })?;
