@@ -81,9 +81,14 @@ impl Writing {
         let (mut pause, mut attempts) = (mongo.retries.first_pause, 0);
         let mut outage = mongo.retries.outage();
         let problem = loop {
+            let before = self.count_waiting();
             match self.try_to_write(mongo, ordinals).await {
                 Ok(()) => return self.outcome(mongo, ordinals),
                 Err(Problem::Lost(problem)) => {
+                    // What has been written stays so: the retries are those of what follows.
+                    if self.count_waiting() < before {
+                        (pause, attempts) = (mongo.retries.first_pause, 0);
+                    }
                     attempts += 1;
                     if attempts > mongo.retries.count {
                         return Err(MongoDbError::NotWritten {
@@ -105,6 +110,13 @@ impl Writing {
             }
         };
         Err(problem.into_error(mongo))
+    }
+
+    fn count_waiting(&self) -> usize {
+        let states = self.states.values();
+        states
+            .filter(|state| matches!(state, State::Waiting(_)))
+            .count()
     }
 
     /// Whether all are written. The refusal of a single element is reported once; a later attempt sends it again.
