@@ -159,10 +159,8 @@ async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link
                 });
             }
             (Ok(None), None) => continue,
-            (Err(lost), link) => {
-                open = link;
-                lost
-            }
+            // The next attempt has its own client: this one would keep what it has not been answered.
+            (Err(lost), _) => lost,
         };
         // The earlier messages count as written: this is the one that failed.
         let now = done.iter().filter(|done| **done).count();
