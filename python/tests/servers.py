@@ -53,7 +53,7 @@ def environment(program):
 
 
 def kafka():
-    """Return the address of a real Kafka; skip the test if there is none."""
+    """Return the address of a Kafka server; skip the test if there is none."""
     address = os.environ.get("THALWEG_TEST_KAFKA")
     if not address:
         skip("THALWEG_TEST_KAFKA does not say where a server is")

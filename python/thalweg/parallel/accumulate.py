@@ -8,9 +8,10 @@ from typing import Any
 from thalweg import _thalweg
 from thalweg._thalweg.parallel import Accumulation
 from thalweg.parallel.reports import Site
+from thalweg.parallel.steps import checked_function
 from thalweg.parallel.stream import ParallelStream, session_of
 from thalweg.stream import Stream, no_default
-from thalweg.stream.arguments import check_callable, check_streams, is_awaited
+from thalweg.stream.arguments import check_streams, is_awaited
 from thalweg.stream.live import Live
 from thalweg.stream.names import own_name
 
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from thalweg._types import Placement
 
 __all__ = ["accumulate"]
-
-
-def _check_function(function: Any, operator: str, attribute: str) -> Any:
-    check_callable(function, operator, attribute)
-    return function
 
 
 @ParallelStream.register_api()
@@ -59,7 +55,7 @@ class accumulate(ParallelStream):
     [1, 3, 3]
     """
 
-    func: Any = Live(_check_function)
+    func: Any = Live(checked_function)
     kwargs: dict[str, Any]
     returns_state: bool
     with_state: bool

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from thalweg._types import Interval, Placement
 
-__all__ = ["Stepping", "filter", "map", "pluck", "splay", "starmap"]
+__all__ = ["Stepping", "checked_function", "filter", "map", "pluck", "splay", "starmap"]
 
 
 class Stepping(ParallelStream):
@@ -68,7 +68,15 @@ class Stepping(ParallelStream):
             super()._set_on_error(on_error)
 
 
-def _check_function(function: Any, operator: str, attribute: str) -> Any:
+def checked_function(function: Any, operator: str, attribute: str) -> Any:
+    """Return a function that is assigned to an attribute, or raise a `TypeError` that names it.
+
+    Examples
+    --------
+    >>> from thalweg.parallel.steps import checked_function
+    >>> checked_function(len, "map", "func")
+    <built-in function len>
+    """
     check_callable(function, operator, attribute)
     return function
 
@@ -114,7 +122,7 @@ class map(Stepping):
     [1, 3]
     """
 
-    func: Any = Live(_check_function)
+    func: Any = Live(checked_function)
     args: Any = Live()
     kwargs: Any = Live()
 

@@ -17,9 +17,9 @@ Usage: cargo xtask soak [OPTIONS] [SYSTEM]...
 
 Systems: file, sql, kafka, transactions, group, mqtt, redis, jetstream, python, network; all of them if none is named.
 `python` runs pipelines of Python with worker processes and with Dask's workers. `network` kills nothing: it runs HTTP,
-server-sent events, brokers and databases over a network with many faults, and stops and starts these, for a minute each. Systems without a server are named;
-`cargo xtask services up` installs servers. `peers`, if named, kills pipelines of streamz, quixstreams, bytewax and faust
-beside one of thalweg, on a Kafka started for it.
+server-sent events, brokers and databases over a network with many faults, for a minute each, and as long while brokers and
+databases are stopped and started. Systems without a server are named; `cargo xtask services up` installs servers. `peers`,
+if named, kills pipelines of streamz, quixstreams, bytewax and faust beside one of thalweg, on a Kafka started for it.
 
 Options:
       --kills <N>  Minimum number of kills per system (default: 500)

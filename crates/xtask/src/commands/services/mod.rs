@@ -99,7 +99,7 @@ fn up(project: &Project, kafka: &Kafka, port: u16) -> Result<(), Stop> {
     let installed = install(project);
     if kafka.is_installed() {
         let address = kafka.up(project, port, Lifetime::UntilStopped)?;
-        println!("Kafka listens: {}={address}", KAFKA);
+        println!("Kafka listens: {KAFKA}={address}");
     }
     match installed {
         // Named already.
